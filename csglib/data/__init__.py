@@ -1,0 +1,1 @@
+"""Clips: made by a phantom whose truth is exact, or read from files. Knows nothing of models."""
