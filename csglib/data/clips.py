@@ -3,7 +3,11 @@
 Source: section 3, "Dataset": plaque clips of 8 or 16 frames, 256 x 256, graded mild or severe.
 """
 
+import json
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +16,7 @@ from numpy import ndarray
 from torch import Tensor
 
 GRADES = ("mild", "severe")
+TRUTH_ARRAYS = ("vessel_outer", "vessel_inner", "lumen", "area_stenosis", "diameter_stenosis")
 _IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1, 1)
 _IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1, 1)
 
@@ -43,7 +48,7 @@ class Truth:
 
     @property
     def grade(self) -> int:
-        """Index into `GRADES`: severe when half the diameter or more is closed at the narrowest frame.
+        """Index into `GRADES`: severe when the narrowest frame has lost half its diameter or more.
 
         The paper names the grades but not its rule; this one is local (ECST-like): a transverse
         clip never shows the distal vessel that NASCET compares with.
@@ -75,3 +80,32 @@ def network_input(frames: UInt8[ndarray, "*b t y x"]) -> Float[Tensor, "*b 3 t y
     """
     grey = torch.from_numpy(np.ascontiguousarray(frames)).float().div(255).unsqueeze(-4)
     return (grey - _IMAGENET_MEAN) / _IMAGENET_STD
+
+
+def save_clip(clip: Clip, path: Path) -> None:
+    """Write a clip and its truth as compressed NPZ; `csglib.data.readers` reads it back.
+
+    The same clip gives the same bytes with the same numpy and zlib. Whoever looks at `path` sees
+    the old file or the whole new one, never a half.
+
+    Args:
+        clip: what to write.
+        path: the file; its folder exists.
+
+    Source:
+        Not in the paper; NPZ because it is lossless, small, and read without pickle.
+    """
+    arrays: dict[str, Any] = {"frames": clip.frames, "patient": np.array(clip.patient)}
+    if clip.mm_per_px is not None:
+        arrays["mm_per_px"] = np.array(clip.mm_per_px)
+    if clip.truth is not None:
+        arrays |= {name: getattr(clip.truth, name) for name in TRUTH_ARRAYS}
+        text = json.dumps(clip.truth.parameters, sort_keys=True, allow_nan=False)
+        arrays["parameters"] = np.array(text)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with unfinished.open("wb") as file:  # given a name, numpy would add ".npz" to it
+            np.savez_compressed(file, **arrays)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
