@@ -1,0 +1,48 @@
+# A bare `make` lists what there is. PYTHON=... names another Python for the environment.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: help lab test fast check notebooks clean
+
+help:            ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
+
+lab: $(READY)    ## open the course in JupyterLab (the first time, this also installs it)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m jupyterlab --ip=localhost $(ROOT_FLAG) notebooks/01_inflation.ipynb
+
+test: $(READY)   ## run everything: library, browser, and the notebooks, compared cell by cell
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval notebooks/
+
+fast: $(READY)   ## run the quick tests only
+	$(BIN)/python -m pytest -m "not slow and not browser"
+
+check: $(READY)  ## formatting, lint and types
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+notebooks: $(READY)  ## run all notebooks and save them with their outputs
+	$(BIN)/python -m csglib.course.notebooks
+
+clean:           ## remove the environment and caches; runs/ stays
+	rm -rf .venv build csglib.egg-info .pytest_cache .ruff_cache .mypy_cache
+
+# The stamp comes last: whatever fails on the way is tried again the next time.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed, but $(PYTHON) is" \
+	    "$$($(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null || echo missing)." \
+	    "Get one (Debian, Ubuntu: apt-get install python3 python3-venv; macOS: brew install python)" \
+	    "or name one: make PYTHON=/path/to/python3.11 lab"; exit 1; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make environments: its venv module is missing. Get it with:" \
+	    "apt-get install $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"; \
+	  exit 1; } >&2
+	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || $(PYTHON) -m venv --clear .venv
+	@echo "Installing the course into .venv: a few minutes and about 2 GB, once; silent until it is done."
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,64 @@
+"""One place for versions: environment.yml adds none, and the constraints fit pyproject.toml.
+
+conda itself is not run: what it does with this file is `pip install -c constraints.txt -e .[dev]`.
+"""
+
+import re
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
+CONSTRAINTS = (ROOT / "constraints.txt").read_text()
+
+EXTRAS = [text for extra in PROJECT["optional-dependencies"].values() for text in extra]
+REQUIREMENTS = [Requirement(text) for text in PROJECT["dependencies"] + EXTRAS]
+PINS = dict(re.findall(r"^([\w.-]+)==(\S+)$", CONSTRAINTS, flags=re.MULTILINE))
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_environment_yml_names_only_python_and_pip():
+    conda = [line for line in ENVIRONMENT["dependencies"] if isinstance(line, str)]
+    assert {re.split(r"[=<> ]", line)[0] for line in conda} == {"python", "pip"}
+
+
+def test_environment_yml_has_a_python_the_project_allows():
+    (python,) = [line for line in ENVIRONMENT["dependencies"] if str(line).startswith("python=")]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python.removeprefix("python="))
+
+
+def test_environment_yml_installs_what_make_installs():
+    (pip,) = [line["pip"] for line in ENVIRONMENT["dependencies"] if isinstance(line, dict)]
+    options, target = pip
+    assert f"pip install -q {options} -{target[1]} '{target[3:]}'" in (ROOT / "Makefile").read_text()
+    assert "dev" in PROJECT["optional-dependencies"]
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda requirement: requirement.name)
+def test_a_requirement_is_met_here(requirement: Requirement):
+    assert requirement.specifier.contains(version(requirement.name), prereleases=True)
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda requirement: requirement.name)
+def test_a_requirement_has_one_tested_version(requirement: Requirement):
+    pins = {canonical(name): pin for name, pin in PINS.items()}
+    assert requirement.specifier.contains(pins[canonical(requirement.name)], prereleases=True)
+
+
+def test_constraints_are_pins_alone():
+    """No host, no path, no local version that only one machine can find."""
+    lines = [line for line in CONSTRAINTS.splitlines() if not line.startswith("#")]
+    assert len(lines) == len(PINS)
+    assert not [pin for pin in PINS.values() if "+" in pin]
+    assert PINS["torch"] == "2.13.0"
+    assert PINS["torchvision"] == "0.28.0", "0.28.0 is torch 2.13.0's pair"
