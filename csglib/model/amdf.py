@@ -1,0 +1,42 @@
+"""The AMDF block: attention-guided multi-dimension fusion of space and time.
+
+Source: section 2, "Transformer Encoder with Play-and-plug AMDF design"; Fig. 2(b) whole.
+"""
+
+from torch import nn
+
+from csglib.model.fusion import InterDimension
+from csglib.model.intra import IntraDimension
+from csglib.model.tokens import VideoTokens
+from csglib.model.weighting import EvenWeighting
+
+
+class AMDFBlock(nn.Module):
+    """Space and time apart, then each learns from the other, then they are weighed into one.
+
+    Args:
+        space: the branch along space.
+        time: the branch along time.
+        into_space: fusion whose target is the spatial branch.
+        into_time: fusion whose target is the temporal branch.
+        weigh: how the two become one again.
+    """
+
+    def __init__(
+        self,
+        space: IntraDimension,
+        time: IntraDimension,
+        into_space: InterDimension,
+        into_time: InterDimension,
+        weigh: EvenWeighting,
+    ) -> None:
+        super().__init__()
+        self.space, self.time = space, time
+        self.into_space, self.into_time = into_space, into_time
+        self.weigh = weigh
+
+    def forward(self, tokens: VideoTokens) -> VideoTokens:
+        """Intra-dimension learning, inter-dimension fusion, weighted sum."""
+        space, time = self.space(tokens), self.time(tokens)
+        space, time = self.into_space(space, time), self.into_time(time, space)
+        return self.weigh(space, time)
