@@ -80,7 +80,7 @@ def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
         else:
             bar.update(bar.total - bar.n)
             return
-    first_line = notebook.cells[at].source.strip().splitlines()[0]
+    first_line = notebook.cells[at].source.strip().partition("\n")[0]
     raise ValueError(f"{path.name}, cell {at + 1} ({first_line!r}): {reason}")
 
 

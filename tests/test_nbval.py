@@ -1,0 +1,76 @@
+"""`pytest --nbval` without flags: strict, in this environment, blind only to what may differ."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbval.plugin import get_sanitize_patterns
+
+ROOT = Path(__file__).parents[1]
+PATTERNS = get_sanitize_patterns((ROOT / "tests" / "sanitize.cfg").read_text(encoding="utf-8"))
+
+
+def sanitized(text: str) -> str:
+    for pattern, replacement in PATTERNS:
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        ("<Clip object at 0x7f3e12ab45c0>", "<Clip object at 0x55d0a1b2c3d4>"),
+        ("/tmp/ipykernel_12/345.py:3: Warning", "/var/ipykernel_9/8.py:3: Warning"),
+        ("3e0f2a4c-1b2d-4e5f-8a9b-0c1d2e3f4a5b", "00000000-1b2d-4e5f-8a9b-0c1d2e3f4a5b"),
+        ("100%|##| 4/4 [00:01<00:00,  3.31it/s]", "100%|##| 4/4 [00:09<00:00,  1.20s/it]"),
+        ("ready after 12.5 ms, 3 s", "ready after 7 ms, 41.25 s"),
+        ("torch 2.13.0+cpu", "torch 2.13.0+cu130"),
+    ],
+)
+def test_what_may_differ_is_not_compared(one, another):
+    assert sanitized(one) == sanitized(another)
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        ("accuracy 0.731", "accuracy 0.732"),
+        ("torch.Size([2, 3])", "torch.Size([3, 2])"),
+        ("8 frames, 2 stages", "8 frames, 3 stages"),
+        ("torch 2.13.0+cpu", "torch 2.14.0+cpu"),
+        ("76,726,000 weights", "76,726,001 weights"),
+    ],
+)
+def test_facts_are_compared(one, another):
+    assert sanitized(one) != sanitized(another)
+
+
+def nbval(folder: Path, *paths: str) -> str:
+    """The last line of pytest's report, run in `folder`."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval", *paths]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return run.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_wrong_output_fails_and_a_right_one_passes_from_any_folder(tmp_path):
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "tests").mkdir()
+    shutil.copy(ROOT / "tests" / "sanitize.cfg", tmp_path / "tests")
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    says = [new_output("stream", name="stdout", text="<thing at 0x7f3e12ab45c0>\n")]
+    right = new_code_cell("print('<thing at 0x55d0a1b2c3d4>')", execution_count=1, outputs=says)
+    wrong = new_code_cell("print('<other at 0x55d0a1b2c3d4>')", execution_count=1, outputs=says)
+    unknown = {"kernelspec": {"name": "elsewhere", "display_name": "of another computer"}}
+    nbformat.write(new_notebook(cells=[right], metadata=unknown), notebooks / "right.ipynb")
+    nbformat.write(new_notebook(cells=[right, wrong]), notebooks / "wrong.ipynb")
+
+    assert "1 failed, 2 passed" in nbval(tmp_path, "notebooks/")
+    assert "1 passed" in nbval(notebooks, "right.ipynb")

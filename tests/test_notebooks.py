@@ -1,0 +1,379 @@
+"""What a notebook of the course must be, so that running it as a test means something.
+
+`pytest --nbval notebooks/` runs the cells and compares their outputs. Here is what it cannot see.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+import csglib
+from csglib.course.notebooks import STAMP, stamp
+
+ROOT = Path(csglib.__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+COURSE = (
+    "00_start_here.ipynb",
+    "01_inflation.ipynb",
+    "02_clips_to_tokens.ipynb",
+    "03_intra_dimension_attention.ipynb",
+    "04_fusion_swa_vs_ca.ipynb",
+    "05_learnable_weighting.ipynb",
+    "06_csg3dct.ipynb",
+    "07_clips_and_grades.ipynb",
+    "08_training.ipynb",
+    "09_attention_across_frames.ipynb",
+    "10_table_1.ipynb",
+    "11_your_own_clips.ipynb",
+)
+NEXT = dict(pairwise(COURSE))
+
+LINES_OF_A_CELL = 20
+COMPARED_SHARE = 0.7
+BYTES_OF_A_NOTEBOOK = 1_000_000
+BYTES_OF_AN_OUTPUT = 100_000
+BYTES_OF_A_PICTURE = 300_000
+NOT_COMPARED = {"nbval-ignore-output", "nbval-skip"}
+FORBIDDEN = {  # in code: why not
+    r"sys\.path": "csglib is installed",
+    r"%run": "import it",
+    r"[!%]\s*pip": "pyproject.toml says what is needed",
+    r"import \*": "a reader cannot see where a name comes from",
+    r"\binteract(ive(_output)?)?\(": "nbval has no front end for it; use a widget of csglib",
+    r"\bOutput\(": "it hides errors; use a widget of csglib",
+    r"\bclear_output": "nbval cannot compare what was erased",
+    r"FigureWidget": "5 MB of script in the file; use a plain Figure",
+    r"NBVAL_|PYTEST_VALIDATE": "say it with a tag",
+}
+MACHINE_PATH = re.compile(rf"/(home|root|tmp|Users)/|[A-Z]:\\Users|{re.escape(str(ROOT))}/")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A notebook, with the name of its file."""
+
+    name: str
+    notebook: NotebookNode
+
+    @property
+    def code(self) -> list[tuple[int, NotebookNode]]:
+        """Code cells, each with its place in the notebook, from 1."""
+        cells = enumerate(self.notebook.cells, start=1)
+        return [(place, cell) for place, cell in cells if cell.cell_type == "code"]
+
+    @property
+    def prose(self) -> str:
+        cells = self.notebook.cells
+        return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+    @property
+    def outputs(self) -> list[tuple[int, str, str]]:
+        """Place of the cell, kind, and content of everything that a cell has shown."""
+        return [
+            (place, kind, content if isinstance(content, str) else json.dumps(content))
+            for place, cell in self.code
+            for output in cell.outputs
+            for kind, content in (output.get("data") or {"text": json.dumps(output)}).items()
+        ]
+
+
+def stamp_of_other_code(page: Page) -> Iterator[str]:
+    if page.notebook.metadata.get(STAMP) != stamp(page.notebook):
+        yield "the outputs are not those of this code: run `make notebooks`"
+
+
+def counts_out_of_order(page: Page) -> Iterator[str]:
+    counts = [cell.execution_count for _, cell in page.code]
+    if counts != list(range(1, len(counts) + 1)):
+        yield f"not run once from top to bottom: execution counts are {counts}"
+
+
+def another_kernel(page: Page) -> Iterator[str]:
+    kernel = page.notebook.metadata.get("kernelspec", {}).get("name")
+    if kernel != "python3":
+        yield f"kernel is {kernel}, not python3"
+
+
+def long_cells(page: Page) -> Iterator[str]:
+    for place, cell in page.code:
+        lines = len(cell.source.splitlines())
+        if lines > LINES_OF_A_CELL:
+            yield f"cell {place}: {lines} lines, at most {LINES_OF_A_CELL}"
+
+
+def forbidden_words(page: Page) -> Iterator[str]:
+    for place, cell in page.code:
+        for word, reason in FORBIDDEN.items():
+            if found := re.search(word, cell.source):
+                yield f"cell {place}: {found.group()!r}: {reason}"
+
+
+def machine_paths(page: Page) -> Iterator[str]:
+    """In code, prose and what cells have shown; a picture's letters mean nothing."""
+    sources = [(place, cell.source) for place, cell in enumerate(page.notebook.cells, start=1)]
+    shown = [(place, text) for place, kind, text in page.outputs if not kind.startswith("image/")]
+    for place, text in sources + shown:
+        if found := MACHINE_PATH.search(text):
+            yield f"cell {place}: {found.group()!r} is a path of one machine"
+
+
+def tree_of(node: ast.AST) -> str:
+    """A definition's syntax tree, as text, without docstrings and annotations."""
+    node = ast.parse(ast.unparse(node))
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.FunctionDef | ast.ClassDef):
+            if ast.get_docstring(inner) is not None:
+                inner.body = inner.body[1:]
+            if isinstance(inner, ast.FunctionDef):
+                inner.returns = None
+        elif isinstance(inner, ast.arg):
+            inner.annotation = None
+    return ast.dump(node)
+
+
+def definitions(source: str) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node
+
+
+@cache
+def trees_of_csglib() -> dict[str, str]:
+    files = (ROOT / "csglib").rglob("*.py")
+    return {
+        tree_of(node): str(path.relative_to(ROOT))
+        for path in files
+        for node in definitions(path.read_text(encoding="utf-8"))
+    }
+
+
+def copies_of_csglib(page: Page) -> Iterator[str]:
+    for place, cell in page.code:
+        plain = re.sub(r"^\s*[%!].*$", "", cell.source, flags=re.MULTILINE)
+        for node in definitions(plain):
+            if path := trees_of_csglib().get(tree_of(node)):
+                yield f"cell {place}: {node.name} is a copy of {path}: import it"
+
+
+def widget_state(page: Page) -> Iterator[str]:
+    if "widgets" in page.notebook.metadata:
+        yield "keeps the state of its widgets: save it with `make notebooks`"
+
+
+def too_little_compared(page: Page) -> Iterator[str]:
+    tags = [set(cell.metadata.get("tags", [])) for _, cell in page.code]
+    compared = sum(not tag & NOT_COMPARED for tag in tags)
+    if compared < COMPARED_SHARE * len(tags):
+        yield f"nbval compares {compared} of {len(tags)} cells, less than {COMPARED_SHARE:.0%}"
+
+
+def unknown_tags(page: Page) -> Iterator[str]:
+    for place, cell in enumerate(page.notebook.cells, start=1):
+        for tag in set(cell.metadata.get("tags", [])) - NOT_COMPARED:
+            yield f"cell {place}: tag {tag!r} is none of {', '.join(sorted(NOT_COMPARED))}"
+
+
+def too_large(page: Page) -> Iterator[str]:
+    size = len(nbformat.writes(page.notebook).encode())
+    if size > BYTES_OF_A_NOTEBOOK:
+        yield f"{size:,} bytes, at most {BYTES_OF_A_NOTEBOOK:,}"
+    for place, kind, content in page.outputs:
+        picture = kind == "image/png"  # six bits a letter
+        size = len(content) * 3 // 4 if picture else len(content.encode())
+        limit = BYTES_OF_A_PICTURE if picture else BYTES_OF_AN_OUTPUT
+        if size > limit:
+            yield f"cell {place}: {size:,} bytes of {kind}, at most {limit:,}"
+
+
+def pictures_without_words(page: Page) -> Iterator[str]:
+    for found in re.finditer(r"!\[\s*\]\([^)]*\)|<img(?![^>]*\balt=[\"'][^\"'])[^>]*>", page.prose):
+        yield f"{found.group()} has no alt text"
+
+
+def dead_links(page: Page) -> Iterator[str]:
+    for target in re.findall(r"(?:\]\(|src=\"|href=\")([^)\"#\s]+)", page.prose):
+        outside = re.match(r"(https?|mailto|attachment):", target)
+        if not (outside or target in COURSE or (NOTEBOOKS / target).exists()):
+            yield f"{target} does not exist"
+
+
+def begins_without_a_question(page: Page) -> Iterator[str]:
+    first = page.notebook.cells[0]
+    if first.cell_type != "markdown" or "?" not in first.source:
+        yield "the first cell asks no question"
+
+
+def ends_without_the_next(page: Page) -> Iterator[str]:
+    last, following = page.notebook.cells[-1], NEXT.get(page.name)
+    if last.cell_type != "markdown":
+        yield "the last cell is code"
+    elif following and f"]({following}" not in last.source:
+        yield f"the last cell does not link {following}"
+
+
+def strange_name(page: Page) -> Iterator[str]:
+    if page.name not in COURSE:
+        yield f"{page.name} is not one of the course's twelve"
+
+
+RULES = (
+    stamp_of_other_code,
+    counts_out_of_order,
+    another_kernel,
+    long_cells,
+    forbidden_words,
+    machine_paths,
+    copies_of_csglib,
+    widget_state,
+    too_little_compared,
+    unknown_tags,
+    too_large,
+    pictures_without_words,
+    dead_links,
+    begins_without_a_question,
+    ends_without_the_next,
+    strange_name,
+)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_keeps_the_rules(path: Path, rule: Callable[[Page], Iterator[str]]):
+    found = list(rule(Page(path.name, nbformat.read(path, as_version=4))))
+    assert not found, "\n".join(found)
+
+
+def good_notebook() -> NotebookNode:
+    text = new_output("stream", name="stdout", text="3 frames\n")
+    picture = new_output("display_data", data={"image/png": "aGk=", "text/plain": "a figure"})
+    cells = [
+        new_markdown_cell("# What is a frame?\n![a vessel](../README.md)"),
+        new_code_cell("frames = 3\nprint(frames, 'frames')", execution_count=1, outputs=[text]),
+        new_code_cell("%matplotlib inline\nshow(frames)", execution_count=2, outputs=[picture]),
+        new_code_cell("def double(x):\n    return 2 * x", execution_count=3),
+        new_code_cell("double(frames)", execution_count=4),
+        new_markdown_cell("Next: [inflation](01_inflation.ipynb), [ours](../csglib/__init__.py)"),
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    notebook.metadata[STAMP] = stamp(notebook)
+    return notebook
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_a_good_notebook_keeps_the_rules(rule):
+    assert not list(rule(Page("00_start_here.ipynb", good_notebook())))
+
+
+STAMP_COPY = (
+    "def stamp(notebook):\n"
+    "    sources = [cell.source for cell in notebook.cells if cell.cell_type == 'code']\n"
+    "    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()"
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "source", "words"),
+    [
+        (stamp_of_other_code, "frames = 4", "not those of this code"),
+        (long_cells, "\n".join(["x = 1"] * 21), "21 lines, at most 20"),
+        (forbidden_words, "import sys\nsys.path.append('..')", "'sys.path': csglib is installed"),
+        (forbidden_words, "%run setup.py", "import it"),
+        (forbidden_words, "! pip install einops", "pyproject.toml"),
+        (forbidden_words, "from csglib.model.config import *", "cannot see"),
+        (forbidden_words, "interact(draw, frame=3)", "no front end"),
+        (forbidden_words, "widgets.Output()", "hides errors"),
+        (forbidden_words, "display.clear_output()", "erased"),
+        (forbidden_words, "go.FigureWidget()", "5 MB"),
+        (forbidden_words, "# NBVAL_IGNORE_OUTPUT\nprint(1)", "with a tag"),
+        (machine_paths, "open('/home/ada/clip.mp4')", "'/home/' is a path of one machine"),
+        (machine_paths, f"open('{ROOT}/README.md')", "is a path of one machine"),
+        (copies_of_csglib, STAMP_COPY, "copy of csglib/course"),
+    ],
+)
+def test_a_rule_finds_bad_code(rule, source, words):
+    notebook = good_notebook()
+    notebook.cells.insert(1, new_code_cell(source))
+    (found,) = rule(Page("00_start_here.ipynb", notebook))
+    assert words in found
+
+
+@pytest.mark.parametrize(
+    ("rule", "prose", "words"),
+    [
+        (pictures_without_words, "![](figure.png)", "![](figure.png) has no alt text"),
+        (pictures_without_words, '<img src="figure.png" alt="">', "no alt text"),
+        (dead_links, "[there](01_inflate.ipynb)", "01_inflate.ipynb does not exist"),
+        (dead_links, '<img alt="a vessel" src="figure.png">', "figure.png does not exist"),
+        (machine_paths, "Open /Users/ada/clip.mp4", "'/Users/' is a path"),
+    ],
+)
+def test_a_rule_finds_bad_prose(rule, prose, words):
+    notebook = good_notebook()
+    notebook.cells.insert(1, new_markdown_cell(prose))
+    (found,) = rule(Page("00_start_here.ipynb", notebook))
+    assert words in found
+
+
+def show(cell: NotebookNode, kind: str, content: str) -> None:
+    cell.outputs = [new_output("display_data", data={kind: content})]
+
+
+@pytest.mark.parametrize(
+    ("rule", "spoil", "words"),
+    [
+        (counts_out_of_order, lambda n: n.cells[2].update(execution_count=7), "[1, 7, 3, 4]"),
+        (counts_out_of_order, lambda n: n.cells[2].update(execution_count=None), "None"),
+        (another_kernel, lambda n: n.metadata.pop("kernelspec"), "kernel is None"),
+        (machine_paths, lambda n: show(n.cells[1], "text/plain", "/tmp/a.py"), "cell 2: '/tmp/'"),
+        (widget_state, lambda n: n.metadata.update(widgets={}), "state of its widgets"),
+        (too_large, lambda n: show(n.cells[1], "text/html", "x" * 100_001), "of text/html"),
+        (too_large, lambda n: show(n.cells[1], "image/png", "x" * 400_004), "of image/png"),
+        (too_large, lambda n: n.cells[0].update(source="x" * 1_000_000), "at most 1,000,000"),
+        (begins_without_a_question, lambda n: n.cells[0].update(source="# Frames"), "no question"),
+        (begins_without_a_question, lambda n: n.cells.pop(0), "no question"),
+        (ends_without_the_next, lambda n: n.cells.pop(), "is code"),
+        (
+            ends_without_the_next,
+            lambda n: n.cells[-1].update(source="Bye"),
+            "not link 01_inflation",
+        ),
+    ],
+)
+def test_a_rule_finds_a_bad_notebook(rule, spoil, words):
+    notebook = good_notebook()
+    spoil(notebook)
+    (found,) = rule(Page("00_start_here.ipynb", notebook))
+    assert words in found
+
+
+@pytest.mark.parametrize("tag", ["nbval-ignore-output", "nbval-skip"])
+def test_most_cells_must_be_compared(tag):
+    notebook = good_notebook()
+    notebook.cells[1].metadata.tags = [tag]
+    assert not list(too_little_compared(Page("00_start_here.ipynb", notebook)))  # 3 of 4
+    notebook.cells[2].metadata.tags = [tag]
+    (found,) = too_little_compared(Page("00_start_here.ipynb", notebook))
+    assert found == "nbval compares 2 of 4 cells, less than 70%"
+
+
+def test_tags_that_nbval_would_obey_in_silence_are_refused():
+    notebook = good_notebook()
+    notebook.cells[1].metadata.tags = ["raises-exception"]
+    (found,) = unknown_tags(Page("00_start_here.ipynb", notebook))
+    assert "'raises-exception' is none of nbval-ignore-output, nbval-skip" in found
+
+
+def test_only_the_courses_names_are_known():
+    (found,) = strange_name(Page("12_more.ipynb", good_notebook()))
+    assert found == "12_more.ipynb is not one of the course's twelve"
