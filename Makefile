@@ -2,7 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
-ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
+# JupyterLab refuses root unless told. From the repository's root, a notebook's links to csglib open.
+LAB := --ip=localhost --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_inflation.ipynb \
+  $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: help lab test fast check notebooks clean
 
@@ -10,7 +12,7 @@ help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
 
 lab: $(READY)    ## open the course in JupyterLab (the first time, this also installs it)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m jupyterlab --ip=localhost $(ROOT_FLAG) notebooks/01_inflation.ipynb
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m jupyterlab $(LAB)
 
 test: $(READY)   ## run everything: library, browser, and the notebooks, compared cell by cell
 	$(BIN)/python -m pytest

@@ -40,7 +40,9 @@ def test_environment_yml_has_a_python_the_project_allows():
 def test_environment_yml_installs_what_make_installs():
     (pip,) = [line["pip"] for line in ENVIRONMENT["dependencies"] if isinstance(line, dict)]
     options, target = pip
-    assert f"pip install -q {options} -{target[1]} '{target[3:]}'" in (ROOT / "Makefile").read_text()
+    assert (
+        f"pip install -q {options} -{target[1]} '{target[3:]}'" in (ROOT / "Makefile").read_text()
+    )
     assert "dev" in PROJECT["optional-dependencies"]
 
 
