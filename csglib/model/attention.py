@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module):
-    """Each query becomes a weighted mean of the values, weighted by how much it resembles their keys.
+    """Each query becomes a mean of the values, weighted by how well it fits their keys.
 
     It has no parameters: where queries, keys and values come from is all that tells the paper's
     attentions apart, and that is decided outside. `forward` runs the fused kernel, which never
@@ -33,6 +33,7 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "g h i j"]:
         """Share of each key in each query, per head; a row sums to 1.
 
-        Takes what `forward` takes, so that one call's arguments serve both; the values do not matter.
+        Takes what `forward` takes, so that one call's arguments serve both; the values do not
+        matter.
         """
         return (query @ key.mT * query.shape[-1] ** -0.5).softmax(dim=-1)

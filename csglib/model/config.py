@@ -1,6 +1,7 @@
 """Table SI and Table 1 as values: every size and every choice of the network, and nothing else.
 
-Source: supplementary Table SI (sizes), Table 1 (variants). What the paper leaves open is said at each field.
+Source: supplementary Table SI (sizes), Table 1 (variants). What the paper leaves open is said at
+each field.
 """
 
 from dataclasses import dataclass, replace
@@ -51,9 +52,12 @@ class AMDF:
     """Two branches, fused and weighed.
 
     Attributes:
-        heads: h, 12 in Table SI; the 2D parent has 6, and only with 6 does a loaded map mean the same.
-        hidden: width inside the FFNs. "FFN, 384" is read as this; only so is the network as cheap as the paper says.
-        space_hidden: the same for the spatial branch, into which a whole 2D block fits when it is 1536.
+        heads: h, 12 in Table SI; the 2D parent has 6, and only with 6 does a loaded map mean the
+            same.
+        hidden: width inside the FFNs. "FFN, 384" is read as this; only so is the network as cheap
+            as the paper says.
+        space_hidden: the same for the spatial branch, into which a whole 2D block fits when it is
+            1536.
         fusion: "cross" (CA) or "switched" (SWA).
         weighting: "learned", or "even" for the rows of Table 1 with a star.
     """
@@ -76,10 +80,10 @@ class ModelConfig:
         dim: width of a token, d.
         classes: grades to tell apart.
         padding: what a convolution in time sees beyond the clip's ends; the paper does not say.
-        class_token: "double" adds the class token to itself at each coupling, as the 2D parent does: needed
-            for its weights to mean the same, but it buries what late blocks add. "single" does not.
-        head: "joined" gives one linear layer both kinds of features; "two" sums the logits of one each, as the 2D
-            parent does.
+        class_token: "double" adds the class token to itself at each coupling, as the 2D
+            parent does: its weights need that, but it buries what late blocks add. "single" does not.
+        head: "joined" gives one linear layer both kinds of features; "two" sums the logits of one
+            each, as the 2D parent does.
     """
 
     stages: tuple[Stage, ...]
@@ -104,9 +108,7 @@ PAPER = ModelConfig(
 )
 """CSG-3DCT as Table SI prints it."""
 
-WARM = replace(
-    PAPER, encoder=AMDF(heads=6, hidden=384, space_hidden=1536), class_token="double"
-)
+WARM = replace(PAPER, encoder=AMDF(heads=6, hidden=384, space_hidden=1536), class_token="double")
 """CSG-3DCT whose spatial branch has room for a whole block of the 2D parent."""
 
 BASE = replace(
@@ -141,13 +143,9 @@ VARIANTS = {
     "base": BASE,
     "swa": replace(
         PAPER,
-        encoder=AMDF(
-            heads=12, hidden=384, space_hidden=384, fusion="switched", weighting="even"
-        ),
+        encoder=AMDF(heads=12, hidden=384, space_hidden=384, fusion="switched", weighting="even"),
     ),
-    "ca": replace(
-        PAPER, encoder=AMDF(heads=12, hidden=384, space_hidden=384, weighting="even")
-    ),
+    "ca": replace(PAPER, encoder=AMDF(heads=12, hidden=384, space_hidden=384, weighting="even")),
     "csg3dct": PAPER,
 }
 """The last rows of Table 1: CSG-3DCT-Base, -SWA*, -CA* and CSG-3DCT."""

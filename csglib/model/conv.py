@@ -1,6 +1,7 @@
 """The convolution side: the stem, and the 3D bottleneck, of which two make a "3D Conv Block".
 
-Source: section 2, "Inflation Strategy for 3D CNN Encoder"; Fig. 2(a) blue; the column "3D CNN" of Table SI.
+Source: section 2, "Inflation Strategy for 3D CNN Encoder"; Fig. 2(a) blue; the column "3D CNN" of
+Table SI.
 """
 
 from typing import Literal
@@ -14,7 +15,7 @@ EXPANSION = 4  # a bottleneck puts out this many times its inner width
 
 
 class Stem(nn.Sequential):
-    """1 x 7 x 7 convolution and 1 x 3 x 3 pooling, each of spatial stride 2; no frame meets another.
+    """1 x 7 x 7 convolution and 1 x 3 x 3 pooling, both of spatial stride 2; frames stay apart.
 
     Args:
         channels: width of what comes out, 64 in Table SI.
@@ -45,7 +46,13 @@ class Bottleneck(nn.Module):
     """
 
     def __init__(
-        self, channels: int, width: int, *, frames: int = 1, stride: int = 1, padding: Padding = "replicate"
+        self,
+        channels: int,
+        width: int,
+        *,
+        frames: int = 1,
+        stride: int = 1,
+        padding: Padding = "replicate",
     ) -> None:
         super().__init__()
         wide = EXPANSION * width
@@ -67,7 +74,7 @@ class Bottleneck(nn.Module):
     def inner(
         self, volume: Float[Tensor, "b c t y x"], coupled: Float[Tensor, "b w t y x"] | None = None
     ) -> Float[Tensor, "b w t y2 x2"]:
-        """The narrow features that the 3 x 3 convolution puts out, and that the coupling unit reads."""
+        """What the 3 x 3 convolution puts out; the coupling unit reads it."""
         narrow = self.narrow(volume)
         return self.look(narrow if coupled is None else narrow + coupled)
 
@@ -80,7 +87,7 @@ class Bottleneck(nn.Module):
     def forward(
         self, volume: Float[Tensor, "b c t y x"], coupled: Float[Tensor, "b w t y x"] | None = None
     ) -> Float[Tensor, "b wide t y2 x2"]:
-        """One sub-block; `coupled` is what the transformer sends, added before the 3 x 3 convolution."""
+        """One sub-block; `coupled` comes from the tokens and joins before the 3 x 3 convolution."""
         return self.outer(volume, self.inner(volume, coupled))
 
 
@@ -99,7 +106,9 @@ class TemporalConv(nn.Conv3d):
 
     def __init__(self, channels: int, width: int, frames: int, padding: Padding) -> None:
         if frames % 2 == 0:
-            raise ValueError(f"a kernel that keeps the number of frames is odd: got frames={frames}")
+            raise ValueError(
+                f"a kernel that keeps the number of frames is odd: got frames={frames}"
+            )
         reach = (frames // 2, 0, 0)
         mode = padding if frames > 1 else "zeros"  # nothing to pad: stay on the fast path
         super().__init__(

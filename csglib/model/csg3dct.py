@@ -1,6 +1,7 @@
 """CSG-3DCT: the whole network, and the only file that reads a configuration.
 
-Source: Fig. 2(a) and Table SI. L 3D Conv Blocks and L + 1 transformer blocks run side by side and meet at every step.
+Source: Fig. 2(a) and Table SI. L 3D Conv Blocks and L + 1 transformer blocks run side by side and
+meet at every step.
 """
 
 import torch
@@ -33,17 +34,19 @@ class CSG3DCT(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         first, *coupled = config.stages
-        self.doubling = 2 if config.class_token == "double" else 1
         self.stem = Stem(config.stem)
         self.embed = PatchEmbedding(config.stem, config.dim, size=first.scale)
-        self.local = Bottleneck(config.stem, first.width, frames=first.frames, padding=config.padding)
+        self.local = Bottleneck(
+            config.stem, first.width, frames=first.frames, padding=config.padding
+        )
         self.convs = nn.ModuleList(_conv_blocks(config, coupled, EXPANSION * first.width))
         self.blocks = nn.ModuleList(_transformer_block(config) for _ in range(1 + len(self.convs)))
         self.head = HEADS[config.head](
             EXPANSION * config.stages[-1].width, config.dim, config.classes
         )
         self.apply(_initialise)
-        self.to(memory_format=torch.channels_last_3d)
+        # torch declares this call without its memory format.
+        self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "b classes"]:
         """Logits of each clip.
@@ -59,9 +62,7 @@ class CSG3DCT(nn.Module):
         tokens = self.blocks[0](self.embed(volume))
         volume = self.local(volume)
         for conv, block in zip(self.convs, self.blocks[1:], strict=True):
-            volume, seen = conv.look(volume)
-            tokens = block(VideoTokens(self.doubling * tokens.cls, tokens.patches + seen))
-            volume = conv.meet(volume, tokens.patches, columns=clip.shape[-1] // PATCH)
+            volume, tokens = conv(volume, tokens, block)
         return self.head(volume, tokens.cls)
 
 
@@ -81,6 +82,8 @@ class ConvBlock(nn.Module):
     ) -> None:
         super().__init__()
         width, frames, padding = stage.width, stage.frames, config.padding
+        self.scale = stage.scale
+        self.gain = 2 if config.class_token == "double" else 1
         self.first = Bottleneck(channels, width, frames=frames, stride=stride, padding=padding)
         self.down = VolumeToTokens(width, config.dim, stage.scale)
         self.up = TokensToVolume(config.dim, width, stage.scale)
@@ -88,18 +91,15 @@ class ConvBlock(nn.Module):
             EXPANSION * width, width, frames=frames, stride=last_stride, padding=padding
         )
 
-    def look(
-        self, volume: Float[Tensor, "b c t y x"]
-    ) -> tuple[Float[Tensor, "b wide t y2 x2"], Float[Tensor, "b t n d"]]:
-        """First bottleneck: the volume, and what it tells the tokens."""
+    def forward(
+        self, volume: Float[Tensor, "b c t y x"], tokens: VideoTokens, block: nn.Module
+    ) -> tuple[Float[Tensor, "b wide t y2 x2"], VideoTokens]:
+        """One step of both sides: the CNN tells, the transformer block thinks, and tells back."""
         inner = self.first.inner(volume)
-        return self.first.outer(volume, inner), self.down(inner)
-
-    def meet(
-        self, volume: Float[Tensor, "b c t y x"], patches: Float[Tensor, "b t n d"], columns: int
-    ) -> Float[Tensor, "b wide t y2 x2"]:
-        """Second bottleneck, with what the tokens tell back."""
-        return self.second(volume, self.up(patches, columns))
+        volume = self.first.outer(volume, inner)
+        tokens = block(VideoTokens(self.gain * tokens.cls, tokens.patches + self.down(inner)))
+        columns = volume.shape[-1] // self.scale
+        return self.second(volume, self.up(tokens.patches, columns)), tokens
 
 
 def _conv_blocks(config: ModelConfig, stages: list[Stage], channels: int) -> list[ConvBlock]:
@@ -129,7 +129,7 @@ def _transformer_block(config: ModelConfig) -> IntraDimension | AMDFBlock:
 
 
 def _initialise(module: nn.Module) -> None:
-    """The 2D parent's start: narrow normal linear layers, He for convolutions; norms start as identity."""
+    """The 2D parent's start: narrow normal linear layers, He for convolutions."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

@@ -1,7 +1,8 @@
 """Inter-dimension fusion: how one branch learns from the other, by switched or by cross attention.
 
-Source: section 2, "Inter-dimension ST Fusion Module"; Fig. 3; the rows "MHCA-12, FFN" of Table SI. Its only
-difference from intra-dimension learning is where queries, keys and values come from, and so it is here.
+Source: section 2, "Inter-dimension ST Fusion Module"; Fig. 3; the rows "MHCA-12, FFN" of Table SI.
+Its only difference from intra-dimension learning is where queries, keys and values come from, and
+so it is here.
 """
 
 from abc import ABC, abstractmethod
@@ -19,8 +20,8 @@ class InterDimension(nn.Module, ABC):
     """One direction of the fusion: the target branch takes something from the complementary one.
 
     One class token asks all t n patches of a clip at once, so the product grows with the number of
-    tokens and not with its square. Only the target's class token takes part in the exchange; the FFN then
-    serves all tokens.
+    tokens and not with its square. Only the target's class token takes part in the exchange; the
+    FFN then serves all tokens.
 
     Args:
         dim: width of a token, d; the heads share it equally.
@@ -83,8 +84,8 @@ class CrossAttention(InterDimension):
 class SwitchedAttention(InterDimension):
     """SWA: the complement's map, made by its own query and keys, mixes the target's values.
 
-    The paper describes the switch in words. With one class token a clip both branches' maps lie over
-    the same t n patches, so they can be exchanged as they are.
+    The paper describes the switch in words. With one class token a clip both branches' maps lie
+    over the same t n patches, so they can be exchanged as they are.
     """
 
     def query_key_value(

@@ -1,6 +1,7 @@
 """From features to grades: the row "Classifier Head" of Table SI, in two readings.
 
-Source: section 2, "by combining the CNN features and the CLS token"; the paper does not say how they combine.
+Source: section 2, "by combining the CNN features and the CLS token"; the paper does not say how
+they combine.
 """
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 
 class JoinedHead(nn.Module):
-    """Pooled CNN features brought to the class token's width, laid beside it, one linear layer over both.
+    """Pooled CNN features beside the class token, as wide as it, and one linear layer over both.
 
     Args:
         channels: width of the CNN's volume.

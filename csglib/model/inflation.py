@@ -1,11 +1,11 @@
 """Inflation: a 2D kernel of k x k becomes a 3D kernel of t x k x k that has not forgotten.
 
-Source: section 2, "Inflation Strategy for 3D CNN Encoder"; bootstrapping after Carreira and Zisserman 2017.
+Source: section 2, "Inflation Strategy for 3D CNN Encoder"; bootstrapping after Carreira and
+Zisserman 2017.
 """
 
 from typing import Literal
 
-import torch
 from einops import repeat
 from jaxtyping import Float
 from torch import Tensor
@@ -18,7 +18,8 @@ def inflate_kernel(
 ) -> Float[Tensor, "out in {frames} y x"]:
     """Stretch a 2D kernel over `frames` frames so that a still clip gets the 2D answer.
 
-    Either way the slices add up to `kernel2d`. The paper says "bootstrapping" and no more, so both readings are here.
+    Either way the slices add up to `kernel2d`. The paper says "bootstrapping" and no more, so both
+    readings are here.
 
     Args:
         kernel2d: weights of a 2D convolution.
@@ -27,7 +28,8 @@ def inflate_kernel(
             "center" puts the whole kernel in the middle frame: at first it sees no other.
 
     Raises:
-        ValueError: `frames` is below 1, "center" is asked of an even number, or the mode is unknown.
+        ValueError: `frames` is below 1, "center" is asked of an even number, or the mode is
+        unknown.
     """
     if frames < 1:
         raise ValueError(f"frames must be at least 1: got {frames}")

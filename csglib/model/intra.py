@@ -1,6 +1,7 @@
 """Intra-dimension learning: one branch, attention along one axis and an FFN.
 
-Source: section 2, "Intra-dimension ST Learning Module"; Fig. 2(b) and (c); the rows "MHSA-12, FFN" of Table SI.
+Source: section 2, "Intra-dimension ST Learning Module"; Fig. 2(b) and (c); the rows "MHSA-12, FFN"
+of Table SI.
 """
 
 from einops import rearrange
@@ -16,7 +17,8 @@ class FeedForward(nn.Sequential):
 
     Args:
         dim: width of a token, d.
-        hidden: width between the layers. Table SI prints "FFN, 384" and leaves open whether that is this one.
+        hidden: width between the layers. Table SI prints "FFN, 384" and leaves open whether that is
+            this one.
     """
 
     def __init__(self, dim: int, hidden: int) -> None:
@@ -55,7 +57,8 @@ class IntraDimension(nn.Module):
 
     def _attend(self, tokens: VideoTokens) -> VideoTokens:
         # Projected before it is copied into the sequences, merged after the copies' mean is taken:
-        # the class token pays for one projection, not for one a sequence, and the result is the same.
+        # the class token pays for one projection, not for one a sequence, and the result is the
+        # same.
         projected = tokens.map(lambda part: self.to_query_key_value(self.norm(part)))
         query, key, value = self._split(fold(projected, self.axis))
         mixed = rearrange(self.attention(query, key, value), "g h s e -> g s (h e)")

@@ -1,7 +1,8 @@
-"""What the transformer sees: patch tokens of every frame, one class token, and the ways to line them up.
+"""What the transformer sees: patches, one class token, and the ways to line them up.
 
-Source: section 2, "Transformer Encoder"; Fig. 2(c) for the two axes. The text has one class token a clip
-(t n^2 + 1 tokens), Table SI prints 8 x 257: both hold when each sequence carries its own copy of that one token.
+Source: section 2, "Transformer Encoder"; Fig. 2(c) for the two axes. The text has one class token a
+clip (t n^2 + 1 tokens), Table SI prints 8 x 257: both hold when each sequence carries its own copy
+of that one token.
 """
 
 from collections.abc import Callable
@@ -46,8 +47,8 @@ class VideoTokens:
 class PatchEmbedding(nn.Module):
     """Cuts each frame of the stem's volume into patches, and owns the class token.
 
-    Nothing tells a patch where it is: positions leak in through the padding of the convolutions, as in the
-    2D parent, and order in time through their t = 3 kernels alone.
+    Nothing tells a patch where it is: positions leak in through the padding of the convolutions, as
+    in the 2D parent, and order in time through their t = 3 kernels alone.
 
     Args:
         channels: width of the volume.

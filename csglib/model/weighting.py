@@ -11,7 +11,7 @@ from csglib.model.tokens import VideoTokens
 
 
 class EvenWeighting(nn.Module):
-    """Both branches count the same: the network without the learnable mechanism (the * rows of Table 1)."""
+    """Both branches count the same: no learnable mechanism, the * rows of Table 1."""
 
     def share(self) -> Float[Tensor, ""]:
         """Share of the spatial branch; the temporal one has the rest."""
@@ -28,7 +28,8 @@ class EvenWeighting(nn.Module):
 class LearnableWeighting(EvenWeighting):
     """One number a block decides between the branches: a = sigmoid(theta), theta = 0 at the start.
 
-    The paper says "a learnable parameter" and no more. The sigmoid keeps both shares between 0 and 1.
+    The paper says "a learnable parameter" and no more. The sigmoid keeps both shares between 0 and
+    1.
     """
 
     def __init__(self) -> None:
