@@ -3,16 +3,18 @@
 Source: section 3, "Dataset": plaque clips of 8 or 16 frames, 256 x 256, graded mild or severe.
 """
 
+import hashlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
+from PIL import Image
 from torch import Tensor
 
 GRADES = ("mild", "severe")
@@ -23,7 +25,9 @@ _IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1, 1)
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """What a simulated clip knows about itself. Contours are polygons in pixels, (x, y) a point.
+    """What a simulated clip knows about itself. Contours are polygons of points (x, y), in pixels.
+
+    The point (0, 0) is the centre of the top left pixel.
 
     Attributes:
         vessel_outer: media-adventitia border, one polygon a frame.
@@ -109,3 +113,67 @@ def save_clip(clip: Clip, path: Path) -> None:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def anonymous(identity: str) -> str:
+    """A name for a patient that does not say who it is: the same for the same `identity`.
+
+    It hides a name from a reader's eye, not from somebody who can try every identity there is.
+    """
+    return f"patient-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+
+
+def resample(clip: Clip, frames: int = 8, size: int = 256) -> Clip:
+    """Bring a clip to the network's size: frames evenly spread, the central square of each.
+
+    The first and the last frame are among them. Pixels are averaged where they shrink, so that
+    speckle does not turn into noise. Scale and truth follow; the aspect ratio stays.
+
+    Args:
+        clip: any clip of at least `frames` frames.
+        frames: how many to keep, 1 or more; 1 keeps the first.
+        size: rows and columns afterwards, pixels, 1 or more.
+
+    Raises:
+        ValueError: fewer frames in the clip than asked for, or nothing asked for.
+
+    Source:
+        Section 3, "Dataset and Implementations": 8 or 16 frames, "resized to 256 x 256".
+    """
+    if min(frames, size) < 1:
+        raise ValueError(f"wanted at least one frame of one pixel: got {frames=}, {size=}")
+    if frames > len(clip.frames):
+        raise ValueError(f"asked for {frames} frames of a clip that has {len(clip.frames)}")
+    kept = np.rint(np.linspace(0, len(clip.frames) - 1, frames)).astype(int)
+    height, width = clip.frames.shape[1:]
+    side = min(height, width)
+    corner = np.array([(width - side) // 2, (height - side) // 2])  # of the square, (x, y)
+    box = (*corner.tolist(), *(corner + side).tolist())
+    pictures = [
+        Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR, box)
+        for frame in clip.frames[kept]
+    ]
+    scale = size / side
+    return replace(
+        clip,
+        frames=np.stack([np.asarray(picture) for picture in pictures]),
+        mm_per_px=None if clip.mm_per_px is None else clip.mm_per_px / scale,
+        truth=None if clip.truth is None else _follow(clip.truth, kept, corner, scale),
+    )
+
+
+def _follow(
+    truth: Truth, kept: Int[ndarray, " t"], corner: Int[ndarray, "2"], scale: float
+) -> Truth:
+    def moved(polygons: Float[ndarray, "t points 2"]) -> Float[ndarray, "t points 2"]:
+        # A pixel's edge, not its centre, stays where it is: hence the halves.
+        return (polygons[kept] - corner + 0.5) * scale - 0.5
+
+    return replace(
+        truth,
+        vessel_outer=moved(truth.vessel_outer),
+        vessel_inner=moved(truth.vessel_inner),
+        lumen=moved(truth.lumen),
+        area_stenosis=truth.area_stenosis[kept],
+        diameter_stenosis=truth.diameter_stenosis[kept],
+    )

@@ -1,0 +1,650 @@
+import io
+import json
+import shutil
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pydicom
+import pytest
+from pydicom import uid
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from scipy import ndimage
+
+from csglib.data import limits
+from csglib.data.clips import Clip, Truth, save_clip
+from csglib.data.readers import ClipError, read_clip
+
+CINE = "examples_ybr_color.dcm"
+FULL, LIMITED = 2, 1  # FFmpeg's names for the range of grey
+
+
+def moving(frames: int = 7, height: int = 46, width: int = 58) -> np.ndarray:
+    """Smooth blobs that drift, from pure black to pure white."""
+    noise = np.random.default_rng(5).normal(size=(frames, height, width))
+    smooth = ndimage.gaussian_filter(noise, (1.5, 3, 4), mode="wrap")
+    low, high = np.quantile(smooth, (0.05, 0.95))
+    return np.rint(((smooth - low) / (high - low)).clip(0, 1) * 255).astype(np.uint8)
+
+
+def psnr(one: np.ndarray, two: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean((one.astype(float) - two) ** 2)))
+
+
+def encode(
+    frames: np.ndarray, path: Path | io.BytesIO, codec: str, pixels: str, tag: int = 0, **how: str
+) -> None:
+    container = how.pop("container", None)
+    with av.open(path, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=20, options=how)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = pixels
+        stream.codec_context.color_range = tag
+        for grey in frames:
+            layout = "gray" if grey.ndim == 2 else "rgb24"
+            picture = av.VideoFrame.from_ndarray(grey, format=layout)
+            if pixels != "gray":  # untagged, FFmpeg squeezes grey into 16 to 235, as players expect
+                picture = picture.reformat(format=pixels, dst_color_range=tag or LIMITED)
+            picture.color_range = tag
+            output.mux(stream.encode(picture))
+        output.mux(stream.encode())
+
+
+def ultrasound(frames: np.ndarray, kind: str = "MONOCHROME2") -> Dataset:
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = (
+        uid.UltrasoundMultiFrameImageStorage
+    )
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    dataset.Modality, dataset.PatientName, dataset.PatientID = "US", "Doe^Jane", "HOSPITAL-4711"
+    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = frames.shape[:3]
+    dataset.SamplesPerPixel = 1 if frames.ndim == 3 else 3
+    if frames.ndim == 4:
+        dataset.PlanarConfiguration = 0
+    dataset.PhotometricInterpretation = kind
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit, dataset.PixelRepresentation = 7, 0
+    dataset.PixelData = frames.tobytes()
+    dataset["PixelData"].VR = "OB"
+    return dataset
+
+
+def region(dataset: Dataset, **changes: float) -> Dataset:
+    item = Dataset()
+    item.RegionSpatialFormat = item.RegionDataType = 1
+    item.RegionLocationMinX0 = item.RegionLocationMinY0 = 0
+    item.RegionLocationMaxX1, item.RegionLocationMaxY1 = dataset.Columns - 1, dataset.Rows - 1
+    item.PhysicalUnitsXDirection = item.PhysicalUnitsYDirection = 3
+    item.PhysicalDeltaX = item.PhysicalDeltaY = 0.00679
+    for name, value in changes.items():
+        setattr(item, name, value)
+    return item
+
+
+def write(dataset: Dataset, path: Path) -> Path:
+    if len(dataset.PixelData) % 2:
+        dataset.PixelData += b"\0"
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def as_video(frames: np.ndarray, stream: bytes, syntax: str = uid.MPEG4HP41) -> Dataset:
+    dataset = ultrasound(frames)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.SamplesPerPixel, dataset.PlanarConfiguration = 3, 0
+    dataset.PhotometricInterpretation = "YBR_PARTIAL_420"
+    dataset.PixelData = encapsulate([stream])
+    dataset["PixelData"].is_undefined_length = True
+    return dataset
+
+
+def bundled(name: str) -> Path:
+    path = get_testdata_file(name, download=False)
+    assert path is not None, f"{name} is part of pydicom"
+    return Path(path)
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(ClipError) as caught:
+        read_clip(path)
+    assert path.name in str(caught.value)
+    return str(caught.value)
+
+
+# --- NPZ
+
+
+def simulated(frames: int = 5) -> Clip:
+    rng = np.random.default_rng(3)
+    outer, inner, lumen = rng.uniform(0, 41, (3, frames, 7, 2))
+    truth = Truth(
+        vessel_outer=outer,
+        vessel_inner=inner,
+        lumen=lumen,
+        area_stenosis=np.linspace(0.1, 0.7, frames),
+        diameter_stenosis=np.linspace(0.05, 0.55, frames),
+        parameters={"seed": 11, "depth_mm": 14.5, "plaque": "type III, échogène"},
+    )
+    grey = rng.integers(0, 256, (frames, 37, 41), dtype=np.uint8)
+    return Clip(frames=grey, patient="patient-7", mm_per_px=0.0679, truth=truth)
+
+
+def test_a_saved_clip_comes_back_exactly(tmp_path):
+    clip = simulated()
+    save_clip(clip, tmp_path / "clip.npz")
+    back = read_clip(str(tmp_path / "clip.npz"))
+    assert (back.patient, back.mm_per_px) == (clip.patient, clip.mm_per_px)
+    np.testing.assert_array_equal(back.frames, clip.frames)
+    for name in ("vessel_outer", "vessel_inner", "lumen", "area_stenosis", "diameter_stenosis"):
+        np.testing.assert_array_equal(getattr(back.truth, name), getattr(clip.truth, name))
+    assert back.truth.parameters == clip.truth.parameters
+    assert [type(value) for value in back.truth.parameters.values()] == [float, str, int]
+
+
+def test_a_saved_clip_without_truth_or_scale_has_none_afterwards(tmp_path):
+    save_clip(Clip(frames=moving(), patient="a"), tmp_path / "clip.npz")
+    back = read_clip(tmp_path / "clip.npz")
+    assert (back.truth, back.mm_per_px) == (None, None)
+
+
+def test_bare_frames_in_npz_read_and_do_not_show_the_file_name(tmp_path):
+    path = tmp_path / "jane_doe.npz"
+    np.savez(path, frames=moving())
+    clip = read_clip(path)
+    np.testing.assert_array_equal(clip.frames, moving())
+    assert clip.patient.startswith("patient-") and "jane" not in clip.patient
+    assert clip.mm_per_px is None
+
+
+def test_floats_from_zero_to_one_become_grey_levels(tmp_path):
+    path = tmp_path / "clip.npz"
+    np.savez(path, frames=moving() / 255)
+    np.testing.assert_array_equal(read_clip(path).frames, moving())
+
+
+def spoilt(frame: int, value: float) -> np.ndarray:
+    frames = moving() / np.float32(255)
+    frames[frame, 3, 2] = value
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"frames": spoilt(4, np.nan)}, r"frame 4 holds NaN or infinity; wanted 0 to 1"),
+        ({"frames": spoilt(2, -0.5)}, r"frame 2 runs from -0\.5 to .*; wanted 0 to 1, or uint8"),
+        ({"frames": spoilt(0, 255)}, r"frame 0 runs from 0 to 255; wanted 0 to 1, or uint8"),
+        ({"frames": moving().astype(np.int64)}, r"frames are int64; wanted uint8, or float"),
+        ({"frames": moving()[0]}, r"shape \(46, 58\); wanted \(frame, row, column\)"),
+        ({"frames": moving()[:0]}, r"nothing to see: 0 frames of 58 x 46 pixels"),
+        ({"images": moving()}, r"no array named frames, only images; write it with"),
+        ({}, r"no array named frames, only nothing"),
+        ({"frames": np.array([{}, 1])}, r"frames holds pickled objects and is left closed"),
+        ({"frames": moving(), "mm_per_px": np.array(-1.0)}, r"mm_per_px is .*-1.*; wanted one"),
+        ({"frames": moving(), "patient": np.array(7)}, r"patient is int64 \(\); wanted one text"),
+        (
+            {"frames": moving(), "lumen": np.ones((7, 5, 2))},
+            r"truth lacks parameters, vessel_outer",
+        ),
+    ],
+)
+def test_an_npz_that_is_no_clip_is_refused(tmp_path, arrays, message):
+    path = tmp_path / "clip.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(ClipError, match=message):
+        read_clip(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "lumen",
+            np.ones((4, 7, 2)),
+            r"lumen of the truth is float64 \(4, 7, 2\); wanted float \(5,",
+        ),
+        ("area_stenosis", np.ones(5, int), r"area_stenosis of the truth is int64 \(5,\); wanted"),
+        ("parameters", np.array("{"), r"parameters of the truth are not JSON"),
+        ("parameters", np.array(json.dumps({"a": [1]})), r"not a table of numbers and words"),
+    ],
+)
+def test_a_truth_that_does_not_fit_its_frames_is_refused(tmp_path, name, value, message):
+    save_clip(simulated(), tmp_path / "good.npz")
+    with np.load(tmp_path / "good.npz") as arrays:
+        np.savez(tmp_path / "bad.npz", **dict(arrays) | {name: value})
+    with pytest.raises(ClipError, match=message):
+        read_clip(tmp_path / "bad.npz")
+
+
+def test_a_small_npz_cannot_promise_more_than_memory(tmp_path):
+    path = tmp_path / "bomb.npz"
+    header = io.BytesIO()
+    shape = {"shape": (3, 100_000, 100_000), "fortran_order": False, "descr": "|u1"}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("frames.npy", header.getvalue() + bytes(1000))
+    assert "(3, 100000, 100000) is too large: over 1024 MiB" in refused(path)
+
+
+def test_a_changed_byte_in_an_npz_is_noticed(tmp_path):
+    path = tmp_path / "clip.npz"
+    np.savez(path, frames=moving())
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    assert "not a whole NPZ" in refused(path)
+
+
+# --- what is no clip at all
+
+
+def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
+    assert "no such file; wanted NPZ, DICOM, mp4, avi or mkv" in refused(tmp_path / "absent.mp4")
+    assert "a folder; name one file in it" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "an empty file; copy or export it again"),
+        (
+            b"Dear colleague,\nplease find",
+            r"starts with the text 'Dear colleague,\nplea', which is",
+        ),
+        (b"\x89PNG\r\n\x1a\n" + bytes(200), "starts with the bytes 89 50 4e 47 0d 0a 1a 0a, which"),
+    ],
+)
+def test_a_file_is_judged_by_its_content(tmp_path, content, message):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    assert message in refused(path)
+
+
+def test_the_ending_of_a_name_does_not_matter(tmp_path):
+    path = tmp_path / "clip.mp4"
+    shutil.copy(bundled(CINE), path)
+    assert read_clip(path).frames.shape == (30, 240, 320)
+
+
+def test_reading_writes_nothing(tmp_path):
+    save_clip(simulated(), tmp_path / "clip.npz")
+    encode(moving(), tmp_path / "clip.mkv", "ffv1", "gray")
+    write(ultrasound(moving()), tmp_path / "clip.dcm")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
+    for path in before:
+        read_clip(path)
+    assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()}
+
+
+# --- video
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels", "tag"),
+    [
+        ("clip.mkv", "ffv1", "gray", 0),
+        ("clip.avi", "ffv1", "gray", FULL),
+        ("clip.avi", "rawvideo", "bgr24", 0),
+        ("clip.mkv", "ffv1", "gray16le", 0),
+    ],
+)
+def test_lossless_video_is_exact(tmp_path, name, codec, pixels, tag):
+    encode(moving(), tmp_path / name, codec, pixels, tag)
+    clip = read_clip(tmp_path / name)
+    np.testing.assert_array_equal(clip.frames, moving())
+    assert clip.mm_per_px is None
+
+
+@pytest.mark.parametrize(("pixels", "tag"), [("yuvj420p", FULL), ("gray", FULL)])
+def test_full_range_is_left_alone(tmp_path, pixels, tag):
+    encode(moving(), tmp_path / "clip.mp4", "libx264", pixels, tag, qp="0")
+    np.testing.assert_array_equal(read_clip(tmp_path / "clip.mp4").frames, moving())
+
+
+@pytest.mark.parametrize("tag", [LIMITED, 0])
+def test_limited_range_is_spread_over_all_grey_levels(tmp_path, tag):
+    """220 levels hold 256, so lossless coding is off by one at most; unspread it would be by 20."""
+    encode(moving(), tmp_path / "clip.mp4", "libx264", "yuv420p", tag, qp="0")
+    error = np.abs(read_clip(tmp_path / "clip.mp4").frames.astype(int) - moving())
+    assert error.max() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels", "tag", "how"),
+    [
+        ("clip.mp4", "libx264", "yuv420p", 0, {"crf": "18"}),
+        ("clip.mp4", "libx264", "yuvj420p", FULL, {"crf": "18"}),
+        ("clip.mkv", "libx264", "yuv420p10le", 0, {"crf": "18"}),
+        ("clip.avi", "mpeg4", "yuv420p", 0, {"q:v": "2", "b": "8M"}),
+        ("clip.avi", "mjpeg", "yuvj420p", FULL, {"q:v": "2", "b": "8M"}),
+    ],
+)
+def test_lossy_video_is_close(tmp_path, name, codec, pixels, tag, how):
+    encode(moving(), tmp_path / name, codec, pixels, tag, **how)
+    assert psnr(read_clip(tmp_path / name).frames, moving()) > 37
+
+
+def test_colours_in_a_video_become_luma(tmp_path):
+    red, green, blue = moving(), moving()[::-1], moving()[:, ::-1]
+    encode(np.stack([red, green, blue], -1), tmp_path / "clip.mkv", "ffv1", "bgr0")
+    expected = 0.299 * red + 0.587 * green + 0.114 * blue
+    assert np.abs(read_clip(tmp_path / "clip.mkv").frames - expected).max() < 0.501
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "message"),
+    [
+        ("clip.mp4", "libx264", "cut short: "),
+        ("clip.mkv", "ffv1", "cut short: "),
+        ("clip.avi", "mjpeg", "cut short: "),
+    ],
+)
+@pytest.mark.parametrize("share", [0.4, 0.8, 0.99])
+def test_a_video_that_is_cut_short_is_refused(tmp_path, name, codec, message, share):
+    pixels = {"libx264": "yuv420p", "ffv1": "gray", "mjpeg": "yuvj420p"}[codec]
+    encode(moving(), tmp_path / name, codec, pixels)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: int(len(whole) * share)])
+    assert message in refused(tmp_path / name)
+
+
+def test_a_damaged_frame_is_named(tmp_path):
+    path = tmp_path / "clip.mp4"
+    encode(moving(frames=9), path, "libx264", "yuv420p", crf="10", bf="0", g="1")
+    with av.open(path) as video:
+        packets = [(packet.pos, packet.size) for packet in video.demux(video=0) if packet.size]
+    place, size = packets[6]
+    damaged = bytearray(path.read_bytes())
+    damaged[place + size // 2 : place + size] = bytes(size - size // 2)
+    path.write_bytes(damaged)
+    assert "frame 6 is damaged; export it again" in refused(path)
+
+
+def test_sound_alone_is_refused(tmp_path):
+    path = tmp_path / "clip.mkv"
+    with av.open(path, "w") as output:
+        stream = output.add_stream("pcm_s16le", rate=8000, layout="mono")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
+        sound.sample_rate, sound.pts, sound.time_base = 8000, 0, Fraction(1, 8000)
+        output.mux(stream.encode(sound))
+        output.mux(stream.encode())
+    assert "no video stream in this matroska file, only sound or text" in refused(path)
+
+
+def test_unknown_pixels_name_a_way_out(tmp_path):
+    encode(moving(), tmp_path / "clip.avi", "rawvideo", "yuyv422")
+    assert "stored as yuyv422, unknown here; convert it with: ffmpeg" in refused(
+        tmp_path / "clip.avi"
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"), [("MAX_FRAMES", 6), ("MAX_SIDE", 57), ("MAX_BYTES", 7 * 46 * 58 - 1)]
+)
+@pytest.mark.parametrize("kind", ["npz", "mkv", "dcm"])
+def test_a_clip_beyond_a_limit_is_refused(tmp_path, monkeypatch, limit, value, kind):
+    path = tmp_path / f"clip.{kind}"
+    match kind:
+        case "npz":
+            np.savez(path, frames=moving())
+        case "mkv":
+            encode(moving(), path, "ffv1", "gray")
+        case "dcm":
+            write(ultrasound(moving()), path)
+    monkeypatch.setattr(limits, limit, value)
+    frames = 1 if kind == "mkv" and limit == "MAX_SIDE" else 7
+    assert f"too large: {frames} frames of 58 x 46 pixels; at most" in refused(path)
+
+
+# --- DICOM
+
+
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.RLELossless])
+def test_lossless_dicom_is_exact(tmp_path, syntax):
+    dataset = ultrasound(moving())
+    if syntax.is_compressed:
+        dataset.compress(syntax, generate_instance_uid=False)
+    np.testing.assert_array_equal(read_clip(write(dataset, tmp_path / "clip.dcm")).frames, moving())
+
+
+def test_a_picture_without_a_number_of_frames_is_one_frame(tmp_path):
+    dataset = ultrasound(moving(frames=1))
+    del dataset.NumberOfFrames
+    np.testing.assert_array_equal(
+        read_clip(write(dataset, tmp_path / "clip.dcm")).frames, moving(frames=1)
+    )
+
+
+def test_monochrome1_is_turned_over(tmp_path):
+    path = write(ultrasound(moving(), "MONOCHROME1"), tmp_path / "clip.dcm")
+    np.testing.assert_array_equal(read_clip(path).frames, 255 - moving())
+
+
+def test_the_first_channel_of_ybr_is_the_clip(tmp_path):
+    ybr = np.stack([moving(), np.full_like(moving(), 90), np.full_like(moving(), 200)], -1)
+    path = write(ultrasound(ybr, "YBR_FULL"), tmp_path / "clip.dcm")
+    np.testing.assert_array_equal(read_clip(path).frames, moving())
+
+
+@pytest.mark.parametrize("shift", [256, 257])
+def test_a_palette_of_sixteen_bits_gives_eight(tmp_path, shift):
+    dataset = ultrasound(moving(), "PALETTE COLOR")
+    inverse = ((255 - np.arange(256)) * shift).astype("<u2").tobytes()
+    for colour in ("Red", "Green", "Blue"):
+        setattr(dataset, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
+        setattr(dataset, f"{colour}PaletteColorLookupTableData", inverse)
+    path = write(dataset, tmp_path / "clip.dcm")
+    np.testing.assert_array_equal(read_clip(path).frames, 255 - moving())
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "syntax"),
+    [
+        ("mp4", "libx264", uid.MPEG4HP41),
+        ("h264", "libx264", uid.MPEG4HP41),
+        ("mpegts", "libx264", uid.MPEG4HP41),
+        ("hevc", "libx265", uid.HEVCMP51),
+        ("mpeg2video", "mpeg2video", uid.MPEG2MPML),
+        ("vob", "mpeg2video", uid.MPEG2MPML),
+    ],
+)
+def test_video_inside_dicom(tmp_path, container, codec, syntax):
+    stream = io.BytesIO()
+    how = {"libx264": {"crf": "12"}, "libx265": {"crf": "10", "x265-params": "log-level=none"}}
+    quality = how.get(codec, {"q:v": "2", "b": "8M"})
+    encode(moving(), stream, codec, "yuv420p", container=container, **quality)
+    dataset = as_video(moving(), stream.getvalue(), syntax)
+    dataset.SequenceOfUltrasoundRegions = [region(dataset)]
+    clip = read_clip(write(dataset, tmp_path / "clip.dcm"))
+    assert psnr(clip.frames, moving()) > 38
+    assert clip.mm_per_px == pytest.approx(0.0679)
+
+
+def test_a_video_inside_dicom_that_is_too_short_is_refused(tmp_path):
+    stream = io.BytesIO()
+    encode(moving(frames=5), stream, "libx264", "yuv420p", container="h264")
+    path = write(as_video(moving(frames=7), stream.getvalue()), tmp_path / "clip.dcm")
+    assert (
+        "promises 7 frames of 58 x 46 pixels, but its video holds 5 frames of 58 x 46 pixels"
+        in refused(path)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, 0.0679),
+        ({"PhysicalDeltaX": -0.00679}, 0.0679),
+        ({"RegionLocationMaxX1": 58, "RegionLocationMaxY1": 46}, 0.0679),
+        ({"RegionLocationMaxX1": 59}, None),
+        ({"RegionLocationMaxY1": 300}, None),
+        ({"PhysicalDeltaY": 0.0071}, None),
+        ({"PhysicalUnitsXDirection": 4}, None),
+        ({"RegionDataType": 3}, None),
+        ({"RegionSpatialFormat": 2}, None),
+        ({"PhysicalDeltaX": 0.0, "PhysicalDeltaY": 0.0}, None),
+    ],
+)
+def test_the_scale_is_what_a_tissue_region_says_or_none(tmp_path, changes, expected):
+    dataset = ultrasound(moving())
+    dataset.SequenceOfUltrasoundRegions = [region(dataset, **changes)]
+    scale = read_clip(write(dataset, tmp_path / "clip.dcm")).mm_per_px
+    assert scale == (None if expected is None else pytest.approx(expected))
+
+
+def test_a_spectrum_beside_the_tissue_does_not_disturb_the_scale(tmp_path):
+    dataset = ultrasound(moving())
+    doppler = region(dataset, RegionDataType=3, PhysicalUnitsXDirection=4)
+    dataset.SequenceOfUltrasoundRegions = [doppler, region(dataset)]
+    assert read_clip(write(dataset, tmp_path / "clip.dcm")).mm_per_px == pytest.approx(0.0679)
+
+
+def test_two_scales_of_tissue_are_no_scale(tmp_path):
+    dataset = ultrasound(moving())
+    coarse = region(dataset, PhysicalDeltaX=0.01, PhysicalDeltaY=0.01)
+    dataset.SequenceOfUltrasoundRegions = [coarse, region(dataset)]
+    assert read_clip(write(dataset, tmp_path / "clip.dcm")).mm_per_px is None
+
+
+def test_a_patient_keeps_one_name_that_tells_nothing(tmp_path):
+    dataset = ultrasound(moving())
+    one = read_clip(write(dataset, tmp_path / "one.dcm")).patient
+    two = read_clip(write(dataset, tmp_path / "two.dcm")).patient
+    dataset.PatientID = "HOSPITAL-4712"
+    other = read_clip(write(dataset, tmp_path / "other.dcm")).patient
+    del dataset.PatientID
+    nobody = read_clip(write(dataset, tmp_path / "nobody.dcm")).patient
+    assert one == two != other != nobody != one
+    assert all(len(name) == 16 and name.startswith("patient-") for name in (one, other, nobody))
+
+
+def odd(**changes: object) -> Dataset:
+    dataset = ultrasound(moving())
+    for name, value in changes.items():
+        setattr(dataset, name, value)
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (
+            odd(NumberOfFrames=9),
+            "frame 0 of 9 frames of 58 x 46 pixels cannot be decoded; the file is",
+        ),
+        (odd(NumberOfFrames=0), "nothing to see: 0 frames of 58 x 46"),
+        (odd(NumberOfFrames=20_000), "too large: 20000 frames of 58 x 46 pixels; at most 10000"),
+        (odd(Rows=0), "nothing to see: 7 frames of 58 x 0"),
+        (odd(BitsStored=7, HighBit=6), "samples have 7 bits in 8; wanted ultrasound's 8 in 8"),
+        (odd(PixelRepresentation=1), "samples have 8 bits in 8, signed; wanted"),
+        (odd(PhotometricInterpretation="HSV"), "colours of the kind 'HSV'; wanted grey, RGB, YBR"),
+        (
+            odd(PixelData=b""),
+            "no pixel data: it is cut short, or a file without pictures (its kind: ",
+        ),
+    ],
+)
+def test_a_dicom_file_that_contradicts_itself_is_refused(tmp_path, dataset, message):
+    assert message in refused(write(dataset, tmp_path / "clip.dcm"))
+
+
+@pytest.mark.parametrize(
+    ("syntax", "message"),
+    [
+        (uid.JPEGLosslessSV1, "packed as JPEG Lossless, .*; to read it: pip install python-gdcm"),
+        (uid.JPEGLSLossless, "packed as JPEG-LS Lossless .*; to read it: pip install pyjpegls"),
+        (uid.HTJ2K, "packed as High-Throughput .*; to read it: pip install pylibjpeg-openjpeg"),
+        (
+            uid.UID("1.2.840.10008.1.2.4.94"),
+            "packed as JPIP Referenced, unknown here; export it uncompressed",
+        ),
+    ],
+)
+def test_a_missing_decoder_is_named(tmp_path, monkeypatch, syntax, message):
+    monkeypatch.setattr("pydicom.pixels.decoders.base.Decoder.is_available", False)
+    dataset = ultrasound(moving(frames=1))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = encapsulate([b"never opened"])
+    dataset["PixelData"].is_undefined_length = True
+    with pytest.raises(ClipError, match=message):
+        read_clip(write(dataset, tmp_path / "clip.dcm"))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        (CINE, (30, 240, 320)),
+        ("examples_palette.dcm", (1, 350, 800)),
+        ("examples_rgb_color.dcm", (1, 240, 320)),
+        ("examples_jpeg2k.dcm", (1, 480, 640)),
+        ("ExplVR_BigEnd.dcm", (1, 60, 80)),
+    ],
+)
+def test_real_ultrasound_reads_as_the_luma_of_its_colours(name, shape):
+    """pydicom goes by way of RGB, which clips some colours, so a few pixels may differ."""
+    clip = read_clip(bundled(name))
+    dataset = pydicom.dcmread(bundled(name))
+    colours = dataset.pixel_array
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        colours = pydicom.pixels.apply_color_lut(colours, dataset) >> 8
+    luma = (colours @ np.array([0.299, 0.587, 0.114])).reshape(shape)
+    assert clip.frames.shape == shape
+    assert np.quantile(np.abs(clip.frames - luma), 0.999) < 2
+    assert clip.mm_per_px is None  # the regions of two reach beyond their pictures, three have none
+
+
+def test_a_real_file_without_a_permissive_decoder_is_refused_with_its_name(monkeypatch):
+    monkeypatch.setattr("pydicom.pixels.decoders.base.Decoder.is_available", False)
+    assert "pip install python-gdcm" in refused(bundled("SC_rgb_jpeg_gdcm.dcm"))
+
+
+def test_dicom_without_pictures_says_what_it_is():
+    message = refused(bundled("test-SR.dcm"))
+    assert "no pixel data: it is cut short, or a file without pictures" in message
+    assert "Comprehensive SR Storage" in message
+
+
+@pytest.mark.parametrize("missing", [1, 4, 8, 9, 3001, 112_451, 189_850, 200_000, 224_500, 224_770])
+def test_a_real_cine_that_is_cut_short_is_refused(tmp_path, missing):
+    whole = bundled(CINE).read_bytes()
+    path = tmp_path / "cine.dcm"
+    path.write_bytes(whole[:-missing])
+    refused(path)
+
+
+# --- anything
+
+
+@pytest.mark.slow
+def test_a_damaged_file_is_a_clip_or_a_clip_error(tmp_path):
+    save_clip(simulated(), tmp_path / "clip.npz")
+    encode(moving(), tmp_path / "clip.mp4", "libx264", "yuv420p")
+    encode(moving(), tmp_path / "clip.mkv", "ffv1", "gray")
+    encode(moving(), tmp_path / "clip.avi", "mjpeg", "yuvj420p")
+    write(ultrasound(moving()), tmp_path / "raw.dcm")
+    packed = ultrasound(moving())
+    packed.compress(uid.RLELossless, generate_instance_uid=False)
+    write(packed, tmp_path / "rle.dcm")
+    sound = {path: path.read_bytes() for path in sorted(tmp_path.iterdir())}
+    sound[bundled("SC_rgb_jpeg_dcmtk.dcm")] = bundled("SC_rgb_jpeg_dcmtk.dcm").read_bytes()
+    rng = np.random.default_rng(17)
+    refusals = 0
+    for number in range(35 * len(sound)):
+        damaged = bytearray(list(sound.values())[number % len(sound)])
+        for place in rng.integers(0, len(damaged), rng.integers(1, 6)):
+            damaged[int(place) // int(rng.choice([1, 8]))] ^= int(rng.integers(1, 256))
+        if number % 3 == 0:
+            del damaged[int(rng.integers(0, len(damaged))) :]
+        path = tmp_path / "damaged"
+        path.write_bytes(damaged)
+        try:
+            assert isinstance(read_clip(path), Clip)
+        except ClipError:
+            refusals += 1
+    assert refusals > 70  # a third of the files at least is cut short
