@@ -165,9 +165,9 @@ def resample(clip: Clip, frames: int = 8, size: int = 256) -> Clip:
 def _follow(
     truth: Truth, kept: Int[ndarray, " t"], corner: Int[ndarray, "2"], scale: float
 ) -> Truth:
-    def moved(polygons: Float[ndarray, "t points 2"]) -> Float[ndarray, "t points 2"]:
-        # A pixel's edge, not its centre, stays where it is: hence the halves.
-        return (polygons[kept] - corner + 0.5) * scale - 0.5
+    def moved(polygons: Float[ndarray, "all points 2"]) -> Float[ndarray, "t points 2"]:
+        # The picture's edge stays in place, half a pixel before the centre that is (0, 0).
+        return (polygons[kept] - corner) * scale + (scale - 1) / 2
 
     return replace(
         truth,

@@ -1,11 +1,13 @@
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from csglib.data.clips import Clip, Truth, save_clip
+from csglib.data.clips import Clip, Truth, anonymous, resample, save_clip
 
 
 def simulated(frames: int = 5, height: int = 37, width: int = 41) -> Clip:
@@ -60,3 +62,97 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         save_clip(simulated(frames=6), path)
     assert digest(path) == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def disc(frames: int, height: int, width: int, centre: tuple[float, float], radius: float) -> Clip:
+    """A bright disc that the contours of its truth follow exactly."""
+    y, x = np.mgrid[:height, :width]
+    inside = np.hypot(x - centre[0], y - centre[1]) <= radius
+    angle = np.linspace(0, 2 * np.pi, 61, endpoint=False)
+    circle = np.stack([centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)], -1)
+    polygons = np.repeat(circle[None], frames, axis=0)
+    truth = Truth(
+        vessel_outer=polygons * 1.0,
+        vessel_inner=polygons * 1.0,
+        lumen=polygons * 1.0,
+        area_stenosis=np.arange(frames) / frames,
+        diameter_stenosis=np.arange(frames) / frames / 2,
+        parameters={"seed": 2},
+    )
+    grey = np.repeat((inside * 200).astype(np.uint8)[None], frames, axis=0)
+    return Clip(frames=grey, patient="p", mm_per_px=0.1, truth=truth)
+
+
+@pytest.mark.parametrize(
+    ("have", "wanted", "kept"),
+    [
+        (7, 7, [0, 1, 2, 3, 4, 5, 6]),
+        (13, 5, [0, 3, 6, 9, 12]),
+        (5, 2, [0, 4]),
+        (5, 1, [0]),
+        (11, 8, [0, 1, 3, 4, 6, 7, 9, 10]),
+    ],
+)
+def test_frames_are_evenly_spread_from_the_first_to_the_last(have, wanted, kept):
+    grey = np.repeat(np.arange(have, dtype=np.uint8), 6 * 6).reshape(have, 6, 6)
+    clip = resample(replace(simulated(have), frames=grey), frames=wanted, size=6)
+    assert clip.frames[:, 0, 0].tolist() == kept
+    np.testing.assert_array_equal(clip.truth.area_stenosis, np.linspace(0.1, 0.7, have)[kept])
+    np.testing.assert_array_equal(clip.truth.diameter_stenosis, np.linspace(0.05, 0.55, have)[kept])
+
+
+def test_a_clip_of_the_right_size_stays_exactly_as_it_is():
+    clip = replace(simulated(), frames=simulated().frames[:, :, :37])
+    same = resample(clip, frames=5, size=37)
+    np.testing.assert_array_equal(same.frames, clip.frames)
+    np.testing.assert_array_equal(same.truth.lumen, clip.truth.lumen)
+    assert (same.mm_per_px, same.patient) == (clip.mm_per_px, clip.patient)
+    assert same.truth.parameters == clip.truth.parameters
+
+
+@pytest.mark.parametrize("size", [41, 83, 166])
+@pytest.mark.parametrize(("height", "width"), [(83, 131), (127, 83)])
+def test_contours_stay_on_what_they_outline(height, width, size):
+    """The disc's centre of mass and area, measured in the resized pixels, are its contour's."""
+    centre = (width / 2 + 7.25, height / 2 - 5.5)
+    clip = resample(disc(5, height, width, centre, radius=19.0), frames=3, size=size)
+    scale = size / 83
+    polygon = clip.truth.lumen[1]
+    for border in (clip.truth.vessel_outer, clip.truth.vessel_inner):
+        np.testing.assert_array_equal(border[1], polygon)
+    row, column = ndimage.center_of_mass(clip.frames[1])
+    np.testing.assert_allclose(polygon.mean(axis=0), (column, row), atol=0.1 * max(scale, 1))
+    measured = clip.frames[1].sum() / 200
+    assert measured == pytest.approx(np.pi * (19 * scale) ** 2, rel=0.02)
+    assert clip.mm_per_px * size == pytest.approx(0.1 * 83)  # the square is as many mm as before
+
+
+def test_shrinking_averages_instead_of_picking_pixels():
+    """Speckle of one pixel has a spread of 74; the mean of 8 x 8 such has about an eighth of it."""
+    noise = np.random.default_rng(1).integers(0, 256, (2, 344, 344), dtype=np.uint8)
+    small = resample(Clip(frames=noise, patient="p"), frames=2, size=43)
+    assert small.frames.std() < 74 / 6
+    assert small.frames.mean() == pytest.approx(127.5, abs=1)
+
+
+def test_a_clip_without_scale_or_truth_gets_none():
+    clip = resample(Clip(frames=simulated().frames, patient="p"), frames=2, size=11)
+    assert (clip.mm_per_px, clip.truth) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("frames", "size", "message"),
+    [
+        (6, 16, "asked for 6 frames of a clip that has 5"),
+        (0, 16, "at least one frame of one pixel: got frames=0, size=16"),
+        (3, -1, "at least one frame of one pixel: got frames=3, size=-1"),
+    ],
+)
+def test_what_a_clip_cannot_give_is_refused(frames, size, message):
+    with pytest.raises(ValueError, match=message):
+        resample(simulated(), frames=frames, size=size)
+
+
+def test_an_anonymous_name_depends_on_who_it_is_and_hides_it():
+    assert anonymous("Jane Doe") == anonymous("Jane Doe") != anonymous("John Doe")
+    assert "Jane" not in anonymous("Jane Doe")
