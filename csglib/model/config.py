@@ -81,7 +81,7 @@ class ModelConfig:
         classes: grades to tell apart.
         padding: what a convolution in time sees beyond the clip's ends; the paper does not say.
         class_token: "double" adds the class token to itself at each coupling, as the 2D
-            parent does: its weights need that, but it buries what late blocks add. "single" does not.
+            parent does: its weights need it, but it buries what late blocks add. "single" does not.
         head: "joined" gives one linear layer both kinds of features; "two" sums the logits of one
             each, as the 2D parent does.
     """

@@ -7,7 +7,7 @@ of that one token.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from einops import rearrange, reduce, repeat
@@ -36,12 +36,12 @@ class VideoTokens:
         """All patches of a clip in one row, without the class token."""
         return rearrange(self.patches, "b t n d -> b (t n) d")
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+    def map(self, change: Callable[[Tensor], Tensor]) -> "VideoTokens":
         """Change every token on its own, as LayerNorm, a projection or an FFN does."""
-        return type(self)(change(self.cls), change(self.patches))
+        return VideoTokens(change(self.cls), change(self.patches))
 
-    def __add__(self, other: Self) -> Self:
-        return type(self)(self.cls + other.cls, self.patches + other.patches)
+    def __add__(self, other: "VideoTokens") -> "VideoTokens":
+        return VideoTokens(self.cls + other.cls, self.patches + other.patches)
 
 
 class PatchEmbedding(nn.Module):

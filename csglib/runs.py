@@ -1,0 +1,122 @@
+"""A training run on disk: everything it needs to go on as if nothing had happened.
+
+Not in the paper. One file, resume.safetensors, is the truth of a run and is replaced once an epoch;
+all others are written for readers and can be made from it.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from csglib.atomic import replacing
+from csglib.data.clips import GRADES
+from csglib.data.cohort import ClipSet
+from csglib.weights import read_weights, write_weights
+
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam remembers of each parameter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What one pass over the clips came to. Losses are cross-entropies, in nats."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+class Run:
+    """The folder of one run.
+
+    Args:
+        folder: made when it is not there.
+        facts: what decides the result; written to plan.json and compared when the run goes on.
+
+    Raises:
+        ValueError: the folder holds a run of other facts; says which differ.
+    """
+
+    def __init__(self, folder: Path, facts: dict[str, str]) -> None:
+        self.folder = folder
+        plan = folder / "plan.json"
+        if plan.is_file():
+            _compare(folder, json.loads(plan.read_text()), facts)
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(plan) as file:
+            file.write(json.dumps(facts, indent=2).encode())
+
+    def resume(self, model: nn.Module, adam: torch.optim.Adam) -> list[Epoch]:
+        """Bring model and optimiser to the last whole epoch; its records, none for a new run."""
+        path = self.folder / "resume.safetensors"
+        if not path.is_file():
+            return []
+        tensors, notes = read_weights(path)
+        model.load_state_dict(_part(tensors, "model."))
+        for name, parameter in model.named_parameters():
+            for moment, value in _part(tensors, f"adam.{name}.").items():
+                kept = value if moment == "step" else torch.empty_like(parameter).copy_(value)
+                adam.state[parameter][moment] = kept
+        return [Epoch(**record) for record in json.loads(notes["records"])]
+
+    def save(self, model: nn.Module, adam: torch.optim.Adam, records: list[Epoch]) -> None:
+        """Keep the epoch that has just ended."""
+        weights = model.state_dict()
+        newest = records[-1]
+        if newest.validation_loss <= min(record.validation_loss for record in records):
+            write_weights(self.folder / "best.safetensors", weights, {"epoch": str(newest.epoch)})
+        state = {f"model.{name}": tensor for name, tensor in weights.items()}
+        for name, parameter in model.named_parameters():
+            for moment in _MOMENTS:
+                state[f"adam.{name}.{moment}"] = adam.state[parameter][moment]
+        notes = {"records": json.dumps([asdict(record) for record in records])}
+        write_weights(self.folder / "resume.safetensors", state, notes)
+        write_weights(self.folder / "last.safetensors", weights, {"epoch": str(newest.epoch)})
+        self._table("epochs.csv", [asdict(record) for record in records])
+
+    def finish(self, logits: Float[Tensor, "clips classes"], clips: ClipSet) -> None:
+        """Keep what the network says about each clip, and whose it is."""
+        rows = [
+            {"patient": patient, "grade": GRADES[grade]}
+            | {f"p_{name}": f"{share:.6f}" for name, share in zip(GRADES, shares, strict=True)}
+            for patient, grade, shares in zip(
+                clips.patients, clips.grades.tolist(), logits.softmax(1).tolist(), strict=True
+            )
+        ]
+        self._table("predictions.csv", rows)
+
+    def _table(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
+        text = io.StringIO(newline="")
+        table = csv.DictWriter(text, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+        with replacing(self.folder / name) as file:
+            file.write(text.getvalue().encode())
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _compare(folder: Path, found: dict[str, str], wanted: dict[str, str]) -> None:
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            raise ValueError(
+                f"{folder} holds another run, of {name}={found.get(name)} where {wanted.get(name)} "
+                "is asked for: name another folder, or delete that one"
+            )

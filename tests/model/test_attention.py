@@ -1,0 +1,46 @@
+import pytest
+import torch
+from torch import nn
+
+from csglib.model.attention import Attention
+
+
+def queries_keys_values():
+    return torch.randn(2, 3, 5, 4), torch.randn(2, 3, 7, 4), torch.randn(2, 3, 7, 4)
+
+
+def test_the_fused_product_is_the_map_times_the_values_and_so_are_its_gradients():
+    parts = [part.double().requires_grad_() for part in queries_keys_values()]
+    fused = Attention()(*parts)
+    explicit = Attention.weights(*parts) @ parts[2]
+    torch.testing.assert_close(fused, explicit)
+    upstream = torch.randn_like(fused)
+    for gradient, expected in zip(
+        torch.autograd.grad(fused, parts, upstream),
+        torch.autograd.grad(explicit, parts, upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(gradient, expected)
+
+
+def test_rows_of_the_map_sum_to_one():
+    query, key, _ = queries_keys_values()
+    torch.testing.assert_close(Attention.weights(query, key).sum(-1), torch.ones(2, 3, 5))
+
+
+def test_scores_are_divided_by_the_root_of_the_width():
+    """torch's own layer as the other way; at these sizes a missing division shows."""
+    torch_layer = nn.MultiheadAttention(12, 3, bias=False, batch_first=True)
+    tokens = 3 * torch.randn(2, 5, 12)
+    query, key, _ = (
+        part.unflatten(-1, (3, 4)).transpose(1, 2)
+        for part in (tokens @ torch_layer.in_proj_weight.T).chunk(3, dim=-1)
+    )
+    _, expected = torch_layer(tokens, tokens, tokens, average_attn_weights=False)
+    torch.testing.assert_close(Attention.weights(query, key), expected)
+
+
+def test_a_batch_that_would_be_broadcast_is_refused():
+    query, key, value = queries_keys_values()
+    with pytest.raises(Exception, match=r"value|key"):
+        Attention()(query, key[:1], value[:1])

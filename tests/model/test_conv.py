@@ -1,0 +1,42 @@
+import pytest
+import torch
+from torch import nn
+
+from csglib.model.conv import Bottleneck, Stem, TemporalConv
+
+
+def test_no_module_of_the_cnn_side_touches_the_number_of_frames():
+    volume = Stem(5)(torch.randn(2, 3, 7, 32, 48))
+    assert volume.shape == (2, 5, 7, 8, 12)
+    assert Bottleneck(5, 3, frames=3, stride=2)(volume).shape == (2, 12, 7, 4, 6)
+
+
+def test_frames_meet_only_where_a_kernel_spans_them():
+    volume = torch.randn(1, 12, 7, 4, 6)
+    nudged = volume.clone()
+    nudged[:, 0, 3] += 1.0
+    for frames, reached in ((1, [3]), (3, [2, 3, 4]), (5, [1, 2, 3, 4, 5])):
+        block = Bottleneck(12, 3, frames=frames).eval()
+        moved = (block(volume) - block(nudged)).abs().amax((0, 1, 3, 4)) > 1e-6
+        assert moved.nonzero().flatten().tolist() == reached
+
+
+def test_a_bottleneck_is_its_plain_restatement():
+    block = Bottleneck(5, 3, stride=2).double().eval()
+    for module in block.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.normal_(module.running_mean)
+    volume = torch.randn(2, 5, 2, 6, 8, dtype=torch.float64)
+    coupled = torch.randn(2, 3, 2, 6, 8, dtype=torch.float64)
+    (first, norm1, _), (second, norm2, _), (third, norm3) = block.narrow, block.look, block.widen
+    x = norm1(first(volume)).clamp(min=0) + coupled
+    x = norm2(second(x)).clamp(min=0)
+    torch.testing.assert_close(block.inner(volume, coupled), x)
+    x = norm3(third(x)) + block.shortcut(volume)
+    torch.testing.assert_close(block(volume, coupled), x.clamp(min=0))
+
+
+def test_even_kernels_in_time_are_refused():
+    with pytest.raises(ValueError, match="is odd: got frames=2"):
+        TemporalConv(3, 3, 2, "zeros")

@@ -1,0 +1,50 @@
+import pytest
+import torch
+
+from csglib.model.tokens import PatchEmbedding, VideoTokens, fold, unfold
+
+AXES = ["space", "time", "joint"]
+
+
+def tokens(clips=2, frames=3, patches=5, dim=7):
+    return VideoTokens(torch.randn(clips, 1, dim), torch.randn(clips, frames, patches, dim))
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_unfold_undoes_fold(axis):
+    before = tokens()
+    after = unfold(fold(before, axis), axis, like=before)
+    torch.testing.assert_close(after.cls, before.cls)
+    torch.testing.assert_close(after.patches, before.patches)
+
+
+def test_sequences_hold_what_the_paper_says():
+    clip = tokens(clips=2, frames=3, patches=5)
+    space, time, joint = (fold(clip, axis) for axis in AXES)
+    assert (space.shape[:2], time.shape[:2], joint.shape[:2]) == ((6, 6), (10, 4), (2, 16))
+    for place in range(5):
+        torch.testing.assert_close(time[5 + place, 1:], clip.patches[1, :, place])
+    for frame in range(3):
+        torch.testing.assert_close(space[3 + frame, 1:], clip.patches[1, frame])
+    for sequences, copies in ((space, 3), (time, 5), (joint, 1)):
+        leaders = sequences[:, 0].unflatten(0, (2, copies))
+        torch.testing.assert_close(leaders, clip.cls.expand(-1, copies, -1))
+
+
+def test_the_class_tokens_copies_become_their_mean():
+    clip = tokens(clips=2, frames=3, patches=5)
+    sequences = fold(clip, "time")
+    sequences[:, 0] = torch.arange(10.0).unsqueeze(1)
+    means = unfold(sequences, "time", like=clip).cls[:, 0, 0]
+    assert means.tolist() == [2.0, 7.0]
+
+
+def test_embedding_cuts_frames_row_by_row():
+    embed = PatchEmbedding(channels=3, dim=7, size=4)
+    volume = torch.randn(2, 3, 5, 8, 12)
+    embedded = embed(volume)
+    assert embedded.patches.shape == (2, 5, 6, 7)
+    corner = volume[:, :, 2, 4:8, 0:4]  # row 1, column 0: patch 3 of frame 2
+    expected = torch.einsum("bcyx,dcyx->bd", corner, embed.project.weight[:, :, 0])
+    torch.testing.assert_close(embedded.patches[:, 2, 3], expected + embed.project.bias)
+    assert embedded.cls.shape == (2, 1, 7)
