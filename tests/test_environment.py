@@ -5,7 +5,7 @@ conda itself is not run: what it does with this file is `pip install -c constrai
 
 import re
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import pytest
@@ -64,3 +64,15 @@ def test_constraints_are_pins_alone():
     assert not [pin for pin in PINS.values() if "+" in pin]
     assert PINS["torch"] == "2.13.0"
     assert PINS["torchvision"] == "0.28.0", "0.28.0 is torch 2.13.0's pair"
+
+
+def test_every_pin_runs_on_the_oldest_python_the_project_allows():
+    """Debian 12 still has 3.11.2; a pin that wants 3.11.5 makes the whole set impossible there."""
+    oldest = PROJECT["requires-python"].removeprefix(">=")
+    refused = [
+        distribution.name
+        for distribution in distributions()
+        if PINS.get(distribution.name) == distribution.version
+        and not SpecifierSet(distribution.metadata["Requires-Python"] or "").contains(oldest)
+    ]
+    assert not refused
