@@ -14,16 +14,19 @@ import csglib
 ROOT = Path(csglib.__file__).parent
 KNOWS = {  # what a package, or a file at the top, may import besides itself
     "_compat": "",
+    "atomic": "",
+    "weights": "atomic",
     "model": "",
-    "data": "",
+    "data": "atomic",
     "metrics": "",
     "detect": "data",
-    "training": "data metrics",
+    "runs": "atomic weights data",
+    "training": "data metrics runs",
     "baselines": "model",
     "networks": "model baselines",
-    "__main__": "model data metrics detect training baselines networks",
-    "view": "model data metrics detect training baselines networks",
-    "course": "model data metrics detect training baselines networks view",
+    "__main__": "atomic weights model data metrics detect runs training baselines networks",
+    "view": "atomic weights model data metrics detect runs training baselines networks",
+    "course": "atomic weights model data metrics detect runs training baselines networks view",
 }
 ROWS = {  # inside a package, a module imports from the rows above its own, never its own or below
     "model": (
@@ -35,17 +38,17 @@ ROWS = {  # inside a package, a module imports from the rows above its own, neve
         "pretrained",
     ),
     "data": (
-        "clips plaque speckle",
-        "vessel readers split",
-        "phantom augment",
-        "cohort",
+        "clips grey limits plaque probe scale",
+        "augment cohort dicom_pictures npz speckle split vessel video",
+        "anatomy dicom recipe",
+        "phantom readers",
     ),
     "baselines": ("*",),
     "view": (
         "capture gradcam scores figures",
         "class_token widgets.base",
         "widgets.*",
-        "widgets",
+        "widgets",  # its __init__
     ),
     "course": (
         "notebooks comparing inputs markup running",

@@ -16,6 +16,8 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from tqdm import tqdm
 
+from csglib.atomic import replacing
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STAMP = "code_sha256"  # its key in the notebook's metadata
 SECONDS_PER_CELL = 600
@@ -45,9 +47,8 @@ def execute(path: Path, *, seconds_per_cell: int = SECONDS_PER_CELL) -> None:
     _run(notebook, path, seconds_per_cell)
     _forget_this_run(notebook)
     notebook.metadata[STAMP] = stamp(notebook)
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    beside.replace(path)
+    with replacing(path) as file:
+        file.write(f"{nbformat.writes(notebook)}\n".encode())
 
 
 def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
