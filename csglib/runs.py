@@ -1,7 +1,8 @@
 """A training run on disk: everything it needs to go on as if nothing had happened.
 
-Not in the paper. One file, resume.safetensors, is the truth of a run and is replaced once an epoch;
-all others are written for readers and can be made from it.
+Not in the paper. resume.safetensors is the truth of a run and is replaced once an epoch. There are
+for readers plan.json, epochs.csv, best.safetensors (weights of the lowest validation loss),
+last.safetensors and, at the end, predictions.csv of the validation clips.
 """
 
 import csv
@@ -24,7 +25,7 @@ from csglib.weights import read_weights, write_weights
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam remembers of each parameter
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Epoch:
     """What one pass over the clips came to. Losses are cross-entropies, in nats."""
 

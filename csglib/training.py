@@ -67,9 +67,7 @@ def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> It
     """Train, one record an epoch; stop taking records whenever you like, and call again to go on.
 
     A run that was stopped or killed first yields the records it has, then goes on from its last
-    whole epoch, to the same weights as an undisturbed one. `plan.folder` then holds plan.json,
-    epochs.csv, best.safetensors (lowest validation loss), last.safetensors, resume.safetensors, and
-    at the end predictions.csv of the validation clips.
+    whole epoch, to the same weights as an undisturbed one. See `csglib.runs` for what it leaves.
 
     Args:
         model: takes (b, 3, t, y, x), gives (b, classes); trained in place.
@@ -98,20 +96,11 @@ def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> It
         for epoch in range(len(records) + 1, plan.epochs + 1):
             start = time.perf_counter()
             batches = _shuffled(train, plan, epoch, bar)
-            loss, accuracy = _learn(fabric, network, optimizer, batches)
+            learned = _learn(fabric, network, optimizer, batches)
             watched = _watch(network, validation, plan.batch)
-            records.append(
-                Epoch(
-                    epoch=epoch,
-                    train_loss=loss,
-                    train_accuracy=accuracy,
-                    validation_loss=watched[0],
-                    validation_accuracy=watched[1],
-                    seconds=time.perf_counter() - start,
-                )
-            )
+            records.append(Epoch(epoch, *learned, *watched, time.perf_counter() - start))
             run.save(model, adam, records)
-            bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.0%}")
+            bar.set_postfix(loss=f"{learned[0]:.3f}", accuracy=f"{learned[1]:.0%}")
             yield records[-1]
     run.finish(predict(network, validation.frames, plan.batch), validation)
 

@@ -1,0 +1,199 @@
+import csv
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from csglib.data.cohort import ClipSet
+from csglib.model.config import TINY
+from csglib.model.csg3dct import CSG3DCT
+from csglib.training import Plan, fit, predict
+from csglib.weights import load_weights, read_weights
+
+
+class Mean(nn.Module):
+    """The smallest network with norms and a class: its training takes no time."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 5, 1)
+        self.norm = nn.BatchNorm3d(5)
+        self.classify = nn.Linear(5, 2)
+
+    def forward(self, clip):
+        return self.classify(self.norm(self.conv(clip)).relu().mean((2, 3, 4)))
+
+
+def clips(count=11, who="a", size=16):
+    draw = np.random.default_rng(len(who) + ord(who[0]))
+    grades = np.arange(count) % 2
+    frames = draw.integers(0, 100, (count, 3, size, size)).astype(np.uint8)
+    frames[grades == 1] += 90
+    return ClipSet(
+        frames=frames, grades=grades, patients=tuple(f"{who}{place}" for place in range(count))
+    )
+
+
+def network():
+    torch.manual_seed(0)
+    return Mean()
+
+
+def plan(folder, **changes):
+    return replace(Plan(folder=folder, epochs=4, batch=4, rate=0.05), **changes)
+
+
+def table(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def weights(folder):
+    return read_weights(folder / "last.safetensors")[0]
+
+
+def test_it_learns_and_keeps_everything(tmp_path):
+    model = network()
+    records = list(fit(model, clips(), clips(who="b"), plan(tmp_path / "run", epochs=12)))
+    assert [record.epoch for record in records] == list(range(1, 13))
+    assert records[-1].train_loss < records[0].train_loss / 2
+    assert records[-1].validation_accuracy == 1.0
+    rows = table(tmp_path / "run/epochs.csv")
+    assert [float(row["train_loss"]) for row in rows] == [r.train_loss for r in records]
+    predictions = table(tmp_path / "run/predictions.csv")
+    assert [row["patient"] for row in predictions] == list(clips(who="b").patients)
+    shares = predict(model, clips(who="b").frames).softmax(1)
+    assert float(predictions[3]["p_severe"]) == pytest.approx(shares[3, 1].item(), abs=1e-5)
+    assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_best_weights_are_those_of_the_lowest_validation_loss(tmp_path):
+    records = list(fit(network(), clips(), clips(who="b"), plan(tmp_path, rate=0.5, epochs=6)))
+    best = min(records, key=lambda record: record.validation_loss)
+    assert read_weights(tmp_path / "best.safetensors")[1]["epoch"] == str(best.epoch)
+    model = network()
+    load_weights(model, tmp_path / "best.safetensors")
+    logits = predict(model, clips(who="b").frames)
+    loss = nn.functional.cross_entropy(logits, torch.from_numpy(clips(who="b").grades)).item()
+    assert loss == pytest.approx(best.validation_loss, rel=1e-5)
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path):
+    undisturbed = list(fit(network(), clips(), clips(who="b"), plan(tmp_path / "whole")))
+    broken = plan(tmp_path / "broken")
+    first = list(islice(fit(network(), clips(), clips(who="b"), broken), 2))
+    other_start = nn.init.normal_  # what the model holds before does not matter
+    model = network()
+    other_start(model.classify.weight)
+    again = list(fit(model, clips(), clips(who="b"), broken))
+    assert again[:2] == first
+    assert [r.train_loss for r in again] == [r.train_loss for r in undisturbed]
+    for name, tensor in weights(tmp_path / "whole").items():
+        assert torch.equal(tensor, weights(tmp_path / "broken")[name]), name
+
+
+def test_a_run_can_be_made_longer(tmp_path):
+    list(fit(network(), clips(), clips(who="b"), plan(tmp_path / "a", epochs=2)))
+    list(fit(network(), clips(), clips(who="b"), plan(tmp_path / "a", epochs=4)))
+    list(fit(network(), clips(), clips(who="b"), plan(tmp_path / "b", epochs=4)))
+    assert all(
+        torch.equal(t, weights(tmp_path / "b")[n]) for n, t in weights(tmp_path / "a").items()
+    )
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights(tmp_path):
+    """SIGKILL leaves no time to tidy up; what is on the disk must do."""
+    program = f"""
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import csglib.training
+from test_training import clips, fit, network, plan
+given = []
+def deadly(frames):
+    given.append(frames)
+    if len(given) == 14:
+        os.kill(os.getpid(), 9)
+    return csglib.data.clips.network_input(frames)
+csglib.training.network_input = deadly
+list(fit(network(), clips(), clips(who="b"), plan(Path(sys.argv[1]))))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "killed")]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    assert "records" in read_weights(tmp_path / "killed/resume.safetensors")[1]
+    for name in ("killed", "undisturbed"):
+        list(fit(network(), clips(), clips(who="b"), plan(tmp_path / name)))
+    for name, tensor in weights(tmp_path / "undisturbed").items():
+        assert torch.equal(tensor, weights(tmp_path / "killed")[name]), name
+
+
+def test_the_order_of_clips_changes_with_the_epoch_and_the_seed(tmp_path):
+    seen = []
+    for folder, seed in (("a", 0), ("b", 1)):
+        model = network()
+        model.register_forward_pre_hook(
+            lambda module, args: seen.append(args[0].sum().item()) if module.training else None
+        )
+        list(fit(model, clips(8), clips(4, who="b"), plan(tmp_path / folder, seed=seed, epochs=2)))
+    assert len(seen) == 8
+    assert len({tuple(seen[start : start + 2]) for start in (0, 2, 4, 6)}) == 4
+
+
+def test_vectors_do_not_decay(tmp_path):
+    """Without a gradient only decay could move a weight; the class token counts as a vector."""
+    model = CSG3DCT(TINY)
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    model.forward = lambda clip: sum(p.sum() * 0 for p in model.parameters()) + clip.new_ones(2, 2)
+    list(fit(model, clips(2), clips(2, who="b"), plan(tmp_path, decay=0.1, epochs=1)))
+    moved = {
+        name for name, value in model.named_parameters() if not torch.equal(before[name], value)
+    }
+    assert "blocks.0.space.merge.weight" in moved
+    assert not moved & {"embed.cls", "blocks.0.weigh.theta", "stem.1.weight", "head.classify.bias"}
+
+
+def test_another_plan_in_the_same_folder_is_refused_and_nothing_is_touched(tmp_path):
+    list(fit(network(), clips(), clips(who="b"), plan(tmp_path)))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match=r"another run, of rate=0.05 where 0.1 is asked for"):
+        next(fit(network(), clips(), clips(who="b"), plan(tmp_path, rate=0.1)))
+    with pytest.raises(ValueError, match="another run, of training clips="):
+        next(fit(network(), clips(7), clips(who="b"), plan(tmp_path)))
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_a_patient_on_both_sides_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match="patient a0 is among the training and the validation"):
+        next(fit(network(), clips(), clips(), plan(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_lost_loss_stops_with_the_clips_it_was_lost_on(tmp_path):
+    model = network()
+    with torch.no_grad():
+        model.classify.weight[:] = float("nan")
+    with pytest.raises(FloatingPointError, match=r"became nan after 0 clips .* on clips of a\d"):
+        next(fit(model, clips(), clips(who="b"), plan(tmp_path / "run")))
+
+
+@pytest.mark.parametrize("change", [{"epochs": 0}, {"batch": 0}, {"rate": 0.0}, {"decay": -1.0}])
+def test_impossible_plans_are_refused(tmp_path, change):
+    with pytest.raises(ValueError, match="at least one epoch, one clip a step"):
+        plan(tmp_path, **change)
+
+
+def test_a_damaged_resume_file_is_named(tmp_path):
+    list(fit(network(), clips(), clips(who="b"), plan(tmp_path, epochs=2)))
+    path = tmp_path / "resume.safetensors"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=r"resume.safetensors is not whole"):
+        next(fit(network(), clips(), clips(who="b"), plan(tmp_path)))
+    assert json.loads((tmp_path / "plan.json").read_text())["rate"] == "0.05"

@@ -1,0 +1,77 @@
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from csglib.weights import load_weights, read_weights, write_weights
+
+
+def test_weights_come_back_as_they_were(tmp_path):
+    tensors = {"a": torch.randn(2, 3).mT, "b": torch.arange(5)}
+    write_weights(tmp_path / "w.safetensors", tensors, {"epoch": "7"})
+    again, notes = read_weights(tmp_path / "w.safetensors")
+    assert notes == {"epoch": "7"}
+    assert again.keys() == tensors.keys()
+    assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
+
+
+class Code:
+    def __reduce__(self):
+        return print, ("this ran",)
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda it, path: path.write_bytes(pickle.dumps(it))])
+def test_a_pickle_is_refused_unopened(tmp_path, capsys, write):
+    write(Code(), tmp_path / "evil.pth")
+    with pytest.raises(ValueError, match=r"evil.pth is a pickle .* wanted weights in safetensors"):
+        load_weights(nn.Linear(2, 2), tmp_path / "evil.pth")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("keep", [0, 5, 60, -1])
+def test_a_file_that_is_not_whole_is_refused(tmp_path, keep):
+    path = tmp_path / "w.safetensors"
+    write_weights(path, nn.Linear(2, 2).state_dict(), {})
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(
+        ValueError, match=r"w.safetensors is not whole or not in safetensors format"
+    ):
+        read_weights(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"none.safetensors: there is no such file"):
+        read_weights(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (nn.Linear(2, 3), "0 tensors missing, 0 unknown, 2 of another shape; the first is bias"),
+        (nn.Linear(2, 2, bias=False), "1 tensors missing, 0 unknown, 0 of another shape"),
+        (nn.Bilinear(2, 2, 2), "0 tensors missing, 0 unknown, 1 of another shape"),
+        (nn.Sequential(nn.Linear(2, 2)), "2 tensors missing, 2 unknown"),
+    ],
+)
+def test_weights_of_another_network_leave_the_model_as_it_was(tmp_path, other, message):
+    model = nn.Linear(2, 2)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    write_weights(tmp_path / "w.safetensors", other.state_dict(), {})
+    with pytest.raises(ValueError, match=message):
+        load_weights(model, tmp_path / "w.safetensors")
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "w.safetensors"
+    write_weights(path, {"a": torch.ones(2)}, {})
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("csglib.atomic.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_weights(path, {"a": torch.zeros(2)}, {})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["w.safetensors"]
+    assert read_weights(path)[0]["a"].sum() == 2
