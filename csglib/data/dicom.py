@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pydicom
@@ -18,11 +17,9 @@ from PIL import Image
 from pydicom import DataElement, Dataset, uid
 from pydicom.encaps import generate_fragments
 from pydicom.filereader import read_file_meta_info
-from pydicom.pixels.decoders.base import Decoder, get_decoder
-from pydicom.pixels.processing import apply_color_lut
 
 from csglib.data.clips import Clip, anonymous
-from csglib.data.grey import eight_bits, luma
+from csglib.data.dicom_pictures import Promise, check_pixels, pictures
 from csglib.data.limits import MAX_BYTES, ClipError, check_size, refusing
 from csglib.data.scale import mm_per_px
 from csglib.data.video import container_of, read_video
@@ -35,22 +32,6 @@ _VIDEO = {
     **dict.fromkeys((uid.MPEG4HP42STEREO, uid.MPEG4HP42STEREOF), "h264"),
     **dict.fromkeys((uid.HEVCMP51, uid.HEVCM10P51), "hevc"),
 }
-_PACKAGES = {  # decoders that csglib does not bring along, all under permissive licences
-    **dict.fromkeys((uid.JPEGLossless, uid.JPEGLosslessSV1), "python-gdcm"),
-    **dict.fromkeys((uid.JPEGLSLossless, uid.JPEGLSNearLossless), "pyjpegls"),
-    **dict.fromkeys((uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL), "pylibjpeg-openjpeg"),
-}
-
-
-class _Promise(NamedTuple):
-    """What the header says of the pictures, before any of them is opened."""
-
-    frames: int
-    rows: int
-    columns: int
-
-    def __str__(self) -> str:
-        return f"{self.frames} frames of {self.columns} x {self.rows} pixels"
 
 
 def read_dicom(path: Path) -> Clip:
@@ -75,13 +56,13 @@ def read_dicom(path: Path) -> Clip:
             moving = dataset.file_meta.TransferSyntaxUID in _VIDEO
             patient = anonymous(str(dataset.get("PatientID") or "").strip() or path.stem)
             scale = mm_per_px(dataset)
+            check_size(name, *promise)
             if not moving:
-                _check_samples(dataset, name)
-        check_size(name, *promise)
+                check_pixels(dataset, promise, name)
         if moving:
             frames = _video(dataset, promise, name)
         else:
-            frames = np.stack(list(_pictures(dataset, promise, name)))
+            frames = np.stack(list(pictures(dataset, promise, name)))
     return Clip(frames=frames, patient=patient, mm_per_px=scale)
 
 
@@ -120,71 +101,18 @@ def _end(pixels: DataElement) -> int:
     return (pixels.file_tell or 0) + len(pixels.value) + 8 * pixels.is_undefined_length
 
 
-def _promise(dataset: Dataset) -> _Promise:
+def _promise(dataset: Dataset) -> Promise:
     frames = dataset.get("NumberOfFrames")
-    return _Promise(1 if frames is None else int(frames), int(dataset.Rows), int(dataset.Columns))
+    return Promise(1 if frames is None else int(frames), int(dataset.Rows), int(dataset.Columns))
 
 
-def _check_samples(dataset: Dataset, name: str) -> None:
-    bits = [dataset.get(field) for field in ("BitsAllocated", "BitsStored", "PixelRepresentation")]
-    if bits != [8, 8, 0]:
-        came = f"{bits[1]} bits in {bits[0]}{', signed' if bits[2] else ''}"
-        raise ClipError(f"{name}: its samples have {came}; wanted ultrasound's 8 in 8, unsigned")
-
-
-def _pictures(dataset: Dataset, promise: _Promise, name: str) -> Iterator[UInt8[ndarray, "y x"]]:
-    pictures = _decoder(dataset.file_meta.TransferSyntaxUID, name).iter_array(dataset, raw=True)
-    for number in range(promise.frames):
-        advice = "the file is damaged or cut short; export it again"
-        with refusing(f"{name}: frame {number} of {promise} cannot be decoded; {advice}"):
-            picture, properties = next(pictures)
-            grey = _grey(picture, dataset, str(properties["photometric_interpretation"]), name)
-        if grey.shape != promise[1:]:
-            size = f"{grey.shape[1]} x {grey.shape[0]}"
-            raise ClipError(f"{name}: frame {number} is {size}, but the header promises {promise}")
-        yield grey
-
-
-def _decoder(syntax: uid.UID, name: str) -> Decoder:
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError as error:
-        advice = "export it uncompressed, or as JPEG"
-        raise ClipError(f"{name}: packed as {syntax.name}, unknown here; {advice}") from error
-    if not decoder.is_available:
-        package = _PACKAGES.get(syntax, "python-gdcm")
-        raise ClipError(f"{name}: packed as {syntax.name}; to read it: pip install {package}")
-    return decoder
-
-
-def _grey(
-    stored: UInt8[ndarray, "y x *c"], dataset: Dataset, kind: str, name: str
-) -> UInt8[ndarray, "y x"]:
-    match kind:
-        case "MONOCHROME2":
-            return stored
-        case "MONOCHROME1":
-            return 255 - stored
-        case "PALETTE COLOR":
-            colours = apply_color_lut(stored, dataset)[..., :3]
-            # Palettes of 16 bits hold 8-bit colours times 256 or 257; either way the high byte.
-            return luma(colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8))
-        case "RGB":
-            return luma(stored)
-        case "YBR_FULL" | "YBR_FULL_422":
-            return stored[..., 0]
-        case "YBR_PARTIAL_422" | "YBR_PARTIAL_420":
-            return eight_bits(stored[..., 0], 8, limited=True)
-    raise ClipError(f"{name}: colours of the kind {kind!r}; wanted grey, RGB, YBR or a palette")
-
-
-def _video(dataset: Dataset, promise: _Promise, name: str) -> UInt8[ndarray, "t y x"]:
+def _video(dataset: Dataset, promise: Promise, name: str) -> UInt8[ndarray, "t y x"]:
     with refusing(f"{name}: the video inside is damaged or cut short; export it again"):
         _offsets, *fragments = generate_fragments(dataset.PixelData)
     stream = b"".join(fragments)
     frames = read_video(io.BytesIO(stream), _container(stream, dataset), name)
     if len(frames) < promise.frames or frames.shape[1:] != promise[1:]:
-        came = _Promise(*frames.shape)
+        came = Promise(*frames.shape)
         raise ClipError(f"{name}: promises {promise}, but its video holds {came}; export it again")
     return frames
 

@@ -53,4 +53,5 @@ def refusing(complaint: str) -> Iterator[None]:
     except ClipError:
         raise
     except Exception as error:  # over damaged bytes parsers raise nearly every type there is
-        raise ClipError(f"{complaint} ({type(error).__name__}: {error})") from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())  # some come in several lines
+        raise ClipError(f"{complaint} ({reason})") from error

@@ -71,7 +71,6 @@ def _pictures(file: BinaryIO | io.BytesIO, container: str, name: str) -> Iterato
         if not opened.streams.video:
             raise ClipError(f"{name}: no video stream in this {container} file, only sound or text")
         stream = opened.streams.video[0]
-        check_size(name, 1, stream.codec_context.height or 1, stream.codec_context.width or 1)
         for packet in opened.demux(stream):
             with refusing(f"{name}: frame {decoded} cannot be decoded; export it again"):
                 pictures = packet.decode()

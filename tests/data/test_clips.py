@@ -42,6 +42,15 @@ def test_a_file_keeps_its_name_and_has_no_neighbours(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["clip.dat"]
 
 
+def test_who_reads_while_a_clip_is_replaced_reads_the_old_one_whole(tmp_path):
+    path = tmp_path / "clip.npz"
+    save_clip(simulated(), path)
+    before = path.read_bytes()
+    with path.open("rb") as reader:
+        save_clip(simulated(frames=6), path)
+        assert reader.read() == before
+
+
 def test_nothing_needs_pickle(tmp_path):
     save_clip(simulated(), tmp_path / "clip.npz")
     with np.load(tmp_path / "clip.npz", allow_pickle=False) as arrays:

@@ -1,6 +1,7 @@
 import io
 import json
 import shutil
+import warnings
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from scipy import ndimage
 
-from csglib.data import limits
+from csglib.data import dicom, limits
 from csglib.data.clips import Clip, Truth, save_clip
 from csglib.data.readers import ClipError, read_clip
 
@@ -232,6 +233,14 @@ def test_a_small_npz_cannot_promise_more_than_memory(tmp_path):
     assert "(3, 100000, 100000) is too large: over 1024 MiB" in refused(path)
 
 
+def test_an_array_longer_than_its_shape_is_refused(tmp_path):
+    whole = io.BytesIO()
+    np.save(whole, moving())
+    with zipfile.ZipFile(tmp_path / "clip.npz", "w") as archive:
+        archive.writestr("frames.npy", whole.getvalue() + bytes(58 * 46))
+    assert "frames is longer than its shape (7, 46, 58) says" in refused(tmp_path / "clip.npz")
+
+
 def test_a_changed_byte_in_an_npz_is_noticed(tmp_path):
     path = tmp_path / "clip.npz"
     np.savez(path, frames=moving())
@@ -432,6 +441,14 @@ def test_the_first_channel_of_ybr_is_the_clip(tmp_path):
     np.testing.assert_array_equal(read_clip(path).frames, moving())
 
 
+def test_old_ybr_of_limited_range_is_spread(tmp_path):
+    limited = np.rint(moving() * (219 / 255) + 16).astype(np.uint8)
+    ybr = np.stack([limited, np.full_like(limited, 128), np.full_like(limited, 128)], axis=-1)
+    dataset = ultrasound(ybr, "YBR_PARTIAL_422")
+    frames = read_clip(write(dataset, tmp_path / "clip.dcm")).frames
+    assert np.abs(frames.astype(int) - moving()).max() == 1
+
+
 @pytest.mark.parametrize("shift", [256, 257])
 def test_a_palette_of_sixteen_bits_gives_eight(tmp_path, shift):
     dataset = ultrasound(moving(), "PALETTE COLOR")
@@ -464,6 +481,15 @@ def test_video_inside_dicom(tmp_path, container, codec, syntax):
     clip = read_clip(write(dataset, tmp_path / "clip.dcm"))
     assert psnr(clip.frames, moving()) > 38
     assert clip.mm_per_px == pytest.approx(0.0679)
+
+
+def test_a_video_that_changes_its_size_is_refused(tmp_path):
+    small, large = io.BytesIO(), io.BytesIO()
+    encode(moving(frames=5), small, "libx264", "yuv420p", container="h264")
+    encode(moving(5, 62, 82), large, "libx264", "yuv420p", container="h264")
+    both = as_video(moving(frames=10), small.getvalue() + large.getvalue())
+    message = "frame 5 is 82 x 62 after 58 x 46; wanted one size in a clip"
+    assert message in refused(write(both, tmp_path / "clip.dcm"))
 
 
 def test_a_video_inside_dicom_that_is_too_short_is_refused(tmp_path):
@@ -524,6 +550,17 @@ def test_a_patient_keeps_one_name_that_tells_nothing(tmp_path):
     assert all(len(name) == 16 and name.startswith("patient-") for name in (one, other, nobody))
 
 
+def test_breaches_of_the_standard_that_do_no_harm_are_passed_over(tmp_path):
+    """pydicom would warn of each, and here every warning is an error."""
+    dataset = ultrasound(moving())
+    dataset.PixelData += bytes(58 * 46 // 2)  # half a frame too much
+    with warnings.catch_warnings(action="ignore"):
+        dataset.PatientID = "X" * 70
+        dataset.StudyDate = "yesterday"
+        path = write(dataset, tmp_path / "clip.dcm")
+    np.testing.assert_array_equal(read_clip(path).frames, moving())
+
+
 def odd(**changes: object) -> Dataset:
     dataset = ultrasound(moving())
     for name, value in changes.items():
@@ -536,7 +573,7 @@ def odd(**changes: object) -> Dataset:
     [
         (
             odd(NumberOfFrames=9),
-            "frame 0 of 9 frames of 58 x 46 pixels cannot be decoded; the file is",
+            "cut short: promises 9 frames of 58 x 46 pixels, but its pixels end in frame 7",
         ),
         (odd(NumberOfFrames=0), "nothing to see: 0 frames of 58 x 46"),
         (odd(NumberOfFrames=20_000), "too large: 20000 frames of 58 x 46 pixels; at most 10000"),
@@ -602,6 +639,36 @@ def test_real_ultrasound_reads_as_the_luma_of_its_colours(name, shape):
 def test_a_real_file_without_a_permissive_decoder_is_refused_with_its_name(monkeypatch):
     monkeypatch.setattr("pydicom.pixels.decoders.base.Decoder.is_available", False)
     assert "pip install python-gdcm" in refused(bundled("SC_rgb_jpeg_gdcm.dcm"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("image_dfl.dcm", "deflated as a whole, which is not read; export it otherwise"),
+        ("meta_missing_tsyntax.dcm", "cut short: the DICOM header ends before its transfer syntax"),
+        ("badVR.dcm", "the DICOM header is damaged; export it again (ValueError: "),
+        ("CT_small.dcm", "its samples have 16 bits in 16, signed; wanted ultrasound's 8 in 8"),
+        ("no_meta.dcm", "starts with the bytes 20 08 00 05 00 43 53 0a, which is not a clip"),
+    ],
+)
+def test_real_files_of_other_kinds_are_refused_with_the_reason(name, message):
+    assert message in refused(bundled(name))
+
+
+def test_a_huge_dicom_file_is_not_even_opened(tmp_path, monkeypatch):
+    path = write(ultrasound(moving()), tmp_path / "clip.dcm")
+    monkeypatch.setattr(dicom, "MAX_BYTES", 1000)
+    assert "too large: over 0 MiB; cut out what you need" in refused(path)
+
+
+def test_a_small_picture_cannot_promise_more_than_memory(tmp_path):
+    """A JPEG of 3 x 3 pixels, made to say that it has 10,000 x 10,000."""
+    content = bundled("SC_rgb_small_odd_jpeg.dcm").read_bytes()
+    path = tmp_path / "clip.dcm"
+    path.write_bytes(content.replace(b"\x08\x00\x03\x00\x03\x03", b"\x08\x27\x10\x27\x10\x03"))
+    with warnings.catch_warnings(record=True, action="always") as told:
+        assert "could be decompression bomb" in refused(path)
+    assert told == []
 
 
 def test_dicom_without_pictures_says_what_it_is():
