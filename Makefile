@@ -45,6 +45,6 @@ $(READY): pyproject.toml constraints.txt
 	  exit 1; } >&2
 	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || $(PYTHON) -m venv --clear .venv
-	@echo "Installing the course into .venv: a few minutes and about 2 GB, once; silent until it is done."
+	@echo "Installing the course into .venv: a few minutes and 2 GB or more, once; silent until it is done."
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	@touch $@
