@@ -1,0 +1,7 @@
+"""Figures that answer: one Python class and one hand-written ES module each."""
+
+from csglib.view.widgets.explorer import AttentionExplorer
+from csglib.view.widgets.self_test import SelfTest
+from csglib.view.widgets.time_stretch import TimeStretch
+
+__all__ = ["AttentionExplorer", "SelfTest", "TimeStretch"]

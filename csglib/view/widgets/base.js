@@ -1,0 +1,188 @@
+// Shared by every widget. base.py writes PALETTES above this text and the widget's own text below
+// it; together they are one ES module. Nothing is fetched.
+
+const KEYS = new Set([
+  "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown",
+  "Home", "End", "PageUp", "PageDown", " ", "Enter",
+]);
+const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+/** An element from its properties (or attributes, where it has no such property) and children. */
+function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in element) element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** 0.1234 as "12.3 %". */
+const percent = (share) => `${Number((100 * share).toPrecision(3))} %`;
+
+/** The bytes of a trait, which arrive as a DataView into a longer message. */
+function bytes(model, trait) {
+  const view = model.get(trait);
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+/** The same as 32-bit floats; copied, because they may start at any byte of the message. */
+const floats = (model, trait) => new Float32Array(bytes(model, trait).slice().buffer);
+
+/** 256 levels of a palette, as a function of a level. */
+function palette(name) {
+  const levels = Uint8Array.from(atob(PALETTES[name]), (letter) => letter.charCodeAt(0));
+  return (level) => levels.subarray(3 * level, 3 * level + 3);
+}
+
+/** An offscreen picture, a pixel a cell; `colour(cell)` gives red, green, blue. */
+function picture(width, height, colour) {
+  const canvas = make("canvas", { width, height });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  image.data.fill(255);
+  for (let cell = 0; cell < width * height; cell++) image.data.set(colour(cell), 4 * cell);
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** Stretch an offscreen picture over a canvas. */
+function blit(canvas, source, { opacity = 1, smooth = false } = {}) {
+  const context = canvas.getContext("2d");
+  context.globalAlpha = opacity;
+  context.imageSmoothingEnabled = smooth;
+  context.drawImage(source, 0, 0, canvas.width, canvas.height);
+  context.globalAlpha = 1;
+}
+
+/**
+ * Keep our keys from the page around us. A notebook takes arrow keys for its cells before an input
+ * sees them; only a listener on the window, on the way down, comes first. It stops the event's
+ * journey, not what the browser itself does with the key.
+ */
+function guardKeys(root, handlers) {
+  const actsItself = (element) => element.matches("button, [type=checkbox], [type=radio]");
+  const onKey = (event) => {
+    const modified = event.ctrlKey || event.altKey || event.metaKey || event.shiftKey;
+    const path = event.composedPath();
+    if (modified || !KEYS.has(event.key) || !path.includes(root)) return;
+    event.stopPropagation();
+    if (!(event.key in handlers) || actsItself(path[0])) return;
+    event.preventDefault();
+    handlers[event.key]();
+  };
+  window.addEventListener("keydown", onKey, { capture: true });
+  return () => window.removeEventListener("keydown", onKey, { capture: true });
+}
+
+/** One view of a model: its root element, its controls, and everything to undo when it goes. */
+class Desk {
+  constructor(model, el, { name, label, keys = {} }) {
+    this.model = model;
+    this.root = make("div", { class: `csg csg-${name}`, role: "group", "aria-label": label });
+    this.closing = [guardKeys(this.root, keys), () => this.root.remove()];
+    el.append(this.root);
+  }
+
+  close() {
+    for (const undo of this.closing) undo();
+  }
+
+  get(trait) {
+    return this.model.get(trait);
+  }
+
+  put(trait, value) {
+    if (this.get(trait) === value) return;
+    this.model.set(trait, value);
+    this.model.save_changes();
+  }
+
+  /** Draw now, and again when a trait changes, at most once a screen refresh. */
+  follow(traits, draw) {
+    let waiting = 0;
+    const later = () => {
+      waiting ||= requestAnimationFrame(() => {
+        waiting = 0;
+        draw();
+      });
+    };
+    for (const trait of traits) this.model.on(`change:${trait}`, later);
+    this.closing.push(() => {
+      cancelAnimationFrame(waiting);
+      for (const trait of traits) this.model.off(`change:${trait}`, later);
+    });
+    draw();
+  }
+
+  /** A range with its name and a number box: one value, three ways to set it. */
+  slider(trait, { label, min, max, step = 1 }) {
+    const limits = { min, max, step };
+    const range = make("input", { type: "range", ...limits, "aria-label": label });
+    const box = make("input", { type: "number", ...limits, "aria-label": `${label}, number` });
+    const take = ({ target: { value } }) => {
+      const steps = Math.round((Math.min(max, Math.max(min, Number(value))) - min) / step);
+      if (value !== "") this.put(trait, Number((min + steps * step).toFixed(6)));
+      box.value = this.get(trait);
+    };
+    range.addEventListener("input", take);
+    box.addEventListener("change", take);
+    this.follow([trait], () => {
+      range.value = this.get(trait);
+      box.value = this.get(trait);
+    });
+    return make("div", { class: "csg-slider" }, make("span", { textContent: label }), range, box);
+  }
+
+  /** One of a few values, [value, words] each, all in sight. */
+  choice(trait, { label, options }) {
+    const name = `csg-${trait}-${Math.random().toString(36).slice(2)}`;
+    const radios = options.map(([value, words]) => {
+      const radio = make("input", { type: "radio", name });
+      radio.addEventListener("change", () => this.put(trait, value));
+      return { value, radio, shown: make("label", {}, radio, make("span", { textContent: words })) };
+    });
+    this.follow([trait], () => {
+      for (const { value, radio } of radios) radio.checked = value === this.get(trait);
+    });
+    const row = make("div", { class: "csg-options" }, ...radios.map(({ shown }) => shown));
+    const legend = make("legend", { textContent: label });
+    return make("fieldset", { class: "csg-choice" }, legend, row);
+  }
+
+  checkbox(trait, label) {
+    const box = make("input", { type: "checkbox" });
+    box.addEventListener("change", () => this.put(trait, box.checked));
+    this.follow([trait], () => (box.checked = this.get(trait)));
+    return make("label", { class: "csg-check" }, box, make("span", { textContent: label }));
+  }
+
+  button(label, press) {
+    const button = make("button", { type: "button", textContent: label });
+    button.addEventListener("click", press);
+    return button;
+  }
+
+  /** A button that calls `step` again and again; where motion is unwelcome, once a press. */
+  player(trait, step, milliseconds) {
+    let timer = 0;
+    const toggle = () => (CALM.matches ? step() : this.put(trait, !this.get(trait)));
+    const button = this.button("", toggle);
+    this.follow([trait], () => {
+      clearInterval(timer);
+      const runs = this.get(trait) && !CALM.matches;
+      if (runs) timer = setInterval(step, milliseconds);
+      button.textContent = CALM.matches ? "Next frame" : runs ? "Pause" : "Play";
+      button.className = runs ? "csg-pause" : "csg-play";
+    });
+    this.closing.push(() => clearInterval(timer));
+    return { button, toggle };
+  }
+}
+
+/** A sentence that a screen reader speaks when it changes, unless it changes by itself. */
+function say(paragraph, text, quiet = false) {
+  paragraph.setAttribute("aria-live", quiet ? "off" : "polite");
+  if (paragraph.textContent !== text) paragraph.textContent = text;
+}

@@ -1,0 +1,191 @@
+"""A headless Chromium, a bare page for ES modules, and a JupyterLab of its own."""
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, JSHandle, Page, sync_playwright
+
+from csglib.view.widgets.base import LiveFigure
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+# What anywidget hands to `render`, in a few lines: traits, listeners, and what was saved.
+MOUNT = """
+async ({ module, state, packed }) => {
+  for (const name in packed) {
+    const letters = Uint8Array.from(atob(packed[name]), (letter) => letter.charCodeAt(0));
+    state[name] = new DataView(letters.buffer);
+  }
+  const heard = {};
+  const model = {
+    saved: 0,
+    get: (name) => state[name],
+    set(name, value) {
+      state[name] = value;
+      for (const listener of heard[`change:${name}`] ?? []) listener();
+    },
+    on: (event, listener) => (heard[event] ??= new Set()).add(listener),
+    off: (event, listener) => heard[event].delete(listener),
+    save_changes: () => model.saved++,
+    listeners: () => Object.values(heard).reduce((sum, set) => sum + set.size, 0),
+  };
+  const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
+  const es = await import(url);
+  const el = document.body.appendChild(document.createElement("div"));
+  const close = es.default.render({ model, el });
+  return { es, model, el, close };
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here; one comes with: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page whose own errors fail the test."""
+    page = chromium.new_page(viewport={"width": 1000, "height": 900})
+    page.set_default_timeout(10_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert not errors, errors
+
+
+@pytest.fixture
+def mount(page: Page) -> Callable[[LiveFigure], JSHandle]:
+    """Show a widget in a bare page, with a model that has no kernel."""
+
+    def show(widget: LiveFigure) -> JSHandle:
+        state = widget.get_state()
+        packed = {
+            name: base64.b64encode(value).decode()
+            for name, value in state.items()
+            if isinstance(value, bytes)
+        }
+        plain = {name: value for name, value in state.items() if name not in packed}
+        page.add_style_tag(content=widget._css)
+        data = {"module": widget._esm, "state": plain, "packed": packed}
+        return page.evaluate_handle(MOUNT, data)
+
+    return show
+
+
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {
+        "fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True,
+    },
+    # else cells out of sight are not in the page
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
+    "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
+}  # fmt: skip
+
+
+class Lab:
+    """A JupyterLab server that serves one folder and listens to nobody else.
+
+    Attributes:
+        folder: where a test puts its notebooks.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "notebooks"
+        self.folder.mkdir()
+        self._token = secrets.token_hex(16)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        for name, value in SETTINGS.items():
+            path = home / "settings" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(value))
+        self._log = (home / "server.log").open("w+")
+        self._server = subprocess.Popen(
+            self._command(), stdout=self._log, stderr=subprocess.STDOUT, env=_environment(home)
+        )
+
+    def address(self, notebook: str) -> str:
+        return f"http://127.0.0.1:{self._port}/lab/tree/{notebook}?token={self._token}"
+
+    def wait(self) -> None:
+        status = f"http://127.0.0.1:{self._port}/api/status?token={self._token}"
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(status, timeout=2).close()
+                return
+            except OSError:
+                assert self._server.poll() is None, self._words()
+                time.sleep(0.1)
+        raise TimeoutError(self._words())
+
+    def close(self) -> None:
+        self._server.terminate()
+        self._server.wait(30)
+        self._log.close()
+
+    def _command(self) -> list[str]:
+        return [
+            sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root",
+            "--ip=127.0.0.1", f"--port={self._port}", "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={self._token}", f"--ServerApp.root_dir={self.folder}",
+            "--LabApp.extension_manager=readonly", "--expose-app-in-browser",
+        ]  # fmt: skip
+
+    def _words(self) -> str:
+        self._log.seek(0)
+        return self._log.read()
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Nothing of the user's own Jupyter is read or written; kernels start from this Python."""
+    return os.environ | {
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+@pytest.fixture(scope="session")
+def lab(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    server = Lab(tmp_path_factory.mktemp("lab"))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    """Where pictures of the page go: $CSGLIB_SCREENSHOTS, else the test's own folder."""
+    folder = Path(os.environ.get("CSGLIB_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

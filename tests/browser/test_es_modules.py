@@ -1,0 +1,302 @@
+"""The widgets' ES modules in a bare page: what they paint and say, and do with keys; no kernel."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from csglib.view.class_token import class_token
+from csglib.view.widgets import AttentionExplorer, SelfTest, TimeStretch
+from csglib.view.widgets.base import MAGNITUDE
+from csglib.view.widgets.time_stretch import bar_of_light, responses
+
+pytestmark = pytest.mark.browser
+
+# A notebook in the worst case: it takes every key on its way down, and moves the focus.
+HOSTILE = """
+() => {
+  window.stolen = [];
+  document.addEventListener("keydown", (event) => {
+    window.stolen.push(event.key);
+    event.preventDefault();
+    event.stopPropagation();
+    document.activeElement.blur();
+  }, { capture: true });
+}
+"""
+
+
+@pytest.fixture
+def explorer(opinionated_network, simulated_clip):
+    return AttentionExplorer(opinionated_network, simulated_clip)
+
+
+def pixels(canvas):
+    url = canvas.evaluate("(canvas) => canvas.toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))[..., :3]
+
+
+def trait(shown, name):
+    return shown.evaluate("({ model }, name) => model.get(name)", name)
+
+
+def put(shown, name, value):
+    """Set a trait as the kernel would, and wait until it is drawn."""
+    shown.evaluate(
+        """({ model }, [name, value]) => {
+          model.set(name, value);
+          return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+        }""",
+        [name, value],
+    )
+
+
+def overlaid(frame, weights, low, high, opacity):
+    """The same picture in numpy, from the network's own weights and not from the bytes sent."""
+    patches = np.kron(weights, np.ones((16, 16)))
+    levels = np.rint(255 * (patches - low) / (high - low)).astype(int)
+    colours = MAGNITUDE(levels, bytes=True)[..., :3].astype(float)
+    return np.rint((1 - opacity) * frame[..., None] + opacity * colours)
+
+
+@pytest.mark.parametrize("stretch", [False, True])
+def test_frames_are_painted_with_the_maps_of_the_network(
+    stretch, mount, explorer, page, opinionated_network, simulated_clip
+):
+    shown = mount(explorer)
+    for name, value in {"view": "time", "block": 2, "opacity": 0.6, "stretch": stretch}.items():
+        put(shown, name, value)
+    maps = class_token(opinionated_network, simulated_clip).branches["time"].maps[1].numpy()
+    low, high = (maps.min() if stretch else 0), maps.max()
+    for place, canvas in enumerate(page.locator(".csg-frames canvas").all()):
+        expected = overlaid(simulated_clip.frames[place], maps[place], low, high, opacity=0.6)
+        np.testing.assert_allclose(pixels(canvas), expected, atol=2)
+
+
+def test_the_enlarged_frame_follows_the_slider(mount, explorer, page, simulated_clip):
+    shown = mount(explorer)
+    put(shown, "opacity", 0)
+    large = page.locator(".csg-large > canvas")
+    for frame in (1, 3):
+        put(shown, "frame", frame)
+        painted = pixels(large)
+        assert painted.shape == (336, 448, 3)
+        grey = Image.fromarray(simulated_clip.frames[frame - 1]).resize((448, 336), Image.BILINEAR)
+        assert np.corrcoef(painted[..., 0].ravel(), np.asarray(grey).ravel())[0, 1] > 0.98
+
+
+def test_arrow_keys_move_a_slider_even_in_a_page_that_takes_all_keys(mount, explorer, page):
+    page.evaluate(HOSTILE)
+    shown = mount(explorer)
+    page.get_by_role("slider", name="Frame").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    assert trait(shown, "frame") == 2
+    assert shown.evaluate("({ model }) => model.saved") == 3
+    assert page.evaluate("window.stolen") == []
+
+
+def test_only_our_keys_are_kept_and_only_while_the_widget_is_there(mount, explorer, page):
+    page.evaluate(HOSTILE)
+    shown = mount(explorer)
+    slider = page.get_by_role("slider", name="Block")
+    for key in ("Escape", "x", "Shift+ArrowRight", "Control+ArrowDown"):
+        slider.focus()
+        page.keyboard.press(key)
+    stolen = ["Escape", "x", "Shift", "ArrowRight", "Control", "ArrowDown"]
+    assert page.evaluate("window.stolen") == stolen
+    page.evaluate("document.body.append(document.createElement('input'))")
+    page.locator("body > input").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("window.stolen.length") == 7  # it started outside
+    shown.evaluate("({ close }) => close()")
+    assert page.locator(".csg").count() == 0
+    assert shown.evaluate("({ model }) => model.listeners()") == 0
+
+
+def test_space_plays_and_pauses(mount, explorer, page):
+    shown = mount(explorer)
+    page.get_by_role("slider", name="Frame").focus()
+    page.keyboard.press("Space")
+    assert trait(shown, "playing") is True
+    page.get_by_role("button", name="Pause").wait_for()
+    assert page.locator(".csg-sentence").get_attribute("aria-live") == "off"
+    frames = {trait(shown, "frame")}
+    while len(frames) < 3:  # 1, 2, 3, and then 1 again
+        page.wait_for_timeout(100)
+        frames.add(trait(shown, "frame"))
+    page.keyboard.press("Space")
+    assert trait(shown, "playing") is False
+
+
+def test_where_motion_is_unwelcome_a_press_is_a_frame(mount, explorer, page):
+    page.emulate_media(reduced_motion="reduce")
+    shown = mount(explorer)
+    put(shown, "playing", True)  # asked for by a kernel: still no motion
+    button = page.get_by_role("button", name="Next frame")
+    for frame in (2, 3, 1):
+        button.click()
+        assert trait(shown, "frame") == frame
+
+
+def test_the_sentence_says_what_is_shown(
+    mount, explorer, page, opinionated_network, simulated_clip
+):
+    shown = mount(explorer)
+    put(shown, "view", "into_space")
+    put(shown, "block", 3)
+    put(shown, "frame", 2)
+    branch = class_token(opinionated_network, simulated_clip).branches["into_space"]
+    share = float(f"{100 * float(branch.totals[2, 1]):.3g}")
+    sentence = page.locator(".csg-sentence")
+    said = f"Block 3 of 5, space asks time: frame 2 holds {share:g} % of the attention"
+    assert said in sentence.inner_text()
+    assert "an even share is 33.3 %" in sentence.inner_text()
+    assert sentence.get_attribute("aria-live") == "polite"
+    assert "truth" not in sentence.inner_text()
+
+
+def test_truth_is_drawn_on_demand(mount, explorer, page):
+    shown = mount(explorer)
+    canvas = page.locator(".csg-frames canvas").nth(1)
+    before = pixels(canvas).astype(int)
+    page.get_by_role("checkbox", name="show the truth").check()
+    page.locator(".csg-narrowest").wait_for()
+    assert trait(shown, "show_truth") is True
+    changed = (np.abs(pixels(canvas) - before) > 30).any(axis=-1)
+    # lumen of radius 15 and vessel of radius 30 pixels around the middle
+    row, column = np.nonzero(changed)
+    distance = np.hypot(row - 48, column - 64)
+    assert ((abs(distance - 15) < 3) | (abs(distance - 30) < 3)).all()
+    turn = np.linspace(0, 2 * np.pi, 400)
+    lit = changed[
+        (48.5 + 30 * np.sin(turn)).round().astype(int), (64.5 + 30 * np.cos(turn)).astype(int)
+    ]
+    assert 0.3 < lit.mean() < 0.97  # dashed
+    frame = page.locator(".csg-narrowest button")
+    assert frame.get_attribute("aria-label").endswith("75 % closed, the narrowest")
+    assert "severe, narrowest in frame 2" in page.locator(".csg-sentence").inner_text()
+
+
+def test_a_real_clip_has_no_truth_to_show(mount, page, opinionated_network, simulated_clip):
+    real = type(simulated_clip)(frames=simulated_clip.frames, patient="nobody")
+    mount(AttentionExplorer(opinionated_network, real))
+    assert page.get_by_role("checkbox").count() == 1
+
+
+def test_every_control_has_a_name_and_a_size_for_fingers(mount, explorer, page):
+    for widget in (explorer, SelfTest(), TimeStretch()):
+        mount(widget)
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll("input, button, canvas[role]")].filter((element) =>
+          !element.ariaLabel && !element.closest("label") && !element.textContent.trim()).length"""
+    )
+    assert unnamed == 0
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("input, button")]
+          .map((element) => (element.closest("label") ?? element).getBoundingClientRect())
+          .filter(({ width, height }) => width && Math.min(width, height) < 24).length"""
+    )
+    assert small == 0
+
+
+def test_a_page_asks_the_network_for_nothing(mount, explorer, page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    for widget in (explorer, SelfTest(), TimeStretch()):
+        mount(widget)
+    assert [url for url in asked if not url.startswith(("blob:", "data:"))] == []
+
+
+@pytest.mark.parametrize("padding", ["replicate", "zeros"])
+@pytest.mark.parametrize("inflation", ["mean", "center"])
+@pytest.mark.parametrize("frames", [1, 3, 5])
+def test_the_page_computes_what_torch_computes(mount, frames, inflation, padding):
+    shown = mount(TimeStretch())
+    for speed in (0.0, 1.25, 3.0):
+        found = shown.evaluate(
+            """({ es }, given) => {
+              const { flat, deep, apart } = es.responses(...given);
+              return { flat: flat.map((f) => [...f]), deep: deep.map((f) => [...f]), apart };
+            }""",
+            [speed, frames, inflation, padding],
+        )
+        expected = responses(bar_of_light(speed), frames, inflation, padding)
+        for name in ("flat", "deep"):
+            stack = getattr(expected, name).numpy().reshape(8, -1)
+            np.testing.assert_allclose(found[name], stack, atol=1e-5)
+        np.testing.assert_allclose(found["apart"], expected.apart.numpy(), atol=1e-5)
+
+
+def test_the_3d_answer_waits_for_a_guess(mount, page):
+    shown = mount(TimeStretch())
+    deep = page.get_by_label("3D response, frame 4", exact=True)
+    sentence = page.locator(".csg-sentence")
+    expect(deep).to_be_hidden()
+    page.get_by_role("button", name="No, not in every frame").click()
+    expect(deep).to_be_visible()
+    assert trait(shown, "guess") == "no"
+    expect(sentence).to_contain_text(
+        "Not so. The bar stands still: the 2D and the 3D response agree"
+    )
+    page.get_by_role("radio", name="zeros").check()
+    # no guess was made for these settings, so none is judged
+    expect(sentence).to_have_text(re.compile("^The bar stands still: the responses part in 2 of 8"))
+    page.get_by_role("button", name="Hide and guess again").click()
+    expect(deep).to_be_hidden()
+    page.get_by_role("button", name="No, not in every frame").click()
+    expect(sentence).to_contain_text("Your guess was right.")
+
+
+def test_equal_answers_look_equal_and_parted_ones_do_not(mount, page):
+    shown = mount(TimeStretch())
+    put(shown, "guess", "yes")
+    first = [
+        page.get_by_label(f"{kernel} response, frame 1", exact=True) for kernel in ("2D", "3D")
+    ]
+    flat, deep = map(pixels, first)
+    np.testing.assert_array_equal(flat, deep)
+    assert np.ptp(flat.astype(int)) > 100
+    put(shown, "padding", "zeros")
+    flat, deep = map(pixels, first)
+    assert np.abs(flat.astype(int) - deep).max() > 30
+
+
+def test_lamps_light_one_by_one(mount, page):
+    shown = mount(SelfTest())
+    lamps = page.locator(".csg-lamp")
+
+    def lit():
+        return [
+            ("csg-on" in lamp.get_attribute("class"), lamp.inner_text()) for lamp in lamps.all()
+        ]
+
+    assert [on for on, _ in lit()] == [False, False, False]
+    slider = page.get_by_role("slider", name="Move me")
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)
+    page.locator(".csg-on").wait_for()
+    assert [on for on, _ in lit()] == [True, False, False]
+    page.keyboard.press("ArrowLeft")
+    page.locator(".csg-on").nth(1).wait_for()
+    assert [on for on, _ in lit()] == [True, True, False]
+    put(shown, "echo", trait(shown, "value"))
+    assert [on for on, _ in lit()] == [True, True, True]
+    assert all("works" in words for _, words in lit())
+    assert page.locator(".csg-sentence").inner_text().startswith("All three lamps are on")
+
+
+def test_a_silent_kernel_gets_a_word(mount, page):
+    page.clock.install()
+    mount(SelfTest())
+    page.get_by_role("slider", name="Move me").focus()
+    page.keyboard.press("ArrowRight")
+    page.clock.run_for(3000)
+    assert "No answer" not in page.locator(".csg-sentence").inner_text()
+    page.clock.run_for(2000)
+    assert "No answer from the kernel" in page.locator(".csg-sentence").inner_text()

@@ -1,0 +1,211 @@
+"""What a widget is without a page: its text, its still, and the exact bytes it would send."""
+
+import base64
+import io
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+from PIL import Image
+
+from csglib.model.config import TINY
+from csglib.model.csg3dct import CSG3DCT
+from csglib.view.class_token import class_token
+from csglib.view.widgets import AttentionExplorer, SelfTest, TimeStretch
+from csglib.view.widgets.time_stretch import KERNEL, bar_of_light, responses
+
+KINDS = (AttentionExplorer, SelfTest, TimeStretch)
+LIVE = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture
+def explorer(opinionated_network, simulated_clip):
+    return AttentionExplorer(opinionated_network, simulated_clip)
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def widget(request):
+    return (
+        request.getfixturevalue("explorer")
+        if request.param is AttentionExplorer
+        else request.param()
+    )
+
+
+def still(widget):
+    bundle, _ = widget._repr_mimebundle_()
+    return Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+
+
+def test_prints_the_same_text_in_every_run(widget):
+    text = repr(widget)
+    assert text.startswith(f"{type(widget).__name__}(")
+    assert not re.search(r"0x|object at|[0-9a-f]{32}", text)
+    again = type(widget)() if not isinstance(widget, AttentionExplorer) else widget
+    assert repr(again) == text
+
+
+def test_shows_a_live_view_a_text_and_a_still(widget):
+    bundle, _ = widget._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", LIVE, "image/png"}
+    assert bundle["text/plain"] == repr(widget)
+    assert bundle[LIVE]["model_id"] == widget.model_id
+    assert len(bundle["image/png"]) < 100_000  # git keeps every one
+    assert still(widget).width > 400
+
+
+def test_the_module_is_one_text_that_fetches_nothing(widget):
+    assert widget._esm.count("export default") == 1
+    text = widget._esm + widget._css
+    assert not re.search(r"https?:|\bimport\b|fetch\(|@import|url\(", text)
+
+
+def test_the_still_shows_the_present_settings(explorer):
+    before = still(explorer).tobytes()
+    explorer.block = 1
+    changed = still(explorer).tobytes()
+    assert changed != before
+    explorer.stretch = True
+    assert still(explorer).tobytes() != changed
+
+
+def test_the_explorer_sends_bytes_of_the_promised_length(explorer):
+    facts = explorer.facts
+    sizes = ("blocks", "frames", "rows", "columns", "height", "width")
+    assert [facts[size] for size in sizes] == [5, 3, 6, 8, 96, 128]
+    assert [branch["name"] for branch in facts["branches"]] == [
+        "space",
+        "time",
+        "into_space",
+        "into_time",
+    ]
+    lengths = {name: len(getattr(explorer, name)) for name in ("frames", "maps", "ends", "totals")}
+    assert lengths == {
+        "frames": 3 * 96 * 128,
+        "maps": 4 * 5 * 3 * 6 * 8,
+        "ends": 4 * 5 * 2 * 4,
+        "totals": 4 * 5 * 3 * 4,
+    }
+    assert len(explorer.lumen) == len(explorer.vessel) == 3 * 24 * 2 * 4
+
+
+def test_the_bytes_are_the_maps(explorer, opinionated_network, simulated_clip):
+    seen = class_token(opinionated_network, simulated_clip)
+    codes = np.frombuffer(explorer.maps, np.uint8).reshape(4, 5, 3, 6, 8)
+    ends = np.frombuffer(explorer.ends, np.float32).reshape(4, 5, 2)
+    totals = np.frombuffer(explorer.totals, np.float32).reshape(4, 5, 3)
+    for place, branch in enumerate(seen.branches.values()):
+        for block, expected in enumerate(branch.maps.numpy()):
+            least, most = ends[place, block]
+            decoded = least + codes[place, block] / 255 * (most - least)
+            np.testing.assert_allclose(decoded, expected, atol=(most - least) / 500)
+            assert {0, 255} <= set(codes[place, block].flatten())
+        np.testing.assert_array_equal(totals[place], branch.totals.numpy())
+
+
+def test_small_frames_are_sent_as_they_are_and_large_ones_as_means(
+    explorer, opinionated_network, simulated_clip
+):
+    assert explorer.frames == simulated_clip.frames.tobytes()
+    frames = np.random.default_rng(1).integers(0, 256, (1, 128, 256), dtype=np.uint8)
+    large = type(simulated_clip)(frames=frames, patient="nobody")
+    sent = AttentionExplorer(opinionated_network, large)
+    means = frames.reshape(1, 64, 2, 128, 2).mean(axis=(2, 4))
+    np.testing.assert_allclose(
+        np.frombuffer(sent.frames, np.uint8).reshape(1, 64, 128), means, atol=0.51
+    )
+
+
+def test_truth_is_sent_only_where_it_is_known(explorer, opinionated_network, simulated_clip):
+    truth = explorer.facts["truth"]
+    assert (truth["narrowest"], truth["grade"]) == (2, "severe")
+    assert truth["closed"] == [0.2, 0.75, 0.4]
+    lumen = np.frombuffer(explorer.lumen, np.float32).reshape(3, 24, 2)
+    expected = (simulated_clip.truth.lumen[1, 6] + 0.5) / [128, 96]
+    np.testing.assert_allclose(lumen[1, 6], expected, rtol=1e-6)
+    real = type(simulated_clip)(frames=simulated_clip.frames, patient="nobody")
+    blind = AttentionExplorer(opinionated_network, real)
+    assert (blind.facts["truth"], blind.lumen, blind.vessel) == (None, b"", b"")
+
+
+def test_facts_are_plain_json(explorer):
+    assert json.loads(json.dumps(explorer.facts)) == explorer.facts
+    assert [grade for grade, _ in explorer.facts["answer"]] == ["mild", "severe"]
+    assert sum(share for _, share in explorer.facts["answer"]) == pytest.approx(1)
+
+
+def test_the_explorer_refuses_what_is_not_there(explorer):
+    for name, value, said in (
+        ("block", 6, "block must be 1 to 5: got 6"),
+        ("frame", 0, "frame must be 1 to 3: got 0"),
+        ("view", "sideways", "view must be one of .*: got 'sideways'"),
+    ):
+        with pytest.raises(traitlets.TraitError, match=said):
+            setattr(explorer, name, value)
+    assert (explorer.block, explorer.frame, explorer.view) == (5, 1, "into_time")
+
+
+def test_a_clip_that_does_not_fit_is_refused_by_the_network(opinionated_network, simulated_clip):
+    odd = type(simulated_clip)(frames=simulated_clip.frames[:, 1:], patient="nobody")
+    with pytest.raises(ValueError, match="multiples of 16"):
+        AttentionExplorer(opinionated_network, odd)
+
+
+def test_the_kernel_echoes_what_the_slider_says():
+    widget = SelfTest()
+    assert widget.lamps == (False, False, False)
+    widget.set_state({"value": 4, "moved": True})
+    assert widget.echo == 4
+    assert widget.lamps == (True, False, True)
+    widget.set_state({"key_arrived": True})
+    assert repr(widget).count("yes") == 3
+
+
+@pytest.mark.parametrize("padding", ["replicate", "zeros"])
+@pytest.mark.parametrize("inflation", ["mean", "center"])
+def test_responses_are_those_of_a_loop(inflation, padding):
+    """The same two convolutions with explicit indices, in double precision."""
+    clip = bar_of_light(1.25)
+    found = responses(clip, 3, inflation, padding)
+    frames, kernel = clip.double().numpy(), np.array(KERNEL)
+    shares = [1 / 3] * 3 if inflation == "mean" else [0, 1, 0]
+    for t, y, x in ((0, 9, 4), (0, 16, 14), (3, 31, 15), (7, 16, 20), (7, 0, 0)):
+        flat = deep = 0.0
+        for place, share in enumerate(shares):
+            inside = 0 <= t + place - 1 < 8
+            frame = frames[min(max(t + place - 1, 0), 7)] * (inside or padding == "replicate")
+            for row, column in np.ndindex(3, 3):
+                if 0 <= y + row - 1 < 32 and 0 <= x + column - 1 < 32:
+                    weight = kernel[row, column]
+                    deep += share * weight * frame[y + row - 1, x + column - 1]
+                    flat += weight * frames[t, y + row - 1, x + column - 1] / 3
+        assert float(found.flat[t, y, x]) == pytest.approx(flat, abs=1e-5)
+        assert float(found.deep[t, y, x]) == pytest.approx(deep, abs=1e-5)
+
+
+def test_a_still_clip_keeps_the_2d_answer_and_darkness_beyond_its_ends_does_not():
+    clip = bar_of_light(0.0)
+    assert responses(clip, 5, "mean", "replicate").apart.max() < 1e-6
+    apart = responses(clip, 5, "mean", "zeros").apart
+    torch.testing.assert_close(apart, torch.tensor([2, 1, 0, 0, 0, 0, 1, 2]) / 5, atol=1e-6, rtol=0)
+
+
+def test_a_moving_bar_parts_the_answers_unless_the_kernel_sees_one_frame():
+    clip = bar_of_light(2.0)
+    assert responses(clip, 3, "mean", "replicate").apart.min() > 0.1
+    assert responses(clip, 5, "center", "zeros").apart.max() < 1e-6
+    assert responses(clip, 1, "mean", "zeros").apart.max() < 1e-6
+    middles = (clip * torch.arange(32)).sum((1, 2)) / clip.sum((1, 2))
+    torch.testing.assert_close(middles.diff(), torch.full((7,), 2.0), atol=1e-2, rtol=0)
+
+
+def test_labels_say_whose_map_it_is_where_maps_are_switched(simulated_clip):
+    switched = CSG3DCT(replace(TINY, encoder=replace(TINY.encoder, fusion="switched")))
+    labels = [
+        item["label"] for item in AttentionExplorer(switched, simulated_clip).facts["branches"]
+    ]
+    assert labels[2:] == ["space uses time's map", "time uses space's map"]
