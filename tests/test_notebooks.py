@@ -203,7 +203,7 @@ def pictures_without_words(page: Page) -> Iterator[str]:
 def dead_links(page: Page) -> Iterator[str]:
     for target in re.findall(r"(?:\]\(|src=\"|href=\")([^)\"#\s]+)", page.prose):
         outside = re.match(r"(https?|mailto|attachment):", target)
-        if not (outside or target in COURSE or (NOTEBOOKS / target).exists()):
+        if not (outside or target in COURSE or (NOTEBOOKS / target).resolve().exists()):
             yield f"{target} does not exist"
 
 
