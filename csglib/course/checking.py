@@ -42,7 +42,9 @@ class Verdict:
     def _repr_html_(self) -> str:
         printed = escape(self.printed, quote=False)
         extra = f"<p>Your function printed:</p><pre>{printed}</pre>" if printed else ""
-        return f"<p>{self._mark} {html(self.message)}</p>{extra}"
+        what, verdict, finding = self.message.partition("passed." if self.passed else "not yet:")
+        heading = f"<strong>{self._mark} {html(what)}{verdict}</strong>"
+        return f"<p>{heading}{html(finding)}</p>{extra}"
 
     @property
     def _mark(self) -> str:
@@ -119,7 +121,10 @@ def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | Non
 
 def _wrong(exercise: Exercise, answers: list[tuple[Arguments, object]]) -> str | None:
     for given, answer in answers:
-        if difference := exercise.difference(answer, given):
+        difference = exercise.difference(answer, given)
+        if difference and (answer is None or answer is ...):
+            return difference  # no input matters to a function that is not written yet
+        if difference:
             return exercise.mistake(answers) or _sentence(exercise, difference, given)
     return None
 

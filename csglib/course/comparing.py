@@ -23,7 +23,7 @@ def compare(answer: object, wanted: object) -> str | None:
         wanted: a tensor, a whole number, a real number, a text, or a tuple or list of these.
     """
     if answer is None or answer is ...:
-        return "nothing was returned: does the function still end with `...`, or lack its `return`?"
+        return "nothing came back. Does the function still end with `...`, or lack its `return`?"
     if isinstance(wanted, Tensor):
         return _compare_tensors(answer, wanted)
     if isinstance(wanted, tuple | list):

@@ -39,7 +39,9 @@ class Hint:
     @property
     def more(self) -> str:
         """How to get the next one."""
-        return "Run the cell again for the next hint." if self.level < LEVELS[-1] else ""
+        if self.level == LEVELS[-1]:
+            return ""
+        return f'For the next hint, run `hint("{self.number}")` again.'
 
     def __repr__(self) -> str:
         return "\n".join(filter(None, (f"{self.title}.", self.text, self.more)))
@@ -49,7 +51,7 @@ class Hint:
             body = f"<p>{html(self.text)}</p>"
         else:
             body = f"<pre>{escape(self.text, quote=False)}</pre>"
-        return f"<details><summary>{self.title}</summary>{body}</details><p>{self.more}</p>"
+        return f"<details><summary>{self.title}</summary>{body}</details><p>{html(self.more)}</p>"
 
 
 def hint(number: str, level: int | None = None) -> Hint:

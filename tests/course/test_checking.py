@@ -36,8 +36,8 @@ def rejected(function, number="1.1"):
 def test_the_stub_is_told_that_nothing_was_returned():
     def stub(kernel, frames): ...
 
-    assert "nothing was returned" in rejected(stub)
-    assert "nothing was returned" in rejected(lambda kernel, frames: ...)
+    assert "nothing came back" in rejected(stub)
+    assert "nothing came back" in rejected(lambda kernel, frames: ...)
 
 
 def test_an_endless_loop_is_ended_and_its_line_named(hurry):
@@ -217,7 +217,9 @@ def test_what_a_function_prints_is_shown_once():
 def test_a_verdict_shows_the_same_words_as_text_and_as_html():
     verdict = check("1.1", lambda kernel, frames: torch.stack([kernel] * frames, dim=2))
     assert repr(verdict).startswith("\N{BALLOT X} Exercise 1.1, not yet: you repeated")
-    assert "Divide by <code>frames</code>." in verdict._repr_html_()
+    html = verdict._repr_html_()
+    assert html.startswith("<p><strong>\N{BALLOT X} Exercise 1.1, not yet:</strong> you repeated")
+    assert "Divide by <code>frames</code>." in html
     assert repr(check("1.1", inflate)).startswith("\N{CHECK MARK} Exercise 1.1 passed.")
 
 
