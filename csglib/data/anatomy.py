@@ -183,12 +183,12 @@ class Anatomy:
         patch: Float[ndarray, " points"],
     ) -> Bool[ndarray, " points"]:
         """A curved plate deep in the plaque, a third of it long, with an uneven rim."""
-        lumen, calcified = self.vessel.lumen, self.vessel.lesion.calcified
-        turn = np.abs(np.angle(np.exp(1j * (angle - lumen.facing))))
+        lesion = self.vessel.lesion
+        turn = np.abs(np.angle(np.exp(1j * (angle - self.vessel.lumen.facing))))
         deep = (outside < -0.2) & (outside > -0.9 - 0.15 * patch)
-        within = np.abs(y) < np.ptp(lumen.stations) / 6
-        return deep & within & (turn < 0.45 + 0.1 * patch) & calcified
+        within = np.abs(y) < lesion.length / 6
+        return deep & within & (turn < 0.45 + 0.1 * patch) & lesion.calcified
 
     def _patches(self, at: Float[ndarray, "3 points"]) -> Float[ndarray, " points"]:
         """A smooth random field of mean 0 and spread 1; its patches are about 1 wide."""
-        return self.tile[tuple((at * 5).astype(int) % 64)]
+        return ndimage.map_coordinates(self.tile, at * 5, order=1, mode="grid-wrap")

@@ -88,7 +88,7 @@ def grow(wall: Float[ndarray, " points"], lesion: Lesion, rng: np.random.Generat
     """
     concentric = lesion.side == "concentric"
     facing = _COMPASS.get(lesion.side, rng.uniform(-np.pi, np.pi)) + rng.normal(0, 0.3)
-    stations = np.linspace(-0.55, 0.55, STATIONS) * lesion.length
+    stations = np.linspace(-0.7, 0.7, STATIONS) * lesion.length
     grown = _profile(stations / lesion.length, lean=rng.uniform(-0.35, 0.35))
     healthy = min(0.02, lesion.stenosis)  # no wall is perfect
     closed = healthy + (lesion.stenosis - healthy) * grown

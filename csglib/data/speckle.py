@@ -14,7 +14,7 @@ from scipy import fft, ndimage, signal, sparse
 
 from csglib.data.probe import COMPENSATION, Grid, Probe
 
-_LATE = 1.6  # mm behind their tissue after which echoes that bounced twice are down to a third
+_LATE = 1.6  # echoes that bounced twice come late: after this many mm a third of them is left
 
 
 class Points(NamedTuple):
@@ -125,9 +125,7 @@ def envelope(
     dimmed = transmission(loss, grid.pixel * fine, probe)
     dimmed = ndimage.zoom(dimmed, (1, fine, fine), order=1, mode="nearest", grid_mode=True)
     clean = echoes(points, grid, probe) * dimmed
-    fading = np.exp(
-        -grid.pixel / 1.2
-    )  # echoes that bounce twice arrive late: they fade within a millimetre
+    fading = np.exp(-grid.pixel / _LATE)
     above = signal.lfilter([1 - fading], [1, -fading], np.abs(clean), axis=-2)
     floor = np.hypot(10 ** (probe.noise / 20), 10 ** (probe.haze / 20) * above)
     return np.abs(clean + floor * _noise(clean.shape, grid, probe, rng)).mean(axis=0)
