@@ -40,4 +40,4 @@ def _fits(region: Dataset, picture: Dataset) -> bool:
     """
     left, right = region.RegionLocationMinX0, region.RegionLocationMaxX1
     top, bottom = region.RegionLocationMinY0, region.RegionLocationMaxY1
-    return 0 <= left < right <= picture.Columns and 0 <= top < bottom <= picture.Rows
+    return left < right <= picture.Columns and top < bottom <= picture.Rows

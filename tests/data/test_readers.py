@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import shutil
 import warnings
 import zipfile
@@ -115,6 +116,7 @@ def refused(path: Path) -> str:
     with pytest.raises(ClipError) as caught:
         read_clip(path)
     assert path.name in str(caught.value)
+    assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
@@ -253,9 +255,10 @@ def test_a_changed_byte_in_an_npz_is_noticed(tmp_path):
 # --- what is no clip at all
 
 
-def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
+def test_what_is_no_file_says_what_it_is(tmp_path):
     assert "no such file; wanted NPZ, DICOM, mp4, avi or mkv" in refused(tmp_path / "absent.mp4")
     assert "a folder; name one file in it" in refused(tmp_path)
+    assert "a device or a pipe; wanted NPZ" in refused(Path(os.devnull))
 
 
 @pytest.mark.parametrize(
@@ -337,6 +340,12 @@ def test_limited_range_is_spread_over_all_grey_levels(tmp_path, tag):
 def test_lossy_video_is_close(tmp_path, name, codec, pixels, tag, how):
     encode(moving(), tmp_path / name, codec, pixels, tag, **how)
     assert psnr(read_clip(tmp_path / name).frames, moving()) > 37
+
+
+def test_a_video_has_a_patient_that_does_not_show_its_name(tmp_path):
+    encode(moving(), tmp_path / "jane_doe.mkv", "ffv1", "gray")
+    patient = read_clip(tmp_path / "jane_doe.mkv").patient
+    assert patient.startswith("patient-") and "jane" not in patient
 
 
 def test_colours_in_a_video_become_luma(tmp_path):
@@ -509,6 +518,8 @@ def test_a_video_inside_dicom_that_is_too_short_is_refused(tmp_path):
         ({"PhysicalDeltaX": -0.00679}, 0.0679),
         ({"RegionLocationMaxX1": 58, "RegionLocationMaxY1": 46}, 0.0679),
         ({"RegionLocationMaxX1": 59}, None),
+        ({"RegionLocationMinX0": 57}, None),
+        ({"RegionLocationMinY0": 45}, None),
         ({"RegionLocationMaxY1": 300}, None),
         ({"PhysicalDeltaY": 0.0071}, None),
         ({"PhysicalUnitsXDirection": 4}, None),
