@@ -38,6 +38,8 @@ def compare(answer: object, wanted: object) -> str | None:
 def _compare_tensors(answer: object, wanted: Tensor) -> str | None:
     if not isinstance(answer, Tensor):
         return f"a torch tensor is wanted: got {_kind(answer)}"
+    if answer.layout != torch.strided:
+        return f"a dense tensor is wanted: got {answer.layout}"
     if answer.device != wanted.device:
         return f"the answer lies on device {answer.device}, its input on {wanted.device}"
     if not _same_family(answer, wanted):

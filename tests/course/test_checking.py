@@ -203,15 +203,21 @@ def test_other_arguments_are_told():
     assert "the function should take (kernel, frames)." in rejected(lambda kernel: kernel)
 
 
-def test_what_a_function_prints_is_shown_once():
+def test_what_a_function_prints_on_its_first_input_is_shown():
+    calls = itertools.count(1)
+
     def talking(kernel, frames):
-        print("shape", tuple(kernel.shape))
+        print("call", next(calls))
         return inflate(kernel, frames)
 
     verdict = check("1.1", talking)
     assert verdict.passed
-    assert verdict.printed.count("shape") == 1
-    assert "Your function printed:\nshape (" in repr(verdict)
+    assert verdict.printed == "call 1\n"
+    assert "Your function printed:\ncall 1" in repr(verdict)
+
+
+def test_a_sparse_tensor_is_told():
+    assert "a dense tensor is wanted" in rejected(lambda k, t: inflate(k, t).to_sparse())
 
 
 def test_a_verdict_shows_the_same_words_as_text_and_as_html():

@@ -1,0 +1,46 @@
+"""A notebook whose exercises are all solved runs to its end, and every check in it passes."""
+
+import ast
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+
+import csglib
+from csglib.course.book import exercises_of
+from csglib.course.checking import Verdict
+
+NOTEBOOKS = Path(csglib.__file__).parents[1] / "notebooks"
+
+
+def shown_by(cell: str, namespace: dict) -> object:
+    """Run a cell as a kernel does: its last expression is what it shows."""
+    *before, last = ast.parse(cell).body
+    if not isinstance(last, ast.Expr):
+        exec(cell, namespace)
+        return None
+    exec(compile(ast.Module(before, []), "<cell>", "exec"), namespace)
+    return eval(compile(ast.Expression(last.value), "<cell>", "eval"), namespace)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("chapter", "name"), [(0, "00_start_here"), (1, "01_inflation")])
+def test_a_solved_notebook_passes_every_check(chapter, name, monkeypatch, capsys):
+    monkeypatch.chdir(NOTEBOOKS)  # where its kernel starts
+    monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
+    solutions = {exercise.reference.__name__: exercise for exercise in exercises_of(chapter)}
+    notebook = nbformat.read(f"{name}.ipynb", as_version=4)
+    namespace, verdicts = {}, []
+    for cell in (cell.source for cell in notebook.cells if cell.cell_type == "code"):
+        shown = shown_by(cell, namespace)
+        for asked in solutions.keys() & {
+            node.name for node in ast.parse(cell).body if isinstance(node, ast.FunctionDef)
+        }:
+            assert not shown.passed  # as a reader finds it
+            namespace[asked] = solutions.pop(asked).reference
+            last = ast.parse(cell).body[-1]
+            verdicts.append(shown_by(ast.unparse(last), namespace))
+    assert not solutions, "the notebook asks for every exercise of its chapter"
+    assert all(isinstance(verdict, Verdict) and verdict.passed for verdict in verdicts)
+    assert "not solved yet" not in capsys.readouterr().out
