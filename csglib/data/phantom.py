@@ -137,15 +137,12 @@ def make_clip(seed: int, frames: int = 8, size: int = 256, **what: object) -> Cl
     way = [moment.y for moment in moments]
     phantom = Phantom(Anatomy(vessel, neck), recipe.probe, grid, (min(way), max(way)), tissue)
     pictures = [_show(phantom.frame(moment, noise), recipe.scan, size) for moment in moments]
-    field = (grid.size - 2 * _MARGIN) * grid.pixel
-    corner = np.array([grid.left, grid.top]) + _MARGIN * grid.pixel
-    sections = [
-        Section(*((border + moment.shift - corner) * size / field - 0.5 for border in section))
-        for moment in moments
-        for section in [vessel.section(moment.y, moment.swelling)]
-    ]
-    truth = _truth(sections, recipe.parameters | {"seed": seed, "phantom": VERSION})
-    return Clip(frames=np.stack(pictures), patient=patient, mm_per_px=field / size, truth=truth)
+    truth = _truth(
+        [_pixels(vessel.section(m.y, m.swelling), m.shift, grid, size) for m in moments],
+        recipe.parameters | {"seed": seed, "phantom": VERSION},
+    )
+    mm_per_px = (grid.size - 2 * _MARGIN) * grid.pixel / size
+    return Clip(frames=np.stack(pictures), patient=patient, mm_per_px=mm_per_px, truth=truth)
 
 
 def _field(recipe: Recipe) -> Grid:
@@ -164,6 +161,13 @@ def _show(frame: Float[ndarray, "rows columns"], scan: Scan, size: int) -> UInt8
     smooth = ndimage.gaussian_filter(picture, max(0.5 / zoom - 0.5, 0), mode="nearest")
     resized = ndimage.zoom(smooth, zoom, order=1, mode="nearest", grid_mode=True)
     return np.round(resized).astype(np.uint8)
+
+
+def _pixels(section: Section, shift: Float[ndarray, "2"], grid: Grid, size: int) -> Section:
+    """Contours in the pixels of the picture that `_show` makes."""
+    corner = np.array([grid.left, grid.top]) + _MARGIN * grid.pixel
+    scale = size / (grid.size - 2 * _MARGIN) / grid.pixel
+    return Section(*((border + shift - corner) * scale - 0.5 for border in section))
 
 
 def _truth(sections: list[Section], parameters: dict[str, float | int | str]) -> Truth:

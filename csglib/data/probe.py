@@ -32,8 +32,8 @@ class Probe:
     """
 
     frequency: float = 7.5
-    bandwidth: float = 0.45
-    aperture: float = 2.1
+    bandwidth: float = 0.38
+    aperture: float = 2.3
     focus: float = 18.0
     slice: float = 1.6
     beams: int = 5

@@ -157,7 +157,7 @@ def _lesion(rng: np.random.Generator) -> dict[str, Any]:
 
 def _scan(rng: np.random.Generator) -> dict[str, Any]:
     return {
-        "gain": float(np.clip(rng.normal(-2, 2), -7, 3)),
+        "gain": float(np.clip(rng.normal(-3, 2), -8, 2)),
         "dynamic_range": rng.uniform(54, 66),
         "speed": rng.uniform(6, 10),
         "frame_rate": 12.0,
