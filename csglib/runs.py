@@ -8,12 +8,14 @@ last.safetensors and, at the end, predictions.csv of the validation clips.
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -37,26 +39,40 @@ class Epoch:
     seconds: float
 
 
-class Run:
-    """The folder of one run.
+@contextmanager
+def run_in(folder: Path, facts: dict[str, str]) -> Iterator["Run"]:
+    """Hold a run's folder for this process alone; a killed process holds it no longer.
 
     Args:
         folder: made when it is not there.
         facts: what decides the result; written to plan.json and compared when the run goes on.
 
     Raises:
-        ValueError: the folder holds a run of other facts; says which differ.
+        ValueError: the folder holds a run of other facts, and says which differ; or another
+            process, or a loop that was left standing in this one, is training in it.
     """
+    if (folder / "plan.json").is_file():
+        _compare(folder, json.loads((folder / "plan.json").read_text()), facts)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield Run(folder, facts)
+    except Timeout:
+        raise ValueError(
+            f"{folder} is being trained in by another process, or by a loop of this one that was "
+            "left standing: end that one, or name another folder"
+        ) from None
+
+
+class Run:
+    """The folder of one run, held by `run_in`."""
 
     def __init__(self, folder: Path, facts: dict[str, str]) -> None:
         self.folder = folder
         plan = folder / "plan.json"
-        if plan.is_file():
-            _compare(folder, json.loads(plan.read_text()), facts)
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(plan) as file:
-            file.write(json.dumps(facts, indent=2).encode())
+        if not plan.is_file():
+            with replacing(plan) as file:
+                file.write(json.dumps(facts, indent=2).encode())
 
     def resume(self, model: nn.Module, adam: torch.optim.Adam) -> list[Epoch]:
         """Bring model and optimiser to the last whole epoch; its records, none for a new run."""

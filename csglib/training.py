@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from csglib.data.clips import network_input
 from csglib.data.cohort import ClipSet
-from csglib.runs import Epoch, Run
+from csglib.runs import Epoch, run_in
 
 if TYPE_CHECKING:  # four seconds to import: for those who train only
     from lightning.fabric import Fabric
@@ -84,25 +84,24 @@ def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> It
 
     if shared := set(train.patients) & set(validation.patients):
         raise ValueError(f"patient {min(shared)} is among the training and the validation clips")
-    run = Run(plan.folder, _facts(plan, train, model))
-    fabric = Fabric(accelerator="auto", devices=1, precision=plan.precision)
-    adam = _adam(model, plan)
-    network, optimizer = fabric.setup(model, adam)
-    records = run.resume(model, adam)
-    yield from list(records)
-    steps = -(-len(train) // plan.batch)
-    done = len(records) * steps
-    with tqdm(total=plan.epochs * steps, initial=done, unit="step", desc="training") as bar:
-        for epoch in range(len(records) + 1, plan.epochs + 1):
-            start = time.perf_counter()
-            batches = _shuffled(train, plan, epoch, bar)
-            learned = _learn(fabric, network, optimizer, batches)
-            watched = _watch(network, validation, plan.batch)
-            records.append(Epoch(epoch, *learned, *watched, time.perf_counter() - start))
-            run.save(model, adam, records)
-            bar.set_postfix(loss=f"{learned[0]:.3f}", accuracy=f"{learned[1]:.0%}")
-            yield records[-1]
-    run.finish(predict(network, validation.frames, plan.batch), validation)
+    with run_in(plan.folder, _facts(plan, train, model)) as run:
+        fabric = Fabric(accelerator="auto", devices=1, precision=plan.precision)
+        adam = _adam(model, plan)
+        network, optimizer = fabric.setup(model, adam)
+        records = run.resume(model, adam)
+        yield from list(records)
+        steps, done = -(-len(train) // plan.batch), len(records)
+        with tqdm(total=plan.epochs * steps, initial=done * steps, desc="training") as bar:
+            for epoch in range(done + 1, plan.epochs + 1):
+                start = time.perf_counter()
+                batches = _shuffled(train, plan, epoch, bar)
+                learned = _learn(fabric, network, optimizer, batches)
+                watched = _watch(network, validation, plan.batch)
+                records.append(Epoch(epoch, *learned, *watched, time.perf_counter() - start))
+                run.save(model, adam, records)
+                bar.set_postfix(loss=f"{learned[0]:.3f}", accuracy=f"{learned[1]:.0%}")
+                yield records[-1]
+        run.finish(predict(network, validation.frames, plan.batch), validation)
 
 
 @torch.no_grad()

@@ -176,6 +176,15 @@ def test_a_patient_on_both_sides_is_refused_before_anything_is_written(tmp_path)
     assert not (tmp_path / "run").exists()
 
 
+def test_two_loops_cannot_train_in_one_folder(tmp_path):
+    standing = fit(network(), clips(), clips(who="b"), plan(tmp_path))
+    next(standing)
+    with pytest.raises(ValueError, match="by a loop of this one that was left standing"):
+        next(fit(network(), clips(), clips(who="b"), plan(tmp_path)))
+    standing.close()
+    assert len(list(fit(network(), clips(), clips(who="b"), plan(tmp_path)))) == 4
+
+
 def test_a_lost_loss_stops_with_the_clips_it_was_lost_on(tmp_path):
     model = network()
     with torch.no_grad():

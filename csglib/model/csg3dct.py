@@ -131,7 +131,8 @@ def _transformer_block(config: ModelConfig) -> IntraDimension | AMDFBlock:
 def _initialise(module: nn.Module) -> None:
     """The 2D parent's start: narrow normal linear layers, He for convolutions."""
     if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
+        # The parent's 0.02 at its 384 features: so scaled, a narrow network starts as lively.
+        nn.init.trunc_normal_(module.weight, std=0.02 * (384 / module.in_features) ** 0.5)
         nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Conv3d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
