@@ -38,18 +38,24 @@ def compare(answer: object, wanted: object) -> str | None:
 def _compare_tensors(answer: object, wanted: Tensor) -> str | None:
     if not isinstance(answer, Tensor):
         return f"a torch tensor is wanted: got {_kind(answer)}"
-    if answer.layout != torch.strided:
-        return f"a dense tensor is wanted: got {answer.layout}"
-    if answer.device != wanted.device:
-        return f"the answer lies on device {answer.device}, its input on {wanted.device}"
-    if not _same_family(answer, wanted):
-        return f"numbers of type {_dtype(wanted)} are wanted: got {_dtype(answer)}"
+    if other := _other_kind(answer, wanted):
+        return other
     answer, wanted = answer.detach(), wanted.detach()
     if answer.shape != wanted.shape:
         return _other_shape(answer, wanted)
     if answer.isnan().any():
         return f"the answer holds NaN (not a number), first at index {_first(answer.isnan())}"
     return _other_values(answer.double(), wanted.double())
+
+
+def _other_kind(answer: Tensor, wanted: Tensor) -> str | None:
+    if answer.layout != torch.strided:
+        return f"a dense tensor is wanted: got {answer.layout}"
+    if answer.device != wanted.device:
+        return f"the answer lies on device {answer.device}, its input on {wanted.device}"
+    if not _same_family(answer, wanted):
+        return f"numbers of type {_dtype(wanted)} are wanted: got {_dtype(answer)}"
+    return None
 
 
 def _same_family(answer: Tensor, wanted: Tensor) -> bool:
