@@ -41,10 +41,14 @@ def execute(path: Path, *, seconds_per_cell: int = SECONDS_PER_CELL) -> None:
         seconds_per_cell: a cell that takes longer has failed.
 
     Raises:
-        ValueError: a cell failed; says which and how. The file is then as it was.
+        ValueError: a cell failed (says which and how), or somebody has saved the file meanwhile.
+            The file is then as it was.
     """
-    notebook = nbformat.read(path, as_version=4)
+    before = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(before, as_version=4)
     _run(notebook, path, seconds_per_cell)
+    if path.read_text(encoding="utf-8") != before:
+        raise ValueError(f"{path.name} was saved by somebody else while it ran: run it again")
     _forget_this_run(notebook)
     notebook.metadata[STAMP] = stamp(notebook)
     with replacing(path) as file:
@@ -82,7 +86,7 @@ def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
             bar.update(bar.total - bar.n)
             return
     first_line = notebook.cells[at].source.strip().partition("\n")[0]
-    raise ValueError(f"{path.name}, cell {at + 1} ({first_line!r}): {reason}")
+    raise ValueError(f"{path.name}, cell {at + 1} ({first_line!r}): {reason}; left as it was")
 
 
 def _forget_this_run(notebook: NotebookNode) -> None:
@@ -109,4 +113,4 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except (ValueError, OSError) as error:
-        sys.exit(f"Stopped, and left this notebook as it was: {error}")
+        sys.exit(f"Stopped: {error}")

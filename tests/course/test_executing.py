@@ -72,3 +72,13 @@ def test_a_failed_run_names_the_cell_and_touches_nothing(tmp_path, source, messa
         execute(path, seconds_per_cell=3)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.slow
+def test_what_somebody_saved_meanwhile_is_kept(tmp_path):
+    path = save(
+        tmp_path / "one.ipynb", "from pathlib import Path\nPath('one.ipynb').write_text('mine')"
+    )
+    with pytest.raises(ValueError, match=r"one.ipynb was saved by somebody else while it ran"):
+        execute(path)
+    assert path.read_text() == "mine"
