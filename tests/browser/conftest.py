@@ -130,7 +130,8 @@ class Lab:
         )
 
     def address(self, notebook: str) -> str:
-        return f"http://127.0.0.1:{self._port}/lab/tree/{notebook}?token={self._token}"
+        """Where a notebook opens, alone: without `reset` the last one opens beside it."""
+        return f"http://127.0.0.1:{self._port}/lab/tree/{notebook}?token={self._token}&reset"
 
     def wait(self) -> None:
         status = f"http://127.0.0.1:{self._port}/api/status?token={self._token}"

@@ -16,7 +16,7 @@ from csglib.view.widgets.time_stretch import bar_of_light, responses
 
 pytestmark = pytest.mark.browser
 
-# A notebook in the worst case: it takes every key on its way down, and moves the focus.
+# A notebook in the worst case: it takes every key on its way down.
 HOSTILE = """
 () => {
   window.stolen = [];
@@ -24,7 +24,6 @@ HOSTILE = """
     window.stolen.push(event.key);
     event.preventDefault();
     event.stopPropagation();
-    document.activeElement.blur();
   }, { capture: true });
 }
 """
@@ -70,11 +69,14 @@ def test_frames_are_painted_with_the_maps_of_the_network(
     shown = mount(explorer)
     for name, value in {"view": "time", "block": 2, "opacity": 0.6, "stretch": stretch}.items():
         put(shown, name, value)
-    maps = class_token(opinionated_network, simulated_clip).branches["time"].maps[1].numpy()
-    low, high = (maps.min() if stretch else 0), maps.max()
+    branch = class_token(opinionated_network, simulated_clip).branches["time"]
+    maps = branch.maps[1].numpy()
+    low, high = (maps.min(), maps.max()) if stretch else (0, max(maps.max(), 2 * branch.even_patch))
     for place, canvas in enumerate(page.locator(".csg-frames canvas").all()):
         expected = overlaid(simulated_clip.frames[place], maps[place], low, high, opacity=0.6)
-        np.testing.assert_allclose(pixels(canvas), expected, atol=2)
+        # a code may be a level of the palette off, which is up to two of 255, and blending rounds
+        np.testing.assert_allclose(pixels(canvas), expected, atol=3)
+        assert np.abs(pixels(canvas) - expected).mean() < 0.7
 
 
 def test_the_enlarged_frame_follows_the_slider(mount, explorer, page, simulated_clip):
@@ -119,6 +121,14 @@ def test_only_our_keys_are_kept_and_only_while_the_widget_is_there(mount, explor
     assert shown.evaluate("({ model }) => model.listeners()") == 0
 
 
+def test_a_click_on_a_frame_picks_it_and_keys_go_on_from_there(mount, explorer, page):
+    shown = mount(explorer)
+    page.locator(".csg-frames canvas").nth(1).click()
+    assert trait(shown, "frame") == 2
+    page.keyboard.press("ArrowRight")
+    assert trait(shown, "frame") == 3
+
+
 def test_space_plays_and_pauses(mount, explorer, page):
     shown = mount(explorer)
     page.get_by_role("slider", name="Frame").focus()
@@ -152,11 +162,11 @@ def test_the_sentence_says_what_is_shown(
     put(shown, "block", 3)
     put(shown, "frame", 2)
     branch = class_token(opinionated_network, simulated_clip).branches["into_space"]
-    share = float(f"{100 * float(branch.totals[2, 1]):.3g}")
+    share = 100 * float(branch.totals[2, 1])
     sentence = page.locator(".csg-sentence")
-    said = f"Block 3 of 5, space asks time: frame 2 holds {share:g} % of the attention"
+    said = f"Block 3 of 5, space asks time: frame 2 holds {share:#.3g}\u00a0% of the attention"
     assert said in sentence.inner_text()
-    assert "an even share is 33.3 %" in sentence.inner_text()
+    assert "an even share is 33.3\u00a0%" in sentence.inner_text()
     assert sentence.get_attribute("aria-live") == "polite"
     assert "truth" not in sentence.inner_text()
 
@@ -173,11 +183,10 @@ def test_truth_is_drawn_on_demand(mount, explorer, page):
     row, column = np.nonzero(changed)
     distance = np.hypot(row - 48, column - 64)
     assert ((abs(distance - 15) < 3) | (abs(distance - 30) < 3)).all()
-    turn = np.linspace(0, 2 * np.pi, 400)
-    lit = changed[
-        (48.5 + 30 * np.sin(turn)).round().astype(int), (64.5 + 30 * np.cos(turn)).astype(int)
-    ]
-    assert 0.3 < lit.mean() < 0.97  # dashed
+    angle = np.round(np.arctan2(row - 48, column - 64) * 36 / np.pi)
+    round_it = {radius: len(set(angle[abs(distance - radius) < 2])) for radius in (15, 30)}
+    assert round_it[15] >= 71  # of 72 directions: a closed line
+    assert 30 < round_it[30] < 65  # dashes
     frame = page.locator(".csg-narrowest button")
     assert frame.get_attribute("aria-label").endswith("75 % closed, the narrowest")
     assert "severe, narrowest in frame 2" in page.locator(".csg-sentence").inner_text()

@@ -18,8 +18,12 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** 0.1234 as "12.3 %". */
-const percent = (share) => `${Number((100 * share).toPrecision(3))} %`;
+/** 0.1234 as "12.3 %", in one piece. */
+function percent(share) {
+  const hundredths = 100 * share;
+  const digits = hundredths >= 0.001 ? hundredths.toPrecision(3) : "under 0.001";
+  return `${share === 0 ? 0 : digits}\u00a0%`;
+}
 
 /** The bytes of a trait, which arrive as a DataView into a longer message. */
 function bytes(model, trait) {

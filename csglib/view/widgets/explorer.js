@@ -12,10 +12,14 @@ function frameCanvas({ height, width }, longer) {
 
 /** All frames in a row, each above a bar: how much attention falls on it. */
 function strip(desk, data) {
+  const pick = (frame) => () => {
+    desk.put("frame", frame + 1);
+    desk.root.querySelector('[aria-label="Frame"]').focus(); // so that keys go on from here
+  };
   const cells = Array.from({ length: data.frames }, (_, frame) => {
     const canvas = frameCanvas(data, STRIP);
     const caption = make("span", { class: "csg-caption" });
-    const button = desk.button("", () => desk.put("frame", frame + 1));
+    const button = desk.button("", pick(frame));
     button.tabIndex = -1; // the frame slider is the keyboard's way
     button.append(canvas, caption);
     const fill = make("span", { class: "csg-fill" });
@@ -44,7 +48,7 @@ function drawCell({ frame, canvas, caption, button, fill, number, box }, data, c
   const closed = chosen.truth ? `${Math.round(100 * chosen.truth.closed[frame])} % closed` : "";
   caption.replaceChildren(
     make("b", { textContent: frame + 1 }),
-    make("span", { textContent: narrowest ? `\u25bc ${closed}` : closed }),
+    make("span", { textContent: closed }),
   );
   box.classList.toggle("csg-current", chosen.frame === frame + 1);
   box.classList.toggle("csg-narrowest", Boolean(narrowest));
@@ -63,9 +67,9 @@ function legend() {
   const ends = make("div", { class: "csg-ends" }, low, high);
   const box = make("div", { class: "csg-legend" }, make("div", { class: "csg-scale" }, scale, tick), ends, note);
   const draw = (chosen) => {
-    const place = (chosen.evenPatch - chosen.low) / (chosen.most - chosen.low || 1);
+    const place = (chosen.evenPatch - chosen.low) / (chosen.high - chosen.low || 1);
     low.textContent = percent(chosen.low);
-    high.textContent = percent(chosen.most);
+    high.textContent = percent(chosen.high);
     tick.hidden = place < 0 || place > 1;
     tick.style.left = `${100 * place}%`;
     even.textContent = "even";

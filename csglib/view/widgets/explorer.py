@@ -50,7 +50,8 @@ class AttentionExplorer(LiveFigure):
         view: the branch on show, a key of `LABELS`; "into_time" at first.
         opacity: of the colours over the frames, 0 to 1.
         playing: frames pass by themselves.
-        stretch: colours begin at the map's least value, not at 0.
+        stretch: colours run from the map's least to its largest value; else from 0 to twice an
+            even share at least, so that an even map is grey and not a pattern.
         show_truth: contours and the narrowest frame of a simulated clip.
 
     Raises:
@@ -110,14 +111,15 @@ class AttentionExplorer(LiveFigure):
         """All frames with the overlay, and the attention on each as a bar."""
         branch = self._seen.branches[self.view]
         maps, totals = branch.maps[self.block - 1], branch.totals[self.block - 1].tolist()
-        least, most = (float(maps.min()) if self.stretch else 0.0), float(maps.max())
+        least, most = float(maps.min()), float(maps.max())
+        low, high = (least, most) if self.stretch else (0.0, max(most, 2 * branch.even_patch))
         count, height, width = self._frames.shape
         side = min(1.1, 9 / count)  # inches of a frame: many must still fit a page
-        figure = Figure(figsize=(side * count + 1.2, side + 1.8), layout="constrained")
+        figure = Figure(figsize=(max(side * count + 1.2, 4), side + 1.8), layout="constrained")
         label = next(item for item in self.facts["branches"] if item["name"] == self.view)["label"]
         figure.suptitle(f"Block {self.block} of {self.facts['blocks']}, {label}", fontsize=11)
         rows = figure.subplots(2, count, squeeze=False, height_ratios=[1, 0.5])
-        scale = ScalarMappable(Normalize(least, most), MAGNITUDE)
+        scale = ScalarMappable(Normalize(low, high), MAGNITUDE)
         extent = (0, width, height, 0)
         for place, (above, below) in enumerate(zip(*rows, strict=True)):
             above.imshow(self._frames[place], cmap="gray", vmin=0, vmax=255, extent=extent)

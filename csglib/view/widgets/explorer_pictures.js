@@ -28,10 +28,12 @@ function choose(desk, data) {
   const branch = data.branches.findIndex(({ name }) => name === desk.get("view"));
   const [block, frame] = [desk.get("block"), desk.get("frame")];
   const [least, most] = data.ends(branch, block);
-  const low = desk.get("stretch") ? least : 0;
+  // From nothing to twice an even share, or more where a patch holds more: even is then half way.
+  const wide = [0, Math.max(most, 2 * data.branches[branch].evenPatch)];
+  const [low, high] = desk.get("stretch") ? [least, most] : wide;
   return {
     ...data.branches[branch],
-    block, frame, least, most, low,
+    block, frame, least, most, low, high,
     opacity: desk.get("opacity"),
     playing: desk.get("playing"),
     truth: desk.get("show_truth") && data.truth,
@@ -43,9 +45,9 @@ function choose(desk, data) {
 const CIVIDIS = palette("magnitude");
 
 /** The map of one frame, a pixel a patch, coloured on the scale of the whole clip. */
-function overlay(data, { map, least, most, low }, frame) {
+function overlay(data, { map, least, most, low, high }, frame) {
   const patches = data.rows * data.columns;
-  const span = most - low || 1;
+  const span = high - low || 1;
   return picture(data.columns, data.rows, (cell) => {
     const value = least + (map[frame * patches + cell] / 255) * (most - least);
     return CIVIDIS(Math.round((255 * (value - low)) / span));
