@@ -34,9 +34,10 @@ def simulated_clip():
 @pytest.fixture
 def opinionated_network():
     """Random weights with strong questions, so that the maps are far from even."""
-    network = CSG3DCT(TINY)
-    drawn = torch.Generator().manual_seed(11)
-    for name, weights in network.named_parameters():
-        if weights.ndim == 2 and ("to_query" in name or "to_key" in name):
-            weights.data.normal_(0, 0.3, generator=drawn)
+    with torch.random.fork_rng():
+        torch.manual_seed(11)
+        network = CSG3DCT(TINY)
+        for name, weights in network.named_parameters():
+            if weights.ndim == 2 and ("to_query" in name or "to_key" in name):
+                weights.data.normal_(0, 0.3)
     return network

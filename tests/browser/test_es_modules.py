@@ -54,12 +54,9 @@ def put(shown, name, value):
     )
 
 
-def overlaid(frame, weights, low, high, opacity):
-    """The same picture in numpy, from the network's own weights and not from the bytes sent."""
-    patches = np.kron(weights, np.ones((16, 16)))
-    levels = np.rint(255 * (patches - low) / (high - low)).astype(int)
-    colours = MAGNITUDE(levels, bytes=True)[..., :3].astype(float)
-    return np.rint((1 - opacity) * frame[..., None] + opacity * colours)
+def overlaid(frame, levels, opacity):
+    colours = MAGNITUDE(np.clip(levels, 0, 255), bytes=True)[..., :3].astype(float)
+    return (1 - opacity) * frame[..., None] + opacity * colours
 
 
 @pytest.mark.parametrize("stretch", [False, True])
@@ -73,10 +70,13 @@ def test_frames_are_painted_with_the_maps_of_the_network(
     maps = branch.maps[1].numpy()
     low, high = (maps.min(), maps.max()) if stretch else (0, max(maps.max(), 2 * branch.even_patch))
     for place, canvas in enumerate(page.locator(".csg-frames canvas").all()):
-        expected = overlaid(simulated_clip.frames[place], maps[place], low, high, opacity=0.6)
-        # a code may be a level of the palette off, which is up to two of 255, and blending rounds
-        np.testing.assert_allclose(pixels(canvas), expected, atol=3)
-        assert np.abs(pixels(canvas) - expected).mean() < 0.7
+        levels = 255 * (np.kron(maps[place], np.ones((16, 16))) - low) / (high - low)
+        levels = np.rint(levels).astype(int)
+        frame, painted = simulated_clip.frames[place], pixels(canvas)
+        # a weight was rounded to a byte, so it may be painted as its neighbour in the palette
+        near = [np.abs(painted - overlaid(frame, levels + by, 0.6)) for by in (-1, 0, 1)]
+        assert np.max(near, axis=-1).min(axis=0).max() < 2
+        assert near[1].mean() < 0.9
 
 
 def test_the_enlarged_frame_follows_the_slider(mount, explorer, page, simulated_clip):
