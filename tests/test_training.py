@@ -75,13 +75,16 @@ def test_it_learns_and_keeps_everything(tmp_path):
 
 
 def test_best_weights_are_those_of_the_lowest_validation_loss(tmp_path):
-    records = list(fit(network(), clips(), clips(who="b"), plan(tmp_path, rate=0.5, epochs=6)))
+    contrary = clips(who="b")
+    contrary = replace(contrary, grades=1 - contrary.grades)  # the more is learned, the worse
+    records = list(fit(network(), clips(), contrary, plan(tmp_path)))
     best = min(records, key=lambda record: record.validation_loss)
+    assert best is not records[-1]
     assert read_weights(tmp_path / "best.safetensors")[1]["epoch"] == str(best.epoch)
     model = network()
     load_weights(model, tmp_path / "best.safetensors")
-    logits = predict(model, clips(who="b").frames)
-    loss = nn.functional.cross_entropy(logits, torch.from_numpy(clips(who="b").grades)).item()
+    logits = predict(model, contrary.frames)
+    loss = nn.functional.cross_entropy(logits, torch.from_numpy(contrary.grades)).item()
     assert loss == pytest.approx(best.validation_loss, rel=1e-5)
 
 

@@ -183,6 +183,8 @@ def test_the_class_token_is_doubled_at_each_coupling_where_the_parent_does_it():
     ("shape", "message"),
     [
         ((1, 3, 2, 32, 40), "multiples of 16: got 32 x 40"),
+        ((1, 3, 2, 40, 32), "multiples of 16: got 40 x 32"),
+        ((1, 3, 2, 0, 32), "multiples of 16: got 0 x 32"),
         ((1, 3, 2, 250, 250), "multiples of 16: got 250 x 250"),
     ],
 )
