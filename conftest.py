@@ -1,6 +1,5 @@
 """What `pytest --nbval notebooks/` needs, so that it needs no flags, from whichever folder."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set nbval's options; its outputs stay strictly compared."""
     if not config.getoption("nbval", default=False):
         return
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the Makefile does, and why
     config.option.nbval_current_env = True  # not whichever kernel a notebook was last saved with
     config.option.nbval_sanitize_with = str(Path(__file__).parent / "tests" / "sanitize.cfg")
     config.option.nbval_cell_timeout = SECONDS_PER_CELL

@@ -188,7 +188,7 @@ def test_truth_is_drawn_on_demand(mount, explorer, page):
     assert round_it[15] >= 71  # of 72 directions: a closed line
     assert 30 < round_it[30] < 65  # dashes
     frame = page.locator(".csg-narrowest button")
-    assert frame.get_attribute("aria-label").endswith("75 % closed, the narrowest")
+    assert frame.get_attribute("aria-label").endswith("50 % closed, the narrowest")
     assert "severe, narrowest in frame 2" in page.locator(".csg-sentence").inner_text()
 
 

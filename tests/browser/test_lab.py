@@ -10,7 +10,10 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
-START = ROOT / "notebooks" / "00_start_here.ipynb"
+START, INFLATION, ATTENTION = (
+    ROOT / "notebooks" / f"{name}.ipynb"
+    for name in ("00_start_here", "01_inflation", "09_attention_across_frames")
+)
 
 SMALL = (
     """
@@ -90,7 +93,7 @@ def small():
 def ran(notebook, lab, page):
     """The page with that notebook open and every cell run."""
     page.set_viewport_size({"width": 1280, "height": 1100})
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(300_000)  # one of them trains a network
     page.goto(lab.address(notebook))
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
     page.wait_for_function(CONNECTED)
@@ -101,7 +104,6 @@ def ran(notebook, lab, page):
     return page
 
 
-# Not notebook 09, which shows the same widget: it trains a network first.
 @pytest.mark.parametrize("notebook", [None], indirect=True, ids=["small"])
 def test_an_arrow_key_reaches_the_kernel(ran, notebook, screenshots):
     frames = json.loads(ran.evaluate(ASK, FRAMES_IN_THE_KERNEL))
@@ -114,6 +116,24 @@ def test_an_arrow_key_reaches_the_kernel(ran, notebook, screenshots):
     assert slider.input_value() == "2"
     moved = json.loads(ran.evaluate(ASK, FRAMES_IN_THE_KERNEL))
     assert [moved[name] - frame for name, frame in frames.items()].count(1) == 1
+
+
+# Notebook 09 trains its network first, where nobody has run 08 in that folder.
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("notebook", "widget"),
+    [(INFLATION, ".csg-time-stretch"), (ATTENTION, ".csg-explorer")],
+    indirect=["notebook"],
+    ids=[INFLATION.stem, ATTENTION.stem],
+)
+def test_a_lesson_runs_in_the_page_and_shows_its_widget(ran, notebook, widget, screenshots):
+    shown = ran.locator(widget).first
+    expect(shown.locator("canvas").first).to_be_visible()
+    shown.screenshot(path=screenshots / f"{Path(notebook).stem}_widget.png")
+    page = ran.locator(".jp-WindowedPanel-outer")  # the part that scrolls
+    whole = page.evaluate("(page) => page.scrollHeight")
+    ran.set_viewport_size({"width": 1280, "height": min(whole, 16_000) + 200})
+    page.screenshot(path=screenshots / f"{Path(notebook).stem}.png")
 
 
 @pytest.mark.parametrize("notebook", [START], indirect=True, ids=[START.stem])

@@ -122,7 +122,7 @@ function render({ model, el }) {
   const large = frameCanvas(data, LARGE);
   large.role = "img";
   const colours = legend();
-  const lines = make("p", { class: "csg-small", textContent: "Open lumen: solid line. Vessel before the plaque: dashed." });
+  const lines = make("p", { class: "csg-small", textContent: "Open lumen: solid line. Vessel before the plaque: dashed. Percent: of the diameter." });
   const sentence = make("p", { class: "csg-sentence" });
   desk.root.append(
     row.list,

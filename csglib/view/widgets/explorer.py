@@ -194,7 +194,7 @@ def _words(clip: Clip, seen: ClassToken, labels: dict[str, str]) -> dict[str, An
         "truth": clip.truth
         and {
             "narrowest": clip.truth.narrowest + 1,
-            "closed": clip.truth.area_stenosis.tolist(),
+            "closed": clip.truth.diameter_stenosis.tolist(),
             "grade": GRADES[clip.truth.grade],
         },
     }
