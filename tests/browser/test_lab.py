@@ -133,6 +133,7 @@ def test_a_lesson_runs_in_the_page_and_shows_its_widget(ran, notebook, widget, s
     page = ran.locator(".jp-WindowedPanel-outer")  # the part that scrolls
     whole = page.evaluate("(page) => page.scrollHeight")
     ran.set_viewport_size({"width": 1280, "height": min(whole, 16_000) + 200})
+    page.evaluate("(page) => { page.scrollTop = 0; }")
     page.screenshot(path=screenshots / f"{Path(notebook).stem}.png")
 
 
