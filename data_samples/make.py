@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from csglib.atomic import replacing
 from csglib.data.clips import Clip, save_clip
 from csglib.data.phantom import make_clip
 
@@ -83,13 +84,8 @@ def save_cohort(clips: list[Clip], path: Path) -> None:
         name: np.stack([getattr(truth, name)[:, ::2] for truth in truths]).astype(np.float16)
         for name in contours
     }
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as file:
+        np.savez_compressed(file, **arrays)
 
 
 def main() -> None:

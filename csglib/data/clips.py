@@ -5,7 +5,6 @@ Source: section 3, "Dataset": plaque clips of 8 or 16 frames, 256 x 256, graded 
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import Tensor
+
+from csglib.atomic import replacing
 
 GRADES = ("mild", "severe")
 TRUTH_ARRAYS = ("vessel_outer", "vessel_inner", "lumen", "area_stenosis", "diameter_stenosis")
@@ -106,13 +107,8 @@ def save_clip(clip: Clip, path: Path) -> None:
         arrays |= {name: getattr(clip.truth, name) for name in TRUTH_ARRAYS}
         text = json.dumps(clip.truth.parameters, sort_keys=True, allow_nan=False)
         arrays["parameters"] = np.array(text)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("wb") as file:  # given a name, numpy would add ".npz" to it
-            np.savez_compressed(file, **arrays)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as file:
+        np.savez_compressed(file, **arrays)
 
 
 def anonymous(identity: str) -> str:

@@ -15,7 +15,7 @@ from csglib.model.config import (
     SingleBranch,
 )
 from csglib.model.conv import TemporalConv
-from csglib.model.csg3dct import CSG3DCT
+from csglib.model.csg3dct import CSG3DCT, _check
 
 CONFIGS = VARIANTS | {"warm": WARM, "conformer": CONFORMER_S, "tiny": TINY}
 
@@ -191,6 +191,13 @@ def test_the_class_token_is_doubled_at_each_coupling_where_the_parent_does_it():
 def test_a_clip_of_another_shape_is_refused(shape, message):
     with pytest.raises(ValueError, match=message):
         CSG3DCT(TINY)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 32, 32), (1, 1, 2, 32, 32), (1, 3, 0, 32, 32)])
+def test_what_is_no_clip_is_refused(shape):
+    """The message for those who run without checked shapes, as everybody but these tests does."""
+    with pytest.raises(ValueError, match=r"a clip is \(b, 3, t, y, x\) with t at least 1: got"):
+        _check(torch.zeros(shape))
 
 
 def test_it_learns_four_clips():
