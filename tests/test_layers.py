@@ -16,7 +16,7 @@ KNOWS = {  # what a package, or a file at the top, may import besides itself
     "_compat": "",
     "atomic": "",
     "weights": "atomic",
-    "model": "",
+    "model": "weights",
     "data": "atomic",
     "metrics": "",
     "detect": "data",

@@ -1,0 +1,214 @@
+"""The 2D parent in plain functions, under its published names, and our network beside it."""
+
+import pickle
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+
+from csglib.model.config import BASE, CONFORMER_S, PAPER, WARM
+from csglib.model.csg3dct import CSG3DCT
+from csglib.model.pretrained import canonical_keys, load_conformer, names
+
+FIRST_OF_STAGE = {5: 2, 9: 2}  # blocks that begin a stage, and their stride
+WIDTHS = {2: 64, 3: 64, 4: 64} | dict.fromkeys(range(5, 9), 128) | dict.fromkeys(range(9, 13), 256)
+
+
+def norm(w, name, x, eps=1e-6):
+    mean, var = w[f"{name}.running_mean"], w[f"{name}.running_var"]
+    return F.batch_norm(x, mean, var, w[f"{name}.weight"], w[f"{name}.bias"], eps=eps)
+
+
+def layer_norm(w, name, x, eps=1e-6):
+    return F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"], eps)
+
+
+def linear(w, name, x):
+    return F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
+
+
+def bottleneck(w, name, x, coupled=0, stride=1):
+    inner = norm(w, f"{name}.bn1", F.conv2d(x, w[f"{name}.conv1.weight"])).relu() + coupled
+    inner = F.conv2d(inner, w[f"{name}.conv2.weight"], stride=stride, padding=1)
+    inner = norm(w, f"{name}.bn2", inner).relu()
+    if f"{name}.residual_conv.weight" in w:
+        x = F.conv2d(x, w[f"{name}.residual_conv.weight"], stride=stride)
+        x = norm(w, f"{name}.residual_bn", x)
+    wide = norm(w, f"{name}.bn3", F.conv2d(inner, w[f"{name}.conv3.weight"]))
+    return (wide + x).relu(), inner
+
+
+def transformer(w, name, x):
+    qkv = linear(w, f"{name}.attn.qkv", layer_norm(w, f"{name}.norm1", x))
+    q, k, v = rearrange(qkv, "b s (three h e) -> three b h s e", three=3, h=6)
+    shares = (q @ k.mT / 64**0.5).softmax(-1)
+    x = x + linear(w, f"{name}.attn.proj", rearrange(shares @ v, "b h s e -> b s (h e)"))
+    hidden = F.gelu(linear(w, f"{name}.mlp.fc1", layer_norm(w, f"{name}.norm2", x)))
+    return x + linear(w, f"{name}.mlp.fc2", hidden)
+
+
+def conformer(w, image):
+    x = F.conv2d(image, w["conv1.weight"], stride=2, padding=3)
+    stem = F.max_pool2d(norm(w, "bn1", x, eps=1e-5).relu(), 3, 2, 1)
+    patches = F.conv2d(stem, w["trans_patch_conv.weight"], w["trans_patch_conv.bias"], stride=4)
+    rows = patches.shape[2]
+    tokens = rearrange(patches, "b d y x -> b (y x) d")
+    tokens = torch.cat([repeat(w["cls_token"], "1 1 d -> b 1 d", b=len(image)), tokens], 1)
+    tokens = transformer(w, "trans_1", tokens)
+    x, _ = bottleneck(w, "conv_1", stem)
+    for place in range(2, 13):
+        name, scale = f"conv_trans_{place}", 256 // WIDTHS[place]
+        x, inner = bottleneck(w, f"{name}.cnn_block", x, stride=FIRST_OF_STAGE.get(place, 1))
+        squeeze, expand = f"{name}.squeeze_block", f"{name}.expand_block"
+        down = F.conv2d(
+            inner, w[f"{squeeze}.conv_project.weight"], w[f"{squeeze}.conv_project.bias"]
+        )
+        down = rearrange(F.avg_pool2d(down, scale), "b d y x -> b (y x) d")
+        seen = F.gelu(layer_norm(w, f"{squeeze}.ln", down))
+        seen = torch.cat([tokens[:, :1], seen], 1)  # the class token once more: it doubles
+        tokens = transformer(w, f"{name}.trans_block", seen + tokens)
+        up = rearrange(tokens[:, 1:], "b (y x) d -> b d y x", y=rows)
+        up = F.conv2d(up, w[f"{expand}.conv_project.weight"], w[f"{expand}.conv_project.bias"])
+        up = F.interpolate(norm(w, f"{expand}.bn", up).relu(), scale_factor=scale)
+        x, _ = bottleneck(w, f"{name}.fusion_block", x, up, stride=2 if place == 12 else 1)
+    local = linear(w, "conv_cls_head", x.mean((2, 3)))
+    return local + linear(w, "trans_cls_head", layer_norm(w, "trans_norm", tokens, 1e-5)[:, 0])
+
+
+@pytest.fixture(scope="module")
+def parent():
+    """Weights of a Conformer-S by their published names; random, its norms' statistics too."""
+    torch.manual_seed(0)
+    own = CSG3DCT(CONFORMER_S).double().state_dict()
+    table = {ours: theirs for theirs, ours in names(12, "").items()} | {"embed": "cls_token"}
+    weights = {}
+    for name, tensor in own.items():
+        part, _, leaf = name.rpartition(".")
+        theirs = "cls_token" if part == "embed" else f"{table[part]}.{leaf}"
+        weights[theirs] = drawn(leaf, tensor[:, :, 0] if tensor.ndim == 5 else tensor)
+    return weights
+
+
+def drawn(leaf, tensor):
+    if leaf == "running_var":
+        return torch.rand_like(tensor) + 0.5
+    return 0.1 * torch.randn_like(tensor) if leaf in ("bias", "running_mean") else tensor
+
+
+def in_mmpretrains_names(weights):
+    renamed = {}
+    for name, tensor in weights.items():
+        other = name.replace("mlp.fc1", "ffn.layers.0.0").replace("mlp.fc2", "ffn.layers.1")
+        other = re.sub(r"\.norm([12])\.", r".ln\1.", other)
+        renamed[("head." if "_cls_head" in name else "backbone.") + other] = tensor
+    return renamed
+
+
+@pytest.mark.parametrize("spelling", [dict, in_mmpretrains_names])
+def test_with_one_frame_it_is_the_parent(parent, spelling):
+    model = CSG3DCT(CONFORMER_S).double().eval()
+    report = load_conformer(model, spelling(parent))
+    assert (len(report.loaded), report.new, report.unused) == (718, (), ())
+    image = torch.randn(2, 3, 32, 48, dtype=torch.float64)
+    with torch.no_grad():
+        expected, logits = conformer(parent, image), model(image.unsqueeze(2))
+    assert ((logits - expected).abs().max() / expected.abs().max()).item() < 1e-9
+
+
+def test_mmpretrains_names_become_the_parents(parent):
+    assert canonical_keys(in_mmpretrains_names(parent)).keys() == parent.keys()
+
+
+@pytest.mark.parametrize(
+    ("config", "unused", "filled"),
+    [(BASE, 4, "blocks.5.ffn.1.0.weight"), (WARM, 4, "blocks.5.space.merge.weight"),
+     (PAPER, 4 + 12 * 6, "blocks.5.space.to_query_key_value.weight")],
+    ids=["base", "warm", "paper"],
+)  # fmt: skip
+@pytest.mark.slow
+def test_every_tensor_is_accounted_for(parent, config, unused, filled):
+    model = CSG3DCT(config)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    report = load_conformer(model, parent)
+    ours = set(report.loaded) | set(report.inflated) | set(report.new)
+    assert ours == before.keys()
+    assert len(report.loaded + report.inflated) + len(report.unused) == 718
+    assert (len(report.inflated), len(report.unused), report.wrong_shape) == (16, unused, ())
+    assert filled in report.loaded
+    after = model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in report.new)
+    kernel = parent["conv_trans_7.cnn_block.conv1.weight"].float() / 3
+    for part in after["convs.5.first.narrow.0.weight"].unbind(2):
+        torch.testing.assert_close(part, kernel)
+
+
+def test_heads_of_other_classes_stay_new(parent):
+    model = CSG3DCT(replace(CONFORMER_S, classes=2))
+    report = load_conformer(model, parent)
+    assert len(report.wrong_shape) == 4
+    assert {name.rpartition(".")[0] for name in report.new} == {
+        "head.classify_local",
+        "head.classify_global",
+    }
+    assert str(report).splitlines()[0].startswith("loaded        714  ")
+
+
+def changed(weights, **changes):
+    return {k: v for k, v in {**weights, **changes}.items() if v is not None}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"bn9.weight": torch.ones(2)},
+            "1 unknown, and 0 lacking; the first: bn9.weight is unknown",
+        ),
+        ({"trans_norm.bias": None}, "0 unknown, and 1 lacking; the first: trans_norm.bias is lack"),
+        ({"trans_norm.bias": torch.ones(576)}, r"trans_norm.bias: got \(576,\) for a place of"),
+        ({"bn1.bias": torch.full((64,), torch.nan)}, "1 tensors hold NaN or infinity; the first"),
+    ],
+)
+def test_another_network_is_refused_and_nothing_loaded(parent, change, message):
+    model = CSG3DCT(CONFORMER_S)
+    before = model.embed.cls.clone()
+    with pytest.raises(ValueError, match=message):
+        load_conformer(model, changed(parent, **change))
+    assert torch.equal(model.embed.cls, before)
+
+
+class Code:
+    def __reduce__(self):
+        return print, ("this ran",)
+
+
+@pytest.mark.parametrize("wrapping", [None, "model", "state_dict"])
+def test_files_of_tensors_are_read(tmp_path, parent, wrapping):
+    small = {name: tensor.float() for name, tensor in parent.items()}
+    torch.save({wrapping: small} if wrapping else small, tmp_path / "w.pth")
+    report = load_conformer(CSG3DCT(CONFORMER_S), tmp_path / "w.pth")
+    assert len(report.loaded) == 718
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda path: torch.save({"a": Code()}, path), "damaged, or holds more than tensors"),
+        (
+            lambda path: path.write_bytes(pickle.dumps(Code(), protocol=2)),
+            "holds more than tensors",
+        ),
+        (lambda path: path.write_bytes(b"PK\x03\x04 cut short"), "damaged"),
+        (lambda path: path.write_bytes(b"hello"), "not whole or not in safetensors format"),
+        (lambda path: torch.save([1, 2], path), "holds no table of tensors"),
+        (lambda path: None, "there is no such file"),
+    ],
+)
+def test_bad_files_are_refused_and_run_nothing(tmp_path, capsys, write, message):
+    write(tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=message):
+        load_conformer(CSG3DCT(replace(CONFORMER_S, classes=2)), tmp_path / "w.pth")
+    assert capsys.readouterr().out == ""
