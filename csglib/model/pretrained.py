@@ -121,8 +121,8 @@ def load_conformer(
 
     Args:
         model: filled in place, or, when anything is refused, left as it was.
-        source: tensors by name, or a file of them: safetensors, or what `torch.save` wrote of
-            tensors alone, bare or under "state_dict" or "model". Names as above.
+        source: tensors by the parent's names or mmpretrain's, or a file of them: safetensors, or
+            what `torch.save` wrote of tensors alone, bare or under "state_dict" or "model".
         inflation: how a 2D kernel becomes one over t frames.
 
     Raises:
@@ -131,7 +131,7 @@ def load_conformer(
     found = canonical_keys(source if isinstance(source, Mapping) else _read(Path(source)))
     wanted = model.state_dict()
     ours = _ours(wanted)
-    _refuse_another_network(found, ours, wanted)
+    _refuse_another_network(found, ours)
     taken = [name for name in found if ours[name] in wanted and _takes(name, found, ours, wanted)]
     fitted = {name: _stretch(found[name], wanted[ours[name]], inflation) for name in taken}
     misfits = [name for name, tensor in fitted.items() if tensor is None]
@@ -171,9 +171,7 @@ def _ours(wanted: Mapping[str, Tensor]) -> dict[str, str]:
     }
 
 
-def _refuse_another_network(
-    found: Mapping[str, Tensor], ours: Mapping[str, str], wanted: Mapping[str, Tensor]
-) -> None:
+def _refuse_another_network(found: Mapping[str, Tensor], ours: Mapping[str, str]) -> None:
     unknown = [name for name in found if name not in ours]
     optional = ("_cls_head.weight", "_cls_head.bias", "num_batches_tracked")
     lacking = [name for name in ours if name not in found and not name.endswith(optional)]
