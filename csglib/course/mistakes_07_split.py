@@ -6,7 +6,7 @@ Not in the paper: part of the course. Many splits are right; a wrong one is know
 import operator
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from numpy import ndarray
@@ -23,25 +23,27 @@ def fault(answer: object, patients: Sequence[str], shares: Sequence[float]) -> s
         patients: whose each clip is.
         shares: of each group, of the patients or of the clips, whichever was aimed at.
     """
+    if not isinstance(answer, Sequence | ndarray | Tensor) or isinstance(answer, str):
+        return "a list is wanted, with the number of its group for each clip"
+    count = len(answer) if getattr(answer, "ndim", 1) else 0
+    if count != len(patients):
+        return f"{len(patients)} numbers are wanted, one for each clip: got {count}"
     groups = _whole_numbers(answer)
     if groups is None:
-        return "a list is wanted, with the number of its group, a whole one, for each clip"
-    if len(groups) != len(patients):
-        return f"{len(patients)} numbers are wanted, one for each clip: got {len(groups)}"
+        return "the number of a group is a whole one: some here are something else"
     outside = set(groups) - set(range(len(shares)))
     if outside:
         return f"the groups have the numbers 0 to {len(shares) - 1}: got {min(outside)}"
     return _torn(groups, patients) or _empty(groups, shares) or _uneven(groups, patients, shares)
 
 
-def _whole_numbers(answer: object) -> list[int] | None:
-    if not isinstance(answer, Sequence | ndarray | Tensor) or isinstance(answer, str):
-        return None
+def _whole_numbers(answer: Iterable[object]) -> list[int] | None:
     try:
-        numbers = [None if isinstance(one, bool) else operator.index(one) for one in answer]
+        if any(isinstance(one, bool) for one in answer):
+            return None
+        return [operator.index(one) for one in answer]  # type: ignore[arg-type]  # that is asked
     except (TypeError, RuntimeError):  # a text, a fraction, a row
         return None
-    return None if None in numbers else [int(one or 0) for one in numbers]
 
 
 def _torn(groups: Sequence[int], patients: Sequence[str]) -> str | None:
