@@ -70,7 +70,8 @@ def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> It
     whole epoch, to the same weights as an undisturbed one. See `csglib.runs` for what it leaves.
 
     Args:
-        model: takes (b, 3, t, y, x), gives (b, classes); trained in place.
+        model: takes (b, 3, t, y, x), gives (b, classes); trained in place. If it has `votes`, the
+            logits of several judges, it lowers the mean of their losses.
         train: clips to learn from.
         validation: clips to watch; no patient of theirs is in `train`.
         plan: how.
@@ -88,6 +89,8 @@ def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> It
         fabric = Fabric(accelerator="auto", devices=1, precision=plan.precision)
         adam = _adam(model, plan)
         network, optimizer = fabric.setup(model, adam)
+        if hasattr(model, "votes"):
+            network.mark_forward_method("votes")
         records = run.resume(model, adam)
         yield from list(records)
         steps, done = -(-len(train) // plan.batch), len(records)
@@ -130,8 +133,8 @@ def _learn(
     for batch in batches:
         clips = fabric.to_device(network_input(batch.frames))
         grades = fabric.to_device(torch.from_numpy(batch.grades))
-        logits = network(clips)
-        loss = F.cross_entropy(logits, grades)
+        votes = _votes(network, clips)
+        loss = F.cross_entropy(votes.flatten(0, 1), grades.repeat(len(votes)))
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the loss became {loss.item()} after {seen} clips of this epoch, on clips of "
@@ -141,9 +144,15 @@ def _learn(
         optimizer.step()
         optimizer.zero_grad()
         losses += loss.item() * len(batch)
-        hits += int((logits.argmax(1) == grades).sum())
+        hits += int((votes.sum(0).argmax(1) == grades).sum())
         seen += len(batch)
     return losses / seen, hits / seen
+
+
+def _votes(network: nn.Module, clips: Tensor) -> Float[Tensor, "judges b classes"]:
+    """Logits of each judge; most networks have a single one."""
+    votes = getattr(network, "votes", None)
+    return network(clips)[None] if votes is None else votes(clips)
 
 
 def _watch(network: nn.Module, clips: ClipSet, batch: int) -> tuple[float, float]:

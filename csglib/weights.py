@@ -23,9 +23,19 @@ _PICKLES = (
 
 def write_weights(path: Path, tensors: dict[str, Tensor], notes: dict[str, str]) -> None:
     """Write tensors by name, with notes beside them; the file is there whole or not at all."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as file:
-        file.write(save(plain, metadata=notes))
+        file.write(save(_apart(tensors), metadata=notes))
+
+
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Plain tensors; one that stands under several names is written under each of them."""
+    plain: dict[str, Tensor] = {}
+    taken: set[int] = set()
+    for name, tensor in tensors.items():
+        lone = tensor.detach().cpu().contiguous()
+        plain[name] = lone.clone() if lone.data_ptr() in taken else lone
+        taken.add(lone.data_ptr())
+    return plain
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -32,9 +32,11 @@ ROWS = {  # inside a package, a module imports from the rows above its own, neve
     "model": (
         "attention inflation tokens",
         "conv fcu head intra weighting",
-        "config fusion",
-        "amdf",
+        "config conv_block fusion",
+        "amdf fusion_compared",
+        "parts start",
         "csg3dct",
+        "checkpoints parent summary",
         "pretrained",
     ),
     "data": (

@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -152,9 +153,13 @@ def test_the_order_of_clips_changes_with_the_epoch_and_the_seed(tmp_path):
 
 def test_vectors_do_not_decay(tmp_path):
     """Without a gradient only decay could move a weight; the class token counts as a vector."""
-    model = CSG3DCT(TINY)
+
+    class Indifferent(CSG3DCT):
+        def votes(self, clip):
+            return sum(p.sum() * 0 for p in self.parameters()) + clip.new_ones(1, 2, 2)
+
+    model = Indifferent(TINY)
     before = {name: value.clone() for name, value in model.named_parameters()}
-    model.forward = lambda clip: sum(p.sum() * 0 for p in model.parameters()) + clip.new_ones(2, 2)
     list(fit(model, clips(2), clips(2, who="b"), plan(tmp_path, decay=0.1, epochs=1)))
     moved = {
         name for name, value in model.named_parameters() if not torch.equal(before[name], value)
@@ -209,3 +214,38 @@ def test_a_damaged_resume_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"resume.safetensors is not whole"):
         next(fit(network(), clips(), clips(who="b"), plan(tmp_path)))
     assert json.loads((tmp_path / "plan.json").read_text())["rate"] == "0.05"
+
+
+class TwoJudges(nn.Module):
+    """Two judges of unlike mind about two clips."""
+
+    def __init__(self):
+        super().__init__()
+        self.opinions = nn.Parameter(torch.tensor([[[2.0, 0.0]] * 2, [[0.0, 1.0]] * 2]))
+
+    def votes(self, clip):
+        return self.opinions + clip.new_zeros(1)
+
+    def forward(self, clip):
+        return self.votes(clip).sum(0)
+
+
+def test_the_loss_of_several_judges_is_the_mean_of_theirs(tmp_path):
+    """By hand: one is right with a share of e^2 / (e^2 + 1), the other with 1 / (1 + e)."""
+    train = clips(2)
+    train.grades[:] = 0
+    [epoch] = fit(TwoJudges(), train, clips(2, who="b"), plan(tmp_path, epochs=1, batch=2))
+    one, other = math.log(1 + math.exp(-2)), math.log(1 + math.exp(1))
+    assert epoch.train_loss == pytest.approx((one + other) / 2, abs=1e-6)
+    assert epoch.train_accuracy == 1.0  # the sum of their logits is right
+
+
+def test_a_share_of_the_whole_network_is_saved_and_resumed(tmp_path):
+    encoder = replace(TINY.encoder, shared_by="network")
+    networks = [CSG3DCT(replace(TINY, encoder=encoder)) for _ in range(2)]
+    train, watch = clips(4), clips(2, who="b")
+    list(fit(networks[0], train, watch, plan(tmp_path, epochs=1)))
+    list(fit(networks[1], train, watch, plan(tmp_path, epochs=2)))
+    for block in networks[1].blocks:
+        assert block.weigh is networks[1].blocks[0].weigh
+    assert networks[1].blocks[0].weigh.theta.item() != 0

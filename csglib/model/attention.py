@@ -21,19 +21,30 @@ class Attention(nn.Module):
         query: Float[Tensor, "g h i e"],
         key: Float[Tensor, "g h j e"],
         value: Float[Tensor, "g h j e"],
+        bias: Float[Tensor, " j"] | None = None,
     ) -> Float[Tensor, "g h i e"]:
-        """Mix the values into each query."""
-        return F.scaled_dot_product_attention(query, key, value)
+        """Mix the values into each query.
+
+        Args:
+            query: who asks.
+            key: what the question is compared with.
+            value: what is mixed.
+            bias: added to the score of each key; log 3 makes one key count as three.
+        """
+        mask = None if bias is None else bias[None]
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
     @staticmethod
     def weights(
         query: Float[Tensor, "g h i e"],
         key: Float[Tensor, "g h j e"],
         value: Float[Tensor, "g h j e"] | None = None,
+        bias: Float[Tensor, " j"] | None = None,
     ) -> Float[Tensor, "g h i j"]:
         """Share of each key in each query, per head; a row sums to 1.
 
         Takes what `forward` takes, so that one call's arguments serve both; the values do not
         matter.
         """
-        return (query @ key.mT * query.shape[-1] ** -0.5).softmax(dim=-1)
+        scores = query @ key.mT * query.shape[-1] ** -0.5
+        return (scores if bias is None else scores + bias).softmax(dim=-1)

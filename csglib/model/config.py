@@ -1,14 +1,18 @@
 """Table SI and Table 1 as values: every size and every choice of the network, and nothing else.
 
 Source: supplementary Table SI (sizes), Table 1 (variants). What the paper leaves open is said at
-each field.
+each field, and each reading is a value: `replace(PAPER, class_tokens="frame")` is a network too.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from itertools import accumulate
+from operator import mul
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from csglib.model.conv import Padding
-from csglib.model.tokens import Axis
+from csglib.model.tokens import Axis, ClassTokens
+
+STEM_STRIDE = 4  # two strides of 2, before the first stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +23,6 @@ class Stage:
         blocks: how many blocks stand in a row.
         width: inner width of its bottlenecks; they put out 4 times as much.
         frames: t of the first convolution in each bottleneck, 1 or 3.
-        scale: places of the volume that a patch spans along y and x inside the stage.
         stride: spatial stride on entering the stage; c5 strides on leaving instead.
         last_stride: spatial stride of the last bottleneck.
     """
@@ -27,7 +30,6 @@ class Stage:
     blocks: int
     width: int
     frames: int
-    scale: int
     stride: int = 1
     last_stride: int = 1
 
@@ -37,7 +39,8 @@ class SingleBranch:
     """One transformer branch: CSG-3DCT-Base, and the 2D parent.
 
     Attributes:
-        axis: "joint" lets every token see the whole clip, "space" its own frame.
+        axis: "joint" lets every token see the whole clip, "space" its own frame, "time" its own
+            place in all frames.
         heads: h.
         hidden: width inside the FFN.
     """
@@ -45,6 +48,9 @@ class SingleBranch:
     axis: Axis
     heads: int
     hidden: int
+
+    def __post_init__(self) -> None:
+        _check_names(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +64,37 @@ class AMDF:
             as the paper says.
         space_hidden: the same for the spatial branch, into which a whole 2D block fits when it is
             1536.
-        fusion: "cross" (CA) or "switched" (SWA).
-        weighting: "learned", or "even" for the rows of Table 1 with a star.
+        fusion: who asks whom. "cross" (CA) and "switched" (SWA): the class token alone, as in the
+            paper. "cross_inserted": it joins the keys, as in CrossViT. "cross_all" (Dyadformer)
+            and "switched_all": all tokens ask.
+        weighting: what makes a share of a learned number: "sigmoid", "softmax", or nothing ("raw",
+            as in the authors' later code); "even" learns none, as in the * rows of Table 1.
+        shared_by: whether each "block" has a share of its own, or one serves the whole "network".
+        share: of the spatial branch, before training.
+        start: "random", or "silent" for a temporal branch and a fusion that add nothing at first.
     """
 
     heads: int
     hidden: int
     space_hidden: int
-    fusion: Literal["cross", "switched"] = "cross"
-    weighting: Literal["learned", "even"] = "learned"
+    fusion: Literal["cross", "cross_inserted", "cross_all", "switched", "switched_all"] = "cross"
+    weighting: Literal["sigmoid", "softmax", "raw", "even"] = "sigmoid"
+    shared_by: Literal["block", "network"] = "block"
+    share: float = 0.5
+    start: Literal["random", "silent"] = "random"
+
+    def __post_init__(self) -> None:
+        _check_names(self)
+        if self.weighting == "even" and (self.share != 0.5 or self.shared_by == "network"):
+            raise ValueError(
+                'weighting "even" has nothing to learn or to share, and its share is 0.5: got '
+                f'share={self.share}, shared_by="{self.shared_by}"'
+            )
+        if self.weighting in ("sigmoid", "softmax") and not 0 < self.share < 1:
+            raise ValueError(
+                f'weighting "{self.weighting}" keeps shares between 0 and 1 and never reaches '
+                f'either: got share={self.share}; "raw" can start there'
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +106,13 @@ class ModelConfig:
         encoder: what a transformer block is.
         stem: channels that the stem puts out.
         dim: width of a token, d.
+        patch: pixels of the clip that a patch spans along y and x.
         classes: grades to tell apart.
         padding: what a convolution in time sees beyond the clip's ends; the paper does not say.
-        class_token: "double" adds the class token to itself at each coupling, as the 2D
-            parent does: its weights need it, but it buries what late blocks add. "single" does not.
+        class_tokens: one a "clip", or one a "frame"; the paper has both (d x (t n^2 + 1) in the
+            text, 8 x 257 in Table SI). "balanced" is one a clip that counts as one a frame.
+        class_carry: "double" adds the class token to itself at each coupling, as the 2D parent
+            does: its weights need it, but it buries what late blocks add. "single" does not.
         head: "joined" gives one linear layer both kinds of features; "two" sums the logits of one
             each, as the 2D parent does.
     """
@@ -90,29 +121,71 @@ class ModelConfig:
     encoder: SingleBranch | AMDF
     stem: int = 64
     dim: int = 384
+    patch: int = 16
     classes: int = 2
     padding: Padding = "replicate"
-    class_token: Literal["single", "double"] = "single"
+    class_tokens: ClassTokens = "clip"
+    class_carry: Literal["single", "double"] = "single"
     head: Literal["joined", "two"] = "joined"
+
+    def __post_init__(self) -> None:
+        _check_names(self)
+        first, *_ = self.stages
+        if (first.blocks, first.stride, first.last_stride) != (1, 1, 1):
+            raise ValueError(f"the first stage is one bottleneck of stride 1: got {first}")
+        finest = STEM_STRIDE * self.strides[-1]
+        if self.patch % finest:
+            raise ValueError(
+                f"a patch covers whole places of every stage, so its side is a multiple of {finest}"
+                f": got patch={self.patch}"
+            )
+        if self.class_tokens == "balanced" and self.encoder_axis == "space":
+            raise ValueError(
+                'class_tokens "balanced" makes up for repeated frames, and a sequence along '
+                '"space" has one frame: nothing to balance'
+            )
+
+    @property
+    def strides(self) -> list[int]:
+        """Spatial stride of each stage's volume against the stem's."""
+        return list(accumulate((stage.stride for stage in self.stages), mul))
+
+    @property
+    def encoder_axis(self) -> Axis | None:
+        """The axis of the only branch; None when there are two."""
+        return self.encoder.axis if isinstance(self.encoder, SingleBranch) else None
+
+
+def _check_names(config: Stage | SingleBranch | AMDF | ModelConfig) -> None:
+    for field, kind in get_type_hints(type(config)).items():
+        value, known = getattr(config, field), get_args(kind)
+        if get_origin(kind) is Literal and value not in known:
+            raise ValueError(f"{field} is one of {', '.join(known)}: got {value!r}")
 
 
 PAPER = ModelConfig(
     stages=(
-        Stage(blocks=1, width=64, frames=1, scale=4),
-        Stage(blocks=3, width=64, frames=1, scale=4),
-        Stage(blocks=4, width=128, frames=3, scale=2, stride=2),
-        Stage(blocks=3, width=256, frames=3, scale=1, stride=2),
-        Stage(blocks=1, width=256, frames=3, scale=1, last_stride=2),
+        Stage(blocks=1, width=64, frames=1),
+        Stage(blocks=3, width=64, frames=1),
+        Stage(blocks=4, width=128, frames=3, stride=2),
+        Stage(blocks=3, width=256, frames=3, stride=2),
+        Stage(blocks=1, width=256, frames=3, last_stride=2),
     ),
     encoder=AMDF(heads=12, hidden=384, space_hidden=384),
 )
 """CSG-3DCT as Table SI prints it."""
 
-WARM = replace(PAPER, encoder=AMDF(heads=6, hidden=384, space_hidden=1536), class_token="double")
-"""CSG-3DCT whose spatial branch has room for a whole block of the 2D parent."""
+WARM = replace(
+    PAPER,
+    encoder=AMDF(
+        heads=6, hidden=384, space_hidden=1536, weighting="raw", share=1.0, start="silent"
+    ),
+    class_carry="double",
+)
+"""CSG-3DCT that takes the 2D parent whole, and starts as that parent, frame by frame."""
 
 BASE = replace(
-    PAPER, encoder=SingleBranch(axis="joint", heads=6, hidden=1536), class_token="double"
+    PAPER, encoder=SingleBranch(axis="joint", heads=6, hidden=1536), class_carry="double"
 )
 """CSG-3DCT-Base: the 2D parent inflated, all tokens of the clip in one attention."""
 
@@ -127,11 +200,11 @@ CONFORMER_S = replace(
 
 TINY = ModelConfig(
     stages=(
-        Stage(blocks=1, width=8, frames=1, scale=4),
-        Stage(blocks=1, width=8, frames=1, scale=4),
-        Stage(blocks=1, width=16, frames=3, scale=2, stride=2),
-        Stage(blocks=1, width=32, frames=3, scale=1, stride=2),
-        Stage(blocks=1, width=32, frames=3, scale=1, last_stride=2),
+        Stage(blocks=1, width=8, frames=1),
+        Stage(blocks=1, width=8, frames=1),
+        Stage(blocks=1, width=16, frames=3, stride=2),
+        Stage(blocks=1, width=32, frames=3, stride=2),
+        Stage(blocks=1, width=32, frames=3, last_stride=2),
     ),
     encoder=AMDF(heads=4, hidden=64, space_hidden=64),
     stem=16,

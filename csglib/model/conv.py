@@ -43,6 +43,7 @@ class Bottleneck(nn.Module):
         stride: spatial stride of the 3 x 3 convolution.
         padding: what the first convolution sees beyond the clip's ends. "replicate" holds the last
             frame, which leaves a still clip still; "zeros" takes 1/t of the response away there.
+        projected: whether what came in is projected even where it fits as it is, as in stage c1.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Bottleneck(nn.Module):
         frames: int = 1,
         stride: int = 1,
         padding: Padding = "replicate",
+        projected: bool = False,
     ) -> None:
         super().__init__()
         wide = EXPANSION * width
@@ -67,7 +69,7 @@ class Bottleneck(nn.Module):
         )
         self.widen = nn.Sequential(nn.Conv3d(width, wide, 1, bias=False), _norm(wide))
         self.shortcut: nn.Module = nn.Identity()
-        if stride > 1 or channels != wide:
+        if projected or stride > 1 or channels != wide:
             project = nn.Conv3d(channels, wide, 1, spatial_stride, bias=False)
             self.shortcut = nn.Sequential(project, _norm(wide))
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from csglib.model.attention import Attention
 from csglib.model.intra import FeedForward
-from csglib.model.tokens import VideoTokens
+from csglib.model.tokens import Axis, VideoTokens
 
 
 class InterDimension(nn.Module, ABC):
@@ -28,9 +28,14 @@ class InterDimension(nn.Module, ABC):
         heads: number of independent maps, h.
         hidden: width inside the FFN.
 
+    Attributes:
+        axis: how the keys are lined up, as in `fold`: all patches of the clip in one sequence.
+
     Raises:
         ValueError: `heads` does not divide `dim`.
     """
+
+    axis: Axis = "joint"
 
     def __init__(self, dim: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -48,19 +53,22 @@ class InterDimension(nn.Module, ABC):
     @abstractmethod
     def query_key_value(
         self, target: VideoTokens, complement: VideoTokens
-    ) -> tuple[Float[Tensor, "b 1 d"], Float[Tensor, "b j d"], Float[Tensor, "b j d"]]:
+    ) -> tuple[Float[Tensor, "g i d"], Float[Tensor, "g j d"], Float[Tensor, "g j d"]]:
         """Who asks, who answers, and with what: all that tells SWA and CA apart."""
 
     def forward(self, target: VideoTokens, complement: VideoTokens) -> VideoTokens:
         """Update the target; the complement stays as it is."""
         query, key, value = self.query_key_value(target, complement)
         mixed = self.attention(self._split(query), self._split(key), self._split(value))
-        learned = self.merge(rearrange(mixed, "b h i e -> b i (h e)"))
-        target = VideoTokens(target.cls + learned, target.patches)
+        target = self._add(target, rearrange(mixed, "g h i e -> g i (h e)"))
         return target + target.map(self.ffn)
 
-    def _split(self, tokens: Float[Tensor, "b s d"]) -> Float[Tensor, "b h s e"]:
-        return rearrange(tokens, "b s (h e) -> b h s e", h=self.heads)
+    def _add(self, target: VideoTokens, mixed: Float[Tensor, "g i d"]) -> VideoTokens:
+        """What was learned is for those who asked: the class token alone."""
+        return VideoTokens(target.cls + self.merge(mixed), target.patches)
+
+    def _split(self, tokens: Float[Tensor, "g s d"]) -> Float[Tensor, "g h s e"]:
+        return rearrange(tokens, "g s (h e) -> g h s e", h=self.heads)
 
 
 class CrossAttention(InterDimension):
@@ -71,7 +79,7 @@ class CrossAttention(InterDimension):
 
     def query_key_value(
         self, target: VideoTokens, complement: VideoTokens
-    ) -> tuple[Float[Tensor, "b 1 d"], Float[Tensor, "b j d"], Float[Tensor, "b j d"]]:
+    ) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b j d"], Float[Tensor, "b j d"]]:
         """Query from the target, keys and values from the complement."""
         context = self.norm(complement.flat)
         return (
@@ -84,13 +92,13 @@ class CrossAttention(InterDimension):
 class SwitchedAttention(InterDimension):
     """SWA: the complement's map, made by its own query and keys, mixes the target's values.
 
-    The paper describes the switch in words. With one class token a clip both branches' maps lie
-    over the same t n patches, so they can be exchanged as they are.
+    The paper describes the switch in words. With class tokens as the only queries both branches'
+    maps lie over the same t n patches, so they can be exchanged as they are.
     """
 
     def query_key_value(
         self, target: VideoTokens, complement: VideoTokens
-    ) -> tuple[Float[Tensor, "b 1 d"], Float[Tensor, "b j d"], Float[Tensor, "b j d"]]:
+    ) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b j d"], Float[Tensor, "b j d"]]:
         """Query and keys from the complement, values from the target."""
         return (
             self.to_query(self.norm(complement.cls)),

@@ -1,7 +1,8 @@
 """From features to grades: the row "Classifier Head" of Table SI, in two readings.
 
 Source: section 2, "by combining the CNN features and the CLS token"; the paper does not say how
-they combine.
+they combine. Whoever judges gives one row of logits: their sum is the answer, the mean of their
+losses is what training lowers.
 """
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 
 class JoinedHead(nn.Module):
-    """Pooled CNN features beside the class token, as wide as it, and one linear layer over both.
+    """One judge: pooled CNN features beside the class token, as wide as it, and one linear layer.
 
     Args:
         channels: width of the CNN's volume.
@@ -26,15 +27,15 @@ class JoinedHead(nn.Module):
         self.classify = nn.Linear(2 * dim, classes)
 
     def forward(
-        self, volume: Float[Tensor, "b c t y x"], cls: Float[Tensor, "b 1 d"]
-    ) -> Float[Tensor, "b classes"]:
+        self, volume: Float[Tensor, "b c t y x"], cls: Float[Tensor, "b k d"]
+    ) -> Float[Tensor, "1 b classes"]:
         """Logits."""
-        local = self.project(pool(volume))
-        return self.classify(torch.cat([local, rearrange(self.norm(cls), "b 1 d -> b d")], dim=1))
+        features = torch.cat([self.project(pool(volume)), mean(self.norm(cls))], dim=1)
+        return rearrange(self.classify(features), "b classes -> 1 b classes")
 
 
 class TwoHeads(nn.Module):
-    """One linear layer for each kind of feature, logits summed: what the 2D parent does.
+    """Two judges, one linear layer for each kind of feature: what the 2D parent does.
 
     Args:
         channels: width of the CNN's volume.
@@ -49,13 +50,19 @@ class TwoHeads(nn.Module):
         self.classify_global = nn.Linear(dim, classes)
 
     def forward(
-        self, volume: Float[Tensor, "b c t y x"], cls: Float[Tensor, "b 1 d"]
-    ) -> Float[Tensor, "b classes"]:
-        """Logits."""
-        everywhere = self.classify_global(rearrange(self.norm(cls), "b 1 d -> b d"))
-        return self.classify_local(pool(volume)) + everywhere
+        self, volume: Float[Tensor, "b c t y x"], cls: Float[Tensor, "b k d"]
+    ) -> Float[Tensor, "2 b classes"]:
+        """Logits of the CNN's features, and of the class token."""
+        return torch.stack(
+            [self.classify_local(pool(volume)), self.classify_global(mean(self.norm(cls)))]
+        )
 
 
 def pool(volume: Float[Tensor, "b c t y x"]) -> Float[Tensor, "b c"]:
     """Mean over frames, rows and columns."""
     return reduce(volume, "b c t y x -> b c", "mean")
+
+
+def mean(cls: Float[Tensor, "b k d"]) -> Float[Tensor, "b d"]:
+    """Mean over the class tokens of a clip, be it one or one a frame."""
+    return reduce(cls, "b k d -> b d", "mean")

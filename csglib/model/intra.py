@@ -4,6 +4,9 @@ Source: section 2, "Intra-dimension ST Learning Module"; Fig. 2(b) and (c); the 
 of Table SI.
 """
 
+import math
+
+import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -61,8 +64,29 @@ class IntraDimension(nn.Module):
         # same.
         projected = tokens.map(lambda part: self.to_query_key_value(self.norm(part)))
         query, key, value = self._split(fold(projected, self.axis))
-        mixed = rearrange(self.attention(query, key, value), "g h s e -> g s (h e)")
+        mixed = self.attention(query, key, value, self._bias(tokens))
+        mixed = rearrange(mixed, "g h s e -> g s (h e)")
         return unfold(mixed, self.axis, like=tokens).map(self.merge)
+
+    def _bias(self, tokens: VideoTokens) -> Float[Tensor, " s"] | None:
+        """Keys count alike."""
+        return None
 
     def _split(self, sequences: Float[Tensor, "g s three_d"]) -> Float[Tensor, "3 g h s e"]:
         return rearrange(sequences, "g s (three h e) -> three g h s e", three=3, h=self.heads)
+
+
+class BalancedIntraDimension(IntraDimension):
+    """The same, with a class token that counts once a frame, however long the clip.
+
+    One class token stands against t patches of each position. On a still clip its share would
+    shrink as the clip grows; with log t added to its score it is that of a single frame.
+    """
+
+    def _bias(self, tokens: VideoTokens) -> Float[Tensor, " s"] | None:
+        """Log t for the class token; along space a sequence has one frame, and nothing to mend."""
+        frames, patches = tokens.patches.shape[1:3]
+        if self.axis == "space":
+            return None
+        others = frames if self.axis == "time" else frames * patches
+        return F.pad(tokens.cls.new_full((1,), math.log(frames)), (0, others))

@@ -1,6 +1,7 @@
 """Learnable weighting: how much each branch counts, found by training.
 
-Source: section 2, "Learnable Mechanism for Adaptive Updating"; "Weighted Sum" in Table SI.
+Source: section 2, "Learnable Mechanism for Adaptive Updating"; "Weighted Sum" in Table SI. The
+paper says "a learnable parameter" and no more; what keeps the shares sensible is our reading.
 """
 
 import torch
@@ -26,16 +27,48 @@ class EvenWeighting(nn.Module):
 
 
 class LearnableWeighting(EvenWeighting):
-    """One number a block decides between the branches: a = sigmoid(theta), theta = 0 at the start.
+    """One number decides between the branches: a = sigmoid(theta), always between 0 and 1.
 
-    The paper says "a learnable parameter" and no more. The sigmoid keeps both shares between 0 and
-    1.
+    Args:
+        start: share of the spatial branch before training, above 0 and below 1.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start: float = 0.5) -> None:
         super().__init__()
-        self.theta = nn.Parameter(torch.zeros(()))
+        self.theta = nn.Parameter(torch.tensor(start).logit())
 
     def share(self) -> Float[Tensor, ""]:
         """Share of the spatial branch; the temporal one has the rest."""
         return self.theta.sigmoid()
+
+
+class SoftmaxWeighting(LearnableWeighting):
+    """One number a branch; the same shares as with a sigmoid, and fit for more branches than two.
+
+    Args:
+        start: share of the spatial branch before training, above 0 and below 1.
+    """
+
+    def __init__(self, start: float = 0.5) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor([start, 1 - start]).log())
+
+    def share(self) -> Float[Tensor, ""]:
+        """Share of the spatial branch; the temporal one has the rest."""
+        return self.theta.softmax(dim=0)[0]
+
+
+class RawWeighting(LearnableWeighting):
+    """The number is the share itself, as in the authors' later code: nothing bounds it.
+
+    Args:
+        start: share of the spatial branch before training; here it may be 0 or 1 as well.
+    """
+
+    def __init__(self, start: float = 0.5) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor(start))
+
+    def share(self) -> Float[Tensor, ""]:
+        """Share of the spatial branch; the temporal one has the rest."""
+        return self.theta.clone()

@@ -5,6 +5,7 @@ Source: not in the paper, which shows Grad-CAM only (Fig. 4). These are the weig
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -36,9 +37,9 @@ def attention_maps(module: nn.Module, keep: Keep = _whole) -> Iterator[dict[str,
     """
     maps: dict[str, Tensor] = {}
 
-    def recorder(name: str) -> Callable[[Attention, tuple[Tensor, ...], Tensor], None]:
+    def recorder(name: str) -> Callable[[Attention, tuple[Any, ...], Tensor], None]:
         @torch.no_grad()
-        def record(attention: Attention, arguments: tuple[Tensor, ...], mixed: Tensor) -> None:
+        def record(attention: Attention, arguments: tuple[Any, ...], mixed: Tensor) -> None:
             maps[name] = keep(attention.weights(*arguments))
 
         return record

@@ -4,9 +4,11 @@ Source: not in the paper, which shows Grad-CAM only (Fig. 4). The class token is
 and what asks in the fusion (section 2, "Inter-dimension ST Fusion Module"): hence its rows.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from einops import rearrange
@@ -14,18 +16,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from csglib.data.clips import Clip, network_input
-from csglib.model.csg3dct import PATCH
+from csglib.model.csg3dct import CSG3DCT
+from csglib.model.tokens import Axis
 from csglib.view.capture import attention_maps
 
-# How the class token's row is laid out, (sequences, keys) -> frames and patches, and whether its
-# first key is the class token itself, which has no place in the picture.
-_LAYOUTS: dict[str, tuple[str, bool]] = {
-    "space": ("t (rows columns) -> blocks t rows columns", True),
-    "time": ("(rows columns) t -> blocks t rows columns", True),
-    "into_space": ("1 (t rows columns) -> blocks t rows columns", False),
-    "into_time": ("1 (t rows columns) -> blocks t rows columns", False),
-    "joint": ("1 (t rows columns) -> blocks t rows columns", True),
+# How the class token's rows are laid out along each axis: (sequences, keys) -> frames and patches.
+_LAYOUTS: dict[Axis, str] = {
+    "space": "t (rows columns) -> blocks t rows columns",
+    "time": "(rows columns) t -> blocks t rows columns",
+    "joint": "1 (t rows columns) -> blocks t rows columns",
 }
+_BRANCHES = ("space", "time", "into_space", "into_time")
 
 
 @dataclass(frozen=True)
@@ -65,48 +66,57 @@ def class_token(network: nn.Module, clip: Clip) -> ClassToken:
 
     Args:
         network: anything made by `CSG3DCT`; left in the mode it came in.
-        clip: height and width multiples of 16.
+        clip: height and width multiples of a patch.
 
     Raises:
         ValueError: the network has no class token's attention to show.
     """
+    if not isinstance(network, CSG3DCT):
+        raise ValueError(
+            f"a network with a class token is wanted, as csglib.model.csg3dct builds it: got "
+            f"{type(network).__name__}"
+        )
     weights = next(network.parameters())
     frames = network_input(clip.frames).unsqueeze(0).to(weights.device, weights.dtype)
-    with attention_maps(network, keep=_class_row) as rows, _evaluating(network), torch.no_grad():
+    tokens = len(clip.frames) if network.config.class_tokens == "frame" else 1
+
+    def first_rows(weights: Float[Tensor, "g h i j"]) -> Float[Tensor, "g k j"]:
+        return weights[:, :, :tokens].mean(dim=1)
+
+    with attention_maps(network, first_rows) as rows, _evaluating(network), torch.no_grad():
         probabilities = network(frames)[0].float().softmax(dim=0).cpu()
-    if not rows:
-        raise ValueError(
-            f"a network with a class token is wanted, as csglib.model.csg3dct builds it: "
-            f"{type(network).__name__} ran no attention of csglib"
-        )
-    found: dict[str, list[Tensor]] = {}
+    found: dict[tuple[str, Axis], list[Tensor]] = {}
     for path, row in rows.items():
         found.setdefault(_branch(network, path), []).append(row.float().cpu())
-    grid = (clip.frames.shape[1] // PATCH, clip.frames.shape[2] // PATCH)
+    _, height, width = clip.frames.shape
+    shape = (len(clip.frames), height // network.config.patch, width // network.config.patch)
     return ClassToken(
-        {name: _laid_out(name, branch, grid) for name, branch in found.items()}, probabilities
+        {name: _laid_out(axis, seen, shape) for (name, axis), seen in found.items()},
+        probabilities,
     )
 
 
-def _class_row(weights: Float[Tensor, "g h i j"]) -> Float[Tensor, "g j"]:
-    return weights[:, :, 0].mean(dim=1)
-
-
-def _branch(network: nn.Module, path: str) -> str:
+def _branch(network: CSG3DCT, path: str) -> tuple[str, Axis]:
     # blocks.3.into_space.attention is named by its place, the lone branch of -Base by its axis
     place = path.removesuffix(".attention")
+    axis = cast("Axis", network.get_submodule(place).axis)
     name = place.rpartition(".")[-1]
-    return name if name in _LAYOUTS else str(getattr(network.get_submodule(place), "axis", name))
+    return (name if name in _BRANCHES else axis), axis
 
 
-def _laid_out(name: str, rows: list[Tensor], grid: tuple[int, int]) -> Branch:
-    layout, sees_itself = _LAYOUTS[name]
-    seen = torch.stack(rows)[:, :, int(sees_itself) :]
-    maps = rearrange(seen, f"blocks {layout}", rows=grid[0], columns=grid[1])
-    even = 1 / rows[0].shape[-1]
-    if name == "time":
+def _laid_out(
+    axis: Axis, rows: list[Float[Tensor, "g k j"]], shape: tuple[int, int, int]
+) -> Branch:
+    frames, height, width = shape
+    patches = {"space": height * width, "time": frames, "joint": math.prod(shape)}[axis]
+    # Along space a sequence has one class token; elsewhere all of them, and their mean is shown.
+    row = torch.stack(rows)[:, :, 0] if axis == "space" else torch.stack(rows).mean(dim=2)
+    even = 1 / row.shape[-1]
+    seen = row[..., -patches:]  # what a class token gives to class tokens has no place in a picture
+    maps = rearrange(seen, f"blocks {_LAYOUTS[axis]}", rows=height, columns=width)
+    if axis == "time":
         return Branch(maps, even, maps.mean(dim=(2, 3)), even)
-    return Branch(maps, even, maps.sum(dim=(2, 3)), even * grid[0] * grid[1])
+    return Branch(maps, even, maps.sum(dim=(2, 3)), even * height * width)
 
 
 @contextmanager

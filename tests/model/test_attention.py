@@ -44,3 +44,13 @@ def test_a_batch_that_would_be_broadcast_is_refused():
     query, key, value = queries_keys_values()
     with pytest.raises(Exception, match=r"value|key"):
         Attention()(query, key[:1], value[:1])
+
+
+def test_log_three_makes_a_key_count_as_three():
+    query, key, value = queries_keys_values()
+    bias = torch.tensor([0, 3.0, 0, 0, 0, 0, 0]).clamp(min=1).log()
+    thrice = [torch.cat([part, part[:, :, 1:2], part[:, :, 1:2]], dim=2) for part in (key, value)]
+    torch.testing.assert_close(Attention()(query, key, value, bias), Attention()(query, *thrice))
+    shares, expected = Attention.weights(query, key, bias=bias), Attention.weights(query, *thrice)
+    torch.testing.assert_close(shares[..., 1], expected[..., [1, 7, 8]].sum(-1))
+    torch.testing.assert_close(shares @ value, Attention()(query, key, value, bias))

@@ -1,10 +1,13 @@
 from dataclasses import replace
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from csglib.model.config import (
+    AMDF,
     BASE,
     CONFORMER_S,
     PAPER,
@@ -15,24 +18,28 @@ from csglib.model.config import (
     SingleBranch,
 )
 from csglib.model.conv import TemporalConv
-from csglib.model.csg3dct import CSG3DCT, _check
-
-CONFIGS = VARIANTS | {"warm": WARM, "conformer": CONFORMER_S, "tiny": TINY}
+from csglib.model.csg3dct import CSG3DCT
 
 
-def small(config: ModelConfig) -> ModelConfig:
-    """The same graph at a size for tests: every choice kept, every width shrunk."""
-    frames = [stage.frames for stage in config.stages]
-    return replace(
-        config,
-        stages=tuple(
-            replace(stage, frames=t) for stage, t in zip(TINY.stages, frames, strict=True)
-        ),
-        encoder=replace(config.encoder, hidden=24),
-        stem=8,
-        dim=24,
-        classes=5,
-    )
+def readings():
+    """Every network there is a word for: the named ones, and each choice turned on its own."""
+    yield from (VARIANTS | {"warm": WARM, "conformer": CONFORMER_S, "tiny": TINY}).items()
+    for field, kind in get_type_hints(ModelConfig).items():
+        for value in get_args(kind) if get_origin(kind) is Literal else ():
+            if value != getattr(PAPER, field):
+                yield f"{field}={value}", replace(PAPER, **{field: value})
+    for field, kind in get_type_hints(AMDF).items():
+        for value in get_args(kind) if get_origin(kind) is Literal else ():
+            if value != getattr(PAPER.encoder, field):
+                encoder = replace(PAPER.encoder, **{field: value})
+                yield f"{field}={value}", replace(PAPER, encoder=encoder)
+    for tokens in ("balanced", "frame"):
+        yield f"base, {tokens}", replace(BASE, class_tokens=tokens)
+    only_time = SingleBranch(axis="time", heads=6, hidden=384)
+    yield "axis=time", replace(PAPER, encoder=only_time)
+
+
+READINGS = dict(readings())
 
 
 def on_paper(config: ModelConfig) -> CSG3DCT:
@@ -63,56 +70,40 @@ def test_inflation_reaches_16_convolutions_and_nearly_five_million_weights():
     assert count(BASE) - count(flat) == 4_915_200
 
 
-def test_rows_of_table_si():
-    """Volumes and tokens leave each stage as the last column of Table SI says."""
-    model, seen = on_paper(PAPER), {}
-    rows = {"c1": model.local} | {
-        name: model.convs[last] for name, last in (("c2", 2), ("c3", 6), ("c4", 9), ("c5", 10))
-    }
-    model.stem.register_forward_hook(lambda *_: seen.update(stem=_[2].shape))
-    for name, module in rows.items():
-
-        def note(_, __, output, name=name):
-            volume = output if name == "c1" else output[0]
-            seen[name] = (volume.shape[2], volume.shape[3], volume.shape[1])
-            if name != "c1":
-                frames, patches = output[1].patches.shape[1:3]
-                assert (frames, 1 + patches) == (8, 257)
-
-        module.register_forward_hook(note)
-    logits = model(torch.empty(1, 3, 8, 256, 256, device="meta"))
-    assert logits.shape == (1, 2)
-    assert seen.pop("stem") == (1, 64, 8, 64, 64)
-    assert seen == {
-        "c1": (8, 64, 256),
-        "c2": (8, 64, 256),
-        "c3": (8, 32, 512),
-        "c4": (8, 16, 1024),
-        "c5": (8, 8, 1024),
-    }
-    assert (len(model.convs), len(model.blocks)) == (11, 12)  # L and L + 1
+def test_l_and_l_plus_1_blocks():
+    model = on_paper(PAPER)
+    assert (len(model.convs), len(model.blocks)) == (11, 12)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_contract(name):
-    """What every network here must do; a new one is tested by being named."""
+@pytest.mark.parametrize("name", READINGS)
+def test_contract(name, small):
+    """What every network here must do; a new choice is tested by being named in its config."""
     torch.manual_seed(0)
-    model = CSG3DCT(small(CONFIGS[name]))
-    clip = torch.randn(2, 3, 3, 32, 48)
-    logits = model(clip)
-    assert logits.shape == (2, 5)
-    logits.square().sum().backward()
-    idle = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    model = CSG3DCT(small(READINGS[name]))
+    clip, grades = torch.randn(2, 3, 3, 16, 32), torch.tensor([4, 1])
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(3):  # a branch that starts silent hears its first gradient in the third
+        votes = model.votes(clip)
+        F.cross_entropy(votes.flatten(0, 1), grades.repeat(len(votes))).backward()
+        adam.step()
+        adam.zero_grad()
+    idle = [name for name, value in model.named_parameters() if torch.equal(before[name], value)]
     assert idle == []
     model.eval()
-    twin = CSG3DCT(small(CONFIGS[name])).eval()
+    twin = CSG3DCT(model.config).eval()
     twin.load_state_dict(model.state_dict())
-    assert torch.equal(model(clip), twin(clip))
-    torch.testing.assert_close(model(clip)[:1], model(clip[:1]))
-    assert model.double()(clip.double()).dtype == torch.float64
+    with torch.no_grad():
+        logits = model(clip)
+        assert logits.shape == (2, 5)
+        assert torch.equal(logits, twin(clip))
+        longer_and_wider = clip[:1].repeat(1, 1, 2, 1, 2)
+        assert model(longer_and_wider).shape == (1, 5)
+        torch.testing.assert_close(model(clip[:1]), logits[:1])
+        assert model.double()(clip.double()).dtype == torch.float64
 
 
-def test_no_parameter_depends_on_the_clip():
+def test_no_parameter_depends_on_the_clip(small):
     """The paper's 16-frame network starts from the 8-frame one."""
     torch.manual_seed(0)
     model = CSG3DCT(small(PAPER)).eval()
@@ -120,57 +111,9 @@ def test_no_parameter_depends_on_the_clip():
         assert model(torch.randn(1, 3, frames, rows, columns)).shape == (1, 5)
 
 
-def inflated_twin(config: ModelConfig) -> tuple[CSG3DCT, CSG3DCT]:
-    """A network of one frame, and the same with its convolutions inflated by the mean."""
-    torch.manual_seed(0)
-    flat = CSG3DCT(
-        replace(config, stages=tuple(replace(s, frames=1) for s in config.stages))
-    ).double()
-    for module in flat.modules():
-        if isinstance(module, nn.BatchNorm3d):
-            nn.init.uniform_(module.running_var, 0.5, 2)
-            nn.init.normal_(module.running_mean, std=0.1)
-    deep = CSG3DCT(config).double()
-    wanted = deep.state_dict()
-    deep.load_state_dict(
-        {
-            name: (tensor.expand_as(wanted[name]) / (wanted[name].shape[2] / tensor.shape[2]))
-            if tensor.ndim == 5
-            else tensor
-            for name, tensor in flat.state_dict().items()
-        }
-    )
-    return flat.eval(), deep.eval()
-
-
-@pytest.mark.parametrize("padding", ["replicate", "zeros"])
-def test_a_still_clip_gets_the_answer_of_its_frame(padding):
-    """The boring-video identity, and the padding that breaks it."""
-    branch = SingleBranch(axis="space", heads=2, hidden=24)
-    config = replace(small(BASE), encoder=branch, padding=padding)
-    flat, deep = inflated_twin(config)
-    frame = torch.randn(2, 3, 1, 32, 48, dtype=torch.float64)
-    expected, answer = flat(frame), deep(frame.expand(-1, -1, 5, -1, -1))
-    error = ((answer - expected).abs().max() / expected.abs().max()).item()
-    assert error < 1e-10 if padding == "replicate" else error > 1e-2
-
-
-def test_one_class_token_in_joint_attention_is_outnumbered_by_repeated_frames():
-    flat, deep = inflated_twin(small(BASE))
-    frame = torch.randn(2, 3, 1, 32, 48, dtype=torch.float64)
-    assert (flat(frame) - deep(frame.expand(-1, -1, 5, -1, -1))).abs().max() > 1e-6
-
-
-def test_inflated_by_the_mean_it_tells_a_clip_from_a_shuffle_but_not_from_its_reverse():
-    _, deep = inflated_twin(small(PAPER))
-    clip = torch.randn(2, 3, 5, 32, 48, dtype=torch.float64)
-    torch.testing.assert_close(deep(clip), deep(clip.flip(2)))
-    assert (deep(clip) - deep(clip[:, :, [1, 0, 2, 4, 3]])).abs().max() > 1e-6
-
-
-def test_the_class_token_is_doubled_at_each_coupling_where_the_parent_does_it():
+def test_the_class_token_is_doubled_at_each_coupling_where_the_parent_does_it(small):
     for choice, gain in (("double", 2), ("single", 1)):
-        model = CSG3DCT(replace(small(PAPER), class_token=choice)).eval()
+        model = CSG3DCT(replace(small(PAPER), class_carry=choice)).eval()
         received = []
         model.blocks[1].register_forward_pre_hook(lambda _, args, to=received: to.append(args[0]))
         left = []
@@ -197,7 +140,7 @@ def test_a_clip_of_another_shape_is_refused(shape, message):
 def test_what_is_no_clip_is_refused(shape):
     """The message for those who run without checked shapes, as everybody but these tests does."""
     with pytest.raises(ValueError, match=r"a clip is \(b, 3, t, y, x\) with t at least 1: got"):
-        _check(torch.zeros(shape))
+        CSG3DCT(TINY)._check(torch.zeros(shape))
 
 
 def test_it_learns_four_clips():

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.model.intra import IntraDimension
+from csglib.model.intra import BalancedIntraDimension, IntraDimension
 from csglib.model.tokens import VideoTokens, fold
 
 AXES = ["space", "time", "joint"]
@@ -65,3 +65,19 @@ def test_a_nudge_reaches_only_its_own_axis(axis, reached):
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="heads must divide dim: got dim=8, heads=3"):
         IntraDimension(8, heads=3, hidden=8, axis="space")
+
+
+@pytest.mark.parametrize(("axis", "counts"), [("space", 1), ("time", 3), ("joint", 3)])
+def test_a_balanced_class_token_counts_once_a_frame_among_the_keys(axis, counts):
+    """The same by putting it into every sequence as often as it has frames."""
+    balanced, clip = BalancedIntraDimension(8, heads=2, hidden=11, axis=axis).double(), tokens()
+    normed = balanced.norm(fold(clip, axis))
+    context = torch.cat([normed[:, :1].expand(-1, counts, -1), normed[:, 1:]], dim=1)
+    mixed, _ = torch_attention(balanced)(normed, context, context)
+    copies = len(mixed) // 2
+    cls = clip.cls + mixed[:, :1].unflatten(0, (2, copies)).mean(1)
+    answer = balanced(clip)
+    torch.testing.assert_close(answer.cls, cls + balanced.ffn(cls))
+    if axis == "time":
+        patches = clip.patches + mixed[:, 1:].unflatten(0, (2, copies)).transpose(1, 2)
+        torch.testing.assert_close(answer.patches, patches + balanced.ffn(patches))

@@ -48,3 +48,38 @@ def test_embedding_cuts_frames_row_by_row():
     expected = torch.einsum("bcyx,dcyx->bd", corner, embed.project.weight[:, :, 0])
     torch.testing.assert_close(embedded.patches[:, 2, 3], expected + embed.project.bias)
     assert embedded.cls.shape == (2, 1, 7)
+
+
+def one_a_frame(clips=2, frames=3, patches=5, dim=7):
+    return VideoTokens(torch.randn(clips, frames, dim), torch.randn(clips, frames, patches, dim))
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_unfold_undoes_fold_with_a_class_token_a_frame(axis):
+    before = one_a_frame()
+    after = unfold(fold(before, axis), axis, like=before)
+    torch.testing.assert_close(after.cls, before.cls)
+    torch.testing.assert_close(after.patches, before.patches)
+
+
+def test_a_frames_class_token_leads_its_own_frame_and_all_lead_the_rest():
+    clip = one_a_frame(clips=2, frames=3, patches=5)
+    space, time, joint = (fold(clip, axis) for axis in AXES)
+    assert (space.shape[:2], time.shape[:2], joint.shape[:2]) == ((6, 6), (10, 6), (2, 18))
+    torch.testing.assert_close(space[3 + 2, 0], clip.cls[1, 2])
+    torch.testing.assert_close(time[5 + 4, :3], clip.cls[1])
+    torch.testing.assert_close(time[5 + 4, 3:], clip.patches[1, :, 4])
+    torch.testing.assert_close(joint[1, :3], clip.cls[1])
+
+
+def test_with_one_frame_both_readings_are_one():
+    clip = one_a_frame(frames=1)
+    for axis in AXES:
+        assert fold(clip, axis).shape[1] == {"space": 6, "time": 2, "joint": 6}[axis]
+
+
+def test_embedding_gives_every_frame_the_same_class_token_at_first():
+    embed = PatchEmbedding(channels=3, dim=7, size=4, class_tokens="frame")
+    cls = embed(torch.randn(2, 3, 5, 8, 12)).cls
+    assert cls.shape == (2, 5, 7)
+    assert (cls == embed.cls).all()

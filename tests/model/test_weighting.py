@@ -2,7 +2,14 @@ import pytest
 import torch
 
 from csglib.model.tokens import VideoTokens
-from csglib.model.weighting import EvenWeighting, LearnableWeighting
+from csglib.model.weighting import (
+    EvenWeighting,
+    LearnableWeighting,
+    RawWeighting,
+    SoftmaxWeighting,
+)
+
+LEARNABLE = [LearnableWeighting, SoftmaxWeighting, RawWeighting]
 
 
 def branches():
@@ -20,21 +27,42 @@ def test_shares_are_a_sigmoid_and_its_rest(theta):
     torch.testing.assert_close(both.patches, share * space.patches + (1 - share) * time.patches)
 
 
-def test_it_starts_even():
+def test_a_softmax_of_two_is_a_sigmoid_of_their_difference():
+    softmax, sigmoid = SoftmaxWeighting(), LearnableWeighting()
+    softmax.theta.data.copy_(torch.tensor([0.3, -1.1]))
+    sigmoid.theta.data.fill_(1.4)
+    torch.testing.assert_close(softmax.share(), sigmoid.share())
+
+
+def test_a_raw_share_is_the_number_itself_and_knows_no_bounds():
+    weigh = RawWeighting(start=1.0)
     space, time = branches()
-    torch.testing.assert_close(
-        LearnableWeighting()(space, time).patches, EvenWeighting()(space, time).patches
-    )
+    torch.testing.assert_close(weigh(space, time).patches, space.patches, rtol=0, atol=0)
+    weigh.theta.data.fill_(1.5)
+    torch.testing.assert_close(weigh(space, time).cls, 1.5 * space.cls - 0.5 * time.cls)
 
 
-def test_equal_branches_stay_as_they_are():
+@pytest.mark.parametrize("kind", LEARNABLE)
+@pytest.mark.parametrize("start", [0.5, 0.9])
+def test_it_starts_where_it_is_told_to(kind, start):
+    assert kind(start).share().item() == pytest.approx(start)
+    space, time = branches()
+    torch.testing.assert_close(kind()(space, time).patches, EvenWeighting()(space, time).patches)
+
+
+@pytest.mark.parametrize("kind", LEARNABLE)
+def test_equal_branches_stay_as_they_are(kind):
     space, _ = branches()
-    torch.testing.assert_close(LearnableWeighting()(space, space).patches, space.patches)
+    torch.testing.assert_close(kind(0.7)(space, space).patches, space.patches)
 
 
-def test_the_gradient_moves_the_share_towards_the_better_branch():
-    weigh = LearnableWeighting()
+@pytest.mark.parametrize("kind", LEARNABLE)
+def test_the_gradient_moves_the_share_towards_the_better_branch(kind):
+    weigh = kind()
     space, time = branches()
     (weigh(space, time).cls - space.cls).square().sum().backward()
-    assert weigh.theta.grad.item() < 0  # descending raises theta, and with it the spatial share
+    assert weigh.theta.grad.flatten()[0] < 0  # descending raises theta, and the spatial share
+
+
+def test_even_weighting_has_nothing_to_learn():
     assert not list(EvenWeighting().parameters())

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from csglib.data.clips import Clip, network_input
-from csglib.model.config import TINY, SingleBranch
+from csglib.model.config import AMDF, TINY, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
 from csglib.view.capture import attention_maps
 from csglib.view.class_token import class_token
@@ -106,5 +106,33 @@ def test_a_network_comes_back_in_the_mode_it_came_in():
 
 def test_a_network_without_our_attention_is_refused():
     stranger = nn.Sequential(nn.Conv3d(3, 2, 1), nn.AdaptiveAvgPool3d(1), nn.Flatten())
-    with pytest.raises(ValueError, match="Sequential ran no attention of csglib"):
+    with pytest.raises(ValueError, match=r"as csglib\.model\.csg3dct builds it: got Sequential"):
         class_token(stranger, clip_of())
+
+
+@pytest.mark.parametrize(
+    ("encoder", "branch", "leaders"),
+    [
+        (SingleBranch(axis="joint", heads=4, hidden=64), "joint", FRAMES),
+        (TINY.encoder, "time", FRAMES),
+        (TINY.encoder, "space", 1),
+        (replace(TINY.encoder, fusion="cross_inserted"), "into_space", FRAMES),
+        (replace(TINY.encoder, fusion="cross_all"), "into_time", FRAMES),
+        (replace(TINY.encoder, fusion="switched_all"), "into_time", FRAMES),
+        (replace(TINY.encoder, fusion="switched_all"), "into_space", 1),
+    ],
+)
+def test_several_class_tokens_are_shown_by_their_mean_and_never_among_the_keys(
+    encoder, branch, leaders
+):
+    """One class token a frame, in every layout of keys; place (1, 0, 3) looked up by hand."""
+    network, clip = CSG3DCT(replace(TINY, encoder=encoder, class_tokens="frame")), clip_of()
+    place = "blocks.1" + (f".{branch}" if branch != "joint" else "")
+    weights = whole_maps(network, clip)[f"{place}.attention"]
+    along = {"into_space": "joint", "into_time": "joint"}.get(branch, branch)
+    if isinstance(encoder, AMDF) and encoder.fusion == "switched_all":
+        along = branch.removeprefix("into_")
+    sequence, key = {"space": (1, 3), "time": (3, 1), "joint": (0, 13)}[along]
+    expected = weights[sequence, :, :leaders, leaders + key].mean()
+    seen = class_token(network, clip).branches[branch].maps[1, 1, 0, 3]
+    torch.testing.assert_close(seen, expected)

@@ -1,0 +1,159 @@
+"""Checkpoints of the 2D parent: which there are, how they come here, and how they are read.
+
+Source: mmpretrain's model zoo. Its files are tables of tensors in pickle's format; only tensors are
+taken from them, and no code they may hold is run.
+"""
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import torch
+from torch import Tensor
+
+from csglib.model.config import CONFORMER_S, ModelConfig, SingleBranch
+from csglib.weights import read_weights
+
+_ZOO = "https://download.openmmlab.com/mmclassification/v0/conformer"
+_ZIP, _PICKLE = b"PK", b"\x80\x02"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A public file of weights.
+
+    Attributes:
+        url: where it is; the end of its name is the start of its SHA-256.
+        config: the network it belongs to.
+    """
+
+    url: str
+    config: ModelConfig
+
+
+def _conformer(widths: tuple[int, ...]) -> ModelConfig:
+    pairs = zip(CONFORMER_S.stages, widths, strict=True)
+    return replace(CONFORMER_S, stages=tuple(replace(stage, width=width) for stage, width in pairs))
+
+
+CHECKPOINTS = {
+    "conformer-small-p16": Checkpoint(
+        f"{_ZOO}/conformer-small-p16_3rdparty_8xb128_in1k_20211206-3065dcf5.pth", CONFORMER_S
+    ),
+    "conformer-tiny-p16": Checkpoint(
+        f"{_ZOO}/conformer-tiny-p16_3rdparty_8xb128_in1k_20211206-f6860372.pth",
+        _conformer(widths=(16, 16, 32, 64, 64)),
+    ),
+    "conformer-small-p32": Checkpoint(
+        f"{_ZOO}/conformer-small-p32_8xb128_in1k_20211206-947a0816.pth",
+        replace(CONFORMER_S, patch=32),
+    ),
+    "conformer-base-p16": Checkpoint(
+        f"{_ZOO}/conformer-base-p16_3rdparty_8xb128_in1k_20211206-bfdf8637.pth",
+        replace(
+            _conformer(widths=(96, 96, 192, 384, 384)),
+            encoder=SingleBranch(axis="space", heads=9, hidden=2304),
+            dim=576,
+        ),
+    ),
+}
+"""The four Conformers of mmpretrain, trained on ImageNet-1k; the paper starts from the first kind.
+
+No licence is given for the weights apart from that of the code, Apache-2.0.
+"""
+
+
+def read_checkpoint(source: str | Path) -> Mapping[str, Tensor]:
+    """Tensors by name, from a file or one of `CHECKPOINTS`, which is downloaded once and kept.
+
+    A damaged file is found out by the checksums in it, or by the hash in its name where it has one;
+    the old format of `torch.save` and safetensors have no checksums.
+
+    Args:
+        source: a name in `CHECKPOINTS`, or a path: safetensors, or what `torch.save` wrote of
+            tensors, bare or under "state_dict" or "model".
+
+    Raises:
+        ConnectionError: it cannot be downloaded; says where to get it and where to put it.
+        ValueError: there is no such file, or it is damaged, or no table of tensors; says which.
+    """
+    path = _fetched(source) if str(source) in CHECKPOINTS else Path(source)
+    if not path.is_file():
+        raise ValueError(
+            f"{path}: there is no such file, and known by name are {', '.join(CHECKPOINTS)}"
+        )
+    _refuse_another_hash(path)
+    with path.open("rb") as file:
+        head = file.read(2)
+    if head not in (_ZIP, _PICKLE):
+        return read_weights(path)[0]
+    return unwrapped(_unpickled(path, head), path)
+
+
+def unwrapped(state: Any, source: object) -> Mapping[str, Tensor]:
+    """The tensors themselves, which training code likes to put beside other things.
+
+    Args:
+        state: what was loaded.
+        source: where from, for the message.
+
+    Raises:
+        ValueError: it is no table of tensors.
+    """
+    for wrapping in ("state_dict", "model"):
+        state = state.get(wrapping, state) if isinstance(state, Mapping) else state
+    if not isinstance(state, Mapping) or not all(torch.is_tensor(t) for t in state.values()):
+        raise ValueError(f"{source} holds no table of tensors; wanted weights of a Conformer")
+    return state
+
+
+def _fetched(name: str | Path) -> Path:
+    url = CHECKPOINTS[str(name)].url
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / url.rpartition("/")[-1]
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), _hash_in(path))
+        except URLError as error:
+            raise ConnectionError(
+                f"{name} could not be downloaded ({error.reason}). Get {url} with a browser, put "
+                f"it into {folder}, and call this again"
+            ) from error
+        except RuntimeError as error:  # the hash: nothing was kept
+            raise ValueError(f"{url} is not the file it was: {error}") from error
+    return path
+
+
+def _hash_in(path: Path) -> str | None:
+    found = re.search(r"-([0-9a-f]{8,64})\.\w+$", path.name)
+    return found[1] if found else None
+
+
+def _refuse_another_hash(path: Path) -> None:
+    wanted = _hash_in(path)
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest() if wanted else ""
+    if wanted and not found.startswith(wanted):
+        raise ValueError(
+            f"{path} is damaged or another file: its SHA-256 begins with {found[:8]}, and its name "
+            f"says {wanted}; delete it and get it again"
+        )
+
+
+def _unpickled(path: Path, head: bytes) -> Any:
+    try:
+        if head == _ZIP:
+            with zipfile.ZipFile(path) as archive:
+                if damaged := archive.testzip():  # torch.load compares no checksums
+                    raise ValueError(f"the checksum of {damaged} is wrong")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    # A damaged pickle can fail in any way at all; each of them is the file's fault.
+    except Exception as error:
+        first = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is damaged, or holds more than tensors: {first}") from error

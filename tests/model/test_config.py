@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import pytest
+
+from csglib.model.config import (
+    AMDF,
+    BASE,
+    CONFORMER_S,
+    PAPER,
+    TINY,
+    VARIANTS,
+    SingleBranch,
+    Stage,
+    _check_names,
+)
+
+
+def test_variants_are_the_papers_last_rows():
+    assert list(VARIANTS) == ["base", "swa", "ca", "csg3dct"]
+    assert VARIANTS["base"] is BASE
+    assert VARIANTS["csg3dct"] is PAPER
+    for name, fusion in (("swa", "switched"), ("ca", "cross")):
+        encoder = VARIANTS[name].encoder
+        assert (encoder.fusion, encoder.weighting) == (fusion, "even")
+        assert replace(VARIANTS[name], encoder=PAPER.encoder) == PAPER  # and differ in nothing else
+
+
+def test_strides_are_table_sis():
+    assert PAPER.strides == TINY.strides == [1, 1, 2, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weighting": "even", "share": 0.7}, 'weighting "even" has nothing to learn or to share'),
+        ({"weighting": "even", "shared_by": "network"}, 'shared_by="network"'),
+        ({"share": 1.0}, '"sigmoid" keeps shares between 0 and 1 .* share=1.0; "raw" can start'),
+        ({"weighting": "softmax", "share": 0.0}, '"softmax" keeps shares .* got share=0.0'),
+        ({"heads": 7}, "heads must divide dim"),
+    ],
+)
+def test_impossible_pairs_in_an_encoder_are_refused(change, message):
+    from csglib.model.csg3dct import CSG3DCT  # noqa: PLC0415
+
+    with pytest.raises(ValueError, match=message):
+        CSG3DCT(replace(TINY, encoder=replace(TINY.encoder, **change)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"class_tokens": "balanced"}, '"space" has one frame: nothing to balance'),
+        ({"patch": 24}, "its side is a multiple of 16: got patch=24"),
+        (
+            {"stages": (Stage(blocks=2, width=8, frames=1), *CONFORMER_S.stages[1:])},
+            "the first stage is one bottleneck of stride 1: got",
+        ),
+    ],
+)
+def test_impossible_pairs_in_a_network_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(CONFORMER_S, **change)
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        (PAPER, "class_tokens"),
+        (PAPER, "head"),
+        (PAPER, "padding"),
+        (PAPER.encoder, "fusion"),
+        (PAPER.encoder, "start"),
+        (BASE.encoder, "axis"),
+    ],
+)
+def test_an_unknown_choice_is_refused_with_those_there_are(config, field):
+    """The message for those who run without checked types, as everybody but these tests does."""
+    object.__setattr__(stranger := replace(config), field, "both")
+    with pytest.raises(ValueError, match=rf"{field} is one of \w+, .*: got 'both'"):
+        _check_names(stranger)
+
+
+def test_known_choices_are_accepted():
+    for config in (PAPER, PAPER.encoder, BASE.encoder):
+        _check_names(config)
+    assert isinstance(PAPER.encoder, AMDF)
+    assert isinstance(BASE.encoder, SingleBranch)
