@@ -13,9 +13,9 @@ from torch import Tensor
 
 from csglib.course.exercise import Arguments, Mistake
 
-_MANY = 20  # times as many draws as were asked for, so that the chance left is the answer's own
+_MANY = 40_000  # draws, so that the chance that is left is the answer's own
 _ENOUGH = 1_000  # draws from which one mistake can be told from another
-_NEAR = 0.05  # of the interval's width
+_NEAR = 0.06  # of the interval's width
 _TINY = 1e-4
 _TAIL = 0.025
 
@@ -40,9 +40,10 @@ def fault(
         patients: whose each clip is.
         draws: how many the interval comes from: the fewer, the more chance is allowed for.
     """
-    accuracy = _accuracy(correct, patients, _MANY * draws, 1)
-    # Of `draws`, so many lie below the percentile 2.5, give or take four standard errors.
-    off = 4 * math.sqrt(_TAIL * (1 - _TAIL) / draws)
+    accuracy = _accuracy(correct, patients, _MANY, 1)
+    # How far the share of draws beyond an end may be off, in standard errors; few draws are not
+    # there to tell intervals apart, and their tails are longer than normal ones.
+    off = (4 if draws >= _ENOUGH else 6) * math.sqrt(_TAIL * (1 - _TAIL) / draws)
     tails = torch.tensor([_TAIL - off, _TAIL + off, 1 - _TAIL - off, 1 - _TAIL + off]).clamp(0, 1)
     lowest, low, high, highest = accuracy.quantile(tails.to(accuracy)).tolist()
     if (
@@ -50,8 +51,8 @@ def fault(
         and high - _TINY <= interval[1] <= highest + _TINY
     ):
         return None
-    if draws >= _ENOUGH and (says := _known(interval, (correct, patients, 10 * draws, 2))):
-        return says
+    if draws >= _ENOUGH and (says := _known(interval, (correct, patients, _MANY, 2))):
+        return f"judging by where the interval lies, {says}"
     low, high = _between(accuracy)
     came = f"({interval[0]:.3f}, {interval[1]:.3f})"
     narrow = ", far too narrow" if interval[1] - interval[0] < 0.2 * (high - low) else ""
@@ -76,9 +77,9 @@ def _tally(correct: Tensor, patients: Sequence[str]) -> tuple[Tensor, Tensor]:
     return torch.bincount(owner, correct.double()), torch.bincount(owner).double()
 
 
-def _draw(count: int, draws: int, seed: int) -> Tensor:
+def _draw(count: int, draws: int, seed: int, size: int | None = None) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(count, (draws, count), generator=generator)
+    return torch.randint(count, (draws, size or count), generator=generator)
 
 
 def _between(accuracy: Tensor, tail: float = _TAIL) -> tuple[float, float]:
@@ -97,35 +98,9 @@ def _by_clip(correct: Tensor, _: Sequence[str], draws: int, seed: int) -> tuple[
     return _between(correct.double()[_draw(len(correct), draws, seed)].mean(1))
 
 
-def _ninety(correct: Tensor, patients: Sequence[str], draws: int, seed: int) -> tuple[float, float]:
-    return _between(_accuracy(correct, patients, draws, seed), tail=0.05)
-
-
-def _ninety_nine(
-    correct: Tensor, patients: Sequence[str], draws: int, seed: int
-) -> tuple[float, float]:
-    return _between(_accuracy(correct, patients, draws, seed), tail=0.005)
-
-
-def _normal(correct: Tensor, patients: Sequence[str], draws: int, seed: int) -> tuple[float, float]:
-    accuracy = _accuracy(correct, patients, draws, seed)
-    mean, spread = float(accuracy.mean()), float(accuracy.std(correction=0))
-    return mean - 1.96 * spread, mean + 1.96 * spread
-
-
-def _of_the_mean(
-    correct: Tensor, patients: Sequence[str], draws: int, seed: int
-) -> tuple[float, float]:
-    accuracy = _accuracy(correct, patients, draws, seed)
-    mean, spread = float(accuracy.mean()), float(accuracy.std(correction=0)) / draws**0.5
-    return mean - 1.96 * spread, mean + 1.96 * spread
-
-
-def _extremes(
-    correct: Tensor, patients: Sequence[str], draws: int, seed: int
-) -> tuple[float, float]:
-    accuracy = _accuracy(correct, patients, draws, seed)
-    return float(accuracy.min()), float(accuracy.max())
+def _around_the_mean(accuracy: Tensor, spreads: float) -> tuple[float, float]:
+    off = spreads * float(accuracy.std(correction=0))
+    return float(accuracy.mean()) - off, float(accuracy.mean()) + off
 
 
 def _patient_means(
@@ -158,6 +133,24 @@ def _one_clip_each(
     return _between(torch.bernoulli(chances, generator=generator).mean(1))
 
 
+def _too_many(
+    correct: Tensor, patients: Sequence[str], draws: int, seed: int
+) -> tuple[float, float]:
+    right, clips = _tally(correct, patients)
+    drawn = _draw(len(clips), draws, seed, size=len(patients))
+    return _between(right[drawn].sum(1) / clips[drawn].sum(1))
+
+
+def _often_with_many_clips(
+    correct: Tensor, patients: Sequence[str], draws: int, seed: int
+) -> tuple[float, float]:
+    right, clips = _tally(correct, patients)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.multinomial(clips, draws * len(clips), replacement=True, generator=generator)
+    drawn = drawn.view(draws, len(clips))
+    return _between(right[drawn].sum(1) / clips[drawn].sum(1))
+
+
 def _no_replacement(
     correct: Tensor, _: Sequence[str], draws: int, seed: int
 ) -> tuple[float, float]:
@@ -168,15 +161,15 @@ def _no_replacement(
 BOOTSTRAP = (
     Mistake(
         _by_clip,
-        "you drew clips, as if each were somebody new. Clips of one patient are right or wrong "
+        "you took clips as if each were somebody new. Clips of one patient are right or wrong "
         "together, so the interval comes out too narrow: draw patients, with all their clips.",
     ),
     Mistake(
-        _ninety,
+        lambda *given: _between(_accuracy(*given), tail=0.05),
         "5 % are cut off at each end: a 90 % interval. For 95 % it is 2.5 % at each end.",
     ),
     Mistake(
-        _ninety_nine,
+        lambda *given: _between(_accuracy(*given), tail=0.005),
         "0.5 % are cut off at each end: a 99 % interval. For 95 % it is 2.5 % at each end.",
     ),
     Mistake(
@@ -185,12 +178,14 @@ BOOTSTRAP = (
         "same clips again. A patient may be drawn twice, or not at all.",
     ),
     Mistake(
-        _of_the_mean,
+        lambda correct, patients, draws, seed: _around_the_mean(
+            _accuracy(correct, patients, draws, seed), 1.96 / draws**0.5
+        ),
         "you divided the spread by the root of `draws`: that says how well the mean of the draws "
         "is known, and more draws would make the network better known. Take percentiles.",
     ),
     Mistake(
-        _normal,
+        lambda *given: _around_the_mean(_accuracy(*given), 1.96),
         "this is mean +- 1.96 spreads. Near 0 and 1 accuracies are not spread evenly, and it may "
         "even pass 1: take the percentiles 2.5 and 97.5 of the draws.",
     ),
@@ -205,6 +200,16 @@ BOOTSTRAP = (
         "a draw is a list with repeats, not a set.",
     ),
     Mistake(
+        _too_many,
+        "each draw holds as many patients as there are clips: so large a study was not made, and "
+        "the interval comes out too narrow. Draw as many patients as there are patients.",
+    ),
+    Mistake(
+        _often_with_many_clips,
+        "you drew from the list of clips' patients, in which a patient with many clips stands "
+        "many times. Draw from the list of patients, each there once.",
+    ),
+    Mistake(
         _fixed_number,
         "you divided by the number of clips there are; a draw may hold more or fewer. Divide by "
         "the clips in the draw.",
@@ -214,7 +219,7 @@ BOOTSTRAP = (
         "you took one clip of each drawn patient; a patient comes with all clips.",
     ),
     Mistake(
-        _extremes,
+        lambda *given: _between(_accuracy(*given), tail=0.0),
         "these are the lowest and the highest draw, and they drift apart the more you draw. "
         "Take the percentiles 2.5 and 97.5.",
     ),
