@@ -64,7 +64,7 @@ def _maps(generator: Generator) -> list[Arguments]:
 
 def _heats(generator: Generator) -> list[Arguments]:
     def drawn(*shape: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-        heat = torch.rand(shape, generator=generator, dtype=dtype) ** 3 * 7
+        heat = torch.rand(shape, generator=generator, dtype=dtype) ** 3 * 7 + 0.5
         return heat, torch.rand(shape, generator=generator) < 0.3
 
     heat, mask = drawn(3, 5, 7)
