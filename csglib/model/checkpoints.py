@@ -120,10 +120,10 @@ def _fetched(name: str | Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(url, str(path), _hash_in(path))
-        except URLError as error:
+        except (URLError, TimeoutError, ConnectionError) as error:
             raise ConnectionError(
-                f"{name} could not be downloaded ({error.reason}). Get {url} with a browser, put "
-                f"it into {folder}, and call this again"
+                f"{name} could not be downloaded ({error}). Get {url} with a browser, put it into "
+                f"{folder}, and call this again"
             ) from error
         except RuntimeError as error:  # the hash: nothing was kept
             raise ValueError(f"{url} is not the file it was: {error}") from error

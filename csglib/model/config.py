@@ -130,9 +130,11 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _check_names(self)
-        first, *_ = self.stages
-        if (first.blocks, first.stride, first.last_stride) != (1, 1, 1):
+        first, *_, last = self.stages
+        if (first.blocks, first.stride) != (1, 1):
             raise ValueError(f"the first stage is one bottleneck of stride 1: got {first}")
+        if any(stage.last_stride > 1 for stage in self.stages if stage is not last):
+            raise ValueError("only the last stage may stride as it is left, for there tokens end")
         finest = STEM_STRIDE * self.strides[-1]
         if self.patch % finest:
             raise ValueError(

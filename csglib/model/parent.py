@@ -90,7 +90,15 @@ def ours_of(wanted: Mapping[str, Tensor]) -> dict[str, str]:
 
     Args:
         wanted: the state dict of that network.
+
+    Raises:
+        ValueError: it is no network of ours.
     """
+    if "embed.cls" not in wanted:
+        raise ValueError(
+            f"a network made by csglib.model.csg3dct is wanted: got one of {len(wanted)} tensors, "
+            f"{', '.join([*wanted][:3])} ..."
+        )
     blocks = 1 + max(int(name.split(".")[1]) for name in wanted if name.startswith("blocks."))
     branch = "space." if any(name.startswith("blocks.0.space.") for name in wanted) else ""
     leaves: dict[str, set[str]] = {}

@@ -111,6 +111,11 @@ def test_a_larger_conformer_is_called_what_it_is(narrow, weights):
         load_conformer(CSG3DCT(wider), weights)
 
 
+def test_another_kind_of_network_takes_nothing(weights):
+    with pytest.raises(ValueError, match=r"csg3dct is wanted: got one of 2 tensors, weight, bias"):
+        load_conformer(torch.nn.Linear(2, 2), weights)
+
+
 class Code:
     def __reduce__(self):
         return print, ("this ran",)

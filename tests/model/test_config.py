@@ -55,6 +55,10 @@ def test_impossible_pairs_in_an_encoder_are_refused(change, message):
             {"stages": (Stage(blocks=2, width=8, frames=1), *CONFORMER_S.stages[1:])},
             "the first stage is one bottleneck of stride 1: got",
         ),
+        (
+            {"stages": (CONFORMER_S.stages[0], *CONFORMER_S.stages[:0:-1])},
+            "only the last stage may stride as it is left",
+        ),
     ],
 )
 def test_impossible_pairs_in_a_network_are_refused(change, message):
