@@ -119,8 +119,8 @@ SHARE = Exercise(
     "heat score?",
     plan="1. The share of the heat: heat[mask].sum() / heat.sum().\n"
     "2. The share of the volume: mask.float().mean().\n3. The one divided by the other.",
-    insight="1 is what chance gives, whatever the size of the mask; so maps of different networks "
-    "and clips can be compared, and a map that is even everywhere earns nothing.",
+    insight="1 is what an even map gets, whatever the size of the mask; so maps of different "
+    "networks and clips can be compared, and chance earns nothing.",
 )
 
 EXERCISES = (MAPS, ROLLOUT, SHARE)
