@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from csglib.course import check
+from csglib.course import check, running
 from csglib.course.chapter_08 import confusion, macro_f1, patient_bootstrap
 
 
@@ -160,13 +160,19 @@ def interval_by_torch(correct, patients, draws, seed):
         ("8.3", interval_by_numpy),
         ("8.3", interval_by_plain_python),
         ("8.3", interval_by_counts),
-        pytest.param("8.3", interval_by_slow_loops, marks=pytest.mark.slow),
         ("8.3", interval_by_torch),
     ],
 )
 def test_right_answers_in_several_styles_pass(number, right):
     with torch.random.fork_rng():
         verdict = check(number, right)
+    assert verdict.passed, verdict
+
+
+@pytest.mark.slow
+def test_slow_loops_are_right_too(monkeypatch):
+    monkeypatch.setattr(running, "SECONDS", 60)  # the machine may be busy with other tests
+    verdict = check("8.3", interval_by_slow_loops)
     assert verdict.passed, verdict
 
 
