@@ -2,5 +2,6 @@
 
 from csglib.course.checking import check, mine
 from csglib.course.hints import hint
+from csglib.course.record import progress, start_over
 
-__all__ = ["check", "hint", "mine"]
+__all__ = ["check", "hint", "mine", "progress", "start_over"]

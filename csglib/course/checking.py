@@ -16,6 +16,7 @@ from csglib.course.book import find
 from csglib.course.comparing import compare
 from csglib.course.exercise import Arguments, Exercise
 from csglib.course.markup import html
+from csglib.course.record import remember
 from csglib.course.running import run
 
 _SEED = 5  # the same inputs at each check, so that a message can be acted on
@@ -54,7 +55,8 @@ class Verdict:
 def check(number: str, function: object) -> Verdict:
     """Try a function on the inputs of an exercise.
 
-    It may do what it likes: never end, raise, change its input. The verdict says so.
+    It may do what it likes: never end, raise, change its input. The verdict says so. A right one is
+    noted in the reader's progress.
 
     Args:
         number: the exercise, for instance "1.2".
@@ -70,7 +72,8 @@ def check(number: str, function: object) -> Verdict:
     elif not (trouble := _other_arguments(exercise, function)):
         trouble, printed = _try(exercise, function)
     if trouble is None:
-        return Verdict(True, f"Exercise {number} passed. {exercise.insight}", printed)
+        said = (f"Exercise {number} passed.", exercise.insight, remember(number))
+        return Verdict(True, " ".join(filter(None, said)), printed)
     return Verdict(False, f"Exercise {number}, not yet: {trouble}", printed)
 
 
