@@ -1,0 +1,224 @@
+"""The switchboard in a bare page: every wire by mouse and by keys, numbers against torch."""
+
+import base64
+import io
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+import csglib
+from csglib.data.clips import resample
+from csglib.data.readers import read_clip
+from csglib.view.widgets import Switchboard
+from csglib.view.widgets.base import MAGNITUDE, SIGNED
+from csglib.view.widgets.switchboard import WIRINGS, two_branches, wired
+
+pytestmark = pytest.mark.browser
+
+SAMPLES = Path(csglib.__file__).parents[1] / "data_samples"
+WIRES = ("query", "key", "value")
+
+
+@pytest.fixture
+def clip():
+    large = read_clip(SAMPLES / "severe_borderline_type_II.npz")
+    return resample(large, frames=4, size=128)
+
+
+@pytest.fixture
+def shown(mount, clip):
+    return mount(Switchboard(clip))
+
+
+def traits(shown, *names):
+    return shown.evaluate("({ model }, names) => names.map((name) => model.get(name))", list(names))
+
+
+def put(shown, **traits):
+    """Set traits as the kernel would, and wait until they are drawn."""
+    shown.evaluate(
+        """({ model }, traits) => {
+          for (const [name, value] of Object.entries(traits)) model.set(name, value);
+          return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+        }""",
+        traits,
+    )
+
+
+def wire(shown, wiring, **traits):
+    put(shown, **dict(zip(WIRES, wiring.split(), strict=True)), **traits)
+
+
+def pixels(canvas):
+    url = canvas.evaluate("(canvas) => canvas.toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))[..., :3]
+
+
+def test_the_page_computes_what_torch_computes(shown, clip):
+    offers = two_branches(clip)
+    branches = [[offer.query, offer.key, offer.value] for offer in offers.values()]
+    for asks, answers, gives in itertools.product((0, 1), repeat=3):
+        parts = branches[asks][0], branches[answers][1], branches[gives][2]
+        found = shown.evaluate(
+            """({ es }, parts) => {
+              const { weights, answer } = es.attend(...parts);
+              return [[...weights], [...answer]];
+            }""",
+            [part.flatten().tolist() for part in parts],
+        )
+        sides = tuple(("own", "other")[place] for place in (asks, answers, gives))
+        for ours, theirs in zip(found, wired(offers, "space", sides), strict=True):
+            np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("target", ["space", "time"])
+@pytest.mark.parametrize("wiring", WIRINGS)
+def test_the_sentence_names_the_wiring_and_its_answer(shown, page, clip, wiring, target):
+    wire(shown, wiring, target=target, guess="own own own")
+    other = {"space": "time", "time": "space"}[target]
+    _, answer = wired(two_branches(clip), target, tuple(wiring.split()))
+    said = page.locator(".csg-sentence")
+    expect(said).to_contain_text(WIRINGS[wiring].format(own=target, other=other))
+    for feature, number in zip(("brightness", "difference"), answer.tolist(), strict=True):
+        expect(said).to_contain_text(f"{feature} {number:+.2f}".replace("-", "\N{MINUS SIGN}"))
+    assert said.get_attribute("aria-live") == "polite"
+    query, key, value = (target if side == "own" else other for side in wiring.split())
+    formula = f"answer{target} = softmax( Q{query} · K{key}T / √2 ) V{value}"
+    expect(page.locator(".csg-formula")).to_have_text(formula)
+
+
+def test_the_map_lies_over_the_frames_and_the_values_below(shown, page, clip):
+    wire(shown, "other other own", guess="own own own")
+    offers = two_branches(clip)
+    look, _ = wired(offers, "space", ("other", "other", "own"))
+    levels = np.rint(255 * (look / look.max()).numpy().reshape(4, 8, 8)).astype(int)
+    veil = np.kron(MAGNITUDE(levels[2], bytes=True)[..., :3], np.ones((16, 16, 1)))
+    expected = 0.45 * clip.frames[2][..., None] + 0.55 * veil
+    found = pixels(page.get_by_label("the map, frame 3", exact=True))
+    assert np.abs(found - expected).max() < 4
+    seen = offers["space"].value[:, 0].numpy().reshape(4, 8, 8)[2]
+    colours = SIGNED(np.rint(127.5 * (1 + np.clip(seen / 3, -1, 1))).astype(int), bytes=True)
+    canvas = pixels(page.get_by_label("brightness, frame 3", exact=True)).astype(int)
+    marked = levels[2] > 127
+    assert marked.any()
+    white = (canvas[::16, 8::16] == 255).all(axis=-1)  # upper edges, shared with the patch above
+    np.testing.assert_array_equal(white[1:], marked[1:] | marked[:-1])
+    found = canvas[8::16, 8::16]
+    near = np.abs(found - colours[..., :3])  # a value half way between two levels may be either
+    assert near.max() < 6
+
+
+def test_wires_are_moved_by_clicks(shown, page):
+    page.get_by_role("radio", name="Q of time").click()
+    page.get_by_role("radio", name="K of time").click()
+    assert traits(shown, *WIRES) == ["other", "other", "own"]
+    page.get_by_role("radio", name="K of space").click()
+    page.get_by_text("who gives?").click()  # in the middle: flips
+    assert traits(shown, *WIRES) == ["other", "own", "other"]
+    expect(page.get_by_role("radio", name="V of time")).to_be_checked()
+    expect(page.get_by_role("radio", name="V of space")).not_to_be_checked()
+
+
+def test_wires_are_moved_by_dragging(shown, page):
+    box = page.get_by_text("who asks?").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for by, side in ((60, "other"), (-60, "own"), (-60, "own")):
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + by, y)
+        page.mouse.up()
+        assert traits(shown, "query") == [side]
+
+
+def test_wires_are_moved_by_arrow_keys_in_a_page_that_takes_all_keys(shown, page):
+    page.evaluate(
+        """() => {
+          window.stolen = [];
+          document.addEventListener("keydown", (event) => {
+            window.stolen.push(event.key);
+            event.preventDefault();
+            event.stopPropagation();
+          }, { capture: true });
+        }"""
+    )
+    page.get_by_role("radio", name="Q of space").focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowRight", "ArrowDown", "ArrowDown", "Space"):
+        page.keyboard.press(key)
+    assert traits(shown, *WIRES) == ["other", "other", "other"]
+    expect(page.get_by_role("radio", name="V of time")).to_be_focused()
+    for key in ("ArrowLeft", "ArrowUp", "ArrowUp", "ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    assert traits(shown, *WIRES) == ["own", "other", "own"]
+    expect(page.get_by_role("radio", name="Q of space")).to_be_focused()
+    assert page.evaluate("window.stolen") == []
+
+
+def test_each_socket_is_one_stop_of_the_tab_key(shown, page):
+    page.get_by_role("radio", name="space", exact=True).focus()
+    stops = []
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate("document.activeElement.textContent"))
+    assert stops == ["Q of space", "K of space", "V of space", "This is SWA"]
+
+
+def test_what_it_looks_at_waits_for_a_guess(shown, page):
+    sentence, pictures = page.locator(".csg-sentence"), page.get_by_label("the map, frame 1")
+    expect(pictures).to_be_hidden()
+    expect(sentence).to_have_text("Its name and what it looks at wait for your guess.")
+    page.get_by_role("radio", name="K of time").click()
+    page.get_by_role("radio", name="V of time").click()
+    page.get_by_role("button", name="This is SWA").click()
+    expect(pictures).to_be_visible()
+    assert traits(shown, "guess") == ["own other other"]
+    expect(sentence).to_contain_text("Not SWA. CA, cross attention")
+    page.get_by_role("button", name="Hide and guess again").click()
+    expect(pictures).to_be_hidden()
+    wire(shown, "other other own")
+    page.get_by_role("button", name="This is SWA").click()
+    expect(sentence).to_contain_text("Right. SWA, switched attention: the map is time's")
+    page.get_by_role("radio", name="Q of space").click()
+    # nobody has taken this one for SWA, so nobody is judged
+    expect(sentence).to_contain_text("Neither: space's question")
+
+
+def test_the_wires_stay_with_their_roles_when_the_target_changes(shown, page):
+    wire(shown, "other other own", guess="other other own")
+    page.get_by_role("radio", name="time", exact=True).check()
+    assert traits(shown, "target", *WIRES) == ["time", "other", "other", "own"]
+    expect(page.get_by_role("radio", name="Q of space")).to_be_checked()
+    expect(page.get_by_role("radio", name="V of time")).to_be_checked()
+    expect(page.locator(".csg-heads")).to_have_text("target: timecomplement: space")
+
+
+def test_it_goes_as_it_came_and_asks_nobody(shown, page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    wire(shown, "own other other", guess="own own own")
+    shown.evaluate("({ close }) => close()")
+    assert page.locator(".csg").count() == 0
+    assert shown.evaluate("({ model }) => model.listeners()") == 0
+    assert asked == []
+
+
+def test_every_control_has_a_name_and_a_size_for_fingers(shown, page):
+    for control in page.locator("[role=radio], button:visible, label").all():
+        assert control.inner_text().strip()
+        box = control.bounding_box()
+        assert min(box["width"], box["height"]) >= 24
+
+
+@pytest.mark.parametrize("width", [1000, 620])
+def test_it_fits_a_page(shown, page, screenshots, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.screenshot(path=screenshots / f"switchboard_asked_{width}.png")
+    wire(shown, "other other own", guess="other other own")
+    page.screenshot(path=screenshots / f"switchboard_{width}.png")
+    inside = page.evaluate(
+        "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
+    assert inside
