@@ -122,8 +122,11 @@ class TokenExplorer(LiveFigure):
         met = set(stands[slots.any(axis=1)].ravel().tolist())
         figure = Figure(figsize=(9, 1.7 + (4.8 if self.axis == "time" else 2.6)))
         figure.set_layout_engine("constrained")
-        folded = ", by reshape alone" if self.order == "reshaped" else ""
-        figure.suptitle(f"token {self.token}, attention along {self.axis}{folded}", fontsize=11)
+        folded = ", sequences by reshape alone" if self.order == "reshaped" else ""
+        figure.suptitle(
+            f"token {self.token} (orange) and those it meets (blue): {self.axis}{folded}",
+            fontsize=11,
+        )
         above, below = figure.subfigures(
             2, 1, squeeze=False, height_ratios=[1, 3 if self.axis == "time" else 2]
         )[:, 0]
@@ -156,7 +159,7 @@ class TokenExplorer(LiveFigure):
         lines, length = cells.shape[:2]
         picture = cells.swapaxes(1, 2).reshape(lines * PATCH, length * PATCH)
         axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
-        axes.set(xticks=[], yticks=[], ylabel=f"{len(stands)} sequence(s)")
+        axes.set(xticks=[], yticks=[], ylabel="sequences" if len(stands) > 1 else "one sequence")
         for line in range(1 if self.axis == "joint" else lines):
             axes.text(7.5, line * PATCH + 7.5, "C", color="white", ha="center", va="center")
         for group, place in np.argwhere(slots):
@@ -167,5 +170,5 @@ class TokenExplorer(LiveFigure):
             _outline(axes, (column * PATCH - 0.5, line * PATCH - 0.5), CHOSEN, 3)
 
 
-def _outline(axes: Axes, corner: tuple[float, float], colour: str, width: float) -> None:
+def _outline(axes: Axes, corner: tuple[float, float], colour: str, width: int) -> None:
     axes.add_patch(Rectangle(corner, PATCH, PATCH, fill=False, edgecolor=colour, linewidth=width))
