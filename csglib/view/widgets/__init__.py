@@ -3,5 +3,6 @@
 from csglib.view.widgets.explorer import AttentionExplorer
 from csglib.view.widgets.self_test import SelfTest
 from csglib.view.widgets.time_stretch import TimeStretch
+from csglib.view.widgets.token_explorer import TokenExplorer
 
-__all__ = ["AttentionExplorer", "SelfTest", "TimeStretch"]
+__all__ = ["AttentionExplorer", "SelfTest", "TimeStretch", "TokenExplorer"]
