@@ -133,7 +133,8 @@ def _learn(
     for batch in batches:
         clips = fabric.to_device(network_input(batch.frames))
         grades = fabric.to_device(torch.from_numpy(batch.grades))
-        votes = _votes(network, clips)
+        with fabric.autocast():  # a call of anything but `forward` is not seen by Fabric
+            votes = _votes(network, clips).float()
         loss = F.cross_entropy(votes.flatten(0, 1), grades.repeat(len(votes)))
         if not torch.isfinite(loss):
             raise FloatingPointError(

@@ -217,27 +217,38 @@ def test_a_damaged_resume_file_is_named(tmp_path):
 
 
 class TwoJudges(nn.Module):
-    """Two judges of unlike mind about two clips."""
+    """Of a bright clip one judge thinks 2 for grade 1, the other 1 for grade 0; else nothing."""
 
     def __init__(self):
         super().__init__()
-        self.opinions = nn.Parameter(torch.tensor([[[2.0, 0.0]] * 2, [[0.0, 1.0]] * 2]))
+        self.opinions = nn.Parameter(torch.tensor([[0.0, 2.0], [1.0, 0.0]]))
+        self.narrow = []  # whether each training step calculated in the plan's precision
 
     def votes(self, clip):
-        return self.opinions + clip.new_zeros(1)
+        if self.training:
+            self.narrow.append(torch.is_autocast_enabled("cpu"))
+        mean = clip.mean((1, 2, 3, 4))
+        bright = (mean > mean.mean()).float()
+        return self.opinions[:, None] * bright[:, None]
 
     def forward(self, clip):
         return self.votes(clip).sum(0)
 
 
 def test_the_loss_of_several_judges_is_the_mean_of_theirs(tmp_path):
-    """By hand: one is right with a share of e^2 / (e^2 + 1), the other with 1 / (1 + e)."""
-    train = clips(2)
-    train.grades[:] = 0
-    [epoch] = fit(TwoJudges(), train, clips(2, who="b"), plan(tmp_path, epochs=1, batch=2))
-    one, other = math.log(1 + math.exp(-2)), math.log(1 + math.exp(1))
-    assert epoch.train_loss == pytest.approx((one + other) / 2, abs=1e-6)
+    """By hand, of a dark clip of grade 0 and a bright one of grade 1, in whichever order."""
+    train = plan(tmp_path, epochs=1, batch=2)
+    [epoch] = fit(TwoJudges(), clips(2), clips(2, who="b"), train)
+    bright = math.log(1 + math.exp(-2)) + math.log(1 + math.exp(1))
+    assert epoch.train_loss == pytest.approx((2 * math.log(2) + bright) / 4, abs=1e-6)
     assert epoch.train_accuracy == 1.0  # the sum of their logits is right
+
+
+def test_judges_calculate_in_the_plans_precision(tmp_path):
+    judges = TwoJudges()
+    train = plan(tmp_path, epochs=1, precision="bf16-mixed")
+    list(fit(judges, clips(2), clips(2, who="b"), train))
+    assert judges.narrow == [True]
 
 
 def test_a_share_of_the_whole_network_is_saved_and_resumed(tmp_path):

@@ -19,6 +19,7 @@ from csglib.course.markup import html
 from csglib.course.record import remember
 from csglib.course.running import run
 
+_ITEMS_SHOWN = 8  # of a list, in a message
 _SEED = 5  # the same inputs at each check, so that a message can be acted on
 
 
@@ -148,6 +149,12 @@ def _sentence(exercise: Exercise, clause: str, arguments: Arguments) -> str:
 
 
 def _named(name: str, value: object) -> str:
+    """An input, short enough for a sentence."""
     if isinstance(value, Tensor):
-        return f"{name} of shape {tuple(value.shape)}"
+        shown = f" of shape {tuple(value.shape)}" if value.ndim else f" = {value.item():.4g}"
+        return f"{name}{shown}"
+    if isinstance(value, list) and value and isinstance(value[0], Tensor):
+        return f"{name}, {len(value)} tensors of shape {tuple(value[0].shape)}"
+    if isinstance(value, list) and len(value) > _ITEMS_SHOWN:
+        return f"{name}, a list of {len(value)}: {value[0]!r}, {value[1]!r}, ..."
     return f"{name} = {value!r}"

@@ -2,16 +2,19 @@
 
 Not in the paper: part of the course. The file holds numbers of exercises and nothing of the
 answers; it stays on this machine, and to delete it is to start over.
+The environment variable CSGLIB_PROGRESS names another file.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from csglib.atomic import replacing
 from csglib.course.book import chapters, exercises_of
 
-FILE = Path("progress.json")  # where a notebook's kernel starts: in its own folder
+# Without another word, where a notebook's kernel starts: in its own folder.
+FILE = Path(os.environ.get("CSGLIB_PROGRESS", "progress.json"))
 TITLES = {
     0: "Start here",
     1: "Inflation",

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from csglib.course import check, mine, running
+from csglib.course.checking import _named
 
 
 def inflate(kernel, frames):
@@ -273,3 +274,18 @@ def test_an_unknown_number_is_told(number, message):
 def test_numpy_numbers_are_whole_numbers():
     assert check("1.3", lambda frames: np.int64(frames // 2)).passed
     assert check("1.3", lambda frames: torch.tensor(frames // 2)).passed
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (torch.zeros(2, 3), "x of shape (2, 3)"),
+        (torch.tensor(0.25), "x = 0.25"),
+        ([torch.zeros(2, 3)] * 4, "x, 4 tensors of shape (2, 3)"),
+        (["p1", "p2"], "x = ['p1', 'p2']"),
+        ([f"p{place}" for place in range(99)], "x, a list of 99: 'p0', 'p1', ..."),
+        ((1, 2), "x = (1, 2)"),
+    ],
+)
+def test_an_input_is_named_shortly(value, words):
+    assert _named("x", value) == words

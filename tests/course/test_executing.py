@@ -82,3 +82,14 @@ def test_what_somebody_saved_meanwhile_is_kept(tmp_path):
     with pytest.raises(ValueError, match=r"one.ipynb was saved by somebody else while it ran"):
         execute(path)
     assert path.read_text() == "mine"
+
+
+@pytest.mark.slow
+def test_nobodys_progress_is_shown_or_touched(tmp_path):
+    """The reader's own file, beside the notebook."""
+    path = save(tmp_path / "here" / "one.ipynb", "from csglib.course import progress\nprogress()")
+    mine = path.with_name("progress.json")
+    mine.write_text('{"solved": ["0.1"]}')
+    main([str(path)])
+    assert "\u2713" not in nbformat.read(path, as_version=4).cells[1].outputs[0].data["text/plain"]
+    assert mine.read_text() == '{"solved": ["0.1"]}'

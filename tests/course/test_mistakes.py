@@ -33,3 +33,11 @@ def test_the_reference_passes_and_cases_are_drawn_alike_each_time(exercise):
     cases = [exercise.cases(torch.Generator().manual_seed(5)) for _ in range(2)]
     assert len(cases[0]) > 1
     assert all(compare(one, other) is None for one, other in zip(*cases, strict=True))
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
+def test_every_mistake_can_be_made_on_every_case(exercise):
+    """A mistake that raises on an odd case would take the check down with it."""
+    for given in exercise.cases(torch.Generator().manual_seed(5)):
+        for mistake in exercise.mistakes:
+            mistake.function(*given)
