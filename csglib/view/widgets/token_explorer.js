@@ -104,7 +104,11 @@ function render({ model, el }) {
   const last = frames * sizes.patches;
   let pointed = null; // the slot under the mouse
   const view = (token) => encounter(token, desk.get("axis"), desk.get("order"), sizes);
-  const choose = (token) => desk.put("token", token);
+  const choose = (token) => {
+    pointed = null; // a resting mouse would hide what a key did
+    desk.put("token", token);
+    draw();
+  };
   const step = (direction, by) => () => {
     const token = desk.get("token");
     const inFrames = clip.canvas.matches(":focus");

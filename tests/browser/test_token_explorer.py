@@ -1,0 +1,275 @@
+"""The token explorer in a bare page: every control by mouse, finger and key, against numpy."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from csglib.data.clips import Clip
+from csglib.view.widgets.token_explorer import TokenExplorer, lineup
+
+pytestmark = pytest.mark.browser
+
+FRAMES, ROWS, COLUMNS = 8, 4, 4
+PATCHES = ROWS * COLUMNS
+
+
+def token(frame, row, column):
+    """Its number; all counted from 1, as the page says them."""
+    return 1 + (frame - 1) * PATCHES + (row - 1) * COLUMNS + column - 1
+
+
+@pytest.fixture
+def explorer():
+    grey = np.random.default_rng(5).integers(0, 256, (FRAMES, 64, 64), dtype=np.uint8)
+    return TokenExplorer(Clip(frames=grey, patient="nobody"))
+
+
+@pytest.fixture
+def shown(mount, explorer):
+    return mount(explorer)
+
+
+@pytest.fixture
+def pictured(page):
+    return page.get_by_role("slider", name="Patch, in the frames")
+
+
+@pytest.fixture
+def listed(page):
+    return page.get_by_role("slider", name="Token, in its sequence")
+
+
+@pytest.fixture
+def sentence(page):
+    return page.locator(".csg-sentence")
+
+
+def trait(shown, name):
+    return shown.evaluate("({ model }, name) => model.get(name)", name)
+
+
+def on_patch(pictured, frame, row, column):
+    """The middle of a patch; frames are 12 canvas pixels apart."""
+    box = pictured.bounding_box()
+    across = pictured.evaluate("(canvas) => canvas.width")
+    side = (across + 12) / FRAMES - 12
+    x = (frame - 1) * (side + 12) + (column - 0.5) * side / COLUMNS
+    return {"x": x / across * box["width"], "y": (row - 0.5) / ROWS * box["height"]}
+
+
+def pixels(canvas):
+    url = canvas.evaluate("(canvas) => canvas.toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))[..., :3]
+
+
+def enlarged(page):
+    return pixels(page.get_by_label("The patch, enlarged"))[..., 0]
+
+
+@pytest.mark.parametrize("order", ["transposed", "reshaped"])
+@pytest.mark.parametrize("axis", ["space", "time", "joint"])
+def test_the_page_lines_up_as_the_library_does(shown, axis, order):
+    for frames, patches in ((3, 5), (8, 16), (1, 7), (4, 1)):
+        found = shown.evaluate(
+            "({ es }, [axis, order, ...sizes]) =>"
+            " es.lineup(axis, order, { frames: sizes[0], patches: sizes[1] })",
+            [axis, order, frames, patches],
+        )
+        np.testing.assert_array_equal(found, lineup(axis, order, frames, patches))
+
+
+@pytest.mark.parametrize(
+    ("frames", "patches", "order", "kind"),
+    [
+        (8, 16, "transposed", "time"),
+        (8, 16, "reshaped", "frame"),
+        (3, 5, "reshaped", "mix"),
+        (4, 1, "reshaped", "time"),  # one place: nothing to exchange
+    ],
+)
+def test_the_right_guess_depends_on_the_clip(shown, frames, patches, order, kind):
+    sizes = {"frames": frames, "patches": patches, "columns": patches}
+    found = shown.evaluate(
+        "({ es }, [order, sizes]) => es.mixture(es.lineup('time', order, sizes), sizes)",
+        [order, sizes],
+    )
+    assert found == kind
+
+
+def test_a_press_on_a_patch_chooses_its_token(shown, pictured, page, explorer, sentence):
+    pictured.click(position=on_patch(pictured, 3, 2, 4))
+    assert trait(shown, "token") == token(3, 2, 4)
+    expect(sentence).to_contain_text("frame 3, row 2, column 4. Along space it meets the 15 other")
+    assert pictured.get_attribute("aria-valuetext") == "frame 3, row 2, column 4"
+    np.testing.assert_array_equal(enlarged(page), explorer._patches[token(3, 2, 4)])
+
+
+def test_hover_shows_and_leaving_forgets(shown, pictured, page, explorer, sentence):
+    chosen = trait(shown, "token")
+    pictured.hover(position=on_patch(pictured, 1, 1, 2))
+    expect(sentence).to_contain_text("Token 2 of 128")
+    assert sentence.get_attribute("aria-live") == "off"
+    np.testing.assert_array_equal(enlarged(page), explorer._patches[2])
+    page.mouse.move(1, 1)
+    expect(sentence).to_contain_text(f"Token {chosen} of 128")
+    assert sentence.get_attribute("aria-live") == "polite"
+    assert trait(shown, "token") == chosen
+
+
+def test_every_cell_of_the_table_is_its_token(shown, listed, page):
+    """Walk a fine grid of points: all tokens are met, and each line is a sequence."""
+    for axis in ("space", "time", "joint"):
+        page.get_by_role("radio", name=axis).check()
+        found = listed.evaluate(
+            """(canvas) => {
+              const { left, top, width, height } = canvas.getBoundingClientRect();
+              const met = new Set();
+              for (let y = 1; y < height; y += 6) for (let x = 1; x < width; x += 6) {
+                const at = { pointerType: "mouse", clientX: left + x, clientY: top + y };
+                canvas.dispatchEvent(new PointerEvent("pointermove", at));
+                met.add(Number(canvas.getAttribute("aria-valuenow")));
+              }
+              canvas.dispatchEvent(new PointerEvent("pointerleave"));
+              return [...met];
+            }"""
+        )
+        assert set(found) == set(range(1 + FRAMES * PATCHES))
+
+
+@pytest.mark.parametrize(
+    ("axis", "keys", "expected"),
+    [
+        ("space", ["ArrowRight"], (5, 3, 4)),  # the next patch
+        ("space", ["ArrowDown"], (6, 3, 3)),  # the next frame
+        ("time", ["ArrowRight"], (6, 3, 3)),
+        ("time", ["ArrowDown", "ArrowDown"], (5, 4, 1)),
+        ("joint", ["ArrowUp", "ArrowLeft"], (4, 3, 2)),
+        ("space", ["End", "ArrowRight", "ArrowDown"], (8, 4, 4)),  # no further
+        ("space", ["Home", "ArrowLeft"], (1, 1, 1)),
+    ],
+)
+def test_arrow_keys_walk_the_sequences(shown, listed, page, axis, keys, expected):
+    page.get_by_role("radio", name=axis).check()
+    listed.focus()
+    for key in keys:
+        page.keyboard.press(key)
+    assert trait(shown, "token") == token(*expected)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (["ArrowRight", "ArrowRight"], (6, 3, 1)),  # over the edge into the next frame
+        (["ArrowUp", "ArrowUp", "ArrowUp"], (5, 1, 3)),
+        (["ArrowLeft"] * 3, (4, 3, 4)),
+        (["ArrowDown"], (5, 4, 3)),
+    ],
+)
+def test_arrow_keys_walk_the_frames(shown, pictured, page, keys, expected):
+    pictured.focus()
+    for key in keys:
+        page.keyboard.press(key)
+    assert trait(shown, "token") == token(*expected)
+
+
+def test_the_class_token_is_in_every_sequence(shown, listed, page, sentence):
+    listed.focus()
+    page.keyboard.press("Home")
+    assert trait(shown, "token") == 0
+    expect(sentence).to_contain_text("Along space, 8 copies of it lead 8 sequences")
+    page.get_by_role("radio", name="time").check()
+    expect(sentence).to_contain_text("16 copies of it lead 16 sequences, and it meets all 128")
+    page.get_by_role("radio", name="joint").check()
+    expect(sentence).to_contain_text("one sequence has it as it is")
+    assert listed.get_attribute("aria-valuetext") == "class token"
+
+
+def test_the_wrong_order_waits_for_a_guess_and_is_judged(shown, listed, page, sentence):
+    page.get_by_role("radio", name="time").check()
+    page.get_by_role("radio", name="reshape alone").check()
+    expect(listed).to_be_hidden()
+    expect(sentence).to_have_text("What reshape alone does waits for your guess.")
+    page.get_by_role("button", name="One place, all frames").click()
+    expect(listed).to_be_visible()
+    assert trait(shown, "guess") == "time"
+    expect(sentence).to_contain_text("Not so. This slot is meant for frame 5, row 3, column 3")
+    page.get_by_role("button", name="Hide and guess again").click()
+    expect(listed).to_be_hidden()
+    page.get_by_role("button", name="Places of one frame").press("Enter")
+    expect(sentence).to_contain_text("Your guess was right.")
+    expect(sentence).to_contain_text("8 patches all from frame 6, 8 places")
+
+
+def test_in_the_wrong_order_a_slot_shows_what_stands_in_it(
+    shown, page, pictured, explorer, sentence, screenshots
+):
+    page.get_by_role("radio", name="time").check()
+    page.get_by_role("radio", name="reshape alone").check()
+    page.get_by_role("button", name="A mix").click()
+    slot = trait(shown, "token")
+    (held,) = lineup("time", "reshaped", 8, 16)[lineup("time", "transposed", 8, 16) == slot]
+    assert held == token(6, 2, 1)
+    np.testing.assert_array_equal(enlarged(page), explorer._patches[held])
+    page.locator(".csg-token-explorer").screenshot(path=screenshots / "token_explorer.png")
+    pictured.click(position=on_patch(pictured, 2, 1, 1))  # the orange outline follows the finger
+    expect(sentence).to_contain_text("but holds frame 2, row 1, column 1")
+    np.testing.assert_array_equal(enlarged(page), explorer._patches[token(2, 1, 1)])
+    page.keyboard.press("ArrowRight")
+    expect(sentence).to_contain_text("but holds frame 2, row 1, column 2")
+
+
+@pytest.mark.parametrize("axis", ["space", "joint"])
+def test_elsewhere_reshape_alone_is_said_to_be_right(shown, listed, page, sentence, axis):
+    page.get_by_role("radio", name=axis).check()
+    page.get_by_role("radio", name="reshape alone").check()
+    expect(listed).to_be_visible()
+    expect(sentence).to_contain_text("reshape alone is right")
+
+
+def test_patches_it_does_not_meet_are_dimmed(shown, pictured, page, explorer):
+    def brightness(frame):
+        picture = pixels(pictured).astype(float)
+        step = (picture.shape[1] + 12) / FRAMES
+        return picture[:, int((frame - 1) * step) : int(frame * step) - 12].mean()
+
+    frames = np.frombuffer(explorer.frames, np.uint8).reshape(FRAMES, -1).mean(axis=1)
+    dimmed = [brightness(frame) < 0.6 * frames[frame - 1] for frame in range(1, 1 + FRAMES)]
+    assert dimmed == [frame != 5 for frame in range(1, 1 + FRAMES)]  # space: its own frame
+    page.get_by_role("radio", name="joint").check()
+    page.wait_for_timeout(50)
+    assert all(brightness(frame) > 0.6 * frames[frame - 1] for frame in range(1, 1 + FRAMES))
+
+
+def test_a_tap_chooses_without_hover(shown, pictured):
+    pictured.evaluate(
+        """(canvas, { x, y }) => {
+          const { left, top } = canvas.getBoundingClientRect();
+          const at = { pointerType: "touch", clientX: left + x, clientY: top + y };
+          canvas.dispatchEvent(new PointerEvent("pointermove", at));
+          canvas.dispatchEvent(new MouseEvent("click", at));
+        }""",
+        on_patch(pictured, 7, 4, 1),
+    )
+    assert trait(shown, "token") == token(7, 4, 1)
+
+
+def test_nothing_is_left_when_it_goes(shown, page):
+    shown.evaluate("({ close }) => close()")
+    assert page.locator(".csg").count() == 0
+    assert shown.evaluate("({ model }) => model.listeners()") == 0
+
+
+def test_every_control_has_a_name_and_a_size_for_fingers(shown, page):
+    page.get_by_role("radio", name="time").check()
+    page.get_by_role("radio", name="reshape alone").check()
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll("input, button")]
+          .map((element) => (element.closest("label") ?? element).getBoundingClientRect())
+          .map(({ width, height }) => Math.min(width, height)).filter(Boolean)"""
+    )
+    assert min(sizes) >= 24
+    assert all(button.inner_text() for button in page.get_by_role("button").all())
