@@ -2,7 +2,8 @@
 
 from csglib.view.widgets.explorer import AttentionExplorer
 from csglib.view.widgets.self_test import SelfTest
+from csglib.view.widgets.switchboard import Switchboard
 from csglib.view.widgets.time_stretch import TimeStretch
 from csglib.view.widgets.token_explorer import TokenExplorer
 
-__all__ = ["AttentionExplorer", "SelfTest", "TimeStretch", "TokenExplorer"]
+__all__ = ["AttentionExplorer", "SelfTest", "Switchboard", "TimeStretch", "TokenExplorer"]
