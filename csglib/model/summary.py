@@ -92,7 +92,8 @@ def summary(model: CSG3DCT, frames: int = 8, size: int = 256) -> Summary:
     twin = _without_content(model).train()
     stages = _stages(twin)
     ledger = _Ledger(twin, [part for stage in stages.values() for part in stage])
-    with FlopCounterMode(display=False) as counter, saved_tensors_hooks(ledger.keep, _same):
+    counter = FlopCounterMode(display=False)
+    with torch.enable_grad(), counter, saved_tensors_hooks(ledger.keep, _same):
         twin(torch.empty(1, 3, frames, size, size, device="meta"))
     flops = {name: sum(kinds.values()) for name, kinds in counter.get_flop_counts().items()}
     place = {part: f"{type(twin).__name__}.{name}" for name, part in twin.named_modules()}

@@ -110,6 +110,13 @@ def test_the_model_stays_as_it_is(small):
     assert all(parameter.device.type == "cpu" for parameter in model.parameters())
 
 
+def test_it_counts_the_same_where_nothing_else_keeps_gradients(small):
+    model = CSG3DCT(small(PAPER)).requires_grad_(True)
+    expected = summary(model, 1, 32)
+    with torch.no_grad():
+        assert summary(model, 1, 32) == expected
+
+
 def test_it_prints_as_a_table():
     lines = str(summary(CSG3DCT(TINY), 8, 64)).splitlines()
     assert [line.split()[0] for line in lines] == (
