@@ -1,9 +1,17 @@
 """Figures that answer: one Python class and one hand-written ES module each."""
 
+from csglib.view.widgets.cost_dial import CostDial
 from csglib.view.widgets.explorer import AttentionExplorer
 from csglib.view.widgets.self_test import SelfTest
 from csglib.view.widgets.switchboard import Switchboard
 from csglib.view.widgets.time_stretch import TimeStretch
 from csglib.view.widgets.token_explorer import TokenExplorer
 
-__all__ = ["AttentionExplorer", "SelfTest", "Switchboard", "TimeStretch", "TokenExplorer"]
+__all__ = [
+    "AttentionExplorer",
+    "CostDial",
+    "SelfTest",
+    "Switchboard",
+    "TimeStretch",
+    "TokenExplorer",
+]

@@ -1,0 +1,268 @@
+"""The cost dial in a bare page: guesses, costs, the asking patch by mouse and by keyboard."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import expect
+
+from csglib.model.config import TINY
+from csglib.model.csg3dct import CSG3DCT
+from csglib.view.widgets import CostDial
+from csglib.view.widgets.base import MAGNITUDE
+from csglib.view.widgets.cost_dial import KINDS, multiplications, temporal_maps
+
+pytestmark = pytest.mark.browser
+
+# A notebook in the worst case: it takes every key on its way down.
+HOSTILE = """
+() => {
+  window.stolen = [];
+  document.addEventListener("keydown", (event) => {
+    window.stolen.push(event.key);
+    event.preventDefault();
+    event.stopPropagation();
+  }, { capture: true });
+}
+"""
+
+
+@pytest.fixture
+def network():
+    """Random temporal questions, asked loudly."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        network = CSG3DCT(TINY)
+        network.blocks[0].time.to_query_key_value.weight.data *= 5
+    return network
+
+
+@pytest.fixture
+def shown(mount, network, simulated_clip):
+    return mount(CostDial(network, simulated_clip))
+
+
+@pytest.fixture
+def maps(network, simulated_clip):
+    return 100 * temporal_maps(network, simulated_clip).numpy()
+
+
+def trait(shown, name):
+    return shown.evaluate("({ model }, name) => model.get(name)", name)
+
+
+def put(shown, name, value):
+    """Set a trait as the kernel would, and wait until it is drawn."""
+    shown.evaluate(
+        """({ model }, [name, value]) => {
+          model.set(name, value);
+          return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+        }""",
+        [name, value],
+    )
+
+
+def pixels(canvas):
+    url = canvas.evaluate("(canvas) => canvas.toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))[..., :3]
+
+
+def guess(page, eight, sixty_four):
+    for frames, times in ((8, eight), (64, sixty_four)):
+        group = page.get_by_role("group", name=f"In a clip of {frames} frames")
+        group.get_by_role("radio", name=f"{times} times", exact=True).check()
+
+
+def test_the_page_counts_as_python_does(shown):
+    for frames, side in ((1, 2), (8, 16), (7, 5), (64, 32)):
+        found = shown.evaluate(
+            "({ es }, [t, side, kinds]) => kinds.map((k) => es.multiplications(t, side, k, 384))",
+            [frames, side, list(KINDS)],
+        )
+        assert found == [multiplications(frames, side, kind) for kind in KINDS]
+
+
+def test_costs_wait_for_both_guesses(shown, page, screenshots):
+    button = page.get_by_role("button", name="Show the costs")
+    answers, sentence = page.locator(".csg-answers"), page.locator(".csg-sentence").first
+    expect(answers).to_be_hidden()
+    expect(sentence).to_contain_text("1 sequence of 2,049 tokens. What that costs waits")
+    expect(button).to_be_disabled()
+    guess(page, 8, 500)
+    expect(button).to_be_enabled()
+    page.screenshot(path=screenshots / "cost_dial_guess.png", full_page=True)
+    button.click()
+    expect(answers).to_be_visible()
+    said = "8 frames: 7.6 times cheaper; you said 8, right. 64 frames: 51 times cheaper; you said"
+    expect(page.locator(".csg-judged")).to_contain_text(f"{said} 500, not so.")
+    expect(sentence).to_contain_text("3.22 thousand million multiplications a block.")
+    page.screenshot(path=screenshots / "cost_dial_open.png", full_page=True)
+    page.get_by_role("button", name="Hide and guess again").click()
+    expect(answers).to_be_hidden()
+    expect(button).to_be_disabled()
+    assert (trait(shown, "guess_8"), trait(shown, "guess_64")) == (0, 0)
+
+
+def test_guesses_can_be_made_by_keyboard_alone(shown, page):
+    page.evaluate(HOSTILE)
+    for frames, presses in ((8, 1), (64, 2)):
+        group = page.get_by_role("group", name=f"In a clip of {frames} frames")
+        group.get_by_role("radio").first.focus()
+        page.keyboard.press("Space")
+        for _ in range(presses):
+            page.keyboard.press("ArrowRight")
+    assert (trait(shown, "guess_8"), trait(shown, "guess_64")) == (8, 50)
+    page.get_by_role("button", name="Show the costs").focus()
+    page.keyboard.press("Enter")
+    assert trait(shown, "revealed") is True
+    assert page.evaluate("window.stolen") == []
+
+
+def test_bars_are_on_one_scale_from_zero(shown, page):
+    put(shown, "revealed", True)
+    for frames, side in ((8, 16), (1, 4), (64, 3)):
+        put(shown, "frames", frames)
+        put(shown, "side", side)
+        tracks, fills = page.locator(".csg-track").all(), page.locator(".csg-length").all()
+        wide = [fill.bounding_box()["width"] for fill in fills]
+        costs = [multiplications(frames, side, kind) for kind in KINDS]
+        full = tracks[0].bounding_box()["width"]
+        np.testing.assert_allclose(wide, np.array(costs) / max(costs) * full, atol=1.1)
+    words = page.locator(".csg-number").all_inner_texts()
+    assert words[3].endswith(f"{costs[0] / costs[3]:.1f} times fewer")
+    put(shown, "frames", 1)
+    assert page.locator(".csg-number").nth(3).inner_text().endswith("more than joint")
+
+
+def test_the_curves_are_the_costs_of_1_to_64_frames(shown, page):
+    put(shown, "revealed", True)
+    put(shown, "side", 5)
+    for kind in ("joint", "both"):
+        points = page.locator(f"polyline.csg-{kind}").get_attribute("points").split()
+        heights = np.array([float(point.split(",")[1]) for point in points])
+        costs = np.array([multiplications(frames, 5, kind) for frames in range(1, 65)])
+        full = multiplications(64, 5, "joint")
+        np.testing.assert_allclose(heights, 8 + 132 * (1 - costs / full), atol=0.051)
+
+
+def test_sliders_and_switch_move_by_keyboard_in_a_page_that_takes_all_keys(shown, page):
+    page.evaluate(HOSTILE)
+    for name, trait_name, before in (("Frames", "frames", 8), ("Patches a side", "side", 16)):
+        page.get_by_role("slider", name=name).focus()
+        page.keyboard.press("ArrowRight")
+        assert trait(shown, trait_name) == before + 1
+    page.get_by_role("group", name="Whom may a patch ask?").get_by_role("radio").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert trait(shown, "kind") == "space"
+    said = "17 patches, space: 9 sequences of 290 tokens"
+    expect(page.locator(".csg-sentence").first).to_contain_text(said)
+    assert page.evaluate("window.stolen") == []
+
+
+def test_arrow_keys_move_the_asking_patch_and_stop_at_the_border(shown, page):
+    page.evaluate(HOSTILE)
+    assert (trait(shown, "patch"), trait(shown, "frame")) == (28, 2)  # row 3, column 4 from 0
+    page.locator(".csg-strip").focus()
+    moves = {"ArrowUp": 20, "ArrowRight": 21, "ArrowDown": 29, "ArrowLeft": 28}
+    for key, patch in moves.items():
+        page.keyboard.press(key)
+        assert trait(shown, "patch") == patch
+    for key, frame in {"PageDown": 3, "PageUp": 2}.items():
+        page.keyboard.press(key)
+        assert trait(shown, "frame") == frame
+    for _ in range(9):
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("PageDown")
+    assert (trait(shown, "patch"), trait(shown, "frame")) == (7, 3)
+    assert page.evaluate("window.stolen") == []
+    assert trait(shown, "frames") == 8  # the slider above has not heard them
+
+
+def test_a_click_on_a_patch_makes_it_ask(shown, page):
+    canvas = page.locator(".csg-strip canvas").nth(2)
+    box = canvas.bounding_box()
+    canvas.click(position={"x": 2.5 / 8 * box["width"], "y": 4.5 / 6 * box["height"]})
+    assert (trait(shown, "patch"), trait(shown, "frame")) == (4 * 8 + 2, 3)
+    page.keyboard.press("ArrowLeft")  # keys go on from there
+    assert trait(shown, "patch") == 4 * 8 + 1
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("space", 48), ("time", 3), ("both", 50)])
+def test_what_may_be_asked_stays_bright(shown, page, kind, asked):
+    put(shown, "kind", "joint")
+    canvases = page.locator(".csg-strip canvas").all()
+    every = np.stack([pixels(canvas) for canvas in canvases]).astype(int)
+    put(shown, "kind", kind)
+    now = np.stack([pixels(canvas) for canvas in canvases]).astype(int)
+    darker = (np.abs(now - every).max(axis=-1) > 3).reshape(3, 6, 20, 8, 20)
+    bright = darker[:, :, 4:16, :, 4:16].mean(axis=(2, 4)) < 0.5
+    frame, row, column = np.nonzero(bright)
+    assert len(frame) == asked
+    same_frame, same_place = frame == 1, (row == 3) & (column == 4)
+    rule = {"space": same_frame, "time": same_place, "both": same_frame | same_place}[kind]
+    assert rule.all()
+    expect(page.locator(".csg-sentence").nth(1)).to_contain_text(f"{asked} of 144 patches")
+
+
+@pytest.mark.parametrize(("head", "stretch"), [(0, False), (3, False), (2, True)])
+def test_the_table_shows_the_networks_own_shares(shown, page, maps, head, stretch):
+    put(shown, "patch", 11)
+    page.get_by_role("group", name="Head").get_by_role("radio").nth(head).check()
+    assert trait(shown, "head") == head
+    if stretch:
+        page.get_by_role("checkbox", name="stretch the colours").check()
+    put(shown, "frame", 3)
+    expected = maps[11].mean(axis=0) if head == 0 else maps[11, head - 1]
+    cells = page.locator(".csg-map td")
+    found = np.array([float(text) for text in cells.all_inner_texts()]).reshape(3, 4)
+    np.testing.assert_allclose(found, expected, atol=0.0501)
+    low, high = (expected.min(), expected.max()) if stretch else (0, max(expected.max(), 50))
+    levels = np.rint(255 * (expected - low) / (high - low)).astype(int).ravel()
+    for cell, level in zip(cells.all(), levels, strict=True):
+        painted = cell.evaluate("(cell) => cell.style.background.match(/\\d+/g).map(Number)")
+        near = MAGNITUDE(np.clip([level - 1, level, level + 1], 0, 255), bytes=True)[:, :3]
+        assert (np.abs(near.astype(int) - painted).max(axis=1) <= 1).any()
+    assert page.locator(".csg-asking th").inner_text() == "frame 3"
+    own = expected[2, 1:]
+    said = f"Along time, frame {1 + own.argmax()} gets most: {own.max():#.3g}\u00a0%"
+    expect(page.locator(".csg-sentence").nth(1)).to_contain_text(said)
+
+
+def test_controls_have_names_and_a_size_for_fingers_and_nothing_is_left_behind(shown, page):
+    put(shown, "revealed", True)
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll("input, button, [tabindex], [role=img]")]
+          .filter((element) => !element.ariaLabel && !element.closest("label")
+            && !element.textContent.trim()).length"""
+    )
+    assert unnamed == 0
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("input, button")]
+          .map((element) => (element.closest("label") ?? element).getBoundingClientRect())
+          .filter(({ width, height }) => width && Math.min(width, height) < 24).length"""
+    )
+    assert small == 0
+    assert page.locator(".csg-sentence[aria-live=polite]").count() == 2
+    shown.evaluate("({ close }) => close()")
+    assert page.locator(".csg").count() == 0
+    assert shown.evaluate("({ model }) => model.listeners()") == 0
+
+
+def test_many_keys_before_a_refresh_draw_once(shown):
+    draws = shown.evaluate(
+        """({ model }) => new Promise((done) => {
+          let cells = 0;
+          const watch = new MutationObserver((changes) => (cells += changes.length));
+          watch.observe(document.querySelector(".csg-map caption"), { childList: true });
+          for (let patch = 0; patch < 20; patch++) model.set("patch", patch);
+          requestAnimationFrame(() => requestAnimationFrame(() => {
+            watch.takeRecords().forEach(() => cells++);
+            done(cells);
+          }));
+        })"""
+    )
+    assert draws == 1
