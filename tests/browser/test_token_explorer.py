@@ -245,15 +245,19 @@ def test_patches_it_does_not_meet_are_dimmed(shown, pictured, page, explorer):
 
 
 def test_a_tap_chooses_without_hover(shown, pictured):
-    pictured.evaluate(
+    before = trait(shown, "token")
+    while_moving = pictured.evaluate(
         """(canvas, { x, y }) => {
           const { left, top } = canvas.getBoundingClientRect();
           const at = { pointerType: "touch", clientX: left + x, clientY: top + y };
           canvas.dispatchEvent(new PointerEvent("pointermove", at));
+          const shown = Number(canvas.getAttribute("aria-valuenow"));
           canvas.dispatchEvent(new MouseEvent("click", at));
+          return shown;
         }""",
         on_patch(pictured, 7, 4, 1),
     )
+    assert while_moving == before  # a finger that scrolls the page chooses nothing
     assert trait(shown, "token") == token(7, 4, 1)
 
 

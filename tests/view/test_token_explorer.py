@@ -88,14 +88,13 @@ def test_the_still_outlines_the_patch_that_stands_in_the_slot(explorer):
     explorer.axis, explorer.order, explorer.token = "time", "reshaped", 2
     (held,) = lineup("time", "reshaped", 3, 48)[lineup("time", "transposed", 3, 48) == 2]
     assert held == 4  # place 2, first moment: the fourth patch in memory
-    above = explorer.still().subfigs[0].axes
-    thick = [
-        (frame, patch.get_xy())
-        for frame, axes in enumerate(above)
-        for patch in axes.patches
-        if patch.get_linewidth() == 3
-    ]
-    assert thick == [(0, (3 * 16 - 0.5, -0.5))]
+    outlines = {3: [], 1: []}
+    for frame, axes in enumerate(explorer.still().subfigs[0].axes):
+        for patch in axes.patches:
+            if not patch.get_fill():
+                outlines[patch.get_linewidth()].append((frame, *patch.get_xy()))
+    assert outlines[3] == [(0, 3 * 16 - 0.5, -0.5)]
+    assert outlines[1] == [(0, 4 * 16 - 0.5, -0.5), (0, 5 * 16 - 0.5, -0.5)]  # whom it meets
 
 
 @pytest.mark.parametrize("size", [(2, 40, 32), (2, 32, 40), (5, 128, 128), (2, 0, 32)])
