@@ -1,0 +1,194 @@
+"""The wiring map in a bare page: every place by mouse and by keys, and the numbers shown there."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from csglib.view.widgets import WiringMap
+from csglib.view.widgets.wiring_map import NETWORKS
+from csglib.view.widgets.wiring_map_counts import parts_of
+from csglib.view.widgets.wiring_map_plan import COLUMNS, SPOTS
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+HOSTILE = """
+() => {
+  window.stolen = [];
+  document.addEventListener("keydown", (event) => {
+    window.stolen.push(event.key);
+    event.preventDefault();
+    event.stopPropagation();
+  }, { capture: true });
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def widget():
+    return WiringMap()
+
+
+@pytest.fixture
+def shown(mount, widget):
+    return mount(widget)
+
+
+def trait(shown, name):
+    return shown.evaluate("({ model }, name) => model.get(name)", name)
+
+
+def put(shown, **traits):
+    """Set traits as the kernel would, and wait until they are drawn."""
+    shown.evaluate(
+        """({ model }, traits) => {
+          for (const [name, value] of Object.entries(traits)) model.set(name, value);
+          return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+        }""",
+        traits,
+    )
+
+
+def card(page):
+    """The term and the number of every line on the card."""
+    terms, numbers = (page.locator(f".csg-card {kind}").all_inner_texts() for kind in ("dt", "dd"))
+    return dict(zip(terms, numbers, strict=True))
+
+
+def column_sum(network, column, measure):
+    parts = parts_of(NETWORKS[network])
+    names = [name for names in COLUMNS[column].values() for name in names]
+    return sum(getattr(parts[name], measure) for name in names)
+
+
+@pytest.mark.parametrize("network", list(NETWORKS))
+def test_a_click_on_any_box_bridge_or_arrow_shows_what_is_there(shown, page, network):
+    put(shown, network=network, guess="c1")
+    parts = parts_of(NETWORKS[network])
+    drawn = page.locator(".csg-map svg").bounding_box()
+    scale = drawn["width"] / 1000
+    for name, spot in SPOTS.items():
+        (x, y), (u, v) = spot.path[0], spot.path[min(1, len(spot.path) - 1)]
+        page.mouse.click(drawn["x"] + (x + u) / 2 * scale, drawn["y"] + (y + v) / 2 * scale)
+        assert trait(shown, "spot") == name
+        put(shown)
+        seen = card(page)
+        if name not in parts:
+            assert list(seen) == ["flows", "numbers"]
+            continue
+        part = parts[name]
+        assert seen["goes out"] == "; ".join(flow.words for flow in part.leaves)
+        assert seen["parameters"] == f"{part.parameters:,}"
+        million, mebi = seen["multiplications"].split()[0], seen["kept for training"].split()[0]
+        assert float(million.replace(",", "")) == pytest.approx(part.macs / 1e6, abs=0.051)
+        assert float(mebi.replace(",", "")) == pytest.approx(part.kept / 2**20, abs=0.051)
+
+
+def test_multiplications_wait_for_a_guess_which_is_judged(shown, page, screenshots):
+    put(shown, spot="c3")
+    assert card(page)["multiplications"] == "wait for your guess"
+    expect(page.locator(".csg-bars")).to_be_hidden()
+    page.locator(".csg").screenshot(path=screenshots / "wiring_map_asks.png")
+    page.get_by_role("button", name="c4").click()
+    sentence = page.locator(".csg-sentence")
+    expect(sentence).to_contain_text("Not so. Most multiplications: c3, 35.8 % of 160 G.")
+    assert card(page)["multiplications"] == "29,527.9 million"
+    page.locator(".csg").screenshot(path=screenshots / "wiring_map.png")
+    page.get_by_role("button", name="Hide and guess again").click()
+    expect(page.locator(".csg-bars")).to_be_hidden()
+    answer = page.get_by_role("button", name="c3")
+    answer.focus()
+    page.keyboard.press("Enter")
+    expect(sentence).to_contain_text("Your guess was right. Most multiplications: c3")
+
+
+def test_a_guess_is_judged_only_where_it_was_made(shown, page):
+    page.get_by_role("button", name="c3").click()
+    sentence = page.locator(".csg-sentence")
+    expect(sentence).to_contain_text("Your guess was right")
+    page.get_by_role("radio", name="BASE").click()
+    expect(sentence).to_contain_text("of 165 G")
+    expect(sentence).not_to_contain_text("guess")
+    page.get_by_role("radio", name="parameters").click()
+    expect(sentence).to_have_text(re.compile("^Most parameters: c4"))
+
+
+def test_radios_answer_to_arrow_keys_of_their_own(shown, page):
+    put(shown, guess="c3")
+    page.get_by_role("radio", name="PAPER").focus()
+    page.keyboard.press("ArrowRight")
+    assert (trait(shown, "network"), trait(shown, "spot")) == ("BASE", "clip")
+    page.get_by_role("radio", name="multiplications").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert (trait(shown, "measure"), trait(shown, "spot")) == ("kept", "clip")
+
+
+def test_arrow_keys_walk_the_map_even_in_a_page_that_takes_all_keys(shown, page):
+    page.evaluate(HOSTILE)
+    page.locator(".csg-map").focus()
+    walk = {
+        "ArrowRight": "clip>stem", "ArrowRight ": "stem", "ArrowDown": "stem>embedding",
+        "ArrowDown ": "embedding", "ArrowLeft": "embedding", "ArrowRight  ": "embedding>t1",
+        "ArrowUp": "stem>c1", "End": "head", "ArrowUp ": "c5>head", "Home": "clip",
+    }  # fmt: skip
+    for key, expected in walk.items():
+        page.keyboard.press(key.strip())
+        assert trait(shown, "spot") == expected, key
+    assert page.evaluate("window.stolen") == []
+    spoken = page.locator(".csg-spoken")
+    expect(spoken).to_have_attribute("aria-live", "polite")
+    expect(spoken).to_contain_text("The clip. 8 frames of 256 x 256 pixels")
+    expect(spoken).to_contain_text("flows volume 8 x 256 x 256, 3 channels")
+
+
+def test_keys_reach_every_place_from_every_place(shown):
+    steps = shown.evaluate(
+        """({ es, model }) => {
+          const { spots } = model.get("facts");
+          const ways = [[1, 0], [-1, 0], [0, 1], [0, -1]];
+          const next = (spot) => ways.map((way) => es.neighbour(spots, spot, way).name);
+          return Object.fromEntries(spots.map((spot) => [spot.name, next(spot)]));
+        }"""
+    )
+    for start in ("clip", "head", "t3"):
+        reached, edge = {start}, [start]
+        while edge:
+            edge = [name for here in edge for name in steps[here] if name not in reached]
+            reached.update(edge)
+        assert reached == set(SPOTS)
+    for name, (right, *_) in steps.items():
+        assert right == name or SPOTS[right].path[-1][0] > SPOTS[name].path[0][0]
+
+
+@pytest.mark.parametrize("measure", ["macs", "parameters", "kept"])
+@pytest.mark.parametrize("network", list(NETWORKS))
+def test_bars_are_as_high_as_their_columns_are_dear(shown, page, network, measure):
+    put(shown, network=network, measure=measure, guess="c3")
+    heights = page.locator(".csg-bars rect").evaluate_all(
+        "(bars) => bars.map((bar) => Number(bar.getAttribute('height')))"
+    )
+    found = [sum(heights[place : place + 3]) for place in range(0, len(heights), 3)]
+    sums = [column_sum(network, column, measure) for column in COLUMNS]
+    assert found == pytest.approx([110 * size / max(sums) for size in sums], abs=1e-6)
+    words = page.locator(".csg-bars").get_attribute("aria-label")
+    assert all(f"{column} " in words for column in COLUMNS)
+
+
+def test_a_narrow_page_scrolls_the_map_to_where_the_reader_is(shown, page, screenshots):
+    page.set_viewport_size({"width": 420, "height": 900})
+    page.locator(".csg-map").focus()
+    page.keyboard.press("End")
+    put(shown)
+    page.locator(".csg").screenshot(path=screenshots / "wiring_map_narrow.png")
+    head, view = (
+        page.locator(place).bounding_box() for place in ("[data-spot=head]", ".csg-scroll")
+    )
+    assert head["x"] + head["width"] <= view["x"] + view["width"] + 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+
+
+def test_closing_leaves_nothing_behind(shown, page):
+    shown.evaluate("({ close }) => close()")
+    assert page.locator(".csg").count() == 0
+    assert shown.evaluate("({ model }) => model.listeners()") == 0

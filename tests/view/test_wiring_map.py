@@ -1,0 +1,139 @@
+"""The wiring map without a page: its counts against the summary and by hand, places, still."""
+
+import base64
+import io
+import json
+from itertools import combinations
+
+import pytest
+import torch
+import traitlets
+from PIL import Image
+
+from csglib.model.config import BASE, PAPER, TINY
+from csglib.model.csg3dct import CSG3DCT
+from csglib.model.summary import summary
+from csglib.view.widgets import WiringMap
+from csglib.view.widgets.wiring_map_counts import parts_of
+from csglib.view.widgets.wiring_map_plan import COLUMNS, HALF, HEIGHT, SPOTS, WIDTH
+
+pytestmark = pytest.mark.slow  # three networks are counted, once
+
+
+@pytest.fixture(scope="module")
+def counted():
+    return WiringMap().facts
+
+
+@pytest.fixture
+def widget(counted):
+    return WiringMap()
+
+
+def picture(widget):
+    bundle, _ = widget._repr_mimebundle_()
+    return Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+
+
+@pytest.mark.parametrize("config", [PAPER, BASE, TINY], ids=["PAPER", "BASE", "TINY"])
+def test_the_parts_of_a_stage_add_up_to_its_row_in_the_summary(config):
+    with torch.device("meta"):
+        rows = summary(CSG3DCT(config)).rows
+    parts = parts_of(config)
+    named = {"stem": ["stem"], "embedding": ["embedding"], "c1": ["c1", "t1"], "head": ["head"]}
+    named |= {f"c{n}": [f"c{n}", f"down{n}", f"t{n}", f"up{n}"] for n in range(2, 6)}
+    assert [row.name for row in rows] == sorted(named, key=[row.name for row in rows].index)
+    assert sorted(name for names in named.values() for name in names) == sorted(parts)
+    for row in rows:
+        for measure in ("parameters", "macs", "kept"):
+            together = sum(getattr(parts[name], measure) for name in named[row.name])
+            assert together == getattr(row, measure), (row.name, measure)
+
+
+def test_bridges_cost_what_a_hand_count_says():
+    down, up = parts_of(PAPER)["down3"], parts_of(PAPER)["up3"]
+    blocks, frames, side, patches, channels, dim = 4, 8, 32, 256, 128, 384
+    assert (down.blocks, up.blocks) == (blocks, blocks)
+    assert down.parameters == blocks * (channels * dim + dim + 2 * dim)
+    assert up.parameters == blocks * (dim * channels + channels + 2 * channels)
+    assert down.macs == blocks * frames * side * side * channels * dim  # before the mean
+    assert up.macs == blocks * frames * patches * dim * channels  # before the laying
+
+
+def test_a_whole_network_is_counted_once():
+    for config, parameters in ((PAPER, 62_931_854), (BASE, 41_573_762)):
+        assert sum(part.parameters for part in parts_of(config).values()) == parameters
+    assert sum(part.macs for part in parts_of(PAPER).values()) / 1e9 == pytest.approx(
+        160.2, abs=0.1
+    )
+
+
+@pytest.mark.parametrize("network", ["PAPER", "BASE", "TINY"])
+def test_what_leaves_a_box_is_what_its_arrows_carry_and_the_next_box_gets(counted, network):
+    facts = counted["networks"][network]
+    arrows = [name.split(">") for name in SPOTS if ">" in name]
+    assert len(arrows) == 14
+    for left, right in arrows:
+        (carried,) = facts[f"{left}>{right}"]["flows"]
+        assert carried in facts[right]["enters"], (left, right)
+        if (left, right) != ("t5", "head"):  # where the patch tokens stay behind
+            assert carried in facts[left].get("leaves", facts[left].get("flows")), (left, right)
+    assert facts["t5>head"]["flows"][0]["words"].startswith("the class token")
+
+
+def test_the_words_of_a_spot_are_those_of_its_network(counted):
+    said = {
+        network: spots["t3"]["says"] + spots["c3"]["says"]
+        for network, spots in counted["networks"].items()
+    }
+    assert "4 times: an AMDF block" in said["PAPER"]
+    assert "4 times: all tokens of the clip in one attention" in said["BASE"]
+    assert "1 time: an AMDF block" in said["TINY"]
+    assert all("see 3 frames" in words for words in said.values())
+    assert "see 1 frame." in counted["networks"]["PAPER"]["c2"]["says"]
+
+
+def test_boxes_stand_apart_and_arrows_end_at_them():
+    boxes = {
+        name: (spot.path[0], HALF[spot.kind])
+        for name, spot in SPOTS.items()
+        if spot.kind != "arrow"
+    }
+    for ((x, y), (wide, high)), ((u, v), (broad, tall)) in combinations(boxes.values(), 2):
+        assert abs(x - u) >= wide + broad or abs(y - v) >= high + tall
+    for (x, y), (wide, high) in boxes.values():
+        assert wide <= x <= WIDTH - wide and high <= y <= HEIGHT - high
+    for name, spot in SPOTS.items():
+        if spot.kind == "arrow":
+            for end, place in zip(name.split(">"), (spot.path[0], spot.path[-1]), strict=True):
+                (x, y), (wide, high) = boxes[end]
+                aside, above = abs(place[0] - x), abs(place[1] - y)
+                assert (aside, above) in {(wide, 0), (0, high)}, (name, end)
+
+
+def test_every_part_stands_under_one_column_and_facts_are_plain_json(counted):
+    under = [name for sides in COLUMNS.values() for names in sides.values() for name in names]
+    assert sorted(under) == sorted(parts_of(TINY))
+    again = json.loads(json.dumps(counted))
+    assert again["networks"] == json.loads(json.dumps(WiringMap().facts))["networks"]
+    assert len(json.dumps(counted)) < 50_000  # sent once
+
+
+def test_it_prints_itself_without_an_address_and_shows_its_settings(widget):
+    assert repr(widget) == "WiringMap(network='PAPER', spot='clip', measure='macs')"
+    bundle, _ = widget._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(widget)
+    assert len(bundle["image/png"]) < 100_000
+    seen = [picture(widget).tobytes()]
+    for name, value in (("network", "BASE"), ("spot", "c3>c4"), ("measure", "parameters")):
+        setattr(widget, name, value)
+        seen.append(picture(widget).tobytes())
+    assert len(set(seen)) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("spot", "c6"), ("network", "WARM"), ("measure", "time"), ("guess", "t3")]
+)
+def test_it_refuses_what_is_not_on_the_map(widget, name, value):
+    with pytest.raises(traitlets.TraitError, match=f"any of .* not the str '{value}'"):
+        setattr(widget, name, value)
