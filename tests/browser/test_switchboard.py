@@ -167,17 +167,23 @@ def test_each_socket_is_one_stop_of_the_tab_key(shown, page):
 
 
 def test_what_it_looks_at_waits_for_a_guess(shown, page):
-    sentence, pictures = page.locator(".csg-sentence"), page.get_by_label("the map, frame 1")
-    expect(pictures).to_be_hidden()
+    sentence, clip = page.locator(".csg-sentence"), page.get_by_label("the clip, frame 1")
+    plain = pixels(clip)
+    assert (plain == plain[..., :1]).all()  # grey: no map lies over it
+    given = page.get_by_label("brightness, frame 1")
+    expect(given).to_be_hidden()
     expect(sentence).to_have_text("Its name and what it looks at wait for your guess.")
     page.get_by_role("radio", name="K of time").click()
     page.get_by_role("radio", name="V of time").click()
     page.get_by_role("button", name="This is SWA").click()
-    expect(pictures).to_be_visible()
+    expect(given).to_be_visible()
+    expect(clip).to_have_count(0)
+    assert np.ptp(pixels(page.get_by_label("the map, frame 1")).astype(int), axis=-1).max() > 30
     assert traits(shown, "guess") == ["own other other"]
     expect(sentence).to_contain_text("Not SWA. CA, cross attention")
     page.get_by_role("button", name="Hide and guess again").click()
-    expect(pictures).to_be_hidden()
+    expect(given).to_be_hidden()
+    np.testing.assert_array_equal(pixels(clip), plain)
     wire(shown, "other other own")
     page.get_by_role("button", name="This is SWA").click()
     expect(sentence).to_contain_text("Right. SWA, switched attention: the map is time's")

@@ -1,7 +1,5 @@
 // Notebook 04: wire who asks, who answers and who gives between two branches. The page computes.
 
-const MAGNITUDE = palette("magnitude");
-const SIGNED = palette("signed");
 const SOCKETS = [
   ["query", "Q", "who asks?"],
   ["key", "K", "who answers?"],
@@ -9,11 +7,7 @@ const SOCKETS = [
 ];
 const SIDES = ["own", "other"];
 const SWITCHED = "other other own";
-const VEIL = 0.55; // of the map over a frame
 const PULL = 12; // pixels that make a drag of a click
-const NOTE =
-  "Map: yellow where it looks hardest. Values: orange above the branch's mean, blue below it; " +
-  "white frames where the map gives more than half of its most.";
 
 /** Of each branch its question, keys and values, as the kernel packed them. */
 function unpack(model) {
@@ -119,59 +113,6 @@ function equation({ own, query, key, value }, width) {
   ];
 }
 
-/** Frames around the patches that count most: what is given there makes the answer. */
-function outline(canvas, marked, columns, patch) {
-  const context = canvas.getContext("2d");
-  context.strokeStyle = "white";
-  context.lineWidth = 3;
-  for (const cell of marked)
-    context.strokeRect((cell % columns) * patch, Math.floor(cell / columns) * patch, patch, patch);
-}
-
-/** The rows of pictures: the map over the frames, then what each patch has to give. */
-function gallery(desk) {
-  const { frames, height, width, patch, features } = desk.get("facts");
-  const [rows, columns] = [height / patch, width / patch];
-  const grey = bytes(desk.model, "frames");
-  const grid = make("div", { class: "csg-gallery" });
-  grid.style.setProperty("--frames", frames);
-  const row = (words) => {
-    const name = make("div", { class: "csg-name", textContent: words });
-    const canvas = (_, t) =>
-      make("canvas", { width, height, role: "img", "aria-label": `${words}, frame ${t + 1}` });
-    const canvases = Array.from({ length: frames }, canvas);
-    grid.append(name, ...canvases);
-    return { name, canvases };
-  };
-  const map = row("the map");
-  const bars = Array.from({ length: frames }, (_, t) => make("div", { class: "csg-share" }));
-  grid.append(make("div", { class: "csg-small", textContent: "its share" }), ...bars);
-  const given = features.map(row);
-  const draw = ({ weights, value }, offers, reach) => {
-    const most = Math.max(...weights);
-    for (let t = 0; t < frames; t++) {
-      const first = t * rows * columns;
-      const pixel = (cell) => Array(3).fill(grey[t * width * height + cell]);
-      blit(map.canvases[t], picture(width, height, pixel));
-      const veil = (cell) => MAGNITUDE(Math.round((255 * weights[first + cell]) / most));
-      blit(map.canvases[t], picture(columns, rows, veil), { opacity: VEIL });
-      const here = weights.subarray(first, first + rows * columns);
-      const share = here.reduce((sum, weight) => sum + weight, 0);
-      const marked = [...here.keys()].filter((cell) => here[cell] > most / 2);
-      bars[t].textContent = `frame ${t + 1}: ${percent(share)}`;
-      bars[t].style.setProperty("--share", share);
-      given.forEach(({ name, canvases }, e) => {
-        name.textContent = `V of ${value}: ${features[e]}`;
-        const seen = (cell) => offers[value].value[(first + cell) * features.length + e];
-        const level = (cell) => Math.round(127.5 * (1 + Math.max(-1, Math.min(1, seen(cell) / reach))));
-        blit(canvases[t], picture(columns, rows, (cell) => SIGNED(level(cell))));
-        outline(canvases[t], marked, columns, patch);
-      });
-    }
-  };
-  return { grid, draw };
-}
-
 function question(desk) {
   const words = make("strong");
   const sure = desk.button("This is SWA", () =>
@@ -201,7 +142,7 @@ function render({ model, el }) {
   const desk = new Desk(model, el, { name: "switchboard", label: "Switchboard", keys: keys(sockets) });
   sockets.push(...SOCKETS.map((names) => socket(desk, names)));
   const offers = unpack(model);
-  const { branches, features, reach } = desk.get("facts");
+  const { branches, features } = desk.get("facts");
   const heads = SIDES.map(() => make("b"));
   const formula = make("p", { class: "csg-formula" });
   const sentence = make("p", { class: "csg-sentence" });
@@ -223,8 +164,7 @@ function render({ model, el }) {
     sentence,
     make("div", {}, again),
   );
-  const note = make("p", { class: "csg-small", textContent: NOTE });
-  const seen = make("div", { class: "csg-seen" }, ask.panel, pictures.grid, note);
+  const seen = make("div", { class: "csg-seen" }, pictures.grid, ask.panel);
   desk.root.append(make("div", { class: "csg-sides" }, board, seen));
 
   const draw = () => {
@@ -237,8 +177,8 @@ function render({ model, el }) {
     });
     for (const row of sockets) row.draw(order);
     formula.replaceChildren(...equation(result, features.length));
-    pictures.draw(result, offers, reach);
-    pictures.grid.hidden = note.hidden = again.hidden = !open;
+    pictures.draw(result, offers, open);
+    again.hidden = !open;
     ask.draw(result, open);
     say(sentence, open ? sentenceOf(desk, result) : "Its name and what it looks at wait for your guess.");
   };

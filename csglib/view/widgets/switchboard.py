@@ -136,7 +136,7 @@ class Switchboard(LiveFigure):
         guess: the wiring that was taken for SWA, one of `WIRINGS`, or "" while all is hidden.
     """
 
-    _esm = es_module("switchboard.js")
+    _esm = es_module("switchboard_pictures.js", "switchboard.js")
     _css = style_sheet("switchboard.css")
 
     facts = traitlets.Dict().tag(sync=True)
