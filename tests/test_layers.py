@@ -31,7 +31,7 @@ KNOWS = {  # what a package, or a file at the top, may import besides itself
 ROWS = {  # inside a package, a module imports from the rows above its own, never its own or below
     "model": (
         "attention inflation tokens",
-        "conv fcu head intra weighting",
+        "conv fcu head intra ledger weighting",
         "config conv_block fusion",
         "amdf fusion_compared",
         "parts start",
@@ -48,7 +48,8 @@ ROWS = {  # inside a package, a module imports from the rows above its own, neve
     "baselines": ("*",),
     "view": (
         "capture gradcam scores figures",
-        "class_token widgets.base",
+        "class_token widgets.base widgets.wiring_map_counts",
+        "widgets.wiring_map_plan",
         "widgets.*",
         "widgets",  # its __init__
     ),

@@ -4,19 +4,13 @@ Source: the columns of Table SI. Counted on tensors without content, so it takes
 memory, however long the clip.
 """
 
-import copy
-from collections import defaultdict
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
 
-from csglib.model.attention import Attention
 from csglib.model.csg3dct import CSG3DCT
+from csglib.model.ledger import costs
 from csglib.model.tokens import VideoTokens
 
 _LINE = "{:<10}{:<19}{:<10}{:>12}{:>12}{:>10}"
@@ -89,87 +83,31 @@ def summary(model: CSG3DCT, frames: int = 8, size: int = 256) -> Summary:
     Raises:
         ValueError: a clip of such a size does not fit; says what does.
     """
-    twin = _without_content(model).train()
-    stages = _stages(twin)
-    ledger = _Ledger(twin, [part for stage in stages.values() for part in stage])
-    counter = FlopCounterMode(display=False)
-    with torch.enable_grad(), counter, saved_tensors_hooks(ledger.keep, _same):
-        twin(torch.empty(1, 3, frames, size, size, device="meta"))
-    flops = {name: sum(kinds.values()) for name, kinds in counter.get_flop_counts().items()}
-    place = {part: f"{type(twin).__name__}.{name}" for name, part in twin.named_modules()}
-    parameters = _parameters(twin, stages)
+    stages = _stages(model)
+    found = costs(model, [place for stage in stages.values() for place in stage], frames, size)
     rows = [
         Row(
             name,
-            _volume(ledger.passed[stage[-1]]),
-            _tokens(ledger.passed[stage[0]]),
-            parameters[name],
-            sum(flops[place[part]] for part in stage) // 2,
-            sum(ledger.kept[part] for part in stage),
+            _volume(found[stage[-1]].left),
+            _tokens(found[stage[0]].left),
+            sum(found[place].parameters for place in stage),
+            sum(found[place].macs for place in stage),
+            sum(found[place].kept for place in stage),
         )
         for name, stage in stages.items()
     ]
     return Summary(tuple(rows))
 
 
-def _without_content(model: CSG3DCT) -> CSG3DCT:
-    """A copy whose tensors have shapes and nothing else."""
-    memo: dict[int, Any] = {id(p): nn.Parameter(p.to("meta")) for p in model.parameters()}
-    memo |= {id(buffer): buffer.to("meta") for buffer in model.buffers()}
-    return copy.deepcopy(model, memo)
-
-
-def _stages(model: CSG3DCT) -> dict[str, list[nn.Module]]:
-    """The parts that run in each row of Table SI, the CNN's last; a conv block runs its tokens'."""
-    stages: dict[str, list[nn.Module]] = {"stem": [model.stem], "embedding": [model.embed]}
-    stages["c1"] = [model.blocks[0], model.local]
-    convs = iter(model.convs)
+def _stages(model: CSG3DCT) -> dict[str, list[str]]:
+    """The parts in each row of Table SI: those that put out tokens first, the CNN's last."""
+    stages = {"stem": ["stem"], "embedding": ["embed"], "c1": ["blocks.0", "local"]}
+    first = 0
     for number, stage in enumerate(model.config.stages[1:], start=2):
-        stages[f"c{number}"] = list(islice(convs, stage.blocks))
-    return stages | {"head": [model.head]}
-
-
-class _Ledger:
-    """Notes, while a clip passes, what each part puts out and the bytes that its way back needs."""
-
-    def __init__(self, model: nn.Module, parts: list[nn.Module]) -> None:
-        self.passed: dict[nn.Module, Any] = {}
-        self.kept: dict[nn.Module, int] = defaultdict(int)
-        self._known = {p.untyped_storage()._cdata: p.detach() for p in model.parameters()}
-        self._inside: list[nn.Module] = []
-        for part in model.modules():
-            if part in parts or isinstance(part, Attention):
-                part.register_forward_pre_hook(self._enter)
-                part.register_forward_hook(self._leave)
-
-    def keep(self, tensor: Tensor) -> Tensor:
-        """Called for every tensor that autograd saves."""
-        if not isinstance(self._inside[-1], Attention):  # on real tensors it saves no map
-            self._count(tensor)
-        return tensor
-
-    def _count(self, tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in self._known:
-            self._known[storage._cdata] = tensor  # held, or its number could be given away again
-            self.kept[self._inside[0]] += storage.nbytes()
-
-    def _enter(self, part: nn.Module, arguments: tuple[Any, ...]) -> None:
-        self._inside.append(part)
-        if isinstance(part, Attention):  # the fused kernel keeps what comes in and what goes out
-            for tensor in arguments:
-                if tensor is not None:
-                    self._count(tensor)
-
-    def _leave(self, part: nn.Module, _: object, output: Any) -> None:
-        if isinstance(part, Attention):
-            self._count(output)
-        self._inside.pop()
-        self.passed[part] = output
-
-
-def _same(tensor: Tensor) -> Tensor:
-    return tensor
+        places = range(first, first + stage.blocks)
+        stages[f"c{number}"] = [f"blocks.{1 + n}" for n in places] + [f"convs.{n}" for n in places]
+        first += stage.blocks
+    return stages | {"head": ["head"]}
 
 
 def _volume(output: Any) -> tuple[int, int, int, int] | None:
@@ -180,19 +118,6 @@ def _volume(output: Any) -> tuple[int, int, int, int] | None:
 
 
 def _tokens(output: Any) -> tuple[int, int] | None:
-    tokens = output[1] if isinstance(output, tuple) else output
-    if not isinstance(tokens, VideoTokens):
+    if not isinstance(output, VideoTokens):
         return None
-    return (tokens.patches.shape[1], 1 + tokens.patches.shape[2])
-
-
-def _parameters(model: CSG3DCT, stages: dict[str, list[nn.Module]]) -> dict[str, int]:
-    """Numbers to learn in each stage; one that several share counts for the first of them."""
-    blocks = dict(zip(model.convs, model.blocks[1:], strict=True))
-    counts, counted = {}, set[nn.Parameter]()
-    for name, stage in stages.items():
-        parts = [*stage, *(blocks[part] for part in stage if part in blocks)]
-        owned = {p for part in parts for p in part.parameters()} - counted
-        counts[name] = sum(parameter.numel() for parameter in owned)
-        counted |= owned
-    return counts
+    return (output.patches.shape[1], 1 + output.patches.shape[2])
