@@ -1,5 +1,6 @@
 """Figures that answer: one Python class and one hand-written ES module each."""
 
+from csglib.view.widgets.balance import Balance
 from csglib.view.widgets.cost_dial import CostDial
 from csglib.view.widgets.explorer import AttentionExplorer
 from csglib.view.widgets.self_test import SelfTest
@@ -10,6 +11,7 @@ from csglib.view.widgets.wiring_map import WiringMap
 
 __all__ = [
     "AttentionExplorer",
+    "Balance",
     "CostDial",
     "SelfTest",
     "Switchboard",
