@@ -164,6 +164,11 @@ def test_each_socket_is_one_stop_of_the_tab_key(shown, page):
         page.keyboard.press("Tab")
         stops.append(page.evaluate("document.activeElement.textContent"))
     assert stops == ["Q of space", "K of space", "V of space", "This is SWA"]
+    page.keyboard.press("Enter")  # the button goes; the focus stays in the widget
+    expect(page.get_by_role("button", name="This is SWA")).to_be_hidden()
+    expect(page.get_by_role("radio", name="Q of space")).to_be_focused()
+    page.get_by_role("button", name="Hide and guess again").press("Enter")
+    expect(page.get_by_role("radio", name="Q of space")).to_be_focused()
 
 
 def test_what_it_looks_at_waits_for_a_guess(shown, page):

@@ -113,10 +113,10 @@ function equation({ own, query, key, value }, width) {
   ];
 }
 
-function question(desk) {
+function question(desk, guess) {
   const words = make("strong");
   const sure = desk.button("This is SWA", () =>
-    desk.put("guess", SOCKETS.map(([trait]) => desk.get(trait)).join(" ")),
+    guess(SOCKETS.map(([trait]) => desk.get(trait)).join(" ")),
   );
   const panel = make("div", { class: "csg-question" }, words, sure);
   const draw = ({ own }, open) => {
@@ -146,8 +146,12 @@ function render({ model, el }) {
   const heads = SIDES.map(() => make("b"));
   const formula = make("p", { class: "csg-formula" });
   const sentence = make("p", { class: "csg-sentence" });
-  const again = desk.button("Hide and guess again", () => desk.put("guess", ""));
-  const ask = question(desk);
+  const guess = (wiring) => {
+    desk.put("guess", wiring);
+    sockets[0].focus(); // the button that was pressed is about to go
+  };
+  const again = desk.button("Hide and guess again", () => guess(""));
+  const ask = question(desk, guess);
   const pictures = gallery(desk);
   const options = branches.map((branch) => [branch, branch]);
   const board = make(
