@@ -6,9 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from csglib.view.widgets import WiringMap
-from csglib.view.widgets.wiring_map import NETWORKS
-from csglib.view.widgets.wiring_map_counts import parts_of
-from csglib.view.widgets.wiring_map_plan import COLUMNS, SPOTS
+from csglib.view.widgets.wiring_map import COLUMNS, NETWORKS, SPOTS, parts_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -55,10 +53,19 @@ def card(page):
     return dict(zip(terms, numbers, strict=True))
 
 
+def numbers_in(words):
+    return [int(number.replace(",", "")) for number in re.findall(r"[\d,]*\d", words)]
+
+
+def sizes(shapes):
+    """As they are said: channels after rows and columns, and of one class token its width alone."""
+    said = [[*shape[1:], shape[0]] if len(shape) == 4 else shape for shape in shapes]
+    return [size for shape in said for size in (shape[1:] if len(shape) == 2 else shape)]
+
+
 def column_sum(network, column, measure):
     parts = parts_of(NETWORKS[network])
-    names = [name for names in COLUMNS[column].values() for name in names]
-    return sum(getattr(parts[name], measure) for name in names)
+    return sum(getattr(parts[name], measure) for name in COLUMNS[column])
 
 
 @pytest.mark.parametrize("network", list(NETWORKS))
@@ -67,8 +74,8 @@ def test_a_click_on_any_box_bridge_or_arrow_shows_what_is_there(shown, page, net
     parts = parts_of(NETWORKS[network])
     drawn = page.locator(".csg-map svg").bounding_box()
     scale = drawn["width"] / 1000
-    for name, spot in SPOTS.items():
-        (x, y), (u, v) = spot.path[0], spot.path[min(1, len(spot.path) - 1)]
+    for name, (_, _, path) in SPOTS.items():
+        (x, y), (u, v) = path[0], path[min(1, len(path) - 1)]
         page.mouse.click(drawn["x"] + (x + u) / 2 * scale, drawn["y"] + (y + v) / 2 * scale)
         assert trait(shown, "spot") == name
         put(shown)
@@ -77,11 +84,16 @@ def test_a_click_on_any_box_bridge_or_arrow_shows_what_is_there(shown, page, net
             assert list(seen) == ["flows", "numbers"]
             continue
         part = parts[name]
-        assert seen["goes out"] == "; ".join(flow.words for flow in part.leaves)
+        assert numbers_in(seen["comes in"]) == sizes(part.enters)
+        assert numbers_in(seen["goes out"]) == sizes(part.leaves)
         assert seen["parameters"] == f"{part.parameters:,}"
-        million, mebi = seen["multiplications"].split()[0], seen["kept for training"].split()[0]
+        million, (kept, unit) = (
+            seen["multiplications"].split()[0],
+            seen["kept for training"].split(),
+        )
         assert float(million.replace(",", "")) == pytest.approx(part.macs / 1e6, abs=0.051)
-        assert float(mebi.replace(",", "")) == pytest.approx(part.kept / 2**20, abs=0.051)
+        size = part.kept / {"KiB": 2**10, "MiB": 2**20}[unit]
+        assert float(kept.replace(",", "")) == pytest.approx(size, abs=0.051)
 
 
 def test_multiplications_wait_for_a_guess_which_is_judged(shown, page, screenshots):
@@ -100,6 +112,25 @@ def test_multiplications_wait_for_a_guess_which_is_judged(shown, page, screensho
     answer.focus()
     page.keyboard.press("Enter")
     expect(sentence).to_contain_text("Your guess was right. Most multiplications: c3")
+
+
+def test_the_words_of_a_spot_are_those_of_its_network(shown, page):
+    said = page.locator(".csg-card p")
+    for network, spot, words in (
+        ("PAPER", "t3", "4 times: an AMDF block"),
+        ("BASE", "t3", "4 times: all tokens of the clip in one attention"),
+        ("TINY", "t3", "Once: an AMDF block"),
+        ("PAPER", "c2", "whose first kernels see 1 frame."),
+        ("PAPER", "c3", "whose first kernels see 3 frames."),
+        ("BASE", "c1", "One bottleneck that meets no tokens"),
+    ):
+        put(shown, network=network, spot=spot)
+        expect(said).to_contain_text(words)
+    put(shown, network="PAPER", spot="t5>head")
+    assert card(page) == {
+        "flows": "the class token, 384 wide",
+        "numbers": "384, or 1.5 KiB as float32",
+    }
 
 
 def test_a_guess_is_judged_only_where_it_was_made(shown, page):
@@ -145,7 +176,7 @@ def test_arrow_keys_walk_the_map_even_in_a_page_that_takes_all_keys(shown, page)
 def test_keys_reach_every_place_from_every_place(shown):
     steps = shown.evaluate(
         """({ es, model }) => {
-          const { spots } = model.get("facts");
+          const spots = es.spotsOf(model.get("facts"));
           const ways = [[1, 0], [-1, 0], [0, 1], [0, -1]];
           const next = (spot) => ways.map((way) => es.neighbour(spots, spot, way).name);
           return Object.fromEntries(spots.map((spot) => [spot.name, next(spot)]));
@@ -158,7 +189,7 @@ def test_keys_reach_every_place_from_every_place(shown):
             reached.update(edge)
         assert reached == set(SPOTS)
     for name, (right, *_) in steps.items():
-        assert right == name or SPOTS[right].path[-1][0] > SPOTS[name].path[0][0]
+        assert right == name or SPOTS[right][2][-1][0] > SPOTS[name][2][0][0]
 
 
 @pytest.mark.parametrize("measure", ["macs", "parameters", "kept"])
@@ -168,7 +199,9 @@ def test_bars_are_as_high_as_their_columns_are_dear(shown, page, network, measur
     heights = page.locator(".csg-bars rect").evaluate_all(
         "(bars) => bars.map((bar) => Number(bar.getAttribute('height')))"
     )
-    found = [sum(heights[place : place + 3]) for place in range(0, len(heights), 3)]
+    layers = iter(heights)
+    found = [sum(next(layers) for _ in names) for names in COLUMNS.values()]
+    assert next(layers, None) is None
     sums = [column_sum(network, column, measure) for column in COLUMNS]
     assert found == pytest.approx([110 * size / max(sums) for size in sums], abs=1e-6)
     words = page.locator(".csg-bars").get_attribute("aria-label")

@@ -14,8 +14,7 @@ from csglib.model.config import BASE, PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.summary import summary
 from csglib.view.widgets import WiringMap
-from csglib.view.widgets.wiring_map_counts import parts_of
-from csglib.view.widgets.wiring_map_plan import COLUMNS, HALF, HEIGHT, SPOTS, WIDTH
+from csglib.view.widgets.wiring_map import COLUMNS, HALF, HEIGHT, SPOTS, WIDTH, parts_of
 
 pytestmark = pytest.mark.slow  # three networks are counted, once
 
@@ -68,55 +67,47 @@ def test_a_whole_network_is_counted_once():
     )
 
 
-@pytest.mark.parametrize("network", ["PAPER", "BASE", "TINY"])
-def test_what_leaves_a_box_is_what_its_arrows_carry_and_the_next_box_gets(counted, network):
-    facts = counted["networks"][network]
+@pytest.mark.parametrize("config", [PAPER, BASE, TINY], ids=["PAPER", "BASE", "TINY"])
+def test_what_leaves_a_box_is_what_the_next_box_gets(config):
+    parts = parts_of(config)
     arrows = [name.split(">") for name in SPOTS if ">" in name]
     assert len(arrows) == 14
     for left, right in arrows:
-        (carried,) = facts[f"{left}>{right}"]["flows"]
-        assert carried in facts[right]["enters"], (left, right)
-        if (left, right) != ("t5", "head"):  # where the patch tokens stay behind
-            assert carried in facts[left].get("leaves", facts[left].get("flows")), (left, right)
-    assert facts["t5>head"]["flows"][0]["words"].startswith("the class token")
-
-
-def test_the_words_of_a_spot_are_those_of_its_network(counted):
-    said = {
-        network: spots["t3"]["says"] + spots["c3"]["says"]
-        for network, spots in counted["networks"].items()
-    }
-    assert "4 times: an AMDF block" in said["PAPER"]
-    assert "4 times: all tokens of the clip in one attention" in said["BASE"]
-    assert "1 time: an AMDF block" in said["TINY"]
-    assert all("see 3 frames" in words for words in said.values())
-    assert "see 1 frame." in counted["networks"]["PAPER"]["c2"]["says"]
+        if left == "clip":
+            assert parts[right].enters == [[3, 8, 256, 256]]
+        elif right == "head":  # the patch tokens stay behind
+            assert parts[left].leaves[-1] in parts[right].enters
+        else:
+            assert parts[left].leaves == parts[right].enters, (left, right)
+    for n in range(2, 6):
+        (told,), (answered,) = parts[f"down{n}"].leaves, parts[f"up{n}"].enters
+        assert told == answered == parts[f"t{n}"].enters[0] == [8, 256, config.dim]
+        width = config.stages[n - 1].width
+        assert parts[f"down{n}"].enters[0][:2] == parts[f"up{n}"].leaves[0][:2] == [width, 8]
 
 
 def test_boxes_stand_apart_and_arrows_end_at_them():
     boxes = {
-        name: (spot.path[0], HALF[spot.kind])
-        for name, spot in SPOTS.items()
-        if spot.kind != "arrow"
+        name: (path[0], HALF[kind]) for name, (kind, _, path) in SPOTS.items() if kind != "arrow"
     }
     for ((x, y), (wide, high)), ((u, v), (broad, tall)) in combinations(boxes.values(), 2):
         assert abs(x - u) >= wide + broad or abs(y - v) >= high + tall
     for (x, y), (wide, high) in boxes.values():
         assert wide <= x <= WIDTH - wide and high <= y <= HEIGHT - high
-    for name, spot in SPOTS.items():
-        if spot.kind == "arrow":
-            for end, place in zip(name.split(">"), (spot.path[0], spot.path[-1]), strict=True):
+    for name, (kind, _, path) in SPOTS.items():
+        if kind == "arrow":
+            for end, place in zip(name.split(">"), (path[0], path[-1]), strict=True):
                 (x, y), (wide, high) = boxes[end]
                 aside, above = abs(place[0] - x), abs(place[1] - y)
                 assert (aside, above) in {(wide, 0), (0, high)}, (name, end)
 
 
 def test_every_part_stands_under_one_column_and_facts_are_plain_json(counted):
-    under = [name for sides in COLUMNS.values() for names in sides.values() for name in names]
+    under = [name for names in COLUMNS.values() for name in names]
     assert sorted(under) == sorted(parts_of(TINY))
     again = json.loads(json.dumps(counted))
     assert again["networks"] == json.loads(json.dumps(WiringMap().facts))["networks"]
-    assert len(json.dumps(counted)) < 50_000  # sent once
+    assert len(json.dumps(counted)) < 20_000  # sent once
 
 
 def test_it_prints_itself_without_an_address_and_shows_its_settings(widget):

@@ -1,19 +1,10 @@
 // Notebook 06: the network as a map to walk over. Places, words and counts come from Python, once.
 
-const UNITS = { macs: [1e9, "G"], parameters: [1e6, "M"], kept: [2 ** 20, "MiB"] };
-const MEASURES = [["macs", "multiplications"], ["parameters", "parameters"], ["kept", "memory kept"]];
 const SIDES = ["cnn", "bridge", "tokens"];
 const BARS = 160; // their height, and that of the letters under and over them
 
-const grouped = (number) => number.toLocaleString("en-US");
-
-function inUnits(number, measure) {
-  const [unit, letter] = UNITS[measure];
-  const size = number / unit;
-  return `${size < 0.01 ? "under 0.01" : grouped(Number(size.toPrecision(3)))} ${letter}`;
-}
-
-const mebi = (size) => `${grouped(Number((size / 2 ** 20).toFixed(1)))} MiB`;
+const spotsOf = (facts) =>
+  Object.entries(facts.spots).map(([name, [kind, side, path]]) => ({ name, kind, side, path }));
 
 /** The middle of a spot; of an arrow, half way along. */
 function middle({ path }) {
@@ -43,7 +34,8 @@ function neighbour(spots, from, [right, down]) {
 
 const corners = (path) => `M${path.map(([x, y]) => `${x} ${y}`).join("L")}`;
 
-function shape({ name, kind, side, path, label }, half) {
+function shape({ name, kind, side, path }, half) {
+  const label = name.startsWith("down") ? "↓" : name.startsWith("up") ? "↑" : name;
   if (kind === "arrow") {
     const [[x, y], [toX, toY]] = path.slice(-2);
     const [dx, dy] = [Math.sign(toX - x), Math.sign(toY - y)];
@@ -69,7 +61,7 @@ function bringIntoView(scroller, group) {
   if (shown.left < view.left) scroller.scrollLeft -= view.left - shown.left + 12;
 }
 
-function drawing({ spots, size: [wide, high], half }, choose) {
+function drawing({ size: [wide, high], half }, spots, choose) {
   const box = make("div", {
     class: "csg-map", tabIndex: 0, role: "application",
     "aria-label": "Map of the network. Arrow keys go from box to arrow to box; what is there is said below.",
@@ -87,7 +79,7 @@ function drawing({ spots, size: [wide, high], half }, choose) {
     for (const [name, group] of groups) {
       group.classList.toggle("csg-current", name === current);
       const times = group.querySelector(".csg-times");
-      if (times) times.textContent = counts[name].blocks > 1 ? `× ${counts[name].blocks}` : "";
+      if (times) times.textContent = counts[name]?.blocks > 1 ? `× ${counts[name].blocks}` : "";
       group.classList.toggle("csg-many", Boolean(times?.textContent));
     }
     bringIntoView(box.closest(".csg-scroll"), groups.get(current));
@@ -95,23 +87,22 @@ function drawing({ spots, size: [wide, high], half }, choose) {
   return { box, draw };
 }
 
-const columnWords = (name) => (name === "stem" ? "stem, embedding" : name);
-const total = (counts, names, measure) => names.reduce((sum, name) => sum + counts[name][measure], 0);
-const ofColumn = (counts, column, measure) => SIDES.reduce((sum, side) => sum + total(counts, column[side], measure), 0);
+const ofColumn = (counts, names, measure) => names.reduce((sum, name) => sum + counts[name][measure], 0);
 
-/** A bar under each column of the map, in three layers. */
-function bars({ columns, spots, size: [wide] }) {
+/** A bar under each column of the map, one layer a box or bridge. */
+function bars({ columns, size: [wide] }, spots) {
   const box = make("div", { class: "csg-bars", role: "img" });
   const middles = Object.fromEntries(spots.map((spot) => [spot.name, middle(spot)[0]]));
+  const sides = Object.fromEntries(spots.map(({ name, side }) => [name, side]));
   const draw = (counts, measure) => {
     const sums = Object.values(columns).map((column) => ofColumn(counts, column, measure));
     const most = Math.max(...sums);
-    const stack = ([name, column], place) => {
+    const stack = ([name, parts], place) => {
       let top = BARS - 22;
-      const layers = SIDES.map((side) => {
-        const high = ((BARS - 50) * total(counts, column[side], measure)) / most;
+      const layers = parts.map((part) => {
+        const high = ((BARS - 50) * counts[part][measure]) / most;
         top -= high;
-        return `<rect class="csg-${side}" x="${middles[name] - 38}" y="${top}" width="76" height="${high}"/>`;
+        return `<rect class="csg-${sides[part]}" x="${middles[name] - 38}" y="${top}" width="76" height="${high}"/>`;
       });
       return `${layers.join("")}<text x="${middles[name]}" y="${top - 5}">${inUnits(sums[place], measure)}</text>
         <text class="csg-name" x="${middles[name]}" y="${BARS - 5}">${columnWords(name)}</text>`;
@@ -137,33 +128,15 @@ function question(desk, columns) {
   );
 }
 
-const numbers = (flows) => flows.reduce((sum, flow) => sum + flow.numbers, 0);
-const words = (flows) => flows.map((flow) => flow.words).join("; ");
-
-/** Name and number of everything there is to say about a spot. */
-function linesOf(here, open) {
-  if (here.flows) {
-    const held = numbers(here.flows);
-    return [["flows", words(here.flows)], ["numbers", `${grouped(held)}, or ${mebi(4 * held)} as float32`]];
-  }
-  return [
-    ["comes in", words(here.enters)],
-    ["goes out", words(here.leaves)],
-    ["parameters", grouped(here.parameters)],
-    ["multiplications", open ? `${grouped(Math.round(here.macs / 1e5) / 10)} million` : "wait for your guess"],
-    ["kept for training", mebi(here.kept)],
-  ];
-}
-
 function card() {
   const title = make("h4");
   const says = make("p");
   const list = make("dl");
   const box = make("div", { class: "csg-card" }, make("div", {}, title, says), list);
-  const draw = (name, here, open) => {
-    title.textContent = name;
-    says.textContent = here.says;
-    const rows = linesOf(here, open).map(([term, value]) =>
+  const draw = (words, lines) => {
+    title.textContent = words.title;
+    says.textContent = words.says;
+    const rows = lines.map(([term, value]) =>
       make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: value })),
     );
     list.replaceChildren(...rows);
@@ -171,21 +144,22 @@ function card() {
   return { box, draw };
 }
 
-function verdictOf(columns, counts, guess, measure) {
-  const sums = Object.entries(columns).map(([name, column]) => [name, ofColumn(counts, column, measure)]);
+function verdictOf({ columns }, spots, counts, measure) {
+  const sums = Object.entries(columns).map(([name, parts]) => [name, ofColumn(counts, parts, measure)]);
   const all = sums.reduce((sum, [, size]) => sum + size, 0);
   const [name, most] = sums.reduce((best, sum) => (sum[1] > best[1] ? sum : best));
-  const what = { macs: "multiplications", parameters: "parameters", kept: "memory kept for training" }[measure];
-  const sides = SIDES.map((side) => Object.values(columns).reduce((sum, column) => sum + total(counts, column[side], measure), 0) / all);
-  const [cnn, bridge, tokens] = sides.map(percent);
-  return {
-    right: guess === name,
-    text: `Most ${what}: ${name}, ${percent(most / all)} of ${inUnits(all, measure)}. CNN ${cnn}, bridges ${bridge}, tokens ${tokens}.`,
-  };
+  const shares = SIDES.map((side) => {
+    const parts = spots.filter((spot) => spot.side === side && spot.name in counts).map((spot) => spot.name);
+    return percent(ofColumn(counts, parts, measure) / all);
+  });
+  const sides = `CNN ${shares[0]}, bridges ${shares[1]}, tokens ${shares[2]}.`;
+  return { name, text: `Most ${WHAT[measure]}: ${name}, ${percent(most / all)} of ${inUnits(all, measure)}. ${sides}` };
 }
 
 function render({ model, el }) {
-  const { spots, columns, networks } = model.get("facts");
+  const facts = model.get("facts");
+  const { columns, networks } = facts;
+  const spots = spotsOf(facts);
   const named = Object.fromEntries(spots.map((spot) => [spot.name, spot]));
   const choose = (name) => desk.put("spot", name);
   const go = (...way) => () => choose(neighbour(spots, named[desk.get("spot")], way).name);
@@ -194,8 +168,8 @@ function render({ model, el }) {
     Home: () => choose("clip"), End: () => choose("head"),
   };
   const desk = new Desk(model, el, { name: "wiring-map", label: "Wiring map", keys });
-  const map = drawing(model.get("facts"), choose);
-  const below = bars(model.get("facts"));
+  const map = drawing(facts, spots, choose);
+  const below = bars(facts, spots);
   const ask = question(desk, Object.keys(columns));
   const verdict = make("p", { class: "csg-sentence" });
   const spoken = make("p", { class: "csg-spoken" });
@@ -223,18 +197,19 @@ function render({ model, el }) {
     ask.hidden = open;
     below.box.hidden = measure.hidden = again.hidden = verdict.hidden = !open;
     map.draw(spot, counts);
-    detail.draw(named[spot].title, counts[spot], open);
-    const lines = linesOf(counts[spot], open).map((line) => line.join(" "));
-    say(spoken, `${named[spot].title}. ${counts[spot].says} ${lines.join(". ")}.`);
+    const words = wordsOf(spot, counts, network);
+    const lines = linesOf(spot, counts, open);
+    detail.draw(words, lines);
+    say(spoken, `${words.title}. ${words.says} ${lines.map((line) => line.join(" ")).join(". ")}.`);
     if (!open) return say(verdict, "");
     below.draw(counts, shown);
-    const { right, text } = verdictOf(columns, counts, guess, shown);
-    const judged = guessed === network && shown === "macs" ? (right ? "Your guess was right. " : "Not so. ") : "";
-    say(verdict, judged + text);
+    const { name, text } = verdictOf(facts, spots, counts, shown);
+    const judged = guessed === network && shown === "macs";
+    say(verdict, (judged ? (guess === name ? "Your guess was right. " : "Not so. ") : "") + text);
   };
   desk.follow(["network", "spot", "measure", "guess"], draw);
   return () => desk.close();
 }
 
-export { neighbour };
+export { neighbour, spotsOf };
 export default { render };

@@ -1,33 +1,174 @@
 """Wiring map of notebook 06: the whole network drawn; at each box and arrow, what flows and costs.
 
-Source: Fig. 2(a) for the drawing, Table SI for the sizes.
+Source: Fig. 2(a) for the drawing, Table SI for the sizes. Counted on tensors without content, as in
+csglib.model.summary: a stage there is its convolutions, its two bridges and its blocks here.
 """
 
-from dataclasses import asdict
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from itertools import pairwise
+from typing import Any
 
+import torch
 import traitlets
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
 
-from csglib.model.config import BASE, PAPER, TINY
+from csglib.model.attention import Attention
+from csglib.model.config import BASE, PAPER, TINY, ModelConfig
+from csglib.model.csg3dct import CSG3DCT
+from csglib.model.tokens import VideoTokens
 from csglib.view.widgets.base import LiveFigure, es_module, style_sheet
-from csglib.view.widgets.wiring_map_counts import parts_of
-from csglib.view.widgets.wiring_map_plan import (
-    COLUMNS,
-    HALF,
-    HEIGHT,
-    SPOTS,
-    WIDTH,
-    Spot,
-    facts_of,
-    title_of,
-)
 
 NETWORKS = {"PAPER": PAPER, "BASE": BASE, "TINY": TINY}
-MEASURES = {"macs": "multiplications", "parameters": "parameters", "kept": "memory kept"}
-UNITS = {"macs": (1e9, "G"), "parameters": (1e6, "M"), "kept": (2**20, "MiB")}
+FRAMES, SIDE = 8, 256  # of the clip that everything is counted for
+MEASURES = {"macs": (1e9, "G"), "parameters": (1e6, "M"), "kept": (2**20, "MiB")}
 COLOURS = {"cnn": "#1668b8", "bridge": "#767b80", "tokens": "#b45309"}
+COLUMNS = {"stem": ["stem", "embedding"], "c1": ["c1", "t1"]}
+COLUMNS |= {f"c{n}": [f"c{n}", f"down{n}", f"up{n}", f"t{n}"] for n in range(2, 6)}
+COLUMNS |= {"head": ["head"]}
+
+WIDTH, HEIGHT = 1000, 310  # of the drawing, in its own units
+HALF = {"box": (48, 26), "bridge": (21, 19)}  # half widths and heights
+ABOVE, BETWEEN, BELOW = 62, 155, 248  # the three rows
+
+
+@dataclass(frozen=True)
+class Part:
+    """A box or a bridge, all its blocks together.
+
+    Attributes:
+        enters: shapes of what comes in, in the first of its blocks, for one clip.
+        leaves: shapes of what goes out of the last.
+        blocks: how many there are in a row.
+        parameters: numbers to learn.
+        macs: multiplications, each with its addition.
+        kept: bytes that training keeps for the way back, of a float32 clip.
+    """
+
+    enters: list[list[int]]
+    leaves: list[list[int]]
+    blocks: int
+    parameters: int
+    macs: int
+    kept: int
+
+
+@cache
+def parts_of(config: ModelConfig) -> dict[str, Part]:
+    """Every part of a network by its name on the map: "c3", "t3", "down3", "up3"."""
+    with torch.device("meta"):
+        network = CSG3DCT(config).train()
+    watch = _Watch(network)
+    with watch.counter, saved_tensors_hooks(watch.keep, lambda tensor: tensor):
+        network(torch.empty(1, 3, FRAMES, SIDE, SIDE, device="meta"))
+    return {name: watch.part(places) for name, places in watch.places.items()}
+
+
+def _places(config: ModelConfig) -> dict[str, list[str]]:
+    """The modules of each part; what runs inside another comes before it."""
+    places = {"stem": ["stem"], "embedding": ["embed"], "c1": ["local"], "t1": ["blocks.0"]}
+    stages = [n for n, stage in enumerate(config.stages, start=1) for _ in range(stage.blocks)]
+    for n, stage in enumerate(stages[1:]):
+        inside = {"t": f"blocks.{n + 1}", "down": f"convs.{n}.down", "up": f"convs.{n}.up"}
+        for name, place in (inside | {"c": f"convs.{n}"}).items():
+            places.setdefault(f"{name}{stage}", []).append(place)
+    return places | {"head": ["head"]}
+
+
+class _Watch:
+    """Notes what passes while one clip goes through a network."""
+
+    def __init__(self, network: CSG3DCT) -> None:
+        self.network, self.places = network, _places(network.config)
+        self.counter = FlopCounterMode(display=False)
+        self._passed: dict[str, tuple[list[list[int]], list[list[int]]]] = {}
+        self._kept: dict[str, int] = defaultdict(int)
+        self._known = {p.untyped_storage()._cdata: p.detach() for p in network.parameters()}
+        self._all = [place for places in self.places.values() for place in places]
+        for place in self._all:
+            network.get_submodule(place).register_forward_hook(partial(self._note, place))
+        for module in network.modules():
+            if isinstance(module, Attention):
+                module.register_forward_hook(self._attended)
+
+    def part(self, places: list[str]) -> Part:
+        """The sum over the modules of a part, less what runs inside them and is another part."""
+        parameters = sum(map(self._parameters, places))
+        macs = sum(map(self._macs, places))
+        for n in (place.removeprefix("convs.") for place in places):
+            if n.isdecimal():  # a conv block, which runs the transformer block beside it
+                bridges = [f"convs.{n}.down", f"convs.{n}.up"]
+                parameters -= sum(map(self._parameters, bridges))
+                macs -= sum(map(self._macs, [*bridges, f"blocks.{int(n) + 1}"]))
+        enters, leaves = self._passed[places[0]][0], self._passed[places[-1]][1]
+        kept = sum(self._kept[place] for place in places)
+        return Part(enters, leaves, len(places), parameters, macs, kept)
+
+    def keep(self, tensor: Tensor) -> Tensor:
+        """Called for every tensor that autograd saves."""
+        if not any(name.endswith(".attention") for name in self.counter.mod_tracker.parents):
+            self._count(tensor)  # fused attention saves no map
+        return tensor
+
+    def _count(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in self._known:
+            self._known[storage._cdata] = tensor  # held, or its number could be given away again
+            inside = self.counter.mod_tracker.parents
+            place = next(place for place in self._all if f"CSG3DCT.{place}" in inside)
+            self._kept[place] += storage.nbytes()
+
+    def _attended(self, _: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
+        for tensor in filter(torch.is_tensor, (*arguments, output)):  # the fused kernel keeps both
+            self._count(tensor)
+
+    def _note(self, place: str, _: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+        enters = arguments if place == "head" else arguments[:1]  # what flows comes first
+        leaves = output[0] if isinstance(output, tuple) else output
+        self._passed[place] = _shapes(*enters), _shapes(leaves)
+
+    def _macs(self, place: str) -> int:
+        return int(sum(self.counter.get_flop_counts()[f"CSG3DCT.{place}"].values())) // 2
+
+    def _parameters(self, place: str) -> int:
+        return sum(weight.numel() for weight in self.network.get_submodule(place).parameters())
+
+
+def _shapes(*things: Tensor | VideoTokens) -> list[list[int]]:
+    """Shapes for one clip; tokens are their patches and their class token."""
+    both = ((it.patches, it.cls) if isinstance(it, VideoTokens) else (it,) for it in things)
+    return [list(tensor.shape[1:]) for pair in both for tensor in pair]
+
+
+def _spots() -> dict[str, tuple[str, str, list[tuple[int, int]]]]:
+    """Kind, side and path of whatever can be pointed at; of a box the path is its middle."""
+    middle = {"clip": (52, ABOVE), "stem": (170, ABOVE), "embedding": (170, BELOW)}
+    middle |= {f"c{n}": (171 + 129 * n, ABOVE) for n in range(1, 6)}
+    middle |= {f"t{n}": (171 + 129 * n, BELOW) for n in range(1, 6)} | {"head": (944, BETWEEN)}
+    wide, high = HALF["box"]
+    side = {name: "tokens" if y == BELOW else "cnn" for name, (_, y) in middle.items()}
+    spots = {name: ("box", side[name], [place]) for name, place in middle.items()}
+    for n in range(2, 6):
+        for way, step in (("down", -25), ("up", 25)):
+            spots[f"{way}{n}"] = ("bridge", "bridge", [(middle[f"c{n}"][0] + step, BETWEEN)])
+    chains = ("clip stem c1 c2 c3 c4 c5", "embedding t1 t2 t3 t4 t5")
+    for left, right in (pair for chain in chains for pair in pairwise(chain.split())):
+        (x, y), (to, _) = middle[left], middle[right]
+        spots[f"{left}>{right}"] = ("arrow", side[left], [(x + wide, y), (to - wide, y)])
+    spots["stem>embedding"] = ("arrow", "cnn", [(170, ABOVE + high), (170, BELOW - high)])
+    for left, end in (("c5", BETWEEN - high), ("t5", BETWEEN + high)):
+        x, y = middle[left]
+        spots[f"{left}>head"] = ("arrow", side[left], [(x + wide, y), (944, y), (944, end)])
+    return spots
+
+
+SPOTS = _spots()
 
 
 class WiringMap(LiveFigure):
@@ -40,11 +181,10 @@ class WiringMap(LiveFigure):
         network: "PAPER", "BASE" or "TINY".
         spot: the box, bridge or arrow that is looked at, for instance "c3", "down3" or "c3>c4".
         measure: what the bars show, "macs", "parameters" or "kept".
-        guess: the column with most multiplications, "stem", "c1" to "c5" or "head"; "" while
-            hidden.
+        guess: the column that multiplies most, "stem", "c1" to "c5", "head"; "" while hidden.
     """
 
-    _esm = es_module("wiring_map.js")
+    _esm = es_module("wiring_map_words.js", "wiring_map.js")
     _css = style_sheet("wiring_map.css")
 
     facts = traitlets.Dict().tag(sync=True)
@@ -55,19 +195,12 @@ class WiringMap(LiveFigure):
 
     def __init__(self) -> None:
         super().__init__()
-        self.facts = {
-            "size": [WIDTH, HEIGHT],
-            "half": HALF,
-            "spots": [
-                asdict(spot) | {"title": title_of(spot.name), "label": label_of(spot)}
-                for spot in SPOTS.values()
-            ],
-            "columns": COLUMNS,
-            "networks": {
-                name: {spot: facts_of(spot, config) for spot in SPOTS}
-                for name, config in NETWORKS.items()
-            },
+        plan = {"size": [WIDTH, HEIGHT], "half": HALF, "spots": SPOTS, "columns": COLUMNS}
+        found = {name: parts_of(config) for name, config in NETWORKS.items()}
+        plain = {
+            name: {k: asdict(part) for k, part in parts.items()} for name, parts in found.items()
         }
+        self.facts = plan | {"networks": plain}
 
     def __repr__(self) -> str:
         return f"WiringMap(network={self.network!r}, spot={self.spot!r}, measure={self.measure!r})"
@@ -77,52 +210,41 @@ class WiringMap(LiveFigure):
         figure = Figure(figsize=(10, 5), layout="constrained")
         figure.suptitle(f"{self.network}, one clip of 8 x 256 x 256", fontsize=11)
         drawing, bars = figure.subplots(2, 1, height_ratios=[HEIGHT, 170])
-        for spot in SPOTS.values():
-            _draw(drawing, spot, current=spot.name == self.spot)
+        for name in SPOTS:
+            _draw(drawing, name, line=3.5 if name == self.spot else 1.4)
         drawing.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
         drawing.axis("off")
         _bars(bars, self.network, self.measure)
         return figure
 
 
-def label_of(spot: Spot) -> str:
-    """What stands in a box."""
-    return {"down": "↓", "up": "↑"}.get(spot.name[:-1], spot.name)
-
-
-def _draw(axes: Axes, spot: Spot, *, current: bool) -> None:
-    colour, width = COLOURS[spot.side], 3.5 if current else 1.4
-    if spot.kind == "arrow":
-        axes.plot(*zip(*spot.path, strict=True), color=colour, lw=width)
-        axes.annotate("", spot.path[-1], spot.path[-2], arrowprops={"color": colour, "width": 0.1})
+def _draw(axes: Axes, name: str, line: float) -> None:
+    kind, side, path = SPOTS[name]
+    colour, (x, y) = COLOURS[side], path[0]
+    if kind == "arrow":
+        axes.plot(*zip(*path, strict=True), color=colour, lw=line)
+        axes.annotate("", path[-1], path[-2], arrowprops={"color": colour, "width": 0.1})
         return
-    (x, y), (wide, high) = spot.path[0], HALF[spot.kind]
-    style = f"round,pad=0,rounding_size={14 if spot.side == 'tokens' else 3}"
-    corner = (x - wide, y - high)
-    box = FancyBboxPatch(corner, 2 * wide, 2 * high, style, fc="white", ec=colour, lw=width)
-    axes.add_patch(box)
-    axes.text(x, y, label_of(spot), ha="center", va="center")
-    if spot.kind == "bridge":
-        for way in (-1, 1):
-            ends = (y + way * high, y + way * (93 - HALF["box"][1]))
-            axes.plot((x, x), ends, color=colour, lw=1.4)
+    wide, high = HALF[kind]
+    if kind == "bridge":
+        axes.plot((x, x), (ABOVE + 26, BELOW - 26), color=colour, lw=1.4, zorder=0)
+    style = f"round,pad=0,rounding_size={14 if side == 'tokens' else 3}"
+    box = ((x - wide, y - high), 2 * wide, 2 * high, style)
+    axes.add_patch(FancyBboxPatch(*box, fc="white", ec=colour, lw=line))
+    axes.text(x, y, {"down": "↓", "up": "↑"}.get(name[:-1], name), ha="center", va="center")
 
 
 def _bars(axes: Axes, network: str, measure: str) -> None:
-    parts, (unit, letter) = parts_of(NETWORKS[network]), UNITS[measure]
-    for column, sides in COLUMNS.items():
-        x, below = SPOTS[column].path[0][0], 0.0
-        for side, names in sides.items():
-            height = sum(getattr(parts[name], measure) for name in names) / unit
-            axes.bar([x], [height], width=70, bottom=below, color=COLOURS[side])
-            below += height
-        words = f"{below:.3g}" if below >= 0.01 else "under 0.01"
-        axes.text(x, below, f"{words} {letter}", ha="center", va="bottom", fontsize=9)
-    axes.set(
-        xlim=(0, WIDTH),
-        yticks=[],
-        title=f"{MEASURES[measure]}: CNN blue, bridges grey, tokens orange",
-    )
+    parts, (unit, letter) = parts_of(NETWORKS[network]), MEASURES[measure]
+    middles = {name: SPOTS[name][2][0][0] for name in COLUMNS}
+    for column, names in COLUMNS.items():
+        below = 0.0
+        for name in names:
+            high, colour = getattr(parts[name], measure) / unit, COLOURS[SPOTS[name][1]]
+            axes.bar(middles[column], high, width=70, bottom=below, color=colour)
+            below += high
+        axes.text(middles[column], below, f"{below:,.1f} {letter}", ha="center", va="bottom")
+    axes.set(xlim=(0, WIDTH), yticks=[], title=f"{measure}: CNN blue, bridges grey, tokens orange")
     axes.margins(y=0.15)
-    axes.set_xticks([SPOTS[column].path[0][0] for column in COLUMNS], list(COLUMNS))
+    axes.set_xticks(list(middles.values()), list(middles))
     axes.spines[["top", "left", "right"]].set_visible(False)
