@@ -10,10 +10,16 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
-START, INFLATION, ATTENTION = (
-    ROOT / "notebooks" / f"{name}.ipynb"
-    for name in ("00_start_here", "01_inflation", "09_attention_across_frames")
-)
+START = ROOT / "notebooks" / "00_start_here.ipynb"
+LESSONS = {  # notebooks, and how their widgets are marked in the page
+    "01_inflation": ".csg-time-stretch",
+    "02_clips_to_tokens": ".csg-token-explorer",
+    "03_intra_dimension_attention": ".csg-cost-dial",
+    "04_fusion_swa_vs_ca": ".csg-switchboard",
+    "05_learnable_weighting": ".csg-balance",
+    "06_csg3dct": ".csg-wiring-map",
+    "09_attention_across_frames": ".csg-explorer",
+}
 
 SMALL = (
     """
@@ -122,13 +128,13 @@ def test_an_arrow_key_reaches_the_kernel(ran, notebook, screenshots):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("notebook", "widget"),
-    [(INFLATION, ".csg-time-stretch"), (ATTENTION, ".csg-explorer")],
+    [(ROOT / "notebooks" / f"{name}.ipynb", widget) for name, widget in LESSONS.items()],
     indirect=["notebook"],
-    ids=[INFLATION.stem, ATTENTION.stem],
+    ids=LESSONS,
 )
 def test_a_lesson_runs_in_the_page_and_shows_its_widget(ran, notebook, widget, screenshots):
     shown = ran.locator(widget).first
-    expect(shown.locator("canvas").first).to_be_visible()
+    expect(shown.locator("canvas, svg").first).to_be_visible()
     shown.screenshot(path=screenshots / f"{Path(notebook).stem}_widget.png")
     page = ran.locator(".jp-WindowedPanel-outer")  # the part that scrolls
     whole = page.evaluate("(page) => page.scrollHeight")

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +13,34 @@ import torch
 import traitlets
 from PIL import Image
 
+import csglib
+from csglib.data.clips import resample
+from csglib.data.readers import read_clip
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.view.class_token import class_token
-from csglib.view.widgets import AttentionExplorer, SelfTest, TimeStretch
+from csglib.view.widgets import (
+    AttentionExplorer,
+    Balance,
+    CostDial,
+    SelfTest,
+    Switchboard,
+    TimeStretch,
+    TokenExplorer,
+    WiringMap,
+)
 from csglib.view.widgets.time_stretch import KERNEL, bar_of_light, responses
 
-KINDS = (AttentionExplorer, SelfTest, TimeStretch)
+NEEDS = {  # what each is made from
+    AttentionExplorer: ("opinionated_network", "simulated_clip"),
+    Balance: (),
+    CostDial: ("opinionated_network", "simulated_clip"),
+    SelfTest: (),
+    Switchboard: ("clip_of_the_course",),  # noise makes a still that no reader gets
+    TimeStretch: (),
+    TokenExplorer: ("simulated_clip",),
+    WiringMap: (),
+}
 LIVE = "application/vnd.jupyter.widget-view+json"
 
 
@@ -27,13 +49,22 @@ def explorer(opinionated_network, simulated_clip):
     return AttentionExplorer(opinionated_network, simulated_clip)
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
-def widget(request):
-    return (
-        request.getfixturevalue("explorer")
-        if request.param is AttentionExplorer
-        else request.param()
-    )
+@pytest.fixture
+def clip_of_the_course():
+    samples = Path(csglib.__file__).parents[1] / "data_samples"
+    return resample(read_clip(samples / "severe_borderline_type_II.npz"), frames=4, size=128)
+
+
+@pytest.fixture(params=NEEDS, ids=lambda kind: kind.__name__)
+def made(request):
+    """Makes the same widget, again and again."""
+    needs = [request.getfixturevalue(name) for name in NEEDS[request.param]]
+    return lambda: request.param(*needs)
+
+
+@pytest.fixture
+def widget(made):
+    return made()
 
 
 def still(widget):
@@ -41,12 +72,11 @@ def still(widget):
     return Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
 
 
-def test_prints_the_same_text_in_every_run(widget):
+def test_prints_the_same_text_in_every_run(made, widget):
     text = repr(widget)
     assert text.startswith(f"{type(widget).__name__}(")
     assert not re.search(r"0x|object at|[0-9a-f]{32}", text)
-    again = type(widget)() if not isinstance(widget, AttentionExplorer) else widget
-    assert repr(again) == text
+    assert repr(made()) == text
 
 
 def test_shows_a_live_view_a_text_and_a_still(widget):

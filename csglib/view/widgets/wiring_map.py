@@ -4,24 +4,20 @@ Source: Fig. 2(a) for the drawing, Table SI for the sizes. Counted on tensors wi
 csglib.model.summary: a stage there is its convolutions, its two bridges and its blocks here.
 """
 
-from collections import defaultdict
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import torch
 import traitlets
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
-from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
 
-from csglib.model.attention import Attention
 from csglib.model.config import BASE, PAPER, TINY, ModelConfig
 from csglib.model.csg3dct import CSG3DCT
+from csglib.model.ledger import Entry, costs
 from csglib.model.tokens import VideoTokens
 from csglib.view.widgets.base import LiveFigure, es_module, style_sheet
 
@@ -63,15 +59,27 @@ class Part:
 def parts_of(config: ModelConfig) -> dict[str, Part]:
     """Every part of a network by its name on the map: "c3", "t3", "down3", "up3"."""
     with torch.device("meta"):
-        network = CSG3DCT(config).train()
-    watch = _Watch(network)
-    with watch.counter, saved_tensors_hooks(watch.keep, lambda tensor: tensor):
-        network(torch.empty(1, 3, FRAMES, SIDE, SIDE, device="meta"))
-    return {name: watch.part(places) for name, places in watch.places.items()}
+        network = CSG3DCT(config)
+    places = _places(config)
+    found = costs(network, [place for group in places.values() for place in group], FRAMES, SIDE)
+    return {name: _part(name, [found[place] for place in group]) for name, group in places.items()}
+
+
+def _part(name: str, entries: list[Entry]) -> Part:
+    """The sum over the modules of a part; what flows comes first, and into the head flow two."""
+    came, left = entries[0].came, entries[-1].left
+    return Part(
+        _shapes(*(came if name == "head" else came[:1])),
+        _shapes(left[0] if isinstance(left, tuple) else left),
+        len(entries),
+        sum(entry.parameters for entry in entries),
+        sum(entry.macs for entry in entries),
+        sum(entry.kept for entry in entries),
+    )
 
 
 def _places(config: ModelConfig) -> dict[str, list[str]]:
-    """The modules of each part; what runs inside another comes before it."""
+    """The modules of each part."""
     places = {"stem": ["stem"], "embedding": ["embed"], "c1": ["local"], "t1": ["blocks.0"]}
     stages = [n for n, stage in enumerate(config.stages, start=1) for _ in range(stage.blocks)]
     for n, stage in enumerate(stages[1:]):
@@ -79,65 +87,6 @@ def _places(config: ModelConfig) -> dict[str, list[str]]:
         for name, place in (inside | {"c": f"convs.{n}"}).items():
             places.setdefault(f"{name}{stage}", []).append(place)
     return places | {"head": ["head"]}
-
-
-class _Watch:
-    """Notes what passes while one clip goes through a network."""
-
-    def __init__(self, network: CSG3DCT) -> None:
-        self.network, self.places = network, _places(network.config)
-        self.counter = FlopCounterMode(display=False)
-        self._passed: dict[str, tuple[list[list[int]], list[list[int]]]] = {}
-        self._kept: dict[str, int] = defaultdict(int)
-        self._known = {p.untyped_storage()._cdata: p.detach() for p in network.parameters()}
-        self._all = [place for places in self.places.values() for place in places]
-        for place in self._all:
-            network.get_submodule(place).register_forward_hook(partial(self._note, place))
-        for module in network.modules():
-            if isinstance(module, Attention):
-                module.register_forward_hook(self._attended)
-
-    def part(self, places: list[str]) -> Part:
-        """The sum over the modules of a part, less what runs inside them and is another part."""
-        parameters = sum(map(self._parameters, places))
-        macs = sum(map(self._macs, places))
-        for n in (place.removeprefix("convs.") for place in places):
-            if n.isdecimal():  # a conv block, which runs the transformer block beside it
-                bridges = [f"convs.{n}.down", f"convs.{n}.up"]
-                parameters -= sum(map(self._parameters, bridges))
-                macs -= sum(map(self._macs, [*bridges, f"blocks.{int(n) + 1}"]))
-        enters, leaves = self._passed[places[0]][0], self._passed[places[-1]][1]
-        kept = sum(self._kept[place] for place in places)
-        return Part(enters, leaves, len(places), parameters, macs, kept)
-
-    def keep(self, tensor: Tensor) -> Tensor:
-        """Called for every tensor that autograd saves."""
-        if not any(name.endswith(".attention") for name in self.counter.mod_tracker.parents):
-            self._count(tensor)  # fused attention saves no map
-        return tensor
-
-    def _count(self, tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in self._known:
-            self._known[storage._cdata] = tensor  # held, or its number could be given away again
-            inside = self.counter.mod_tracker.parents
-            place = next(place for place in self._all if f"CSG3DCT.{place}" in inside)
-            self._kept[place] += storage.nbytes()
-
-    def _attended(self, _: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
-        for tensor in filter(torch.is_tensor, (*arguments, output)):  # the fused kernel keeps both
-            self._count(tensor)
-
-    def _note(self, place: str, _: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
-        enters = arguments if place == "head" else arguments[:1]  # what flows comes first
-        leaves = output[0] if isinstance(output, tuple) else output
-        self._passed[place] = _shapes(*enters), _shapes(leaves)
-
-    def _macs(self, place: str) -> int:
-        return int(sum(self.counter.get_flop_counts()[f"CSG3DCT.{place}"].values())) // 2
-
-    def _parameters(self, place: str) -> int:
-        return sum(weight.numel() for weight in self.network.get_submodule(place).parameters())
 
 
 def _shapes(*things: Tensor | VideoTokens) -> list[list[int]]:
