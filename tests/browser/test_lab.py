@@ -134,7 +134,7 @@ def test_an_arrow_key_reaches_the_kernel(ran, notebook, screenshots):
 )
 def test_a_lesson_runs_in_the_page_and_shows_its_widget(ran, notebook, widget, screenshots):
     shown = ran.locator(widget).first
-    expect(shown.locator("canvas, svg").first).to_be_visible()
+    expect(shown.locator("canvas:visible, svg:visible").first).to_be_visible()
     shown.screenshot(path=screenshots / f"{Path(notebook).stem}_widget.png")
     page = ran.locator(".jp-WindowedPanel-outer")  # the part that scrolls
     whole = page.evaluate("(page) => page.scrollHeight")
