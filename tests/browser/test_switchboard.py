@@ -233,3 +233,12 @@ def test_it_fits_a_page(shown, page, screenshots, width):
         "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     )
     assert inside
+
+
+@pytest.mark.parametrize("width", [850, 560])
+def test_the_whole_equation_is_in_sight(page, shown, width):
+    """As wide as a cell in JupyterLab on a laptop, and narrower."""
+    page.set_viewport_size({"width": width, "height": 900})
+    wire(shown, "other other other")
+    room = page.locator(".csg-formula").evaluate("(p) => [p.scrollWidth, p.clientWidth]")
+    assert room[0] <= room[1]
