@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 import traitlets
 from PIL import Image
 
@@ -133,3 +134,10 @@ def test_the_module_is_one_text_that_fetches_nothing():
     assert Balance._esm.count("export default") == 1
     text = Balance._esm + Balance._css
     assert not re.search(r"https?:|\bimport\b|fetch\(|@import|url\(", text)
+
+
+def test_it_trains_in_a_notebook_without_gradients():
+    expected = descend(*two_estimates(), "sigmoid", 0.5, 0.0)
+    with torch.no_grad():
+        found = descend(*two_estimates(), "sigmoid", 0.5, 0.0)
+    torch.testing.assert_close(found.share, expected.share, rtol=0, atol=0)

@@ -66,6 +66,7 @@ def two_estimates() -> Float[Tensor, "2 b"]:
     return torch.from_numpy(directions.T * CLIPS**0.5)
 
 
+@torch.enable_grad()  # a notebook may have turned gradients off for itself
 def descend(
     space: Float[Tensor, " b"],
     time: Float[Tensor, " b"],
