@@ -122,7 +122,7 @@ MAP = (
     ),
     Mistake(
         _blind_to_what_follows,
-        "keys that come after the query are masked, as in a language model. Here the whole clip "
-        "is there at once, and everyone may look at everyone.",
+        "keys that come after the query are masked, as where a next word is guessed. Here the "
+        "whole clip is there at once, and everyone may look at everyone.",
     ),
 )
