@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
 from csglib.atomic import replacing
+from csglib.data.grades import DEFAULT, Rule
+from csglib.data.measure import area_stenosis, inside
 
-GRADES = ("mild", "severe")
+GRADES = DEFAULT.grades
 TRUTH_ARRAYS = ("vessel_outer", "vessel_inner", "lumen", "area_stenosis", "diameter_stenosis")
 _IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1, 1)
 _IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1, 1)
@@ -55,10 +57,26 @@ class Truth:
     def grade(self) -> int:
         """Index into `GRADES`: severe when the narrowest frame has lost half its diameter or more.
 
-        The paper names the grades but not its rule; this one is local (ECST-like): a transverse
-        clip never shows the distal vessel that NASCET compares with.
+        The paper names the grades but not its rule; `csglib.data.grades` has this one and others.
         """
-        return int(self.diameter_stenosis[self.narrowest] >= 0.5)
+        return DEFAULT.grade(self.stenosis(DEFAULT))
+
+    def stenosis(self, rule: Rule) -> float:
+        """What the rule measures, in the narrowest frame: a share that is closed, 0 to 1."""
+        measured = {"area": self.area_stenosis, "diameter": self.diameter_stenosis}[rule.measure]
+        return float(measured[self.narrowest])
+
+    @property
+    def outer_stenosis(self) -> Float[ndarray, " t"]:
+        """Area stenosis if the outer border is taken for the vessel's: too much, 0 to 1.
+
+        The wall then counts as plaque, and a healthy artery already reads 29 to 39 %.
+        """
+        return area_stenosis(self.vessel_outer, self.lumen)
+
+    def plaque(self, height: int, width: int) -> Bool[ndarray, "t y x"]:
+        """Pixels of the plaque, in pictures of that size: in the original lumen, and closed."""
+        return inside(self.vessel_inner, height, width) & ~inside(self.lumen, height, width)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,8 @@ import torch
 
 from csglib.course import check
 from csglib.course.chapter_07 import area_stenosis, diameter_stenosis, split
+from csglib.data import measure
+from csglib.data.split import deal
 
 
 def test_the_references_agree_with_a_measured_lumen(simulated_clip):
@@ -22,6 +24,20 @@ def test_the_references_agree_with_a_measured_lumen(simulated_clip):
     closed = area_stenosis(*(torch.tensor(area) for area in areas))
     assert float(closed) == pytest.approx(truth.area_stenosis[1])
     assert float(diameter_stenosis(closed)) == pytest.approx(1 - radii[1] / radii[0])
+
+
+def test_the_references_are_the_library_in_fewer_words(simulated_clip):
+    """A solution is read by who has tried; csglib's own also says what it cannot do."""
+    vessel, lumen = simulated_clip.truth.vessel_inner, simulated_clip.truth.lumen
+    areas = (torch.tensor(measure.polygon_area(border)) for border in (vessel, lumen))
+    area = measure.area_stenosis(vessel, lumen)
+    np.testing.assert_allclose(area_stenosis(*areas), area)
+    diameter = diameter_stenosis(torch.tensor(area))
+    np.testing.assert_allclose(diameter, measure.equal_area_diameter(area))
+    patients = [f"p{place * place % 31}" for place in range(100)]
+    for seed in range(5):
+        shares = (0.69, 0.01, 0.3)
+        assert split(patients, shares, seed) == deal(patients, shares, seed)
 
 
 def test_the_reference_split_keeps_its_promises():
@@ -98,6 +114,7 @@ def by_slices(patients, shares, seed):
         ("7.2", lambda area: 1 - torch.sqrt(1 - area)),
         ("7.2", lambda area: 1 - np.sqrt(1 - area.numpy())),
         ("7.2", lambda area: -math.expm1(math.log1p(-area) / 2) if area < 1 else 1),
+        ("7.3", deal),
         ("7.3", by_numpy),
         ("7.3", by_torch),
         ("7.3", by_the_largest_first),

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from csglib.data.clips import Clip, Truth, anonymous, resample, save_clip
+from csglib.data.clips import GRADES, Clip, Truth, anonymous, resample, save_clip
+from csglib.data.grades import DEFAULT, RULES
+from csglib.data.measure import polygon_area
 
 
 def simulated(frames: int = 5, height: int = 37, width: int = 41) -> Clip:
@@ -165,3 +167,59 @@ def test_what_a_clip_cannot_give_is_refused(frames, size, message):
 def test_an_anonymous_name_depends_on_who_it_is_and_hides_it():
     assert anonymous("Jane Doe") == anonymous("Jane Doe") != anonymous("John Doe")
     assert "Jane" not in anonymous("Jane Doe")
+
+
+def rings(radii: list[tuple[float, float, float]]) -> Truth:
+    """Round borders about (40, 33): outer wall, original lumen, open lumen of each frame."""
+    turn = np.linspace(0, 2 * np.pi, 128, endpoint=False)
+    circle = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+    outer, inner, lumen = (
+        np.array([40.0, 33.0]) + np.array(border)[:, None, None] * circle
+        for border in zip(*radii, strict=True)
+    )
+    return Truth(
+        vessel_outer=outer,
+        vessel_inner=inner,
+        lumen=lumen,
+        area_stenosis=1 - polygon_area(lumen) / polygon_area(inner),
+        diameter_stenosis=1 - np.ptp(lumen[..., 0], axis=-1) / np.ptp(inner[..., 0], axis=-1),
+    )
+
+
+def test_a_clip_is_graded_where_most_of_its_area_is_closed():
+    """Frame 3 has lost more of one diameter; frame 1 has lost more of its area."""
+    truth = replace(
+        simulated().truth,
+        area_stenosis=np.array([0.1, 0.74, 0.5, 0.6, 0.2]),
+        diameter_stenosis=np.array([0.1, 0.49, 0.4, 0.58, 0.1]),
+    )
+    assert truth.narrowest == 1
+    assert truth.stenosis(DEFAULT) == 0.49
+    assert truth.stenosis(RULES["area_75"]) == 0.74
+    assert (truth.grade, GRADES[truth.grade]) == (0, "mild")
+    severe = {name for name, rule in RULES.items() if rule.grade(truth.stenosis(rule))}
+    assert severe == {"area_50", "area_70"}
+
+
+@pytest.mark.parametrize(("diameter", "grade"), [(0.499, "mild"), (0.5, "severe")])
+def test_half_the_diameter_is_severe(diameter, grade):
+    truth = replace(simulated().truth, diameter_stenosis=np.full(5, diameter))
+    assert GRADES[truth.grade] == grade
+
+
+def test_a_healthy_artery_reads_29_to_39_percent_against_its_outer_border():
+    """Published walls of 0.6, 0.75 and 0.9 mm about a lumen of 3.25 mm radius, 9 pixels a mm."""
+    lumen = 3.25 * 9
+    healthy = rings([(lumen + wall * 9, lumen, lumen) for wall in (0.6, 0.75, 0.9)])
+    np.testing.assert_allclose(healthy.area_stenosis, 0, atol=1e-12)
+    np.testing.assert_array_equal((100 * healthy.outer_stenosis).round(), [29, 34, 39])
+
+
+def test_plaque_is_what_lies_between_the_original_and_the_open_lumen():
+    truth = rings([(33.0, 27.2, 27.2), (33.0, 27.2, 13.4), (33.0, 27.2, 0.0)])
+    free, partly, closed = truth.plaque(71, 83)
+    y, x = np.mgrid[:71, :83]
+    away = np.hypot(x - 40, y - 33)
+    assert not free.any()
+    np.testing.assert_array_equal(partly, (away < 27.2) & (away > 13.4))
+    np.testing.assert_array_equal(closed, away < 27.2)

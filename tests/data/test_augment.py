@@ -1,0 +1,152 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from csglib.data.augment import Change, draw_change
+from csglib.data.measure import area_stenosis, diameter_stenosis, inside, widths
+
+LARGE = Change(flipped=True, turn=-10, zoom=0.93, shift=(0.04, -0.03), gamma=1.1, gain=9.0)
+
+
+def changes(count: int) -> list[Change]:
+    rng = np.random.default_rng(5)
+    return [draw_change(rng) for _ in range(count)]
+
+
+def noise(frames: int, height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (frames, height, width), dtype=np.uint8)
+
+
+def outline(middle: tuple[float, float], radius: float, frames: int = 3) -> np.ndarray:
+    """An uneven contour, another one in each frame."""
+    turn = np.linspace(0, 2 * np.pi, 128, endpoint=False)
+    waves = [1 + 0.2 * np.cos(k * turn + k) + 0.1 * np.sin(turn) for k in range(2, 2 + frames)]
+    towards = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+    return np.array(middle) + radius * np.array(waves)[..., None] * towards
+
+
+def test_no_change_alters_a_stenosis():
+    vessel, lumen = outline((60, 50), 31), np.roll(outline((66, 44), 17), 1, axis=0)
+    assert np.ptp(1 - widths(lumen) / widths(vessel), axis=-1).min() > 0.05  # directions differ
+    area, diameter = area_stenosis(vessel, lumen), diameter_stenosis(vessel, lumen)
+    for change in changes(40):
+        moved = [change.move(border, 97, 131) for border in (vessel, lumen)]
+        np.testing.assert_allclose(area_stenosis(*moved), area, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(diameter_stenosis(*moved), diameter, rtol=0, atol=1e-9)
+
+
+def test_a_round_lumen_stays_round():
+    """A stenosis alone would not tell: it compares each diameter with its own direction."""
+    border = outline((60, 50), 31)
+    for change in changes(40):
+        moved = change.move(border, 97, 131)
+        before, after = (line - np.roll(line, 37, axis=1) for line in (border, moved))
+        longer = np.linalg.norm(after, axis=-1) / np.linalg.norm(before, axis=-1)
+        np.testing.assert_allclose(longer, change.zoom)
+
+
+def filled(contour: np.ndarray, height: int, width: int) -> np.ndarray:
+    """White inside a contour; at its border each pixel is as bright as its share inside."""
+    fine = inside(contour * 4 + 1.5, 4 * height, 4 * width)
+    share = fine.reshape(len(contour), height, 4, width, 4).mean(axis=(2, 4))
+    return np.rint(255 * share).astype(np.uint8)
+
+
+@pytest.mark.parametrize("change", [LARGE, *changes(6)])
+@pytest.mark.parametrize(("height", "width"), [(151, 113), (109, 137)])
+def test_moved_contours_lie_on_the_moved_picture(change, height, width):
+    change = replace(change, gamma=1.0, gain=0.0)
+    contour = outline((width / 2 + 5.25, height / 2 - 4.5), 27.0)
+    seen = change.apply(filled(contour, height, width))
+    wanted = filled(change.move(contour, height, width), height, width)
+    assert np.abs(seen.astype(float) - wanted).sum() < 0.02 * wanted.sum()
+    for one, other in zip(seen, wanted, strict=True):
+        middles = ndimage.center_of_mass(one), ndimage.center_of_mass(other)
+        np.testing.assert_allclose(*middles, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("change", changes(5))
+def test_pixels_between_pixels_are_those_that_scipy_finds(change):
+    change = replace(change, gamma=1.0, gain=0.0)
+    grey = noise(1, 83, 101)
+    corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])  # (x, y)
+    start, right, down = change.move(corners, 83, 101)
+    back = np.linalg.inv(np.column_stack([down - start, right - start])[::-1])  # of (y, x)
+    offset = -back @ start[::-1]
+    expected = ndimage.affine_transform(grey[0].astype(float), back, offset, order=1, cval=-1)
+    seen = change.apply(grey)[0]
+    np.testing.assert_allclose(seen[expected >= 0], expected[expected >= 0], atol=0.51)
+    assert (expected >= 0).mean() > 0.7
+
+
+def test_all_frames_of_a_clip_change_alike():
+    grey = noise(5, 37, 41)
+    one_by_one = [LARGE.apply(frame[None])[0] for frame in grey]
+    np.testing.assert_array_equal(LARGE.apply(grey), one_by_one)
+    still = LARGE.apply(grey[:1].repeat(4, axis=0))
+    assert (still == still[:1]).all()  # what stood still stands still
+
+
+def test_no_change_changes_nothing():
+    grey, points = noise(3, 37, 41), outline((20, 18), 9.0)
+    np.testing.assert_array_equal(Change().apply(grey), grey)
+    np.testing.assert_array_equal(Change().move(points, 37, 41), points)
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (Change(flipped=True), lambda grey: grey[:, :, ::-1]),
+        (Change(turn=90), lambda grey: np.rot90(grey, k=-1, axes=(1, 2))),  # clockwise
+        (Change(turn=180), lambda grey: grey[:, ::-1, ::-1]),
+        (
+            Change(shift=(2 / 43, 0.0)),
+            lambda grey: np.pad(grey, ((0, 0), (0, 0), (2, 0)))[..., :43],
+        ),
+        (Change(shift=(0.0, 3 / 43)), lambda grey: np.pad(grey, ((0, 0), (3, 0), (0, 0)))[:, :43]),
+        (Change(flipped=True, turn=90), lambda grey: np.rot90(grey[..., ::-1], -1, (1, 2))),
+    ],
+)
+def test_changes_known_by_heart(change, wanted):
+    grey = noise(2, 43, 43)
+    np.testing.assert_array_equal(change.apply(grey), wanted(grey))
+
+
+def test_greys_follow_gamma_then_gain_and_beyond_the_edge_it_is_black():
+    grey = np.full((2, 20, 20), 64, np.uint8)
+    seen = Change(gamma=0.5, gain=7.0, shift=(0.25, 0.0)).apply(grey)
+    assert (seen[:, :, 5:] == round(255 * (64 / 255) ** 0.5 + 7)).all()
+    assert (seen[:, :, :5] == 0).all()
+    ends = np.array([[[0, 255]]], np.uint8)
+    assert Change(gain=-300.0).apply(ends).tolist() == [[[0, 0]]]
+    assert Change(gain=20.0).apply(ends).tolist() == [[[20, 255]]]
+
+
+def test_a_drawn_change_hides_nothing_that_a_grade_is_read_from():
+    """The artery of the sample clips reaches 0.38 widths from the middle; type I plaque is 14."""
+    turn = np.linspace(0, 2 * np.pi, 128, endpoint=False)
+    artery = 63.5 + 0.38 * 128 * np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+    blood_and_plaque = np.array([[[0, 14]]], np.uint8)
+    for change in changes(300):
+        moved = change.move(artery, 128, 128)
+        assert moved.min() > -0.5
+        assert moved.max() < 127.5
+        ((blood, plaque),) = Change(gamma=change.gamma, gain=change.gain).apply(blood_and_plaque)[0]
+        assert plaque > blood
+
+
+def test_the_same_seed_draws_the_same_changes_and_both_directions():
+    drawn = changes(60)
+    assert drawn == changes(60)
+    assert {change.flipped for change in drawn} == {True, False}
+    assert min(change.turn for change in drawn) < 0 < max(change.turn for change in drawn)
+    assert min(change.zoom for change in drawn) < 1 < max(change.zoom for change in drawn)
+    assert min(change.gamma for change in drawn) < 1 < max(change.gamma for change in drawn)
+
+
+@pytest.mark.parametrize(("zoom", "gamma"), [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.0)])
+def test_changes_that_cannot_be_are_refused(zoom, gamma):
+    with pytest.raises(ValueError, match=f"above 0: got zoom={zoom}, gamma={gamma}"):
+        Change(zoom=zoom, gamma=gamma)
