@@ -28,25 +28,27 @@ class Lesion:
     """A plaque.
 
     Attributes:
-        stenosis: share of the area that is closed in the worst section, at rest; 0 to below 1.
+        stenosis: share of the area that is closed in the worst section, at rest; 1 is an occlusion.
         length: from one end of the plaque to the other, mm.
         side: the wall it sits on; "near" is the one next to the probe.
         plaque: its Gray-Weale type, from I, which hardly echoes, to IV, which does so evenly.
-        calcified: whether calcium lies in it.
+        calcified: share of the way around the artery that calcium takes, 0 for none.
+        at: where its worst section lies along the artery, mm.
     """
 
     stenosis: float
     length: float
     side: Side
     plaque: PlaqueType
-    calcified: bool
+    calcified: float
+    at: float = 0.0
 
 
 class Lumen(NamedTuple):
     """What is still open, as a star of radii about its own centre in each of the stations.
 
     Attributes:
-        stations: where along the artery, mm from the worst section.
+        stations: where along the artery, mm.
         centres: (x, z) of each star, mm from the artery's axis.
         radii: from that centre to the border, mm.
         facing: the angle at which the plaque is thickest.
@@ -89,7 +91,9 @@ def grow(wall: Float[ndarray, " points"], lesion: Lesion, rng: np.random.Generat
     concentric = lesion.side == "concentric"
     facing = _COMPASS.get(lesion.side, rng.uniform(-np.pi, np.pi)) + rng.normal(0, 0.3)
     stations = np.linspace(-0.7, 0.7, STATIONS) * lesion.length
-    grown = _profile(stations / lesion.length, lean=rng.uniform(-0.35, 0.35))
+    grown = _profile(
+        stations / lesion.length, lean=rng.uniform(-0.35, 0.35), steep=rng.uniform(1, 3.5)
+    )
     healthy = min(0.02, lesion.stenosis)  # no wall is perfect
     closed = healthy + (lesion.stenosis - healthy) * grown
     radius = np.sqrt(star_area(wall) / np.pi)
@@ -101,13 +105,18 @@ def grow(wall: Float[ndarray, " points"], lesion: Lesion, rng: np.random.Generat
     flat = 1.5 if concentric else rng.uniform(0.35, 0.95)
     outline = _outline(grown, flat * np.ones(STATIONS), facing, rng)
     radii = _scale(outline, _room(centres, wall), (1 - closed) * star_area(wall))
-    return Lumen(stations, centres, radii, float(facing))
+    return Lumen(lesion.at + stations, centres, radii, float(facing))
 
 
-def _profile(along: Float[ndarray, " stations"], lean: float) -> Float[ndarray, " stations"]:
-    """How much of the plaque stands in each section: 1 in the worst, 0 at both ends."""
+def _profile(
+    along: Float[ndarray, " stations"], lean: float, steep: float
+) -> Float[ndarray, " stations"]:
+    """How much of the plaque stands in each section: 1 in the worst, 0 at both ends.
+
+    A steep one is narrow for a millimetre or two only: a sweep passes that within a few frames.
+    """
     shoulder = np.clip(2 * along / (1 + lean * np.sign(along)), -1, 1)
-    return np.cos(np.pi / 2 * shoulder) ** 2
+    return np.cos(np.pi / 2 * shoulder) ** (2 * steep)
 
 
 def _outline(
@@ -120,7 +129,8 @@ def _outline(
     oval = rng.uniform(0, 0.2) * np.cos(2 * (ANGLES - rng.uniform(0, np.pi)))
     uneven = 1 + np.outer(grown, oval + ripples(rng, range(2, 8), size=0.12))
     ahead = np.maximum(np.cos(ANGLES - facing), 1e-3)
-    face = (1 + (flat - 1) * grown)[:, None] / ahead
+    worn = 1 + np.outer(grown, ripples(rng, range(3, 14), size=0.35))  # no plaque is cut straight
+    face = (1 + (flat - 1) * grown)[:, None] / ahead * np.maximum(worn, 0.5)
     return _soft_minimum(np.maximum(uneven, 0.4), face)
 
 

@@ -29,6 +29,7 @@ class Probe:
         steer: angle between neighbouring directions, degrees.
         noise: electronic noise, dB.
         haze: echoes that bounced twice, against the tissue above them, dB.
+        lobes: side lobes of the beam, five times as wide, against its middle, dB.
     """
 
     frequency: float = 7.5
@@ -40,6 +41,7 @@ class Probe:
     steer: float = 4.0
     noise: float = -45.0
     haze: float = -23.0
+    lobes: float = -36.0
 
     @property
     def wavelength(self) -> float:

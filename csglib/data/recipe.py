@@ -11,30 +11,58 @@ import numpy as np
 
 from csglib.data.plaque import Lesion
 from csglib.data.probe import Probe
+from csglib.data.scanners import SCANNERS
 from csglib.data.vessel import Artery
 
-Part = TypeVar("Part", Artery, Lesion, "Scan", Probe)
+Part = TypeVar("Part", Artery, Lesion, "Sweep", "Display", Probe)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scan:
-    """How the examiner holds the probe and sets the picture.
+class Sweep:
+    """How the examiner moves the probe.
 
     Attributes:
-        gain: brightness, dB; 0 shows the adventitia at grey 190.
-        dynamic_range: dB between black and white.
-        speed: of the sweep along the artery, mm/s.
+        speed: along the artery, mm/s.
         frame_rate: of the frames that are kept, 1/s.
         heart_rate: beats a minute.
         tremor: step of the hand from frame to frame, mm.
+        roll: turn of the probe against the neck, degrees.
     """
 
-    gain: float
-    dynamic_range: float
     speed: float
     frame_rate: float
     heart_rate: float
     tremor: float
+    roll: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Display:
+    """What the scanner makes of the echoes, and which part of them is kept.
+
+    Attributes:
+        scanner: name of the preset that all the scanner's numbers come from.
+        gain: brightness, dB; 0 shows the adventitia at grey 190.
+        dynamic_range: dB between black and white.
+        gamma: of the grey levels; above 1 darkens what is between black and white.
+        smoothing: sigma of the picture's smoothing, mm.
+        persistence: share of the frame before that stays in a frame.
+        field: "artery", a crop around it, or "neck", all from skin to spine.
+        margin: width of the crop, in diameters of the artery with its wall.
+        aside: where the artery stands right of the picture's middle, in widths of the picture.
+        lower: where it stands below the middle of a crop, likewise.
+    """
+
+    scanner: str
+    gain: float
+    dynamic_range: float
+    gamma: float
+    smoothing: float
+    persistence: float
+    field: str
+    margin: float
+    aside: float
+    lower: float
 
 
 class Recipe(NamedTuple):
@@ -42,13 +70,15 @@ class Recipe(NamedTuple):
 
     artery: Artery
     lesion: Lesion
-    scan: Scan
+    sweep: Sweep
+    display: Display
     probe: Probe
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Every number and name, in one flat table."""
-        return {name: value for part in self for name, value in asdict(part).items()}
+        table = {name: value for part in self for name, value in asdict(part).items()}
+        return {name: value for name, value in table.items() if name != "at"}
 
 
 LIMITS: dict[str, tuple[float, float]] = {
@@ -58,14 +88,22 @@ LIMITS: dict[str, tuple[float, float]] = {
     "depth": (8, 30),
     "drift": (-0.3, 0.3),
     "pulsation": (0, 0.8),
-    "stenosis": (0, 0.95),
-    "length": (4, 30),
-    "gain": (-20, 20),
-    "dynamic_range": (40, 80),
+    "stenosis": (0, 1),
+    "length": (3, 30),
+    "calcified": (0, 1),
     "speed": (0, 20),
     "frame_rate": (2, 100),
     "heart_rate": (30, 200),
     "tremor": (0, 0.3),
+    "roll": (-30, 30),
+    "gain": (-20, 20),
+    "dynamic_range": (40, 80),
+    "gamma": (0.5, 2),
+    "smoothing": (0, 0.3),
+    "persistence": (0, 0.8),
+    "margin": (1, 3),
+    "aside": (-0.4, 0.4),
+    "lower": (-0.4, 0.4),
     "frequency": (4, 12),
     "bandwidth": (0.2, 0.9),
     "aperture": (1, 4),
@@ -74,19 +112,27 @@ LIMITS: dict[str, tuple[float, float]] = {
     "steer": (0, 5),
     "noise": (-200, -20),
     "haze": (-200, -10),
+    "lobes": (-200, -20),
 }
 CHOICES: dict[str, tuple[str | bool | int, ...]] = {
     "beams": (1, 3, 5, 7, 9),
     "side": ("far", "near", "left", "right", "lateral", "concentric"),
     "plaque": ("I", "II", "III", "IV"),
-    "calcified": (False, True),
+    "bifurcation": (False, True),
+    "scanner": tuple(SCANNERS),
+    "field": ("artery", "neck"),
 }
+_OF_A_PLAQUE = {field.name for field in fields(Lesion)}
+_OF_A_SWEEP = {"roll", "speed", "margin", "aside", "lower", "field"}
+BODY = tuple(sorted({*LIMITS, *CHOICES} - _OF_A_PLAQUE - _OF_A_SWEEP))
+"""What stays the same in all clips of a patient: the artery, the heart and the scanner."""
 
 
 def draw(rng: np.random.Generator, asked: Mapping[str, object]) -> Recipe:
     """Draw every parameter, then put what was asked in its place.
 
-    All are drawn in any case, so asking for one never changes another.
+    All are drawn in any case, so asking for one never changes another, but for a scanner, which
+    brings its own settings.
 
     Args:
         rng: draws.
@@ -101,17 +147,23 @@ def draw(rng: np.random.Generator, asked: Mapping[str, object]) -> Recipe:
         they are is our choice: about as many above half the diameter as below.
     """
     check(asked)
-    chance = _artery(rng) | _lesion(rng) | _scan(rng) | asdict(Probe())
+    chance = _artery(rng) | draw_lesion(rng) | _sweep(rng, str(asked.get("field", "artery")))
+    scanner = str(rng.choice(list(SCANNERS)))
+    chance |= _settings(str(asked.get("scanner", scanner)), rng)
     lateral = rng.choice(["left", "right"])
-    values = chance | dict(asked)
+    values = chance | {name: _float(name, value) for name, value in asked.items()}
     if values["side"] == "lateral":
         values["side"] = str(lateral)
     return Recipe(
-        _fill(Artery, values), _fill(Lesion, values), _fill(Scan, values), _fill(Probe, values)
+        _fill(Artery, values),
+        _fill(Lesion, values),
+        _fill(Sweep, values),
+        _fill(Display, values),
+        _fill(Probe, values),
     )
 
 
-def check(asked: Mapping[str, object]) -> None:
+def check(asked: Mapping[str, Any]) -> None:
     """Refuse names and values that no phantom has; see `draw`."""
     for name, value in asked.items():
         if name in CHOICES:
@@ -120,15 +172,33 @@ def check(asked: Mapping[str, object]) -> None:
                 raise ValueError(f"{name} must be one of {wanted}: got {value!r}")
         elif name in LIMITS:
             low, high = LIMITS[name]
-            if not isinstance(value, (int, float)) or not low <= value <= high:
+            if type(value) not in (int, float) or not low <= value <= high:
                 raise ValueError(f"{name} must be a number from {low} to {high}: got {value!r}")
         else:
             wanted = ", ".join(sorted([*LIMITS, *CHOICES, "patient"]))
             raise TypeError(f"a phantom has no parameter {name!r}; it has {wanted}")
 
 
+def draw_lesion(rng: np.random.Generator) -> dict[str, Any]:
+    """Draw the parameters of one plaque."""
+    sides, plaques = ["far", "near", "left", "right", "concentric"], ["I", "II", "III", "IV"]
+    return {
+        "stenosis": float(np.clip(0.06 + 0.92 * rng.beta(3.0, 2.0), 0.08, 0.95)),
+        "length": float(np.clip(rng.gamma(4, 3.2), 6, 30)),
+        "side": str(rng.choice(sides, p=[0.5, 0.15, 0.125, 0.125, 0.1])),
+        "plaque": str(rng.choice(plaques, p=[0.2, 0.3, 0.3, 0.2])),
+        "calcified": float(rng.uniform(0.05, 0.35) * (rng.random() < 0.4)),
+    }
+
+
+def _float(name: str, value: Any) -> Any:
+    return float(value) if name in LIMITS else value
+
+
 def _fill(part: type[Part], values: Mapping[str, Any]) -> Part:
-    return part(**{field.name: values[field.name] for field in fields(part)})
+    return part(
+        **{field.name: values[field.name] for field in fields(part) if field.name in values}
+    )
 
 
 def _artery(rng: np.random.Generator) -> dict[str, Any]:
@@ -141,26 +211,35 @@ def _artery(rng: np.random.Generator) -> dict[str, Any]:
         "depth": rng.uniform(11, 25),
         "drift": rng.uniform(-0.15, 0.15),
         "pulsation": rng.uniform(0.1, 0.35),
+        "bifurcation": bool(rng.random() < [0, 0.3, 0.8][site]),
     }
 
 
-def _lesion(rng: np.random.Generator) -> dict[str, Any]:
-    sides, plaques = ["far", "near", "lateral", "concentric"], ["I", "II", "III", "IV"]
+def _sweep(rng: np.random.Generator, field: str) -> dict[str, Any]:
+    roll = float(np.clip(rng.normal(0, 4), -10, 10))
+    aside = rng.uniform(-1, 1)
+    neck = field == "neck"
     return {
-        "stenosis": float(np.clip(0.06 + 0.92 * rng.beta(2.2, 1.55), 0.08, 0.95)),
-        "length": float(np.clip(rng.gamma(4, 3.2), 6, 30)),
-        "side": str(rng.choice(sides, p=[0.5, 0.15, 0.25, 0.1])),
-        "plaque": str(rng.choice(plaques, p=[0.1, 0.2, 0.45, 0.25])),
-        "calcified": bool(rng.random() < 0.2),
-    }
-
-
-def _scan(rng: np.random.Generator) -> dict[str, Any]:
-    return {
-        "gain": float(np.clip(rng.normal(-3, 2), -8, 2)),
-        "dynamic_range": rng.uniform(54, 66),
         "speed": rng.uniform(6, 10),
         "frame_rate": 12.0,
         "heart_rate": float(np.clip(rng.normal(68, 9), 45, 110)),
         "tremor": 0.05,
+        "roll": 0.0 if neck else roll,  # the probe lies on the skin: all of the skin is level
+        "field": field,
+        "margin": rng.uniform(1.2, 1.6),
+        "aside": (0.3 if neck else 0.06) * aside,
+        "lower": rng.uniform(-0.06, 0.06),
     }
+
+
+def _settings(scanner: str, rng: np.random.Generator) -> dict[str, Any]:
+    """The preset, as this examiner has turned its knobs."""
+    settings = asdict(Probe()) | SCANNERS[scanner] | {"scanner": scanner}
+    settings["gain"] = float(np.clip(settings["gain"] + rng.normal(0, 3), -20, 20))
+    settings["dynamic_range"] += rng.uniform(-4, 4)
+    settings["frequency"] *= rng.uniform(0.92, 1.08)
+    # Some necks let little sound through: more of what bounces about in them, and of the noise.
+    settings["haze"] = min(settings["haze"] - 2 + rng.exponential(5), -10.0)
+    settings["noise"] = min(settings["noise"] - 1 + rng.exponential(3), -26.0)
+    settings["focus"] = rng.uniform(14, 24)
+    return settings

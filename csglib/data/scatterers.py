@@ -1,195 +1,124 @@
-"""Clips from a phantom: a diseased artery swept by a scanner, its truth exact in every frame.
+"""Tissue as a scanner meets it: scatterers that ride with it, frame by frame.
 
-The paper's clips (section 3, "Dataset") are not public. All of this is simulated and not for
-diagnosis: it shows whether a network finds a narrowing that is there, not how it does on patients.
+The paper's videos are sweeps along the artery (section 3, "Dataset"); so speckle must change as the
+slice moves on, and come back when it does. Lengths in mm; x points right, z down, y along.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float
 from numpy import ndarray
-from scipy import ndimage
 
 from csglib.data.anatomy import Anatomy
-from csglib.data.clips import Clip, Truth
+from csglib.data.motion import Moment
 from csglib.data.probe import Grid, Probe
-from csglib.data.recipe import Recipe, Scan, draw
-from csglib.data.speckle import Points, envelope, grey
-from csglib.data.vessel import Section, Vessel, polygon_area, widths
+from csglib.data.speckle import Points, envelope
 
-VERSION = 1  # changes whenever the same seed gives another clip
 _SCATTERERS = 4  # in each cell; four of equal strength give speckle of nearly full contrast
-_PIXEL = 0.067  # mm, the largest that is simulated
 _COARSE = 3  # pixels a side in one cell of the attenuation map
-_MARGIN = 9  # pixels around the picture that are simulated and cut off, a multiple of the above
+_THICK = 0.5  # mm of tissue along the artery that are drawn at a time
+_NO_SLICE = 100_000  # added to a slice's number, since no seed may be negative
 
 
-class Moment(NamedTuple):
-    """What one frame is taken of.
+class Slice(NamedTuple):
+    """Scatterers of one slice of tissue, at rest."""
 
-    Attributes:
-        y: where the slice cuts the artery, mm from the worst section.
-        swelling: area gained by the heartbeat, over pi, mm2.
-        shift: where the hand has slipped to, mm.
-    """
-
-    y: float
-    swelling: float
-    shift: Float[ndarray, "2"]
+    at: Float[ndarray, "3 points"]
+    amplitude: Float[ndarray, " points"]
+    flows: Bool[ndarray, " points"]
 
 
-class Phantom:
-    """A block of tissue full of scatterers too small to see, each at rest until the heart beats.
+class Scatterers:
+    """A block of tissue full of points too small to see, each at rest until the heart beats.
 
-    The scatterers belong to the tissue: speckle rides with it, changes as the slice moves on, and
-    boils in the blood, whose echoes are drawn anew in each frame.
+    The points belong to the tissue: speckle rides with it, changes as the slice moves on, and
+    boils in the blood, whose echoes are drawn anew in each frame. Tissue is drawn slice by slice,
+    when a frame first needs it, from the seed and the slice's number alone: which frames were
+    asked for before makes no difference.
 
     Args:
         anatomy: the tissue.
         probe: the scanner.
         grid: the pixels of a frame.
-        reach: the first and the last place of the slice along the artery, mm.
-        rng: draws the scatterers.
+        turn: the largest that a moment will have.
+        seed: draws the points.
 
     Source:
         Not in the paper.
     """
 
-    def __init__(
-        self,
-        anatomy: Anatomy,
-        probe: Probe,
-        grid: Grid,
-        reach: tuple[float, float],
-        rng: np.random.Generator,
-    ) -> None:
-        self.anatomy, self.probe, self.grid = anatomy, probe, grid
+    def __init__(self, anatomy: Anatomy, probe: Probe, grid: Grid, turn: float, seed: int) -> None:
+        self.anatomy, self.probe, self.grid, self.seed = anatomy, probe, grid, seed
+        self.low, self.high = _reach(grid, anatomy.vessel.artery.depth, turn)
         self.slab = 2.2 * probe.elevational  # beyond it a scatterer weighs less than a tenth
-        low = np.array([grid.left, grid.top, reach[0] - self.slab])
-        high = np.array([grid.x[-1], grid.z[-1], reach[1] + self.slab])
+        self.made: dict[int, Slice] = {}
         depth = np.array([anatomy.vessel.artery.depth])
-        density = _SCATTERERS / float(probe.cell(depth)[0])
-        at = rng.uniform(low, high, (int(density * np.prod(high - low)), 3)).T
-        self.at = at[:, np.argsort(at[2])]
-        decibel, self.flows = anatomy.echo(self.at)
-        sign = rng.choice([-1.0, 1.0], len(decibel))
-        self.amplitude = sign * 10 ** (decibel / 20) / np.sqrt(density * probe.cell(self.at[1]))
+        self.density = _SCATTERERS / float(probe.cell(depth)[0])
 
     def frame(self, moment: Moment, rng: np.random.Generator) -> Float[ndarray, "y x"]:
-        """Envelope of the frame of one moment."""
-        x, z, amplitude = np.hstack([self._tissue(moment, rng), self._walls(moment)])
-        points = Points(x + moment.shift[0], z + moment.shift[1], amplitude)
-        return envelope(points, self._loss(moment), self.grid, self.probe, rng)
+        """Envelope of the frame of one moment; `rng` draws blood and noise."""
+        parts = self._tissue(moment, rng), self.anatomy.mirrors(moment.y, moment.swelling)
+        level = np.sqrt(2 * np.pi) * self.probe.lateral(parts[1].z)  # mm of border in a spot
+        walls = parts[1]._replace(amplitude=parts[1].amplitude / level)
+        x, z, amplitude = np.hstack([parts[0], walls])
+        x, z = self.turned(np.stack([x, z]), moment)
+        picture = envelope(Points(x, z, amplitude), self._loss(moment), self.grid, self.probe, rng)
+        aside = self.grid.x - self.anatomy.vessel.axis(np.array([moment.y]))[0]
+        return picture * 10 ** (-self.anatomy.neck.dimming(aside) / 20)
+
+    def turned(self, at: Float[ndarray, "2 points"], moment: Moment) -> Float[ndarray, "2 points"]:
+        """Where the probe of that moment sees what lies at (x, z)."""
+        pivot = self.anatomy.vessel.axis(np.array([moment.y]))
+        return pivot + _rotation(moment.turn) @ (at - pivot) + moment.shift[:, None]
 
     def _tissue(self, moment: Moment, rng: np.random.Generator) -> Points:
-        edges = np.searchsorted(self.at[2], [moment.y - self.slab, moment.y + self.slab])
-        here = slice(*edges)
-        away = (self.at[2, here] - moment.y) / self.probe.elevational
-        amplitude = self.amplitude[here] * np.exp(-0.5 * away**2)
-        flows = self.flows[here]
+        first, last = np.floor((moment.y + np.array([-self.slab, self.slab])) / _THICK).astype(int)
+        slices = [self._slice(number) for number in range(first, last + 1)]
+        at, amplitude, flows = (np.concatenate(part, axis=-1) for part in zip(*slices, strict=True))
+        away = (at[2] - moment.y) / self.probe.elevational
+        near = np.abs(away) < self.slab / self.probe.elevational
+        at, flows = at[:, near], flows[near]
+        amplitude = amplitude[near] * np.exp(-0.5 * away[near] ** 2)
         amplitude[flows] *= rng.choice([-1.0, 1.0], flows.sum())
-        x, z, _ = self.anatomy.vessel.move(self.at[:, here], moment.swelling)
+        x, z, _ = self.anatomy.vessel.move(at, moment.swelling)
         return Points(x, z, amplitude)
 
-    def _walls(self, moment: Moment) -> Points:
-        walls = self.anatomy.mirrors(moment.y, moment.swelling)
-        level = np.sqrt(2 * np.pi) * self.probe.lateral(walls.z)  # mm of border that fill a spot
-        return walls._replace(amplitude=walls.amplitude / level)
+    def _slice(self, number: int) -> Slice:
+        if number not in self.made:
+            rng = np.random.default_rng([self.seed, number + _NO_SLICE])
+            self.made[number] = self._draw(number * _THICK, rng)
+        return self.made[number]
+
+    def _draw(self, y: float, rng: np.random.Generator) -> Slice:
+        low, high = np.append(self.low, y), np.append(self.high, y + _THICK)
+        at = rng.uniform(low, high, (int(self.density * np.prod(high - low)), 3)).T
+        decibel, flows = self.anatomy.echo(at)
+        sign = rng.choice([-1.0, 1.0], len(decibel))
+        cell = self.density * self.probe.cell(at[1])
+        return Slice(at, sign * 10 ** (decibel / 20) / np.sqrt(cell), flows)
 
     def _loss(self, moment: Moment) -> Float[ndarray, "rows columns"]:
         cells = self.grid.size // _COARSE
         coarse = Grid(self.grid.left, self.grid.top, self.grid.pixel * _COARSE, cells)
-        x, z = np.meshgrid(coarse.x - moment.shift[0], coarse.z - moment.shift[1])
-        now = np.stack([x.ravel(), z.ravel(), np.full(x.size, moment.y)])
+        seen = np.stack(np.meshgrid(coarse.x, coarse.z)).reshape(2, -1)
+        pivot = self.anatomy.vessel.axis(np.array([moment.y]))
+        back = pivot + _rotation(-moment.turn) @ (seen - moment.shift[:, None] - pivot)
+        now = np.vstack([back, np.full((1, back.shape[1]), moment.y)])
         rest = self.anatomy.vessel.move(now, -moment.swelling)
         return self.anatomy.loss(rest).reshape(cells, cells)
 
 
-def make_clip(seed: int, frames: int = 8, size: int = 256, **what: object) -> Clip:
-    """Simulate a clip of one plaque, with its truth.
-
-    Args:
-        seed: the same seed and the same arguments give the same bytes.
-        frames: number of frames, t; more frames see more of the artery.
-        size: height and width of a frame, pixels; all sizes show the same field.
-        what: any parameter of `Artery`, `Lesion`, `Scan` and `Probe` by name, and `patient`; the
-            seed draws those of the first three that are not given.
-
-    Returns:
-        The clip. Its contours are in pixels, (0, 0) the middle of the upper left one.
-
-    Raises:
-        TypeError: a parameter that does not exist.
-        ValueError: a value out of its limits, or a clip without frames, or smaller than 16 pixels.
-
-    Source:
-        Not in the paper, which has patients. Its clips: 8 or 16 frames of 256 x 256 (section 3).
-    """
-    if frames < 1 or size < 16:
-        raise ValueError(f"a clip needs frames >= 1 and size >= 16: got {frames=}, {size=}")
-    patient = str(what.pop("patient", f"phantom-{seed}"))
-    chance, shape, neck, hand, tissue, noise = np.random.default_rng(seed).spawn(6)
-    recipe = draw(chance, what)
-    vessel = Vessel(recipe.artery, recipe.lesion, shape)
-    moments = _sweep(recipe.scan, frames, vessel, hand)
-    grid = _field(recipe)
-    way = [moment.y for moment in moments]
-    phantom = Phantom(Anatomy(vessel, neck), recipe.probe, grid, (min(way), max(way)), tissue)
-    pictures = [_show(phantom.frame(moment, noise), recipe.scan, size) for moment in moments]
-    truth = _truth(
-        [_pixels(vessel.section(m.y, m.swelling), m.shift, grid, size) for m in moments],
-        recipe.parameters | {"seed": seed, "phantom": VERSION},
-    )
-    mm_per_px = (grid.size - 2 * _MARGIN) * grid.pixel / size
-    return Clip(frames=np.stack(pictures), patient=patient, mm_per_px=mm_per_px, truth=truth)
+def _reach(
+    grid: Grid, depth: float, turn: float
+) -> tuple[Float[ndarray, "2"], Float[ndarray, "2"]]:
+    """The box around the picture that stays full of tissue however the probe turns, (x, z)."""
+    half = grid.size * grid.pixel / 2
+    middle = np.array([grid.left + half, grid.top + half])
+    away = np.abs(middle - [0, depth])
+    swung = half * (np.cos(turn) + np.sin(abs(turn))) + np.sin(abs(turn)) * away[::-1]
+    return middle - swung, middle + swung
 
 
-def _field(recipe: Recipe) -> Grid:
-    """The artery and a third of its radius around it, with a margin for spots that reach in."""
-    field = 2.7 * (recipe.artery.diameter / 2 + recipe.artery.wall)
-    size = _COARSE * int(np.ceil(field / (_COARSE * _PIXEL)))
-    pixel = field / size
-    edge = field / 2 + _MARGIN * pixel
-    return Grid(-edge, recipe.artery.depth - edge, pixel, size + 2 * _MARGIN)
-
-
-def _show(frame: Float[ndarray, "rows columns"], scan: Scan, size: int) -> UInt8[ndarray, "y x"]:
-    """Compress, cut the margin off, and resize as a scanner does: after the compression."""
-    picture = grey(frame, scan.gain, scan.dynamic_range)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
-    zoom = size / len(picture)
-    smooth = ndimage.gaussian_filter(picture, max(0.5 / zoom - 0.5, 0), mode="nearest")
-    resized = ndimage.zoom(smooth, zoom, order=1, mode="nearest", grid_mode=True)
-    return np.round(resized).astype(np.uint8)
-
-
-def _pixels(section: Section, shift: Float[ndarray, "2"], grid: Grid, size: int) -> Section:
-    """Contours in the pixels of the picture that `_show` makes."""
-    corner = np.array([grid.left, grid.top]) + _MARGIN * grid.pixel
-    scale = size / (grid.size - 2 * _MARGIN) / grid.pixel
-    return Section(*((border + shift - corner) * scale - 0.5 for border in section))
-
-
-def _truth(sections: list[Section], parameters: dict[str, float | int | str]) -> Truth:
-    outer, inner, lumen = (np.stack(border) for border in zip(*sections, strict=True))
-    return Truth(
-        vessel_outer=outer,
-        vessel_inner=inner,
-        lumen=lumen,
-        area_stenosis=1 - polygon_area(lumen) / polygon_area(inner),
-        diameter_stenosis=np.max(1 - widths(lumen) / widths(inner), axis=-1),
-        parameters=parameters,
-    )
-
-
-def _sweep(scan: Scan, frames: int, vessel: Vessel, rng: np.random.Generator) -> list[Moment]:
-    """Slide the probe along the artery, so that one of the inner frames shows the worst section."""
-    worst = rng.integers(frames // 4, frames - frames // 4)
-    steps = rng.uniform(0.85, 1.15, frames) * scan.speed / scan.frame_rate
-    y = rng.choice([-1, 1]) * np.cumsum(steps)
-    phases = rng.random() + np.arange(frames) / scan.frame_rate * scan.heart_rate / 60
-    slips = np.cumsum(rng.normal(0, scan.tremor, (frames, 2)), axis=0)
-    return [
-        Moment(float(place), vessel.swelling(phase), slip)
-        for place, phase, slip in zip(y - y[worst], phases, slips - slips[worst], strict=True)
-    ]
+def _rotation(angle: float) -> Float[ndarray, "2 2"]:
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

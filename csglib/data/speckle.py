@@ -15,6 +15,7 @@ from scipy import fft, ndimage, signal, sparse
 from csglib.data.probe import COMPENSATION, Grid, Probe
 
 _LATE = 1.6  # echoes that bounced twice come late: after this many mm a third of them is left
+_WIDER = 5  # times as wide as the beam are its side lobes
 
 
 class Points(NamedTuple):
@@ -38,8 +39,9 @@ def echoes(points: Points, grid: Grid, probe: Probe) -> Complex64[ndarray, "beam
     onto, seen = _shares(points, grid)
     x, z, amplitude = (column[seen] for column in points)
     tilt = probe.angles[:, None]
-    phase = probe.turn * (z * np.cos(tilt) + x * np.sin(tilt))
-    splat = onto @ (amplitude * np.exp(-1j * phase)).astype(np.complex64).T
+    way = np.cos(tilt) @ z[None] + np.sin(tilt) @ x[None]
+    phase = (-probe.turn * way).astype(np.float32)
+    splat = onto @ (amplitude.astype(np.float32) * np.exp(np.complex64(1j) * phase)).T
     return _spread(rearrange(splat, "(y x) beams -> beams y x", y=grid.size), grid, probe)
 
 
@@ -71,7 +73,9 @@ def _spread(
     lateral = np.sqrt(probe.lateral(grid.z) ** 2 - already)
     pulse = ndimage.gaussian_filter1d(splat, axial, axis=-2, mode="constant")
     waves = 2 * np.pi * fft.fftfreq(grid.size, grid.pixel)
-    beam = np.exp(-0.5 * np.outer(lateral, waves) ** 2)
+    across = np.outer(lateral, waves) ** 2
+    lobes = _WIDER * 10 ** (probe.lobes / 20)  # as high in space, so much more in the spectrum
+    beam = np.exp(-0.5 * across) + lobes * np.exp(-0.5 * _WIDER**2 * across)
     peak = 2 * np.pi * probe.axial * probe.lateral(grid.z) / grid.pixel**2
     spectrum = fft.fft(pulse, axis=-1) * (peak[:, None] * beam).astype(np.float32)
     return fft.ifft(spectrum, axis=-1)
@@ -121,24 +125,32 @@ def envelope(
         probe: the scanner.
         rng: draws noise and haze.
     """
-    fine = grid.size / len(loss)
-    dimmed = transmission(loss, grid.pixel * fine, probe)
-    dimmed = ndimage.zoom(dimmed, (1, fine, fine), order=1, mode="nearest", grid_mode=True)
-    clean = echoes(points, grid, probe) * dimmed
+    fine = _between(len(loss), grid.size)
+    dimmed = transmission(loss, grid.pixel * grid.size / len(loss), probe)
+    clean = echoes(points, grid, probe) * (fine @ dimmed @ fine.T).astype(np.float32)
     fading = np.exp(-grid.pixel / _LATE)
     above = signal.lfilter([1 - fading], [1, -fading], np.abs(clean), axis=-2)
-    floor = np.hypot(10 ** (probe.noise / 20), 10 ** (probe.haze / 20) * above)
-    return np.abs(clean + floor * _noise(clean.shape, grid, probe, rng)).mean(axis=0)
+    floor = np.hypot(np.float32(10 ** (probe.noise / 20)), 10 ** (probe.haze / 20) * above)
+    return np.abs(clean + floor * _noise(grid, probe, rng)).mean(axis=0)
 
 
-def _noise(
-    shape: tuple[int, ...], grid: Grid, probe: Probe, rng: np.random.Generator
-) -> Complex64[ndarray, "beams y x"]:
-    """Complex noise of intensity 1, as coarse as a pulse along the beam and half a spot across."""
-    white = rng.standard_normal((2, *shape), dtype=np.float32)
+def _between(coarse: int, fine: int) -> Float[ndarray, "fine coarse"]:
+    """Weights that read a line of coarse pixels at the middles of finer ones."""
+    at = np.clip((np.arange(fine) + 0.5) * coarse / fine - 0.5, 0, coarse - 1)
+    return np.maximum(1 - np.abs(at[:, None] - np.arange(coarse)), 0)
+
+
+def _noise(grid: Grid, probe: Probe, rng: np.random.Generator) -> Complex64[ndarray, "beams y x"]:
+    """Complex noise of intensity 1, as coarse as a pulse along the beam and half a spot across.
+
+    One field serves all beams, rolled elsewhere for each: no pixel meets the same noise twice.
+    """
+    white = rng.standard_normal((2, grid.size, grid.size), dtype=np.float32)
     sigmas = np.array([probe.axial, probe.lateral(np.array([probe.focus]))[0] / 2]) / grid.pixel
-    smooth = ndimage.gaussian_filter(white, sigmas, axes=(-2, -1), truncate=3)
-    return (smooth[0] + 1j * smooth[1]) * np.float32(np.sqrt(2 * np.pi * sigmas.prod()))
+    smooth = ndimage.gaussian_filter(white, sigmas, axes=(-2, -1), truncate=3, mode="wrap")
+    field = (smooth[0] + 1j * smooth[1]) * np.float32(np.sqrt(2 * np.pi * sigmas.prod()))
+    rolls = rng.integers(0, grid.size, (probe.beams, 2))
+    return np.stack([np.roll(field, roll, axis=(0, 1)) for roll in rolls])
 
 
 def grey(

@@ -5,15 +5,15 @@ points right, z down into the neck, y along the artery from the worst section, i
 columns (x, z, y). "At rest" is the mean of a heartbeat.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from einops import reduce
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
-from csglib.data.plaque import ANGLES, DIRECTIONS, TOWARDS, Lesion, grow, ripples, star_area
+from csglib.data.plaque import ANGLES, DIRECTIONS, TOWARDS, Lesion, Lumen, grow, ripples, star_area
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +25,9 @@ class Artery:
         wall: intima and media together, mm; 0.6 to 0.9 when healthy.
         flattening: how far from round, 0 to 0.2.
         depth: of its axis under the skin, mm.
-        drift: sideways step of the axis for each mm along the artery.
+        drift: sideways step of the axis for each mm along the artery, where it is steepest.
         pulsation: change of diameter from diastole to systole, mm.
+        bifurcation: whether a second artery runs beside it, as above the carotid's fork.
     """
 
     diameter: float
@@ -35,6 +36,7 @@ class Artery:
     depth: float
     drift: float
     pulsation: float
+    bifurcation: bool
 
 
 class Section(NamedTuple):
@@ -59,19 +61,6 @@ class Place(NamedTuple):
     angle: Float[ndarray, " points"]
 
 
-def polygon_area(polygon: Float[ndarray, "*t points 2"]) -> Float[ndarray, "*t"]:
-    """Area inside a polygon, by the shoelace formula."""
-    x, z = polygon[..., 0], polygon[..., 1]
-    turn = x * np.roll(z, -1, axis=-1) - z * np.roll(x, -1, axis=-1)
-    return np.asarray(np.abs(reduce(turn, "... points -> ...", "sum")) / 2)
-
-
-def widths(polygon: Float[ndarray, "*t points 2"]) -> Float[ndarray, "*t 180"]:
-    """Width of a polygon between calipers, in 180 directions one degree apart."""
-    turn = np.deg2rad(np.arange(180))
-    return np.ptp(polygon @ np.stack([np.cos(turn), np.sin(turn)]), axis=-2)
-
-
 def pulse(phase: float) -> float:
     """Stretch of the artery through a heartbeat, 0 to 1: a fast rise, a slow fall, a notch.
 
@@ -85,11 +74,12 @@ def pulse(phase: float) -> float:
     return float(np.exp((0.14 - since) / 0.28) + notch)
 
 
+_BEND = 8.0  # mm along the artery in which its axis turns by one radian
 _MEAN_PULSE = float(np.mean([pulse(phase) for phase in np.arange(0, 1, 0.001)]))
 
 
 class Vessel:
-    """One artery with one plaque, at rest and swollen.
+    """One artery with its plaques, at rest and swollen.
 
     A heartbeat moves every point away from the lumen's centre, from distance r to
     sqrt(r2 + swelling). Tissue does not compress, and so each contour gains the same area, pi times
@@ -97,33 +87,51 @@ class Vessel:
 
     Args:
         artery: what was there before.
-        lesion: what has grown into it.
+        lesions: what has grown into it, in the order of their places, none in another's way.
         rng: draws the irregularities.
 
     Source:
         Not in the paper. Sizes: Krejza 2006 (diameters), Song 2020 (wall and plaque).
     """
 
-    def __init__(self, artery: Artery, lesion: Lesion, rng: np.random.Generator) -> None:
-        self.artery, self.lesion = artery, lesion
+    def __init__(self, artery: Artery, lesions: Sequence[Lesion], rng: np.random.Generator) -> None:
+        self.artery, self.lesions = artery, tuple(lesions)
         oval = 1 + artery.flattening * np.cos(2 * (ANGLES - rng.uniform(0, np.pi)))
         wall = oval + ripples(rng, (3, 4, 5), size=0.02)
         self.wall = artery.diameter / 2 * wall / np.sqrt(star_area(wall) / np.pi)
-        self.lumen = grow(self.wall, lesion, rng)
+        grown = [grow(self.wall, lesion, rng) for lesion in lesions]
+        self.stations, self.centres, self.radii = (
+            np.concatenate([getattr(lumen, name) for lumen in grown]) for name in Lumen._fields[:3]
+        )
+        self.worst = np.array([lesion.at for lesion in lesions])
+        # What the calcium of each plaque keeps to: share of the arc, length, facing, place.
+        self.plates = np.array(
+            [
+                (lesion.calcified, lesion.length, lumen.facing, lesion.at)
+                for lesion, lumen in zip(lesions, grown, strict=True)
+            ]
+        )
+
+    def nearest(self, y: Float[ndarray, " points"]) -> Int[ndarray, " points"]:
+        """The plaque whose worst section is nearest, by number."""
+        between = (self.worst[1:] + self.worst[:-1]) / 2
+        return np.searchsorted(between, y)
 
     def swelling(self, phase: float) -> float:
-        """Area gained at this phase of the heartbeat, over pi, mm2."""
+        """Area gained at this phase of the heartbeat, over pi, mm2; none where no blood runs."""
+        if any(lesion.stenosis == 1 for lesion in self.lesions):
+            return 0.0
         diameter = self.artery.diameter + self.artery.pulsation * (pulse(phase) - _MEAN_PULSE)
         return (diameter**2 - self.artery.diameter**2) / 4
 
     def axis(self, y: Float[ndarray, " points"]) -> Float[ndarray, "2 points"]:
-        """Where the artery's axis stands, (x, z)."""
-        return np.stack([self.artery.drift * y, np.full_like(y, self.artery.depth)])
+        """Where the artery's axis stands, (x, z): it winds about the way of the probe."""
+        aside = self.artery.drift * _BEND * np.sin(y / _BEND)
+        return np.stack([aside, np.full_like(y, self.artery.depth)])
 
     def centre(self, y: Float[ndarray, " points"]) -> Float[ndarray, "2 points"]:
         """The lumen's centre, the one point of a section that a heartbeat leaves alone, (x, z)."""
-        stations, centres = self.lumen.stations, self.lumen.centres.T
-        return self.axis(y) + np.stack([np.interp(y, stations, way) for way in centres])
+        return self.axis(y) + np.stack([np.interp(y, self.stations, w) for w in self.centres.T])
 
     def move(self, at: Float[ndarray, "3 points"], swelling: float) -> Float[ndarray, "3 points"]:
         """Carry resting points to a swelling; with its negative, back to rest."""
@@ -155,8 +163,8 @@ class Vessel:
         self, y: Float[ndarray, " points"], angle: Float[ndarray, " points"]
     ) -> Float[ndarray, " points"]:
         """Radius of the open lumen, between the stations and, around the circle, the points."""
-        table = self.lumen.radii
-        station = np.interp(y, self.lumen.stations, np.arange(len(table)))
+        table = self.radii
+        station = np.interp(y, self.stations, np.arange(len(table)))
         row = np.minimum(station.astype(int), len(table) - 2)
         turn = (angle % (2 * np.pi)) * (DIRECTIONS / (2 * np.pi))
         column = turn.astype(int) % DIRECTIONS

@@ -7,7 +7,7 @@ from scipy import ndimage, stats
 from csglib.data.probe import COMPENSATION, Grid, Probe
 from csglib.data.speckle import Points, echoes, envelope, grey, transmission
 
-ONE_BEAM = Probe(beams=1, bandwidth=0.6, aperture=1.7, noise=-200.0, haze=-200.0)
+ONE_BEAM = Probe(beams=1, bandwidth=0.6, aperture=1.7, noise=-200.0, haze=-200.0, lobes=-200.0)
 GRID = Grid(left=-5.0, top=12.0, pixel=0.066, size=151)
 INSIDE = slice(18, -18)  # where no spot is cut by the border
 FWHM_CELL = (8 * np.log(2) / np.pi) ** 1.5  # a spot's half-height volume in `Probe.cell`s
@@ -76,6 +76,17 @@ def test_one_point_of_amplitude_one_is_a_spot_of_height_one_and_of_the_probe_siz
     row, column = np.unravel_index(spot.argmax(), spot.shape)
     assert GRID.x[column] == pytest.approx(0.31, abs=0.04)
     assert GRID.z[row] == pytest.approx(17.03, abs=0.04)
+
+
+def test_side_lobes_reach_far_beside_a_bright_point_and_are_faint():
+    point = Points(np.array([0.0]), np.array([17.03]), np.array([1.0]))
+    lobed = replace(ONE_BEAM, lobes=-30.0)
+    clean, with_lobes = (np.abs(echoes(point, GRID, p)[0]).max(axis=0) for p in (ONE_BEAM, lobed))
+    wide = 5 * ONE_BEAM.lateral(np.array([17.0]))[0]
+    far = np.argmin(np.abs(GRID.x - 1.2 * wide))
+    assert clean[far] < 1e-4
+    theory = 20 * np.log10(np.exp(-0.5 * (GRID.x[far] / wide) ** 2))
+    assert 20 * np.log10(with_lobes[far] / with_lobes.max()) == pytest.approx(-30 + theory, abs=0.3)
 
 
 @pytest.mark.parametrize(("across", "wanted"), [(True, 0.349), (False, 0.151)])

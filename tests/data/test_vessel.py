@@ -1,17 +1,18 @@
 import numpy as np
 import pytest
 
+from csglib.data.measure import polygon_area, widths
 from csglib.data.plaque import ANGLES, TOWARDS, Lesion, grow, star_area
-from csglib.data.vessel import Artery, Vessel, polygon_area, pulse, widths
+from csglib.data.vessel import Artery, Vessel, pulse
 
 SIDES = ("far", "near", "left", "right", "concentric")
 
 
 def vessel(seed: int = 5, stenosis: float = 0.75, side: str = "far", **artery: float) -> Vessel:
     healthy = {"diameter": 6.4, "wall": 0.7, "flattening": 0.06, "depth": 17.0, "drift": 0.1}
-    shape = Artery(**(healthy | {"pulsation": 0.35} | artery))
-    lesion = Lesion(stenosis=stenosis, length=13.0, side=side, plaque="III", calcified=False)
-    return Vessel(shape, lesion, np.random.default_rng(seed))
+    shape = Artery(**(healthy | {"pulsation": 0.35, "bifurcation": False} | artery))
+    lesion = Lesion(stenosis=stenosis, length=13.0, side=side, plaque="III", calcified=0.0)
+    return Vessel(shape, [lesion], np.random.default_rng(seed))
 
 
 def closed(made: Vessel, y: float, swelling: float) -> float:
@@ -86,7 +87,8 @@ def test_place_measures_from_the_two_borders():
     for border, column in ((section.inner, 0), (section.lumen, 1)):
         at = np.vstack([border.T, np.full(len(border), 2.0)])
         np.testing.assert_allclose(made.place(at)[column], 0, atol=0.01)
-    far_below = np.array([[made.artery.drift * 2.0], [made.artery.depth + 9], [2.0]])
+    far_below = made.axis(np.array([2.0])) + [[0], [9]]
+    far_below = np.vstack([far_below, [[2.0]]])
     assert made.place(far_below).angle == pytest.approx(np.pi / 2)
     assert made.place(far_below).outside == pytest.approx(9 - 3.2, abs=0.4)
 
@@ -103,7 +105,7 @@ def test_a_pulse_rises_fast_falls_slowly_and_repeats():
 
 
 def test_a_plaque_thins_out_at_both_ends():
-    lesion = Lesion(stenosis=0.8, length=10.0, side="far", plaque="II", calcified=False)
+    lesion = Lesion(stenosis=0.8, length=10.0, side="far", plaque="II", calcified=0.0)
     lumen = grow(np.full(len(ANGLES), 3.0), lesion, np.random.default_rng(2))
     share = 1 - star_area(lumen.radii) / star_area(np.full(len(ANGLES), 3.0))
     assert share[[0, -1]] == pytest.approx([0.02, 0.02], abs=1e-6)
