@@ -13,20 +13,34 @@ from tqdm import tqdm
 from csglib.atomic import replacing
 from csglib.data.clips import Clip, save_clip
 from csglib.data.phantom import make_clip
+from csglib.data.scanners import SCANNERS
 
 HERE = Path(__file__).parent
 
 # One clip for each thing that makes grading hard; a borderline clip is close to half the diameter.
 SINGLES: dict[str, dict[str, Any]] = {
     "mild_type_I": {"seed": 2, "stenosis": 0.40, "plaque": "I", "side": "far"},
-    "mild_borderline_type_III": {"seed": 7, "stenosis": 0.60, "plaque": "III", "side": "far"},
-    "severe_borderline_type_II": {"seed": 8, "stenosis": 0.70, "plaque": "II", "side": "far"},
-    "severe_calcified_type_III": {"seed": 4, "stenosis": 0.86, "plaque": "III", "side": "far"},
+    "mild_borderline_type_III": {"seed": 8, "stenosis": 0.60, "plaque": "III", "side": "far"},
+    "severe_borderline_type_II": {
+        "seed": 10,
+        "stenosis": 0.70,
+        "plaque": "II",
+        "side": "far",
+        **SCANNERS["smooth"],
+    },
+    "severe_calcified_type_III": {
+        "seed": 4,
+        "stenosis": 0.86,
+        "plaque": "III",
+        "side": "far",
+        "calcified": 0.2,
+    },
     "severe_concentric_type_IV": {
         "seed": 3,
         "stenosis": 0.87,
         "plaque": "IV",
         "side": "concentric",
+        **SCANNERS["smooth"],
     },
     "mild_near_wall_type_I": {"seed": 6, "stenosis": 0.45, "plaque": "I", "side": "near"},
 }
@@ -59,7 +73,9 @@ def fill(order: Order) -> Clip:
         "diameter": float(np.clip(rng.normal(6.3, 0.9), 4, 8.5)),
         "wall": rng.uniform(0.6, 0.9),
         "depth": rng.uniform(11, 25),
-        "gain": rng.uniform(-5, 1),
+        **SCANNERS[str(rng.choice(["matched", "smooth", "hard"]))],  # clear pictures, and plaque
+        "plaque": str(rng.choice(["III", "IV"])),  # that shows: a minute must teach something
+        "calcified": 0.0,
         "patient": f"phantom-{order.patient:03d}",
     }
     first = 1000 * (2 * order.patient + order.grade)
@@ -96,8 +112,7 @@ def main() -> None:
     asked = parser.parse_args()
     asked.into.mkdir(parents=True, exist_ok=True)
     for name, what in tqdm(SINGLES.items(), desc="single clips"):
-        calcified = "calcified" in name
-        save_clip(make_clip(**what, calcified=calcified), asked.into / f"{name}.npz")
+        save_clip(make_clip(**{"calcified": 0.0} | what), asked.into / f"{name}.npz")
     with ProcessPoolExecutor(asked.jobs) as pool:
         made = pool.map(fill, orders())
         clips = list(tqdm(made, desc="cohort_64", total=len(orders())))
