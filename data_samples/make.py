@@ -73,8 +73,11 @@ def fill(order: Order) -> Clip:
         "diameter": float(np.clip(rng.normal(6.3, 0.9), 4, 8.5)),
         "wall": rng.uniform(0.6, 0.9),
         "depth": rng.uniform(11, 25),
-        **SCANNERS[str(rng.choice(["matched", "smooth", "hard"]))],  # clear pictures, and plaque
-        "plaque": str(rng.choice(["III", "IV"])),  # that shows: a minute must teach something
+        # One clear scanner held straight, and plaque that shows: a minute must teach something.
+        **SCANNERS["smooth"],
+        **{"margin": 1.35, "aside": 0.0, "lower": 0.0, "roll": 0.0, "bifurcation": False},
+        "length": rng.uniform(12, 24),
+        "plaque": str(rng.choice(["III", "IV"])),
         "calcified": 0.0,
         "patient": f"phantom-{order.patient:03d}",
     }
