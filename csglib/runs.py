@@ -20,7 +20,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from csglib.atomic import replacing
-from csglib.data.clips import GRADES
 from csglib.data.cohort import ClipSet
 from csglib.weights import read_weights, write_weights
 
@@ -104,9 +103,10 @@ class Run:
 
     def finish(self, logits: Float[Tensor, "clips classes"], clips: ClipSet) -> None:
         """Keep what the network says about each clip, and whose it is."""
+        names = clips.grade_names
         rows = [
-            {"patient": patient, "grade": GRADES[grade]}
-            | {f"p_{name}": f"{share:.6f}" for name, share in zip(GRADES, shares, strict=True)}
+            {"patient": patient, "grade": names[grade]}
+            | {f"p_{name}": f"{share:.6f}" for name, share in zip(names, shares, strict=True)}
             for patient, grade, shares in zip(
                 clips.patients, clips.grades.tolist(), logits.softmax(1).tolist(), strict=True
             )

@@ -5,7 +5,7 @@ patient level with no overlap".
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -13,7 +13,10 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
 
-from csglib.data.clips import GRADES
+from csglib.data.clips import GRADES, Clip, resample
+from csglib.data.manifest import digest, read_facts, read_manifest
+from csglib.data.npz import read_npz
+from csglib.data.split import check_apart
 
 SPLITS = ("train", "validation", "test")
 _NEEDED = ("frames", "grade", "patient", "split")
@@ -25,8 +28,9 @@ class ClipSet:
 
     Attributes:
         frames: grey levels of every clip.
-        grades: indices into `GRADES`.
+        grades: indices into `grade_names`.
         patients: whose each clip is.
+        grade_names: of the rule that graded, from open to closed.
 
     Raises:
         ValueError: no clip, a grade that does not exist, or lengths that differ.
@@ -35,6 +39,7 @@ class ClipSet:
     frames: UInt8[ndarray, "clips t y x"]
     grades: Int64[ndarray, " clips"]
     patients: tuple[str, ...]
+    grade_names: tuple[str, ...] = GRADES
 
     def __post_init__(self) -> None:
         lengths = {len(self.frames), len(self.grades), len(self.patients)}
@@ -43,16 +48,17 @@ class ClipSet:
                 f"a set needs as many grades and patients as clips, and at least one: got clips, "
                 f"grades, patients {len(self.frames)}, {len(self.grades)}, {len(self.patients)}"
             )
-        unknown = set(self.grades.tolist()) - set(range(len(GRADES)))
+        unknown = set(self.grades.tolist()) - set(range(len(self.grade_names)))
         if unknown:
-            raise ValueError(f"grades are 0 to {len(GRADES) - 1}: got {sorted(unknown)}")
+            raise ValueError(f"grades are 0 to {len(self.grade_names) - 1}: got {sorted(unknown)}")
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def choose(self, places: Int64[ndarray, " chosen"]) -> "ClipSet":
         """The clips at these places, in this order."""
-        return ClipSet(
+        return replace(
+            self,
             frames=self.frames[places],
             grades=self.grades[places],
             patients=tuple(self.patients[place] for place in places),
@@ -67,16 +73,30 @@ class ClipSet:
         return digest.hexdigest()[:16]
 
 
-def read_cohort(path: Path) -> dict[str, ClipSet]:
-    """Read a cohort file, by split.
+def read_cohort(path: Path, size: int | None = None) -> dict[str, ClipSet]:
+    """Read a cohort, by split.
 
     Args:
-        path: NPZ of `frames` u8 (clips, t, y, x), `grade` (clips,), `patient` (clips,) and `split`
-            (clips,), each "train", "validation" or "test".
+        path: a folder that `python -m csglib cohort` made, or an NPZ of `frames` u8 (clips, t, y,
+            x), `grade` (clips,), `patient` (clips,) and `split` (clips,), each "train",
+            "validation" or "test".
+        size: rows and columns to bring each frame to, pixels; None leaves them as they are. The
+            459 clips of the paper's size take 240 MB.
 
     Raises:
-        ValueError: not such a file, or a patient stands on both sides of a split; says which.
+        ValueError: not a cohort, not all of one, a file of it that has changed since it was made,
+            or a patient who stands on both sides of a split; says which.
     """
+    where, clips = (_of_a_folder if path.is_dir() else _of_a_file)(path, size)
+    try:
+        check_apart(clips.patients, where)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return {name: clips.choose(np.flatnonzero(np.array(where) == name)) for name in SPLITS}
+
+
+def _of_a_file(path: Path, size: int | None) -> tuple[list[str], ClipSet]:
+    """The split of each clip, and the clips."""
     try:
         with np.load(path, allow_pickle=False) as file:
             missing = [name for name in _NEEDED if name not in file]
@@ -85,16 +105,37 @@ def read_cohort(path: Path) -> dict[str, ClipSet]:
             arrays = {name: file[name] for name in _NEEDED}
     except (ValueError, BadZipFile, EOFError) as error:
         raise ValueError(f"{path} is not a cohort: {error}") from error
-    split, patients = arrays["split"], arrays["patient"]
-    sides: dict[str, set[str]] = {name: set(patients[split == name].tolist()) for name in SPLITS}
-    for name, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        if shared := sides[name] & sides[other]:
-            raise ValueError(f"{path}: patient {min(shared)} is in {name} and in {other}")
-    return {
-        name: ClipSet(
-            frames=arrays["frames"][split == name],
-            grades=arrays["grade"][split == name],
-            patients=tuple(patients[split == name].tolist()),
+    clips = ClipSet(
+        frames=arrays["frames"], grades=arrays["grade"], patients=tuple(arrays["patient"].tolist())
+    )
+    if size is not None:
+        clips = replace(clips, frames=np.stack([_sized(clip, size) for clip in clips.frames]))
+    return arrays["split"].tolist(), clips
+
+
+def _of_a_folder(folder: Path, size: int | None) -> tuple[list[str], ClipSet]:
+    names, rows = read_facts(folder)["grades"], read_manifest(folder)
+    frames = [_sized(_unchanged(folder / row["clip"], row["sha256"]).frames, size) for row in rows]
+    clips = ClipSet(
+        frames=np.stack(frames),
+        grades=np.array([int(row["grade_index"]) for row in rows]),
+        patients=tuple(row["patient"] for row in rows),
+        grade_names=names,
+    )
+    return [row["split"] for row in rows], clips
+
+
+def _unchanged(path: Path, sha256: str) -> Clip:
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; the command that made the cohort makes it again")
+    if digest(path) != sha256:
+        raise ValueError(
+            f"{path} has changed since it was made; the command that made the cohort mends it"
         )
-        for name in SPLITS
-    }
+    return read_npz(path)
+
+
+def _sized(frames: UInt8[ndarray, "t y x"], size: int | None) -> UInt8[ndarray, "t h w"]:
+    if size is None:
+        return frames
+    return resample(Clip(frames=frames, patient=""), len(frames), size).frames

@@ -1,9 +1,14 @@
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from csglib.data.clips import resample
 from csglib.data.cohort import ClipSet, read_cohort
+from csglib.data.manifest import read_manifest, write_manifest
+from csglib.data.readers import read_clip
 
 
 def arrays(**changes):
@@ -78,3 +83,79 @@ def test_a_fingerprint_tells_clips_apart(tmp_path):
 def test_sets_that_cannot_be_are_refused(grades, patients, message):
     with pytest.raises(ValueError, match=message):
         ClipSet(frames=np.zeros((2, 1, 1, 1), np.uint8), grades=grades, patients=patients)
+
+
+def test_more_grades_have_more_names():
+    frames, names = np.zeros((2, 1, 3, 5), np.uint8), ("mild", "moderate", "severe")
+    clips = ClipSet(frames=frames, grades=np.array([2, 0]), patients=("a", "b"), grade_names=names)
+    assert clips.choose(np.array([0])).grade_names == names
+    with pytest.raises(ValueError, match=r"grades are 0 to 2: got \[3\]"):
+        replace(clips, grades=np.array([3, 0]))
+
+
+def test_a_file_is_read_in_another_size(tmp_path):
+    write(tmp_path / "c.npz", frames=np.full((6, 2, 8, 8), 77, np.uint8))
+    small = read_cohort(tmp_path / "c.npz", size=4)["test"].frames
+    np.testing.assert_array_equal(small, np.full((2, 2, 4, 4), 77))
+
+
+@pytest.fixture
+def folder(a_cheap_cohort, tmp_path):
+    return shutil.copytree(a_cheap_cohort, tmp_path / "cohort")
+
+
+def test_a_folder_comes_apart_by_split(folder):
+    rows, sets = read_manifest(folder), read_cohort(folder)
+    assert [*sets] == ["train", "validation", "test"]
+    for split, clips in sets.items():
+        own = [row for row in rows if row["split"] == split]
+        assert clips.patients == tuple(row["patient"] for row in own)
+        assert clips.grades.tolist() == [int(row["grade_index"]) for row in own]
+        for frames, row in zip(clips.frames, own, strict=True):
+            np.testing.assert_array_equal(frames, read_clip(folder / row["clip"]).frames)
+
+
+def test_a_folder_is_read_in_another_size(folder):
+    small = read_cohort(folder, size=8)["validation"].frames
+    row = next(row for row in read_manifest(folder) if row["split"] == "validation")
+    wanted = resample(read_clip(folder / row["clip"]), frames=8, size=8).frames
+    np.testing.assert_array_equal(small[0], wanted)
+
+
+def test_a_leak_in_a_folder_is_refused(folder):
+    rows = read_manifest(folder)
+    first = next(row for row in rows if row["split"] == "train")
+    first["split"] = "test"
+    write_manifest(folder, rows)
+    with pytest.raises(ValueError, match=f"cohort: patient {first['patient']} is in t.* and in t"):
+        read_cohort(folder)
+
+
+def test_a_changed_clip_is_named(folder):
+    path = sorted((folder / "clips").iterdir())[2]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{path.name} has changed since it was made"):
+        read_cohort(folder)
+    path.unlink()
+    with pytest.raises(ValueError, match=f"{path.name} is missing; the command that made"):
+        read_cohort(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("cohort.json", None, "is not a cohort: it has no cohort.json"),
+        ("cohort.json", "[1]", r"cohort.json is damaged \(.*\)"),
+        ("cohort.json", json.dumps({"what": "else"}), "cohort.json is damaged .*grades"),
+        ("manifest.csv", None, "is half a cohort, without manifest.csv: the command that made"),
+        ("manifest.csv", "clip;patient\n1;2\n", "manifest.csv lacks clip, patient, video"),
+    ],
+)
+def test_what_a_folder_lacks_is_named(folder, file, text, message):
+    (folder / file).unlink()
+    if text is not None:
+        (folder / file).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_cohort(folder)

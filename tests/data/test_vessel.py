@@ -87,7 +87,7 @@ def test_place_measures_from_the_two_borders():
     for border, column in ((section.inner, 0), (section.lumen, 1)):
         at = np.vstack([border.T, np.full(len(border), 2.0)])
         np.testing.assert_allclose(made.place(at)[column], 0, atol=0.01)
-    far_below = made.axis(np.array([2.0])) + [[0], [9]]
+    far_below = made.axis(np.array([2.0])) + np.array([[0.0], [9.0]])
     far_below = np.vstack([far_below, [[2.0]]])
     assert made.place(far_below).angle == pytest.approx(np.pi / 2)
     assert made.place(far_below).outside == pytest.approx(9 - 3.2, abs=0.4)

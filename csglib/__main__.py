@@ -1,0 +1,117 @@
+"""What can be done from a command line: `python -m csglib` lists it.
+
+A command is a dataclass of its options, whose `run` imports what it needs: the list comes at once.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from typer import Argument, Option
+
+app = typer.Typer(
+    help="CSG-3DCT, part by part: what its notebooks need beside them.",
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """Have the commands by name, even while there is one alone."""
+
+
+class Command:
+    """What has been asked for, with its options."""
+
+    def run(self) -> None:
+        """Do it.
+
+        Raises:
+            ValueError: something that whoever asked can put right.
+        """
+        raise NotImplementedError
+
+
+@app.command(help="Make a cohort of simulated clips; given again, complete it after an interrupt.")
+@dataclass
+class Cohort(Command):
+    """See `csglib.data.production`."""
+
+    out: Annotated[Path, Argument(help="folder: new, empty, or begun by the same command")]
+    frames: Annotated[int, Option(help="frames of a clip, 8 or 16")] = 8
+    seed: Annotated[int, Option(help="another seed, other patients")] = 0
+    patients: Annotated[int, Option(help="how many; the paper has 169")] = 169
+    size: Annotated[int, Option(help="height and width of a frame, pixels")] = 256
+    rule: Annotated[str, Option(help="what is graded how, see csglib.data.grades")] = "diameter_50"
+    observer: Annotated[float, Option(help="spread of the errors of who measures it")] = 0.0
+    jobs: Annotated[int, Option(min=1, help="processes; the result is the same")] = (
+        os.cpu_count() or 1
+    )
+    videos: Annotated[bool, Option("--videos", help="keep the whole videos too")] = False
+
+    def run(self) -> None:
+        """Say what it takes, make it, say where it is."""
+        from csglib.data.patients import Settings  # noqa: PLC0415
+        from csglib.data.production import make_cohort, work_left  # noqa: PLC0415
+
+        settings = Settings(
+            frames=self.frames,
+            size=self.size,
+            seed=self.seed,
+            patients=self.patients,
+            rule=self.rule,
+            observer=self.observer,
+        )
+        print(work_left(self.out, settings, self.videos).sentence(self.jobs), flush=True)
+        try:
+            make_cohort(self.out, settings, self.jobs, self.videos)
+        except KeyboardInterrupt:
+            left = work_left(self.out, settings, self.videos)
+            _end(f"stopped with {left.clips} clips to go; the same command makes them", 130)
+        print(f"{self.out} is complete: manifest.csv lists it, contact_sheet.png shows some of it")
+
+
+@app.command(help="Train the vessel detector on simulated necks; given again, it reuses them.")
+@dataclass
+class Detector(Command):
+    """See `csglib.detector.training`."""
+
+    out: Annotated[Path, Argument(help="folder of the necks and of detector.safetensors")]
+    frames: Annotated[int, Option(help="necks, 12 or more")] = 480
+    epochs: Annotated[int, Option(help="times that each is seen")] = 40
+    seed: Annotated[int, Option(help="of necks, views and weights")] = 0
+    jobs: Annotated[int, Option(min=1, help="processes that simulate")] = os.cpu_count() or 1
+
+    def run(self) -> None:
+        """Train, and say how well it does on necks that it has not seen."""
+        from csglib.detector.training import train_detector  # noqa: PLC0415
+
+        scores = train_detector(self.out, self.frames, self.epochs, self.seed, self.jobs)
+        for name, score in scores.items():
+            print(f"{name:16}{score:.3f}")
+
+
+def main() -> None:
+    """Run a command; what its user can put right is said in a line."""
+    try:
+        words = sys.argv[1:] or ["--help"]
+        command = app(words, prog_name="python -m csglib", standalone_mode=False)
+        if isinstance(command, Command):
+            command.run()
+    except typer.TyperException as error:
+        _end(error.format_message())
+    except ValueError as error:
+        _end(str(error))
+
+
+def _end(why: str, code: int = 2) -> NoReturn:
+    print(f"csglib: {why}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

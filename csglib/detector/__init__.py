@@ -1,0 +1,1 @@
+"""The detector behind `csglib.detect`: its network, what it learns from, and how."""

@@ -1,0 +1,85 @@
+import errno
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from csglib.data.workshop import saying, workers
+
+PARENT = """
+import os, time
+from multiprocessing import active_children
+from csglib.data.workshop import workers
+
+if __name__ == "__main__":
+    with workers(2, time.sleep, [60, 60]):
+        print(*(child.pid for child in active_children()), flush=True)
+        time.sleep(60)
+"""
+
+
+def test_workers_do_their_tasks_with_one_thread_each(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CSGLIB_NO_SUCH"]
+    with workers(1, os.getenv, names) as futures:
+        assert [future.result() for future in futures] == ["1", "1", None]
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+
+
+def test_an_interrupt_ends_them_at_once():
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), workers(2, time.sleep, [60, 60, 60]):
+        raise KeyboardInterrupt
+    assert time.monotonic() - start < 30  # the tasks alone would take 90
+
+
+def test_an_error_of_a_task_is_raised_here_and_ends_the_others():
+    start = time.monotonic()
+    with (
+        pytest.raises(TypeError, match="cannot be interpreted as an integer"),
+        workers(2, time.sleep, ["soon", 60, 60]) as futures,
+    ):
+        futures[0].result()
+    assert time.monotonic() - start < 30
+
+
+def test_a_worker_that_is_killed_is_told_from_an_error(tmp_path):
+    with (
+        pytest.raises(ValueError, match=f"{tmp_path}: a process was killed .* with fewer jobs"),
+        saying(tmp_path),
+        workers(1, os._exit, [9]) as futures,
+    ):
+        futures[0].result()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_called_that(tmp_path, number):
+    full = "the disk is full; make room: what is made is kept"
+    with pytest.raises(ValueError, match=full), saying(tmp_path):
+        raise OSError(number, os.strerror(number))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="asks for processes by number")
+def test_who_kills_the_parent_ends_the_workers():
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        children = [int(number) for number in parent.stdout.readline().split()]
+        assert len(children) == 2
+        parent.kill()
+    until = time.monotonic() + 20
+    while [pid for pid in children if alive(pid)] and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not [pid for pid in children if alive(pid)]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

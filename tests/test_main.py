@@ -1,0 +1,126 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from csglib.__main__ import Cohort, main
+from csglib.data import production
+from csglib.data.patients import Settings
+from csglib.data.production import work_left
+
+OPTIONS = ("frames", "seed", "patients", "size", "rule", "observer")
+
+
+def asked(monkeypatch, *words: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["csglib", *map(str, words)])
+    main()
+
+
+def refused(monkeypatch, capsys, *words: object) -> str:
+    """What is said to who asked for something that cannot be: one line."""
+    with pytest.raises(SystemExit) as ended:
+        asked(monkeypatch, *words)
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (2, "")
+    assert said.err.startswith("csglib: ")
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+@pytest.mark.parametrize("words", [[], ["--help"]])
+def test_alone_it_lists_its_commands(monkeypatch, capsys, words):
+    asked(monkeypatch, *words)
+    said = capsys.readouterr().out
+    assert "Usage: python -m csglib" in said
+    assert "cohort  Make a cohort of simulated clips" in said
+
+
+def test_the_list_comes_without_heavy_imports():
+    code = "import csglib.__main__, sys; print({'torch', 'numpy', 'scipy'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"
+
+
+def test_what_is_not_said_is_the_paper_s():
+    usual = Cohort(out=Path("there"))
+    settings = Settings(**{name: getattr(usual, name) for name in OPTIONS})
+    assert settings == Settings()
+    assert (usual.jobs, usual.videos) == (os.cpu_count(), False)
+
+
+def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
+    made = []
+    monkeypatch.setattr(production, "make_cohort", lambda *what: made.append(what))
+    words = ["--frames", 16, "--seed", 3, "--patients", 9, "--size", 64, "--rule", "area_70"]
+    words += ["--observer", 0.1, "--jobs", 5, "--videos"]
+    asked(monkeypatch, "cohort", tmp_path / "c", *words)
+    wanted = Settings(frames=16, seed=3, patients=9, size=64, rule="area_70", observer=0.1)
+    assert made == [(tmp_path / "c", wanted, 5, True)]
+    estimate, done = capsys.readouterr().out.splitlines()
+    assert estimate == work_left(tmp_path / "c", wanted, videos=True).sentence(5)
+    assert "min on 5 processes" in estimate
+    assert done.startswith(f"{tmp_path / 'c'} is complete: manifest.csv lists it")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["choort"], "No such command 'choort'"),
+        (["cohort"], "Missing argument"),
+        (["cohort", "c", "--frames", "eight"], "Invalid value for '--frames'"),
+        (["cohort", "c", "--frame", "8"], "No such option: --frame"),
+        (["cohort", "c", "--frames", "9"], "frames must be 8 or 16"),
+        (["cohort", "c", "--patients", "2"], "patients must be 3 or more"),
+        (["cohort", "c", "--jobs", "0"], "Invalid value for '--jobs'"),
+        (["cohort", "c", "--rule", "nascet"], "rule must be one of diameter_50, area_50"),
+        (["cohort", __file__], "test_main.py is a file; name a folder"),
+    ],
+)
+def test_a_mistake_is_answered_in_a_line(monkeypatch, capsys, tmp_path, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(monkeypatch, capsys, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys, tmp_path):
+    def stop(*what: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(production, "make_cohort", stop)
+    with pytest.raises(SystemExit) as ended:
+        asked(monkeypatch, "cohort", tmp_path / "c")
+    assert ended.value.code == 130
+    said = "csglib: stopped with 459 clips to go; the same command makes them\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("enough", [0, 2])
+def test_ctrl_c_is_answered_once_and_soon(tmp_path, enough):
+    """A terminal sends it to every process: before the workers are ready, and while they work."""
+    words = [sys.executable, "-m", "csglib", "cohort", str(tmp_path / "c"), "--jobs", "2"]
+    with subprocess.Popen(
+        [*words, "--size", "32"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("459 clips to make")
+        while len([*tmp_path.glob("c/clips/p*.npz")]) < enough:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        start = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+        assert time.monotonic() - start < 20
+    assert "Traceback" not in said
+    last = said.splitlines()[-1]
+    assert last.startswith("csglib: stopped with 4")
+    assert not [*tmp_path.glob("c/*.csv")]
