@@ -5,16 +5,25 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage, stats
 
 import csglib
+from csglib.data.audit import LIMIT
+from csglib.data.clips import save_clip
+from csglib.data.cohort import ClipSet
+from csglib.data.grades import DEFAULT
+from csglib.data.manifest import COLUMNS, digest, write_facts, write_manifest
+from csglib.data.phantom import VERSION
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.summary import summary
 
 ROOT = Path(csglib.__file__).parents[1]
-BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
+REAL_FRAMES = ROOT.parent / "shared" / "real"
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 def loaded(name):
@@ -24,10 +33,18 @@ def loaded(name):
     return module
 
 
-@pytest.mark.parametrize("script", BENCHMARKS, ids=lambda path: path.stem)
-def test_results_say_when_and_with_what_they_were_made(script):
-    found = json.loads((ROOT / "benchmarks" / "results" / f"{script.stem}.json").read_text())
-    assert {"question", "date", "machine", "versions"} <= found.keys()
+def kept(name):
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def test_every_benchmark_has_left_its_result():
+    scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    assert {path.stem for path in RESULTS.iterdir()} == scripts
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RESULTS.glob("*.json")))
+def test_numbers_say_when_and_with_what_they_were_made(name):
+    assert {"question", "date", "machine", "versions"} <= kept(name).keys()
 
 
 def test_cost_counts_each_network_at_each_length(monkeypatch, tmp_path, capsys):
@@ -53,7 +70,7 @@ def paper():
 
 
 def test_the_kept_costs_are_the_present_ones(paper):
-    found = json.loads((ROOT / "benchmarks" / "results" / "cost.json").read_text())
+    found = kept("cost")
     counts = found["networks"]["AMDF, class token asks (CSG-3DCT)"]
     place = found["frames"].index(8)
     assert counts["macs"][place] == paper.total.macs
@@ -63,3 +80,220 @@ def test_the_kept_costs_are_the_present_ones(paper):
 def test_the_readme_shows_the_present_summary(paper):
     shown = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "\n".join(line.rstrip() for line in str(paper).splitlines()) in shown
+
+
+@pytest.fixture
+def cohort(simulated_clip, tmp_path):
+    """Twelve clips, each of another patient: the severe ones darker, the mild ones wide open."""
+    truth, folder = simulated_clip.truth, tmp_path / "cohort"
+    (folder / "clips").mkdir(parents=True)
+    open_truth = replace(
+        truth,
+        lumen=truth.vessel_inner,
+        area_stenosis=np.zeros(3),
+        diameter_stenosis=np.zeros(3),
+    )
+    rows = []
+    for number in range(12):
+        severe = number % 2
+        clip = replace(
+            simulated_clip,
+            frames=simulated_clip.frames // (4 if severe else 2),
+            truth=truth if severe else open_truth,
+        )
+        path = folder / "clips" / f"{number}.npz"
+        save_clip(clip, path)
+        row = {
+            "clip": f"clips/{number}.npz",
+            "patient": f"p{number}",
+            "split": ["train", "train", "train", "train", "validation", "test"][number // 2],
+            "grade_index": severe,
+            "area_stenosis": clip.truth.area_stenosis.max(),
+            "diameter_stenosis": clip.truth.stenosis(DEFAULT),
+            "sha256": digest(path),
+        }
+        rows.append(dict.fromkeys(COLUMNS, "") | {name: str(value) for name, value in row.items()})
+    write_facts(folder, {"rule": DEFAULT.name, "grades": DEFAULT.grades, "phantom": VERSION})
+    write_manifest(folder, rows)
+    return folder
+
+
+@pytest.mark.slow
+def test_difficulty_lets_both_readers_grade(cohort, monkeypatch, tmp_path, capsys):
+    difficulty = loaded("difficulty")
+    monkeypatch.setattr(difficulty, "SEEDS", range(2))
+    monkeypatch.setattr(difficulty, "EPOCHS", 1)
+    difficulty.main(cohort, tmp_path)
+    found = json.loads((tmp_path / "difficulty.json").read_text())
+    assert found["clips"] == {"train": 8, "validation": 2, "test": 2}
+    assert found["majority"] == 0.5
+    assert len(difficulty.measured(cohort).stenoses) == 2
+    assert found["cohort"]["phantom"] == VERSION
+    # One clip is on the cut, where an observer is right half of the time; the other is open.
+    assert found["oracle"]["mean"] == pytest.approx(0.75, abs=0.03)
+    assert len(found["plain_cnn"]["test"]) == len(found["plain_cnn"]["train"]) == 2
+    assert "observer of true contours" in capsys.readouterr().out
+
+
+def test_an_observer_errs_as_often_as_the_normal_law_says(monkeypatch):
+    difficulty = loaded("difficulty")
+    monkeypatch.setattr(difficulty, "DRAWS", 100)
+    stenoses = np.linspace(0.35, 0.65, 31)
+    clips = difficulty.Measured(stenoses, (stenoses >= 0.5).astype(np.int64), DEFAULT)
+    right = difficulty.oracle_accuracies(clips, np.random.default_rng(3))
+    expected = stats.norm.cdf(np.abs(stenoses - 0.5) / difficulty.SPREAD).mean()
+    assert right.mean() == pytest.approx(expected, abs=0.02)
+
+
+def test_the_narrowest_frame_of_a_single_file_is_measured():
+    difficulty, path = loaded("difficulty"), ROOT / "data_samples" / "cohort_64.npz"
+    clips = difficulty.measured(path)
+    assert len(clips.stenoses) == 32
+    assert [DEFAULT.grade(stenosis) for stenosis in clips.stenoses] == clips.grades.tolist()
+
+
+def squares(count, seed):
+    """Clips of noise; in the severe ones a square moves."""
+    rng = np.random.default_rng(seed)
+    frames = rng.integers(0, 60, (count, 3, 32, 32), dtype=np.uint8)
+    grades = np.arange(count) % 2
+    for clip, grade in zip(frames, grades, strict=True):
+        for number, frame in enumerate(clip):
+            frame[8 : 16 + 4 * number * grade, 8:16] += 90
+    return ClipSet(frames=frames, grades=grades, patients=("p",) * count)
+
+
+@pytest.mark.slow
+def test_the_plain_network_learns_what_is_there_and_nothing_else(monkeypatch):
+    difficulty = loaded("difficulty")
+    monkeypatch.setattr(difficulty, "EPOCHS", 20)
+    train, test = squares(48, seed=1), squares(40, seed=2)
+    assert difficulty.plain_cnn_accuracy(train, test, seed=0) > 0.9
+    shuffled = replace(test, grades=np.random.default_rng(4).permutation(test.grades))
+    assert 0.3 < difficulty.plain_cnn_accuracy(train, shuffled, seed=0) < 0.7
+
+
+@pytest.mark.slow
+def test_a_seed_decides_the_plain_network_whatever_was_drawn_before(monkeypatch):
+    difficulty = loaded("difficulty")
+    monkeypatch.setattr(difficulty, "EPOCHS", 1)
+    train, state = squares(20, seed=1), torch.get_rng_state()
+    first = difficulty.trained(train, seed=3).state_dict()
+    assert torch.equal(torch.get_rng_state(), state)
+    with torch.random.fork_rng():
+        torch.rand(5)
+        again, other = (difficulty.trained(train, seed=s).state_dict() for s in (3, 4))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["0.weight"], other["0.weight"])
+
+
+def test_the_kept_difficulty_is_that_of_the_present_cohort_and_reader():
+    difficulty, found = loaded("difficulty"), kept("difficulty")
+    assert found["cohort"]["phantom"] == VERSION
+    assert found["clips"] == {"train": 318, "validation": 23, "test": 118}
+    plain = found["plain_cnn"]
+    weights = sum(w.numel() for w in difficulty.plain_cnn(2).parameters())
+    assert plain["parameters"] == weights == pytest.approx(0.25e6, rel=0.03)
+    assert [*plain["recipe"].values()] == [difficulty.EPOCHS, difficulty.BATCH, difficulty.RATE]
+    assert len(plain["test"]) == 5
+
+
+def test_the_cohort_is_as_hard_as_meant():
+    found = kept("difficulty")
+    assert 0.70 <= found["plain_cnn"]["mean"] <= 0.80
+    assert found["majority"] < 0.65
+    assert found["oracle"]["mean"] > found["plain_cnn"]["mean"]
+
+
+def test_shortcuts_audits_every_clip_of_a_cohort(cohort, tmp_path, capsys):
+    shortcuts = loaded("shortcuts")
+    shortcuts.main(cohort, tmp_path)
+    found = json.loads((tmp_path / "shortcuts.json").read_text())
+    assert (found["clips"], found["severe"]) == (12, 6)
+    areas = {finding["name"]: finding["auc"] for finding in found["nuisances"]}
+    assert areas["mean"] == 1
+    said = capsys.readouterr().out
+    assert "open share of the vessel" in said
+    assert f"do NOT all stay below {LIMIT}" in said
+
+
+def test_no_nuisance_of_the_kept_audit_gives_the_grade_away():
+    found = kept("shortcuts")
+    assert found["cohort"]["phantom"] == VERSION
+    assert found["clips"] == 459
+    assert len(found["nuisances"]) > 40
+    assert max(finding["auc"] for finding in found["nuisances"]) < LIMIT
+    cues = {finding["name"]: finding["auc"] for finding in found["cues"]}
+    assert cues["open share of the vessel"] > 0.95
+    assert cues["dark share of the vessel"] > max(f["auc"] for f in found["nuisances"])
+
+
+def test_realism_measures_brightness_where_it_says():
+    realism = loaded("realism")
+    y, x = np.mgrid[:300, :300]
+    away = np.hypot(y - 150, x - 150) * 0.05
+    rings = {3.0: 7, 3.5: 200, 4.1: 90, 4.6: 110}  # the lumen, what is too near, two that count
+    frame = np.select([away <= end for end in rings], [*rings.values()], 20).astype(np.uint8)
+    frames = np.stack([frame, frame + np.uint8(2)])
+    found = realism.measure(frames, np.stack([away <= 3] * 2), mm_per_px=0.05)
+    assert found["lumen_median"] == 8
+    assert found["ring_median"] == 91
+    assert found["p99"] == 201
+    assert found["frame_mean"] == pytest.approx(frame.mean() + 1)
+    black = realism.measure(frames // 12, np.stack([away <= 3] * 2), mm_per_px=0.05)
+    assert black["patches"] == 0
+    assert np.isnan(black["speckle_axial_mm"])
+
+
+def full_width(axis, sigma, coarse, side):
+    """Width of the autocorrelation of noise in pixels, from its power spectrum and the patch."""
+    waves = 2 * np.pi * np.stack(np.meshgrid(*[np.fft.fftfreq(512)] * 2, indexing="ij"))
+    grains = np.exp(-np.tensordot(np.square(sigma), waves**2, 1))
+    power = grains * (1 - np.exp(-(coarse**2) * (waves**2).sum(axis=0) / 2)) ** 2
+    like = np.moveaxis(np.fft.ifft2(power).real, axis, 0)[:side, 0] * (1 - np.arange(side) / side)
+    finely = np.arange(0, side, 0.01)
+    return 2 * finely[np.interp(finely, np.arange(side), like / like[0]) < 0.5][0]
+
+
+def test_realism_measures_the_size_of_speckle():
+    realism = loaded("realism")
+    noise = np.random.default_rng(6).normal(size=(1, 400, 900))
+    grains = ndimage.gaussian_filter(noise, (0, 1.3, 2.5))
+    frames = np.clip(70 + 12 * grains / grains.std(), 0, 255).astype(np.uint8)
+    found = realism.measure(frames, noise > 3, mm_per_px=0.05)
+    assert found["patches"] == 2 * 18  # of 49 pixels, from 120 to 240 of the 400 rows
+    for axis, name in enumerate(["speckle_axial_mm", "speckle_lateral_mm"]):
+        expected = 0.05 * full_width(axis, (1.3, 2.5), coarse=0.41 / 0.05, side=49)
+        assert found[name] == pytest.approx(expected, rel=0.05)
+    assert found["speckle_spread"] == pytest.approx(12, rel=0.1)
+
+
+@pytest.mark.slow
+def test_realism_compares_and_draws(monkeypatch, tmp_path, capsys):
+    realism = loaded("realism")
+    monkeypatch.setattr(realism, "SEEDS", range(900, 902))
+    realism.main(tmp_path, None)
+    found = json.loads((tmp_path / "realism.json").read_text())
+    assert found["ours"]["frames"] == 2
+    assert "real_frames_here" not in found
+    assert (tmp_path / "realism.png").read_bytes().startswith(b"\x89PNG")
+    assert "ours / real" in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r"holds no NAME_img\.png"):
+        realism.real_frames(tmp_path)
+
+
+def test_the_matched_scanner_looks_like_the_real_one():
+    realism, found = loaded("realism"), kept("realism")
+    assert found["phantom"] == VERSION
+    assert found["real"] == realism.REAL
+    for name, value in realism.REAL.items():
+        assert found["ours"][name] == pytest.approx(value, rel=realism.TOLERANCE), name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL_FRAMES.is_dir(), reason="the real frames are not here")
+def test_real_frames_measure_as_real_frames_do():
+    realism = loaded("realism")
+    found = realism.measure(*realism.real_frames(REAL_FRAMES), realism.REAL_PIXEL)
+    for name, value in realism.REAL.items():
+        assert found[name] == pytest.approx(value, rel=0.1), name

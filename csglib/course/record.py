@@ -23,6 +23,7 @@ TITLES = {  # of the notebooks that ask for their exercises
     4: "Fusion: SWA against CA",
     5: "Learnable weighting",
     6: "CSG-3DCT",
+    7: "Clips and grades",
 }
 _SOLVED, _OPEN = "\N{CHECK MARK}", "\N{WHITE CIRCLE}"
 

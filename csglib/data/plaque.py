@@ -98,9 +98,8 @@ def grow(wall: Float[ndarray, " points"], lesion: Lesion, rng: np.random.Generat
     closed = healthy + (lesion.stenosis - healthy) * grown
     radius = np.sqrt(star_area(wall) / np.pi)
     push = rng.uniform(0.05, 0.3) if concentric else rng.uniform(0.6, 0.98)
-    shift = (
-        push * radius * (1 - np.sqrt(1 - closed))
-    )  # all of it, and the lumen would touch the wall
+    # All of the way, and the lumen would touch the wall; a vanishing one must not leave the vessel.
+    shift = np.minimum(push * radius * (1 - np.sqrt(1 - closed)), 0.9 * wall.min())
     centres = np.outer(-shift, [np.cos(facing), np.sin(facing)])
     flat = 1.5 if concentric else rng.uniform(0.35, 0.95)
     outline = _outline(grown, flat * np.ones(STATIONS), facing, rng)

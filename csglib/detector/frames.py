@@ -19,7 +19,7 @@ from csglib.data.readers import read_clip
 from csglib.data.scanners import SCANNERS
 from csglib.data.workshop import holding, saying, workers
 from csglib.detector.network import into_square, shown_size
-from csglib.detector.spoiling import painted_out, relit, spoilt, strange, ways_aside
+from csglib.detector.spoiling import holed, painted_out, relit, spoilt, strange, ways_aside
 
 Window = tuple[int, int, int, int]
 
@@ -119,7 +119,8 @@ def empty_view(neck: Neck, chance: np.random.Generator) -> View:
 
 def vessel_view(neck: Neck, chance: np.random.Generator) -> View:
     """Some part of the picture with nearly all of the vessel, and not as clear as it was."""
-    neck = neck._replace(frame=relit(neck.frame, neck.box, chance))
+    frame = holed(relit(neck.frame, neck.box, chance), neck.box, chance)
+    neck = neck._replace(frame=frame)
     if chance.random() < 0.5:
         neck = _mirrored(neck)
     window = _window(neck.box, chance)
@@ -167,5 +168,6 @@ def _stretch(
     length, cut = max(length, 1.2 * (high - low)), 0.1 * (high - low)
     first = max(high - cut - length, min(0, _PIXELS - length))
     last = min(low + cut, max(0, _PIXELS - length))
-    begin = round(chance.uniform(first, last))
+    places = (first, chance.uniform(first, last), last)  # a vessel likes the edge of a picture
+    begin = round(chance.choice(places, p=[0.12, 0.76, 0.12]))
     return begin, begin + round(length)

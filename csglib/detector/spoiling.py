@@ -69,6 +69,26 @@ def relit(frame: Frame, box: Edges, chance: Chance) -> Frame:
     return (frame * light).clip(0, 255).astype(np.uint8)
 
 
+def holed(frame: Frame, box: Edges, chance: Chance) -> Frame:
+    """Up to two ragged dark holes that are no vessel: nothing brighter lies under them.
+
+    Shadows, veins and the trachea look like that; the artery has tissue that its blood lights up.
+    """
+    low, high = box[:2], box[2:]
+    down, across = np.indices(frame.shape) + 0.5
+    left = np.ones(frame.shape)
+    for _ in range(chance.integers(3)):
+        half = (high - low) * chance.uniform([0.25, 0.15], [0.7, 0.6])
+        middle = chance.uniform([0, 0.2], [1, 0.75]) * frame.shape[::-1]
+        if (np.abs(middle - (low + high) / 2) < 1.5 * half + 0.6 * (high - low)).all():
+            continue
+        x, y = (across - middle[0]) / half[0], (down - middle[1]) / half[1]
+        turn, waves = np.arctan2(y, x), chance.normal(0, 0.12, 3)
+        ragged = 1 + sum(wave * np.cos(k * turn + k) for k, wave in enumerate(waves, start=2))
+        left *= 1 - chance.uniform(0.6, 1) * _until(1.0, np.hypot(x, y) / ragged, 0.08)
+    return np.rint(frame * left).astype(np.uint8)
+
+
 def _until(end: float, at: Float[ndarray, "#y #x"], soft: float) -> Float[ndarray, "#y #x"]:
     """1 before `end`, 0 after it."""
     return special.expit((end - at) / soft)

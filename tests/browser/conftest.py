@@ -1,6 +1,7 @@
 """A headless Chromium, a bare page for ES modules, and a JupyterLab of its own."""
 
 import base64
+import io
 import json
 import os
 import secrets
@@ -12,9 +13,12 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from playwright.sync_api import Browser, JSHandle, Page, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, JSHandle, Locator, Page, sync_playwright
 
 from csglib.view.widgets.base import LiveFigure
 
@@ -55,6 +59,30 @@ async ({ module, state, packed }) => {
 """
 
 
+PUT = """
+({ model }, [values, packed]) => {
+  for (const name of packed) {
+    const letters = Uint8Array.from(atob(values[name]), (letter) => letter.charCodeAt(0));
+    values[name] = new DataView(letters.buffer);
+  }
+  for (const [name, value] of Object.entries(values)) model.set(name, value);
+  return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+}
+"""
+
+# A notebook in the worst case: it takes every key on its way down.
+HOSTILE = """
+() => {
+  window.stolen = [];
+  document.addEventListener("keydown", (event) => {
+    window.stolen.push(event.key);
+    event.preventDefault();
+    event.stopPropagation();
+  }, { capture: true });
+}
+"""
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
@@ -77,11 +105,44 @@ def page(chromium: Browser) -> Iterator[Page]:
     assert not errors, errors
 
 
-@pytest.fixture
-def mount(page: Page) -> Callable[[LiveFigure], JSHandle]:
-    """Show a widget in a bare page, with a model that has no kernel."""
+class Shown:
+    """A widget in a bare page, whose model has no kernel.
 
-    def show(widget: LiveFigure) -> JSHandle:
+    Args:
+        handle: what `MOUNT` returns; for functions of the page itself.
+    """
+
+    def __init__(self, handle: JSHandle) -> None:
+        self.handle = handle
+
+    def evaluate(self, script: str, given: Any = None) -> Any:
+        """Run a function of `{ es, model, el, close }` in the page."""
+        return self.handle.evaluate(script, given)
+
+    def trait(self, name: str) -> Any:
+        return self.traits(name)[0]
+
+    def traits(self, *names: str) -> list[Any]:
+        return self.evaluate("({ model }, names) => names.map((name) => model.get(name))", [*names])
+
+    def put(self, **values: Any) -> None:
+        """Set traits as the kernel would, and wait until they are drawn."""
+        packed = [name for name, value in values.items() if isinstance(value, bytes)]
+        letters = {name: base64.b64encode(values[name]).decode() for name in packed}
+        self.evaluate(PUT, [values | letters, packed])
+
+    @staticmethod
+    def pixels(canvas: Locator) -> np.ndarray:
+        """What is painted: red, green and blue, (y, x, 3)."""
+        url = canvas.evaluate("(canvas) => canvas.toDataURL()")
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))[..., :3]
+
+
+@pytest.fixture
+def mount(page: Page) -> Callable[[LiveFigure], Shown]:
+    """Show a widget in a bare page."""
+
+    def show(widget: LiveFigure) -> Shown:
         state = widget.get_state()
         packed = {
             name: base64.b64encode(value).decode()
@@ -91,9 +152,16 @@ def mount(page: Page) -> Callable[[LiveFigure], JSHandle]:
         plain = {name: value for name, value in state.items() if name not in packed}
         page.add_style_tag(content=widget._css)
         data = {"module": widget._esm, "state": plain, "packed": packed}
-        return page.evaluate_handle(MOUNT, data)
+        return Shown(page.evaluate_handle(MOUNT, data))
 
     return show
+
+
+@pytest.fixture
+def stolen(page: Page) -> Callable[[], list[str]]:
+    """Makes the page a notebook in the worst case, and tells which keys it has taken."""
+    page.evaluate(HOSTILE)
+    return lambda: page.evaluate("window.stolen")
 
 
 SETTINGS = {

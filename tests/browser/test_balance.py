@@ -26,21 +26,6 @@ def shown(mount):
     return mount(Balance())
 
 
-def traits(shown, *names):
-    return shown.evaluate("({ model }, names) => names.map((name) => model.get(name))", list(names))
-
-
-def put(shown, **traits):
-    """Set traits as the kernel would, and wait until they are drawn."""
-    shown.evaluate(
-        """({ model }, traits) => {
-          for (const [name, value] of Object.entries(traits)) model.set(name, value);
-          return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-        }""",
-        traits,
-    )
-
-
 def errors(space_noise, time_noise):
     space, time = two_estimates()
     return space_noise * space, time_noise * time
@@ -75,18 +60,18 @@ def test_the_answer_waits_for_a_guess(shown, page):
 
 
 def test_it_trains_step_by_step_to_the_end_and_judges_the_guess(shown, page):
-    put(shown, guess=0.9)
+    shown.put(guess=0.9)
     page.get_by_role("button", name="Train").click()
     sentence = page.locator(".csg-sentence")
     expect(sentence).to_have_attribute("aria-live", "off")
     expect(sentence).to_contain_text("Step 300", timeout=30_000)
     expect(sentence).to_have_attribute("aria-live", "polite")
-    assert traits(shown, "step", "playing") == [300, False]
+    assert shown.traits("step", "playing") == [300, False]
     expect(page.get_by_role("button", name="Train again")).to_be_visible()
     share = float(descend(*errors(0.3, 0.9), "sigmoid", 0.5, 0.0).share[-1])
     expect(sentence).to_contain_text(f"a = {share:.2f}, so space counts {100 * share:.1f}\u00a0%")
     expect(sentence).to_contain_text("your guess was right. There the mixture misses least.")
-    put(shown, guess=0.5)
+    shown.put(guess=0.5)
     expect(sentence).to_contain_text("you guessed 0.50.")
 
 
@@ -111,14 +96,14 @@ def test_it_trains_step_by_step_to_the_end_and_judges_the_guess(shown, page):
     ],
 )
 def test_the_sentence_says_why_it_ended_there(shown, page, settings, said):
-    put(shown, **settings)
-    put(shown, step=STEPS)
+    shown.put(**settings)
+    shown.put(step=STEPS)
     expect(page.locator(".csg-sentence")).to_contain_text(said)
 
 
 def test_the_chain_rule_is_shown_with_its_numbers(shown, page):
-    put(shown, start=0.99, space_noise=0.9, time_noise=0.3)
-    put(shown, step=1)
+    shown.put(start=0.99, space_noise=0.9, time_noise=0.3)
+    shown.put(step=1)
     path = descend(*errors(0.9, 0.3), "sigmoid", 0.99, 0.0)
     share, gradient = float(path.share[1]), float(path.gradient[1])
     numbers = page.locator(".csg-term b").all_inner_texts()
@@ -137,12 +122,12 @@ def test_the_arrow_points_where_the_next_step_goes_and_is_longer_where_it_is_ste
         box, ball = arrow.bounding_box(), page.locator(".csg-hill .csg-ball").bounding_box()
         return box["width"], box["x"] + box["width"] / 2 - ball["x"] - ball["width"] / 2
 
-    put(shown, step=3)
+    shown.put(step=3)
     steep, rightwards = long_and_ball()
-    put(shown, step=60)
+    shown.put(step=60)
     flat, _ = long_and_ball()
-    put(shown, space_noise=0.9, time_noise=0.3)
-    put(shown, step=3)
+    shown.put(space_noise=0.9, time_noise=0.3)
+    shown.put(step=3)
     _, leftwards = long_and_ball()
     assert steep > 2 * flat
     assert rightwards > 0 > leftwards
@@ -158,73 +143,63 @@ def test_the_beam_is_moved_by_hand_and_then_by_keys(shown, page):
     page.mouse.move(x, y + 22 * scale, steps=3)
     page.mouse.up()
     # 22 below the pivot at 160 beside it: 7.8 of 16 degrees
-    assert traits(shown, "guess") == [
+    assert shown.traits("guess") == [
         pytest.approx(0.5 + np.degrees(np.arctan2(22, 160)) / 32, abs=0.006)
     ]
     page.mouse.move(x, y - 90)
-    assert traits(shown, "guess")[0] > 0.6  # the beam was let go
+    assert shown.traits("guess")[0] > 0.6  # the beam was let go
     expect(page.get_by_role("slider", name="Your guess for a")).to_be_focused()
-    before = traits(shown, "guess")[0]
+    before = shown.traits("guess")[0]
     page.keyboard.press("ArrowLeft")
-    assert traits(shown, "guess") == [pytest.approx(before - 0.01)]
+    assert shown.traits("guess") == [pytest.approx(before - 0.01)]
     page.mouse.click(box["x"] + 60 * scale, box["y"] + 220 * scale)  # the left end, far down
-    assert traits(shown, "guess") == [0]
+    assert shown.traits("guess") == [0]
 
 
 def test_the_beam_shows_the_share(shown, page):
     slopes = []
     for guess in (0, 0.5, 1):
-        put(shown, guess=guess)
+        shown.put(guess=guess)
         slopes.append(page.locator(".csg-beam").get_attribute("transform"))
         expect(page.locator(".csg-seesaw")).to_contain_text(f"a = {guess:.2f}")
     assert [slope.split("rotate(")[1].split(")")[0] for slope in slopes] == ["-16", "0", "16"]
-    put(shown, step=STEPS)
+    shown.put(step=STEPS)
     share = descend(*errors(0.3, 0.9), "sigmoid", 0.5, 0.0).share[-1]
     expect(page.get_by_role("img", name=f"time {1 - share:.2f}, space {share:.2f}")).to_be_visible()
     page.locator(".csg-seesaw svg").click(position={"x": 40, "y": 20})
-    assert traits(shown, "guess") == [1]  # while it trains the beam is not the reader's
+    assert shown.traits("guess") == [1]  # while it trains the beam is not the reader's
 
 
-def test_keys_train_pause_and_walk_in_a_page_that_takes_all_keys(shown, page):
-    page.evaluate(
-        """() => {
-          window.stolen = [];
-          document.addEventListener("keydown", (event) => {
-            window.stolen.push(event.key);
-            event.preventDefault();
-            event.stopPropagation();
-          }, { capture: true });
-        }"""
-    )
+def test_keys_train_pause_and_walk_in_a_page_that_takes_all_keys(shown, page, stolen):
     page.get_by_role("slider", name="Your guess for a").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
-    assert traits(shown, "guess", "playing") == [0.51, True]
-    page.wait_for_function("({ model }) => model.get('step') > 5", arg=shown)
+    assert shown.traits("guess", "playing") == [0.51, True]
+    page.wait_for_function("({ model }) => model.get('step') > 5", arg=shown.handle)
     page.get_by_role("button", name="Pause").focus()
     page.keyboard.press("Enter")
-    (step,) = traits(shown, "step")
-    assert traits(shown, "playing") == [False]
+    (step,) = shown.traits("step")
+    assert shown.traits("playing") == [False]
     page.get_by_role("slider", name="Step").focus()
     page.keyboard.press("ArrowLeft")
-    assert traits(shown, "step") == [step - 1]
+    assert shown.traits("step") == [step - 1]
     page.keyboard.press("End")
-    assert traits(shown, "step") == [STEPS]
+    assert shown.traits("step") == [STEPS]
     page.get_by_role("button", name="Guess again").focus()
     page.keyboard.press("Enter")
-    assert traits(shown, "step") == [0]
+    assert shown.traits("step") == [0]
     expect(page.get_by_role("slider", name="Your guess for a")).to_be_focused()
     page.get_by_role("radio", name="sigmoid").focus()
     page.keyboard.press("ArrowRight")
-    assert traits(shown, "reading") == ["softmax"]
-    assert page.evaluate("window.stolen") == []
+    assert shown.traits("reading") == ["softmax"]
+    assert stolen() == []
 
 
 def test_a_new_question_takes_the_old_answer_away(shown, page):
     for settings in ({"time_noise": 0.4}, {"reading": "raw"}, {"start": 0.99}, {"decay": 0.01}):
-        put(shown, step=120, playing=True)
-        put(shown, **settings)
-        assert traits(shown, "step", "playing") == [0, False]
+        shown.put(step=120, playing=True)
+        shown.put(**settings)
+        assert shown.traits("step", "playing") == [0, False]
         expect(page.locator(".csg-charts")).to_be_hidden()
 
 
@@ -235,7 +210,7 @@ def test_controls_set_what_they_say(shown, page):
         page.get_by_role("radio", name=name, exact=True).check()
     names = ("time_noise", "space_noise", "reading", "start", "decay")
     page.keyboard.press("Tab")  # a number box speaks when it is left
-    assert traits(shown, *names) == [0.45, 0.8, "raw", 0.99, 0.1]
+    assert shown.traits(*names) == [0.45, 0.8, "raw", 0.99, 0.1]
 
 
 def test_where_motion_is_unwelcome_a_press_is_ten_steps(page, mount):
@@ -244,19 +219,19 @@ def test_where_motion_is_unwelcome_a_press_is_ten_steps(page, mount):
     button = page.get_by_role("button", name="Train 10 steps")
     for step in (10, 20):
         button.click()
-        assert traits(shown, "step", "playing") == [step, False]
+        assert shown.traits("step", "playing") == [step, False]
 
 
 def test_training_again_starts_anew(shown, page):
-    put(shown, step=STEPS)
+    shown.put(step=STEPS)
     page.get_by_role("button", name="Train again").click()
-    page.wait_for_function("({ model }) => model.get('step') < 150", arg=shown)
+    page.wait_for_function("({ model }) => model.get('step') < 150", arg=shown.handle)
 
 
 def test_it_goes_as_it_came_and_asks_nobody(shown, page):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
-    put(shown, step=50, playing=True)
+    shown.put(step=50, playing=True)
     shown.evaluate("({ close }) => close()")
     assert page.locator(".csg").count() == 0
     assert shown.evaluate("({ model }) => model.listeners()") == 0
@@ -264,7 +239,7 @@ def test_it_goes_as_it_came_and_asks_nobody(shown, page):
 
 
 def test_every_control_has_a_name_and_a_size_for_fingers(shown, page):
-    put(shown, step=1)
+    shown.put(step=1)
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll("input, button, svg")].filter((element) =>
           !element.ariaLabel && !element.closest("label") && !element.textContent.trim()).length"""
@@ -279,8 +254,8 @@ def test_every_control_has_a_name_and_a_size_for_fingers(shown, page):
 def test_it_fits_a_page(shown, page, screenshots, width):
     page.set_viewport_size({"width": width, "height": 900})
     page.screenshot(path=screenshots / f"balance_asked_{width}.png")
-    put(shown, guess=0.7)
-    put(shown, step=40)
+    shown.put(guess=0.7)
+    shown.put(step=40)
     page.screenshot(path=screenshots / f"balance_{width}.png")
     inside = page.evaluate(
         "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"

@@ -1,12 +1,8 @@
 """The cost dial in a bare page: guesses, costs, the asking patch by mouse and by keyboard."""
 
-import base64
-import io
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from playwright.sync_api import expect
 
 from csglib.model.config import TINY
@@ -16,18 +12,6 @@ from csglib.view.widgets.base import MAGNITUDE
 from csglib.view.widgets.cost_dial import KINDS, multiplications, temporal_maps
 
 pytestmark = pytest.mark.browser
-
-# A notebook in the worst case: it takes every key on its way down.
-HOSTILE = """
-() => {
-  window.stolen = [];
-  document.addEventListener("keydown", (event) => {
-    window.stolen.push(event.key);
-    event.preventDefault();
-    event.stopPropagation();
-  }, { capture: true });
-}
-"""
 
 
 @pytest.fixture
@@ -48,26 +32,6 @@ def shown(mount, network, simulated_clip):
 @pytest.fixture
 def maps(network, simulated_clip):
     return 100 * temporal_maps(network, simulated_clip).numpy()
-
-
-def trait(shown, name):
-    return shown.evaluate("({ model }, name) => model.get(name)", name)
-
-
-def put(shown, name, value):
-    """Set a trait as the kernel would, and wait until it is drawn."""
-    shown.evaluate(
-        """({ model }, [name, value]) => {
-          model.set(name, value);
-          return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-        }""",
-        [name, value],
-    )
-
-
-def pixels(canvas):
-    url = canvas.evaluate("(canvas) => canvas.toDataURL()")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))[..., :3]
 
 
 def guess(page, eight, sixty_four):
@@ -92,8 +56,8 @@ def test_costs_wait_for_both_guesses(shown, page, screenshots):
     expect(sentence).to_contain_text("1 sequence of 2,049 tokens. What that costs waits")
     expect(button).to_be_disabled()
     for one, other in (("guess_8", "guess_64"), ("guess_64", "guess_8")):
-        put(shown, one, 50)
-        put(shown, other, 0)
+        shown.put(**{one: 50})
+        shown.put(**{other: 0})
         expect(button).to_be_disabled()
     guess(page, 8, 500)
     expect(button).to_be_enabled()
@@ -107,29 +71,28 @@ def test_costs_wait_for_both_guesses(shown, page, screenshots):
     page.get_by_role("button", name="Hide and guess again").click()
     expect(answers).to_be_hidden()
     expect(button).to_be_disabled()
-    assert (trait(shown, "guess_8"), trait(shown, "guess_64")) == (0, 0)
+    assert (shown.trait("guess_8"), shown.trait("guess_64")) == (0, 0)
 
 
-def test_guesses_can_be_made_by_keyboard_alone(shown, page):
-    page.evaluate(HOSTILE)
+def test_guesses_can_be_made_by_keyboard_alone(shown, page, stolen):
     for frames, presses in ((8, 1), (64, 2)):
         group = page.get_by_role("group", name=f"In a clip of {frames} frames")
         group.get_by_role("radio").first.focus()
         page.keyboard.press("Space")
         for _ in range(presses):
             page.keyboard.press("ArrowRight")
-    assert (trait(shown, "guess_8"), trait(shown, "guess_64")) == (8, 50)
+    assert (shown.trait("guess_8"), shown.trait("guess_64")) == (8, 50)
     page.get_by_role("button", name="Show the costs").focus()
     page.keyboard.press("Enter")
-    assert trait(shown, "revealed") is True
-    assert page.evaluate("window.stolen") == []
+    assert shown.trait("revealed") is True
+    assert stolen() == []
 
 
 def test_bars_are_on_one_scale_from_zero(shown, page):
-    put(shown, "revealed", True)
+    shown.put(revealed=True)
     for frames, side in ((8, 16), (1, 4), (64, 3)):
-        put(shown, "frames", frames)
-        put(shown, "side", side)
+        shown.put(frames=frames)
+        shown.put(side=side)
         tracks, fills = page.locator(".csg-track").all(), page.locator(".csg-length").all()
         wide = [fill.bounding_box()["width"] for fill in fills]
         costs = [multiplications(frames, side, kind) for kind in KINDS]
@@ -137,13 +100,13 @@ def test_bars_are_on_one_scale_from_zero(shown, page):
         np.testing.assert_allclose(wide, np.array(costs) / max(costs) * full, atol=1.1)
     words = page.locator(".csg-number").all_inner_texts()
     assert words[3].endswith(f"{costs[0] / costs[3]:.1f} times fewer")
-    put(shown, "frames", 1)
+    shown.put(frames=1)
     assert page.locator(".csg-number").nth(3).inner_text().endswith("more than joint")
 
 
 def test_the_curves_are_the_costs_of_1_to_64_frames(shown, page):
-    put(shown, "revealed", True)
-    put(shown, "side", 5)
+    shown.put(revealed=True)
+    shown.put(side=5)
     for kind in ("joint", "both"):
         points = page.locator(f"polyline.csg-{kind}").get_attribute("points").split()
         heights = np.array([float(point.split(",")[1]) for point in points])
@@ -152,56 +115,54 @@ def test_the_curves_are_the_costs_of_1_to_64_frames(shown, page):
         np.testing.assert_allclose(heights, 8 + 132 * (1 - costs / full), atol=0.051)
 
 
-def test_sliders_and_switch_move_by_keyboard_in_a_page_that_takes_all_keys(shown, page):
-    page.evaluate(HOSTILE)
+def test_sliders_and_switch_move_by_keyboard_in_a_page_that_takes_all_keys(shown, page, stolen):
     for name, trait_name, before in (("Frames", "frames", 8), ("Patches a side", "side", 16)):
         page.get_by_role("slider", name=name).focus()
         page.keyboard.press("ArrowRight")
-        assert trait(shown, trait_name) == before + 1
+        assert shown.trait(trait_name) == before + 1
     page.get_by_role("group", name="Whom may a patch ask?").get_by_role("radio").first.focus()
     page.keyboard.press("ArrowRight")
-    assert trait(shown, "kind") == "space"
+    assert shown.trait("kind") == "space"
     said = "17 patches, space: 9 sequences of 290 tokens"
     expect(page.locator(".csg-sentence").first).to_contain_text(said)
-    assert page.evaluate("window.stolen") == []
+    assert stolen() == []
 
 
-def test_arrow_keys_move_the_asking_patch_and_stop_at_the_border(shown, page):
-    page.evaluate(HOSTILE)
-    assert (trait(shown, "patch"), trait(shown, "frame")) == (28, 2)  # row 3, column 4 from 0
+def test_arrow_keys_move_the_asking_patch_and_stop_at_the_border(shown, page, stolen):
+    assert (shown.trait("patch"), shown.trait("frame")) == (28, 2)  # row 3, column 4 from 0
     page.locator(".csg-strip").focus()
     moves = {"ArrowUp": 20, "ArrowRight": 21, "ArrowDown": 29, "ArrowLeft": 28}
     for key, patch in moves.items():
         page.keyboard.press(key)
-        assert trait(shown, "patch") == patch
+        assert shown.trait("patch") == patch
     for key, frame in {"PageDown": 3, "PageUp": 2}.items():
         page.keyboard.press(key)
-        assert trait(shown, "frame") == frame
+        assert shown.trait("frame") == frame
     for _ in range(9):
         page.keyboard.press("ArrowUp")
         page.keyboard.press("ArrowRight")
         page.keyboard.press("PageDown")
-    assert (trait(shown, "patch"), trait(shown, "frame")) == (7, 3)
-    assert page.evaluate("window.stolen") == []
-    assert trait(shown, "frames") == 8  # the slider above has not heard them
+    assert (shown.trait("patch"), shown.trait("frame")) == (7, 3)
+    assert stolen() == []
+    assert shown.trait("frames") == 8  # the slider above has not heard them
 
 
 def test_a_click_on_a_patch_makes_it_ask(shown, page):
     canvas = page.locator(".csg-strip canvas").nth(2)
     box = canvas.bounding_box()
     canvas.click(position={"x": 2.5 / 8 * box["width"], "y": 4.5 / 6 * box["height"]})
-    assert (trait(shown, "patch"), trait(shown, "frame")) == (4 * 8 + 2, 3)
+    assert (shown.trait("patch"), shown.trait("frame")) == (4 * 8 + 2, 3)
     page.keyboard.press("ArrowLeft")  # keys go on from there
-    assert trait(shown, "patch") == 4 * 8 + 1
+    assert shown.trait("patch") == 4 * 8 + 1
 
 
 @pytest.mark.parametrize(("kind", "asked"), [("space", 48), ("time", 3), ("both", 50)])
 def test_what_may_be_asked_stays_bright(shown, page, kind, asked):
-    put(shown, "kind", "joint")
+    shown.put(kind="joint")
     canvases = page.locator(".csg-strip canvas").all()
-    every = np.stack([pixels(canvas) for canvas in canvases]).astype(int)
-    put(shown, "kind", kind)
-    now = np.stack([pixels(canvas) for canvas in canvases]).astype(int)
+    every = np.stack([shown.pixels(canvas) for canvas in canvases]).astype(int)
+    shown.put(kind=kind)
+    now = np.stack([shown.pixels(canvas) for canvas in canvases]).astype(int)
     darker = (np.abs(now - every).max(axis=-1) > 3).reshape(3, 6, 20, 8, 20)
     bright = darker[:, :, 4:16, :, 4:16].mean(axis=(2, 4)) < 0.5
     frame, row, column = np.nonzero(bright)
@@ -216,12 +177,12 @@ def test_what_may_be_asked_stays_bright(shown, page, kind, asked):
 def test_the_table_shows_the_networks_own_shares(shown, page, maps, head, stretch):
     # the calmest place for the mean: there colours end at twice an even share, not at its largest
     place = int(maps.mean(axis=1).max(axis=(1, 2)).argmin()) if head == 0 else 11
-    put(shown, "patch", place)
+    shown.put(patch=place)
     page.get_by_role("group", name="Head").get_by_role("radio").nth(head).check()
-    assert trait(shown, "head") == head
+    assert shown.trait("head") == head
     if stretch:
         page.get_by_role("checkbox", name="stretch the colours").check()
-    put(shown, "frame", 3)
+    shown.put(frame=3)
     expected = maps[place].mean(axis=0) if head == 0 else maps[place, head - 1]
     cells = page.locator(".csg-map td")
     found = np.array([float(text) for text in cells.all_inner_texts()]).reshape(3, 4)
@@ -240,7 +201,7 @@ def test_the_table_shows_the_networks_own_shares(shown, page, maps, head, stretc
 
 
 def test_controls_have_names_and_a_size_for_fingers(shown, page):
-    put(shown, "revealed", True)
+    shown.put(revealed=True)
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll("input, button, [tabindex], [role=img]")]
           .filter((element) => !element.ariaLabel && !element.closest("label")

@@ -1,7 +1,5 @@
 """The widgets' ES modules in a bare page: what they paint and say, and do with keys; no kernel."""
 
-import base64
-import io
 import re
 
 import numpy as np
@@ -16,42 +14,10 @@ from csglib.view.widgets.time_stretch import bar_of_light, responses
 
 pytestmark = pytest.mark.browser
 
-# A notebook in the worst case: it takes every key on its way down.
-HOSTILE = """
-() => {
-  window.stolen = [];
-  document.addEventListener("keydown", (event) => {
-    window.stolen.push(event.key);
-    event.preventDefault();
-    event.stopPropagation();
-  }, { capture: true });
-}
-"""
-
 
 @pytest.fixture
 def explorer(opinionated_network, simulated_clip):
     return AttentionExplorer(opinionated_network, simulated_clip)
-
-
-def pixels(canvas):
-    url = canvas.evaluate("(canvas) => canvas.toDataURL()")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))[..., :3]
-
-
-def trait(shown, name):
-    return shown.evaluate("({ model }, name) => model.get(name)", name)
-
-
-def put(shown, name, value):
-    """Set a trait as the kernel would, and wait until it is drawn."""
-    shown.evaluate(
-        """({ model }, [name, value]) => {
-          model.set(name, value);
-          return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-        }""",
-        [name, value],
-    )
 
 
 def overlaid(frame, levels, opacity):
@@ -65,14 +31,14 @@ def test_frames_are_painted_with_the_maps_of_the_network(
 ):
     shown = mount(explorer)
     for name, value in {"view": "time", "block": 2, "opacity": 0.6, "stretch": stretch}.items():
-        put(shown, name, value)
+        shown.put(**{name: value})
     branch = class_token(opinionated_network, simulated_clip).branches["time"]
     maps = branch.maps[1].numpy()
     low, high = (maps.min(), maps.max()) if stretch else (0, max(maps.max(), 2 * branch.even_patch))
     for place, canvas in enumerate(page.locator(".csg-frames canvas").all()):
         levels = 255 * (np.kron(maps[place], np.ones((16, 16))) - low) / (high - low)
         levels = np.rint(levels).astype(int)
-        frame, painted = simulated_clip.frames[place], pixels(canvas)
+        frame, painted = simulated_clip.frames[place], shown.pixels(canvas)
         # a weight was rounded to a byte, so it may be painted as its neighbour in the palette
         near = [np.abs(painted - overlaid(frame, levels + by, 0.6)) for by in (-1, 0, 1)]
         assert np.max(near, axis=-1).min(axis=0).max() < 2
@@ -81,41 +47,39 @@ def test_frames_are_painted_with_the_maps_of_the_network(
 
 def test_the_enlarged_frame_follows_the_slider(mount, explorer, page, simulated_clip):
     shown = mount(explorer)
-    put(shown, "opacity", 0)
+    shown.put(opacity=0)
     large = page.locator(".csg-large > canvas")
     for frame in (1, 3):
-        put(shown, "frame", frame)
-        painted = pixels(large)
+        shown.put(frame=frame)
+        painted = shown.pixels(large)
         assert painted.shape == (336, 448, 3)
         grey = Image.fromarray(simulated_clip.frames[frame - 1]).resize((448, 336), Image.BILINEAR)
         assert np.corrcoef(painted[..., 0].ravel(), np.asarray(grey).ravel())[0, 1] > 0.98
 
 
-def test_arrow_keys_move_a_slider_even_in_a_page_that_takes_all_keys(mount, explorer, page):
-    page.evaluate(HOSTILE)
+def test_arrow_keys_move_a_slider_even_in_a_page_that_takes_all_keys(mount, explorer, page, stolen):
     shown = mount(explorer)
     page.get_by_role("slider", name="Frame").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowLeft")
-    assert trait(shown, "frame") == 2
+    assert shown.trait("frame") == 2
     assert shown.evaluate("({ model }) => model.saved") == 3
-    assert page.evaluate("window.stolen") == []
+    assert stolen() == []
 
 
-def test_only_our_keys_are_kept_and_only_while_the_widget_is_there(mount, explorer, page):
-    page.evaluate(HOSTILE)
+def test_only_our_keys_are_kept_and_only_while_the_widget_is_there(mount, explorer, page, stolen):
     shown = mount(explorer)
     slider = page.get_by_role("slider", name="Block")
     for key in ("Escape", "x", "Shift+ArrowRight", "Control+ArrowDown"):
         slider.focus()
         page.keyboard.press(key)
-    stolen = ["Escape", "x", "Shift", "ArrowRight", "Control", "ArrowDown"]
-    assert page.evaluate("window.stolen") == stolen
+    taken = ["Escape", "x", "Shift", "ArrowRight", "Control", "ArrowDown"]
+    assert stolen() == taken
     page.evaluate("document.body.append(document.createElement('input'))")
     page.locator("body > input").focus()
     page.keyboard.press("ArrowRight")
-    assert page.evaluate("window.stolen.length") == 7  # it started outside
+    assert len(stolen()) == 7  # it started outside
     shown.evaluate("({ close }) => close()")
     assert page.locator(".csg").count() == 0
     assert shown.evaluate("({ model }) => model.listeners()") == 0
@@ -124,43 +88,43 @@ def test_only_our_keys_are_kept_and_only_while_the_widget_is_there(mount, explor
 def test_a_click_on_a_frame_picks_it_and_keys_go_on_from_there(mount, explorer, page):
     shown = mount(explorer)
     page.locator(".csg-frames canvas").nth(1).click()
-    assert trait(shown, "frame") == 2
+    assert shown.trait("frame") == 2
     page.keyboard.press("ArrowRight")
-    assert trait(shown, "frame") == 3
+    assert shown.trait("frame") == 3
 
 
 def test_space_plays_and_pauses(mount, explorer, page):
     shown = mount(explorer)
     page.get_by_role("slider", name="Frame").focus()
     page.keyboard.press("Space")
-    assert trait(shown, "playing") is True
+    assert shown.trait("playing") is True
     page.get_by_role("button", name="Pause").wait_for()
     assert page.locator(".csg-sentence").get_attribute("aria-live") == "off"
-    frames = {trait(shown, "frame")}
+    frames = {shown.trait("frame")}
     while len(frames) < 3:  # 1, 2, 3, and then 1 again
         page.wait_for_timeout(100)
-        frames.add(trait(shown, "frame"))
+        frames.add(shown.trait("frame"))
     page.keyboard.press("Space")
-    assert trait(shown, "playing") is False
+    assert shown.trait("playing") is False
 
 
 def test_where_motion_is_unwelcome_a_press_is_a_frame(mount, explorer, page):
     page.emulate_media(reduced_motion="reduce")
     shown = mount(explorer)
-    put(shown, "playing", True)  # asked for by a kernel: still no motion
+    shown.put(playing=True)  # asked for by a kernel: still no motion
     button = page.get_by_role("button", name="Next frame")
     for frame in (2, 3, 1):
         button.click()
-        assert trait(shown, "frame") == frame
+        assert shown.trait("frame") == frame
 
 
 def test_the_sentence_says_what_is_shown(
     mount, explorer, page, opinionated_network, simulated_clip
 ):
     shown = mount(explorer)
-    put(shown, "view", "into_space")
-    put(shown, "block", 3)
-    put(shown, "frame", 2)
+    shown.put(view="into_space")
+    shown.put(block=3)
+    shown.put(frame=2)
     branch = class_token(opinionated_network, simulated_clip).branches["into_space"]
     share = 100 * float(branch.totals[2, 1])
     sentence = page.locator(".csg-sentence")
@@ -174,11 +138,11 @@ def test_the_sentence_says_what_is_shown(
 def test_truth_is_drawn_on_demand(mount, explorer, page):
     shown = mount(explorer)
     canvas = page.locator(".csg-frames canvas").nth(1)
-    before = pixels(canvas).astype(int)
+    before = shown.pixels(canvas).astype(int)
     page.get_by_role("checkbox", name="show the truth").check()
     page.locator(".csg-narrowest").wait_for()
-    assert trait(shown, "show_truth") is True
-    changed = (np.abs(pixels(canvas) - before) > 30).any(axis=-1)
+    assert shown.trait("show_truth") is True
+    changed = (np.abs(shown.pixels(canvas) - before) > 30).any(axis=-1)
     # lumen of radius 15 and vessel of radius 30 pixels around the middle
     row, column = np.nonzero(changed)
     distance = np.hypot(row - 48, column - 64)
@@ -249,7 +213,7 @@ def test_the_3d_answer_waits_for_a_guess(mount, page):
     expect(deep).to_be_hidden()
     page.get_by_role("button", name="No, not in every frame").click()
     expect(deep).to_be_visible()
-    assert trait(shown, "guess") == "no"
+    assert shown.trait("guess") == "no"
     expect(sentence).to_contain_text(
         "Not so. The bar stands still: the 2D and the 3D response agree"
     )
@@ -264,15 +228,15 @@ def test_the_3d_answer_waits_for_a_guess(mount, page):
 
 def test_equal_answers_look_equal_and_parted_ones_do_not(mount, page):
     shown = mount(TimeStretch())
-    put(shown, "guess", "yes")
+    shown.put(guess="yes")
     first = [
         page.get_by_label(f"{kernel} response, frame 1", exact=True) for kernel in ("2D", "3D")
     ]
-    flat, deep = map(pixels, first)
+    flat, deep = map(shown.pixels, first)
     np.testing.assert_array_equal(flat, deep)
     assert np.ptp(flat.astype(int)) > 100
-    put(shown, "padding", "zeros")
-    flat, deep = map(pixels, first)
+    shown.put(padding="zeros")
+    flat, deep = map(shown.pixels, first)
     assert np.abs(flat.astype(int) - deep).max() > 30
 
 
@@ -294,7 +258,7 @@ def test_lamps_light_one_by_one(mount, page):
     page.keyboard.press("ArrowLeft")
     page.locator(".csg-on").nth(1).wait_for()
     assert [on for on, _ in lit()] == [True, True, False]
-    put(shown, "echo", trait(shown, "value"))
+    shown.put(echo=shown.trait("value"))
     assert [on for on, _ in lit()] == [True, True, True]
     assert all("works" in words for _, words in lit())
     assert page.locator(".csg-sentence").inner_text().startswith("All three lamps are on")

@@ -1,6 +1,7 @@
 """Widgets all the way: a notebook in JupyterLab, a key in the page, the trait in the kernel."""
 
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -18,6 +19,7 @@ LESSONS = {  # notebooks, and how their widgets are marked in the page
     "04_fusion_swa_vs_ca": ".csg-switchboard",
     "05_learnable_weighting": ".csg-balance",
     "06_csg3dct": ".csg-wiring-map",
+    "07_clips_and_grades": ".csg-phantom-studio",
     "09_attention_across_frames": ".csg-explorer",
 }
 
@@ -33,6 +35,23 @@ from csglib.view.widgets import AttentionExplorer
 grey = np.random.default_rng(3).integers(0, 256, (8, 64, 64), dtype=np.uint8)
 explorer = AttentionExplorer(CSG3DCT(TINY), Clip(frames=grey, patient="nobody"))
 explorer
+""",
+)
+
+STUDIO = (
+    """
+from csglib.view.widgets import PhantomStudio, phantom_studio
+asked, make_video = [], phantom_studio.make_video
+def counting(number, **what):
+    asked.append(what["stenosis"])
+    return make_video(number, **what)
+phantom_studio.make_video = counting
+""",
+    """
+studio = PhantomStudio()
+studio.guess = "mild"
+asked.clear()
+studio
 """,
 )
 
@@ -74,23 +93,24 @@ print(json.dumps({explorer.model_id: explorer.frame for explorer in explorers}))
 def notebook(request, lab):
     """A copy without outputs, where the server finds it and its `../data_samples` too.
 
-    The parameter is its path; None stands for the small one above.
+    The parameter is its path, or the sources of its cells.
     """
     folder = lab.folder / "notebooks"
     if not folder.exists():
         folder.mkdir()
         (lab.folder / "data_samples").symlink_to(ROOT / "data_samples")
-    written = nbformat.read(request.param, as_version=4) if request.param else small()
+    kept = isinstance(request.param, Path)
+    written = nbformat.read(request.param, as_version=4) if kept else of_cells(request.param)
     for cell in written.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    name = request.param.name if request.param else "small.ipynb"
+    name = request.param.name if kept else f"{request.node.callspec.id}.ipynb"
     nbformat.write(written, folder / name)
     return f"notebooks/{name}"
 
 
-def small():
-    cells = [nbformat.v4.new_code_cell(source.strip()) for source in SMALL]
+def of_cells(sources):
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     return nbformat.v4.new_notebook(cells=cells, metadata=kernel)
 
@@ -110,7 +130,7 @@ def ran(notebook, lab, page):
     return page
 
 
-@pytest.mark.parametrize("notebook", [None], indirect=True, ids=["small"])
+@pytest.mark.parametrize("notebook", [SMALL], indirect=True, ids=["small"])
 def test_an_arrow_key_reaches_the_kernel(ran, notebook, screenshots):
     frames = json.loads(ran.evaluate(ASK, FRAMES_IN_THE_KERNEL))
     explorer = ran.locator(".csg-explorer").first
@@ -122,6 +142,21 @@ def test_an_arrow_key_reaches_the_kernel(ran, notebook, screenshots):
     assert slider.input_value() == "2"
     moved = json.loads(ran.evaluate(ASK, FRAMES_IN_THE_KERNEL))
     assert [moved[name] - frame for name, frame in frames.items()].count(1) == 1
+
+
+@pytest.mark.parametrize("notebook", [STUDIO], indirect=True, ids=["studio"])
+def test_while_a_slider_moves_the_kernel_skips_to_its_last_value(ran, screenshots):
+    studio = ran.locator(".csg-phantom-studio")
+    slider = studio.get_by_role("slider", name="Stenosis, %")
+    slider.focus()
+    for _ in range(30):
+        ran.keyboard.press("ArrowLeft")
+    last = int(slider.input_value())
+    expect(studio).not_to_have_class(re.compile("csg-waiting"), timeout=60_000)
+    studio.screenshot(path=screenshots / "studio.png")
+    asked = json.loads(ran.evaluate(ASK, "import json; print(json.dumps(asked))"))
+    assert asked[-1] == last / 100
+    assert len(asked) < 30
 
 
 # Notebook 09 trains its network first, where nobody has run 08 in that folder.

@@ -1,13 +1,10 @@
 """The switchboard in a bare page: every wire by mouse and by keys, numbers against torch."""
 
-import base64
-import io
 import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
 import csglib
@@ -34,28 +31,8 @@ def shown(mount, clip):
     return mount(Switchboard(clip))
 
 
-def traits(shown, *names):
-    return shown.evaluate("({ model }, names) => names.map((name) => model.get(name))", list(names))
-
-
-def put(shown, **traits):
-    """Set traits as the kernel would, and wait until they are drawn."""
-    shown.evaluate(
-        """({ model }, traits) => {
-          for (const [name, value] of Object.entries(traits)) model.set(name, value);
-          return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-        }""",
-        traits,
-    )
-
-
 def wire(shown, wiring, **traits):
-    put(shown, **dict(zip(WIRES, wiring.split(), strict=True)), **traits)
-
-
-def pixels(canvas):
-    url = canvas.evaluate("(canvas) => canvas.toDataURL()")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))[..., :3]
+    shown.put(**dict(zip(WIRES, wiring.split(), strict=True)), **traits)
 
 
 def test_the_page_computes_what_torch_computes(shown, clip):
@@ -98,11 +75,11 @@ def test_the_map_lies_over_the_frames_and_the_values_below(shown, page, clip):
     levels = np.rint(255 * (look / look.max()).numpy().reshape(4, 8, 8)).astype(int)
     veil = np.kron(MAGNITUDE(levels[2], bytes=True)[..., :3], np.ones((16, 16, 1)))
     expected = 0.45 * clip.frames[2][..., None] + 0.55 * veil
-    found = pixels(page.get_by_label("the map, frame 3", exact=True))
+    found = shown.pixels(page.get_by_label("the map, frame 3", exact=True))
     assert np.abs(found - expected).max() < 4
     seen = offers["space"].value[:, 0].numpy().reshape(4, 8, 8)[2]
     colours = SIGNED(np.rint(127.5 * (1 + np.clip(seen / 3, -1, 1))).astype(int), bytes=True)
-    canvas = pixels(page.get_by_label("brightness, frame 3", exact=True)).astype(int)
+    canvas = shown.pixels(page.get_by_label("brightness, frame 3", exact=True)).astype(int)
     marked = levels[2] > 127
     assert marked.any()
     white = (canvas[::16, 8::16] == 255).all(axis=-1)  # upper edges, shared with the patch above
@@ -115,10 +92,10 @@ def test_the_map_lies_over_the_frames_and_the_values_below(shown, page, clip):
 def test_wires_are_moved_by_clicks(shown, page):
     page.get_by_role("radio", name="Q of time").click()
     page.get_by_role("radio", name="K of time").click()
-    assert traits(shown, *WIRES) == ["other", "other", "own"]
+    assert shown.traits(*WIRES) == ["other", "other", "own"]
     page.get_by_role("radio", name="K of space").click()
     page.get_by_text("who gives?").click()  # in the middle: flips
-    assert traits(shown, *WIRES) == ["other", "own", "other"]
+    assert shown.traits(*WIRES) == ["other", "own", "other"]
     expect(page.get_by_role("radio", name="V of time")).to_be_checked()
     expect(page.get_by_role("radio", name="V of space")).not_to_be_checked()
 
@@ -131,30 +108,20 @@ def test_wires_are_moved_by_dragging(shown, page):
         page.mouse.down()
         page.mouse.move(x + by, y)
         page.mouse.up()
-        assert traits(shown, "query") == [side]
+        assert shown.traits("query") == [side]
 
 
-def test_wires_are_moved_by_arrow_keys_in_a_page_that_takes_all_keys(shown, page):
-    page.evaluate(
-        """() => {
-          window.stolen = [];
-          document.addEventListener("keydown", (event) => {
-            window.stolen.push(event.key);
-            event.preventDefault();
-            event.stopPropagation();
-          }, { capture: true });
-        }"""
-    )
+def test_wires_are_moved_by_arrow_keys_in_a_page_that_takes_all_keys(shown, page, stolen):
     page.get_by_role("radio", name="Q of space").focus()
     for key in ("ArrowRight", "ArrowDown", "ArrowRight", "ArrowDown", "ArrowDown", "Space"):
         page.keyboard.press(key)
-    assert traits(shown, *WIRES) == ["other", "other", "other"]
+    assert shown.traits(*WIRES) == ["other", "other", "other"]
     expect(page.get_by_role("radio", name="V of time")).to_be_focused()
     for key in ("ArrowLeft", "ArrowUp", "ArrowUp", "ArrowUp", "Enter"):
         page.keyboard.press(key)
-    assert traits(shown, *WIRES) == ["own", "other", "own"]
+    assert shown.traits(*WIRES) == ["own", "other", "own"]
     expect(page.get_by_role("radio", name="Q of space")).to_be_focused()
-    assert page.evaluate("window.stolen") == []
+    assert stolen() == []
 
 
 def test_each_socket_is_one_stop_of_the_tab_key(shown, page):
@@ -173,7 +140,7 @@ def test_each_socket_is_one_stop_of_the_tab_key(shown, page):
 
 def test_what_it_looks_at_waits_for_a_guess(shown, page):
     sentence, clip = page.locator(".csg-sentence"), page.get_by_label("the clip, frame 1")
-    plain = pixels(clip)
+    plain = shown.pixels(clip)
     assert (plain == plain[..., :1]).all()  # grey: no map lies over it
     given = page.get_by_label("brightness, frame 1")
     expect(given).to_be_hidden()
@@ -183,12 +150,14 @@ def test_what_it_looks_at_waits_for_a_guess(shown, page):
     page.get_by_role("button", name="This is SWA").click()
     expect(given).to_be_visible()
     expect(clip).to_have_count(0)
-    assert np.ptp(pixels(page.get_by_label("the map, frame 1")).astype(int), axis=-1).max() > 30
-    assert traits(shown, "guess") == ["own other other"]
+    assert (
+        np.ptp(shown.pixels(page.get_by_label("the map, frame 1")).astype(int), axis=-1).max() > 30
+    )
+    assert shown.traits("guess") == ["own other other"]
     expect(sentence).to_contain_text("Not SWA. CA, cross attention")
     page.get_by_role("button", name="Hide and guess again").click()
     expect(given).to_be_hidden()
-    np.testing.assert_array_equal(pixels(clip), plain)
+    np.testing.assert_array_equal(shown.pixels(clip), plain)
     wire(shown, "other other own")
     page.get_by_role("button", name="This is SWA").click()
     expect(sentence).to_contain_text("Right. SWA, switched attention: the map is time's")
@@ -200,7 +169,7 @@ def test_what_it_looks_at_waits_for_a_guess(shown, page):
 def test_the_wires_stay_with_their_roles_when_the_target_changes(shown, page):
     wire(shown, "other other own", guess="other other own")
     page.get_by_role("radio", name="time", exact=True).check()
-    assert traits(shown, "target", *WIRES) == ["time", "other", "other", "own"]
+    assert shown.traits("target", *WIRES) == ["time", "other", "other", "own"]
     expect(page.get_by_role("radio", name="Q of space")).to_be_checked()
     expect(page.get_by_role("radio", name="V of time")).to_be_checked()
     expect(page.locator(".csg-heads")).to_have_text("target: timecomplement: space")

@@ -1,11 +1,7 @@
 """The token explorer in a bare page: every control by mouse, finger and key, against numpy."""
 
-import base64
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
 from csglib.data.clips import Clip
@@ -48,10 +44,6 @@ def sentence(page):
     return page.locator(".csg-sentence")
 
 
-def trait(shown, name):
-    return shown.evaluate("({ model }, name) => model.get(name)", name)
-
-
 def on_patch(pictured, frame, row, column):
     """The middle of a patch; frames are 12 canvas pixels apart."""
     box = pictured.bounding_box()
@@ -61,13 +53,8 @@ def on_patch(pictured, frame, row, column):
     return {"x": x / across * box["width"], "y": (row - 0.5) / ROWS * box["height"]}
 
 
-def pixels(canvas):
-    url = canvas.evaluate("(canvas) => canvas.toDataURL()")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))[..., :3]
-
-
-def enlarged(page):
-    return pixels(page.get_by_label("The patch, enlarged"))[..., 0]
+def enlarged(shown, page):
+    return shown.pixels(page.get_by_label("The patch, enlarged"))[..., 0]
 
 
 @pytest.mark.parametrize("order", ["transposed", "reshaped"])
@@ -102,22 +89,22 @@ def test_the_right_guess_depends_on_the_clip(shown, frames, patches, order, kind
 
 def test_a_press_on_a_patch_chooses_its_token(shown, pictured, page, explorer, sentence):
     pictured.click(position=on_patch(pictured, 3, 2, 4))
-    assert trait(shown, "token") == token(3, 2, 4)
+    assert shown.trait("token") == token(3, 2, 4)
     expect(sentence).to_contain_text("frame 3, row 2, column 4. Along space it meets the 15 other")
     assert pictured.get_attribute("aria-valuetext") == "frame 3, row 2, column 4"
-    np.testing.assert_array_equal(enlarged(page), explorer._patches[token(3, 2, 4)])
+    np.testing.assert_array_equal(enlarged(shown, page), explorer._patches[token(3, 2, 4)])
 
 
 def test_hover_shows_and_leaving_forgets(shown, pictured, page, explorer, sentence):
-    chosen = trait(shown, "token")
+    chosen = shown.trait("token")
     pictured.hover(position=on_patch(pictured, 1, 1, 2))
     expect(sentence).to_contain_text("Token 2 of 128")
     assert sentence.get_attribute("aria-live") == "off"
-    np.testing.assert_array_equal(enlarged(page), explorer._patches[2])
+    np.testing.assert_array_equal(enlarged(shown, page), explorer._patches[2])
     page.mouse.move(1, 1)
     expect(sentence).to_contain_text(f"Token {chosen} of 128")
     assert sentence.get_attribute("aria-live") == "polite"
-    assert trait(shown, "token") == chosen
+    assert shown.trait("token") == chosen
 
 
 def test_every_cell_of_the_table_is_its_token(shown, listed, page):
@@ -157,7 +144,7 @@ def test_arrow_keys_walk_the_sequences(shown, listed, page, axis, keys, expected
     listed.focus()
     for key in keys:
         page.keyboard.press(key)
-    assert trait(shown, "token") == token(*expected)
+    assert shown.trait("token") == token(*expected)
 
 
 @pytest.mark.parametrize(
@@ -173,13 +160,13 @@ def test_arrow_keys_walk_the_frames(shown, pictured, page, keys, expected):
     pictured.focus()
     for key in keys:
         page.keyboard.press(key)
-    assert trait(shown, "token") == token(*expected)
+    assert shown.trait("token") == token(*expected)
 
 
 def test_the_class_token_is_in_every_sequence(shown, listed, page, sentence):
     listed.focus()
     page.keyboard.press("Home")
-    assert trait(shown, "token") == 0
+    assert shown.trait("token") == 0
     expect(sentence).to_contain_text("Along space, 8 copies of it lead 8 sequences")
     page.get_by_role("radio", name="time").check()
     expect(sentence).to_contain_text("16 copies of it lead 16 sequences, and it meets all 128")
@@ -195,7 +182,7 @@ def test_the_wrong_order_waits_for_a_guess_and_is_judged(shown, listed, page, se
     expect(sentence).to_have_text("What reshape alone does waits for your guess.")
     page.get_by_role("button", name="One place, all frames").click()
     expect(listed).to_be_visible()
-    assert trait(shown, "guess") == "time"
+    assert shown.trait("guess") == "time"
     expect(sentence).to_contain_text("Not so. This slot is meant for frame 5, row 3, column 3")
     page.get_by_role("button", name="Hide and guess again").click()
     expect(listed).to_be_hidden()
@@ -210,14 +197,14 @@ def test_in_the_wrong_order_a_slot_shows_what_stands_in_it(
     page.get_by_role("radio", name="time").check()
     page.get_by_role("radio", name="reshape alone").check()
     page.get_by_role("button", name="A mix").click()
-    slot = trait(shown, "token")
+    slot = shown.trait("token")
     (held,) = lineup("time", "reshaped", 8, 16)[lineup("time", "transposed", 8, 16) == slot]
     assert held == token(6, 2, 1)
-    np.testing.assert_array_equal(enlarged(page), explorer._patches[held])
+    np.testing.assert_array_equal(enlarged(shown, page), explorer._patches[held])
     page.locator(".csg-token-explorer").screenshot(path=screenshots / "token_explorer.png")
     pictured.click(position=on_patch(pictured, 2, 1, 1))  # the orange outline follows the finger
     expect(sentence).to_contain_text("but holds frame 2, row 1, column 1")
-    np.testing.assert_array_equal(enlarged(page), explorer._patches[token(2, 1, 1)])
+    np.testing.assert_array_equal(enlarged(shown, page), explorer._patches[token(2, 1, 1)])
     page.keyboard.press("ArrowRight")
     expect(sentence).to_contain_text("but holds frame 2, row 1, column 2")
 
@@ -232,7 +219,7 @@ def test_elsewhere_reshape_alone_is_said_to_be_right(shown, listed, page, senten
 
 def test_patches_it_does_not_meet_are_dimmed(shown, pictured, page, explorer):
     def brightness(frame):
-        picture = pixels(pictured).astype(float)
+        picture = shown.pixels(pictured).astype(float)
         step = (picture.shape[1] + 12) / FRAMES
         return picture[:, int((frame - 1) * step) : int(frame * step) - 12].mean()
 
@@ -245,7 +232,7 @@ def test_patches_it_does_not_meet_are_dimmed(shown, pictured, page, explorer):
 
 
 def test_a_tap_chooses_without_hover(shown, pictured):
-    before = trait(shown, "token")
+    before = shown.trait("token")
     while_moving = pictured.evaluate(
         """(canvas, { x, y }) => {
           const { left, top } = canvas.getBoundingClientRect();
@@ -258,7 +245,7 @@ def test_a_tap_chooses_without_hover(shown, pictured):
         on_patch(pictured, 7, 4, 1),
     )
     assert while_moving == before  # a finger that scrolls the page chooses nothing
-    assert trait(shown, "token") == token(7, 4, 1)
+    assert shown.trait("token") == token(7, 4, 1)
 
 
 def test_nothing_is_left_when_it_goes(shown, page):

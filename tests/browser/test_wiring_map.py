@@ -10,17 +10,6 @@ from csglib.view.widgets.wiring_map import COLUMNS, NETWORKS, SPOTS, parts_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-HOSTILE = """
-() => {
-  window.stolen = [];
-  document.addEventListener("keydown", (event) => {
-    window.stolen.push(event.key);
-    event.preventDefault();
-    event.stopPropagation();
-  }, { capture: true });
-}
-"""
-
 
 @pytest.fixture(scope="module")
 def widget():
@@ -30,21 +19,6 @@ def widget():
 @pytest.fixture
 def shown(mount, widget):
     return mount(widget)
-
-
-def trait(shown, name):
-    return shown.evaluate("({ model }, name) => model.get(name)", name)
-
-
-def put(shown, **traits):
-    """Set traits as the kernel would, and wait until they are drawn."""
-    shown.evaluate(
-        """({ model }, traits) => {
-          for (const [name, value] of Object.entries(traits)) model.set(name, value);
-          return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-        }""",
-        traits,
-    )
 
 
 def card(page):
@@ -70,15 +44,15 @@ def column_sum(network, column, measure):
 
 @pytest.mark.parametrize("network", list(NETWORKS))
 def test_a_click_on_any_box_bridge_or_arrow_shows_what_is_there(shown, page, network):
-    put(shown, network=network, guess="c1")
+    shown.put(network=network, guess="c1")
     parts = parts_of(NETWORKS[network])
     drawn = page.locator(".csg-map svg").bounding_box()
     scale = drawn["width"] / 1000
     for name, (_, _, path) in SPOTS.items():
         (x, y), (u, v) = path[0], path[min(1, len(path) - 1)]
         page.mouse.click(drawn["x"] + (x + u) / 2 * scale, drawn["y"] + (y + v) / 2 * scale)
-        assert trait(shown, "spot") == name
-        put(shown)
+        assert shown.trait("spot") == name
+        shown.put()
         seen = card(page)
         if name not in parts:
             assert list(seen) == ["flows", "numbers"]
@@ -97,7 +71,7 @@ def test_a_click_on_any_box_bridge_or_arrow_shows_what_is_there(shown, page, net
 
 
 def test_multiplications_wait_for_a_guess_which_is_judged(shown, page, screenshots):
-    put(shown, spot="c3")
+    shown.put(spot="c3")
     assert card(page)["multiplications"] == "wait for your guess"
     expect(page.locator(".csg-bars")).to_be_hidden()
     page.locator(".csg").screenshot(path=screenshots / "wiring_map_asks.png")
@@ -124,9 +98,9 @@ def test_the_words_of_a_spot_are_those_of_its_network(shown, page):
         ("PAPER", "c3", "whose first kernels see 3 frames."),
         ("BASE", "c1", "One bottleneck that meets no tokens"),
     ):
-        put(shown, network=network, spot=spot)
+        shown.put(network=network, spot=spot)
         expect(said).to_contain_text(words)
-    put(shown, network="PAPER", spot="t5>head")
+    shown.put(network="PAPER", spot="t5>head")
     assert card(page) == {
         "flows": "the class token, 384 wide",
         "numbers": "384, or 1.5 KiB as float32",
@@ -145,18 +119,17 @@ def test_a_guess_is_judged_only_where_it_was_made(shown, page):
 
 
 def test_radios_answer_to_arrow_keys_of_their_own(shown, page):
-    put(shown, guess="c3")
+    shown.put(guess="c3")
     page.get_by_role("radio", name="PAPER").focus()
     page.keyboard.press("ArrowRight")
-    assert (trait(shown, "network"), trait(shown, "spot")) == ("BASE", "clip")
+    assert (shown.trait("network"), shown.trait("spot")) == ("BASE", "clip")
     page.get_by_role("radio", name="multiplications").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    assert (trait(shown, "measure"), trait(shown, "spot")) == ("kept", "clip")
+    assert (shown.trait("measure"), shown.trait("spot")) == ("kept", "clip")
 
 
-def test_arrow_keys_walk_the_map_even_in_a_page_that_takes_all_keys(shown, page):
-    page.evaluate(HOSTILE)
+def test_arrow_keys_walk_the_map_even_in_a_page_that_takes_all_keys(shown, page, stolen):
     page.locator(".csg-map").focus()
     walk = {
         "ArrowRight": "clip>stem", "ArrowRight ": "stem", "ArrowDown": "stem>embedding",
@@ -165,8 +138,8 @@ def test_arrow_keys_walk_the_map_even_in_a_page_that_takes_all_keys(shown, page)
     }  # fmt: skip
     for key, expected in walk.items():
         page.keyboard.press(key.strip())
-        assert trait(shown, "spot") == expected, key
-    assert page.evaluate("window.stolen") == []
+        assert shown.trait("spot") == expected, key
+    assert stolen() == []
     spoken = page.locator(".csg-spoken")
     expect(spoken).to_have_attribute("aria-live", "polite")
     expect(spoken).to_contain_text("The clip. 8 frames of 256 x 256 pixels")
@@ -195,7 +168,7 @@ def test_keys_reach_every_place_from_every_place(shown):
 @pytest.mark.parametrize("measure", ["macs", "parameters", "kept"])
 @pytest.mark.parametrize("network", list(NETWORKS))
 def test_bars_are_as_high_as_their_columns_are_dear(shown, page, network, measure):
-    put(shown, network=network, measure=measure, guess="c3")
+    shown.put(network=network, measure=measure, guess="c3")
     heights = page.locator(".csg-bars rect").evaluate_all(
         "(bars) => bars.map((bar) => Number(bar.getAttribute('height')))"
     )
@@ -212,7 +185,7 @@ def test_a_narrow_page_scrolls_the_map_to_where_the_reader_is(shown, page, scree
     page.set_viewport_size({"width": 420, "height": 900})
     page.locator(".csg-map").focus()
     page.keyboard.press("End")
-    put(shown)
+    shown.put()
     page.locator(".csg").screenshot(path=screenshots / "wiring_map_narrow.png")
     head, view = (
         page.locator(place).bounding_box() for place in ("[data-spot=head]", ".csg-scroll")

@@ -8,7 +8,7 @@ import csglib.detector.frames
 import csglib.detector.training
 from csglib.detector.frames import Neck, empty_view, vessel_view, whole_view
 from csglib.detector.network import SIDE, STRIDE, decode, numbers_of, places
-from csglib.detector.spoiling import painted_out, relit, spoilt, strange, ways_aside
+from csglib.detector.spoiling import holed, painted_out, relit, spoilt, strange, ways_aside
 from csglib.detector.training import (
     boxes,
     detection_loss,
@@ -71,6 +71,7 @@ def white_extent(picture):
 @pytest.mark.parametrize("seed", range(6))
 def test_the_box_follows_the_vessel_into_every_view(monkeypatch, seed):
     monkeypatch.setattr(csglib.detector.frames, "relit", lambda frame, box, chance: frame)
+    monkeypatch.setattr(csglib.detector.frames, "holed", lambda frame, box, chance: frame)
     monkeypatch.setattr(csglib.detector.frames, "spoilt", lambda picture, chance: picture)
     frame = np.full((384, 384), 30, np.uint8)
     frame[140:200, 60:150] = 255
@@ -138,6 +139,15 @@ def test_light_changes_around_the_vessel_and_reaches_it():
     assert (lit[:, 190, 200] < 150).any() and (lit[:, 190, 200] > 210).any()  # right under it
     assert (lit[:, 370, 200] < 20).any() and (lit[:, 370, 200] == 200).any()
     assert (lit[:, 135, 370] < 20).any() and (lit[:, 135, 370] == 200).any()
+
+
+def test_holes_are_dark_and_spare_the_vessel():
+    frame, box = np.full((384, 384), 200, np.uint8), np.array([160.0, 100, 240, 170])
+    made = [holed(frame, box, np.random.default_rng(seed)) for seed in range(20)]
+    dark = np.array([(picture < 90).sum() for picture in made])
+    assert (dark == 0).any()
+    assert (dark > 700).sum() >= 8
+    assert all((picture[105:165, 165:235] == 200).all() for picture in made)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from csglib.view.widgets import (
     AttentionExplorer,
     Balance,
     CostDial,
+    PhantomStudio,
     SelfTest,
     Switchboard,
     TimeStretch,
@@ -35,6 +36,7 @@ NEEDS = {  # what each is made from
     AttentionExplorer: ("opinionated_network", "simulated_clip"),
     Balance: (),
     CostDial: ("opinionated_network", "simulated_clip"),
+    PhantomStudio: (),
     SelfTest: (),
     Switchboard: ("clip_of_the_course",),  # noise makes a still that no reader gets
     TimeStretch: (),

@@ -3,6 +3,7 @@
 from csglib.view.widgets.balance import Balance
 from csglib.view.widgets.cost_dial import CostDial
 from csglib.view.widgets.explorer import AttentionExplorer
+from csglib.view.widgets.phantom_studio import PhantomStudio
 from csglib.view.widgets.self_test import SelfTest
 from csglib.view.widgets.switchboard import Switchboard
 from csglib.view.widgets.time_stretch import TimeStretch
@@ -13,6 +14,7 @@ __all__ = [
     "AttentionExplorer",
     "Balance",
     "CostDial",
+    "PhantomStudio",
     "SelfTest",
     "Switchboard",
     "TimeStretch",
