@@ -36,7 +36,7 @@ class Command:
         raise NotImplementedError
 
 
-@app.command(help="Make a cohort of simulated clips; given again, complete it after an interrupt.")
+@app.command(help="Make a cohort of simulated clips, or what is missing of it.")
 @dataclass
 class Cohort(Command):
     """See `csglib.data.production`."""
@@ -75,7 +75,7 @@ class Cohort(Command):
         print(f"{self.out} is complete: manifest.csv lists it, contact_sheet.png shows some of it")
 
 
-@app.command(help="Train the vessel detector on simulated necks; given again, it reuses them.")
+@app.command(help="Train the vessel detector on simulated necks.")
 @dataclass
 class Detector(Command):
     """See `csglib.detector.training`."""

@@ -36,7 +36,8 @@ def test_alone_it_lists_its_commands(monkeypatch, capsys, words):
     asked(monkeypatch, *words)
     said = capsys.readouterr().out
     assert "Usage: python -m csglib" in said
-    assert "cohort  Make a cohort of simulated clips" in said
+    assert "cohort    Make a cohort of simulated clips, or what is missing of it." in said
+    assert "detector  Train the vessel detector on simulated necks." in said
 
 
 def test_the_list_comes_without_heavy_imports():
@@ -124,3 +125,9 @@ def test_ctrl_c_is_answered_once_and_soon(tmp_path, enough):
     last = said.splitlines()[-1]
     assert last.startswith("csglib: stopped with 4")
     assert not [*tmp_path.glob("c/*.csv")]
+
+
+def test_a_detector_needs_necks_to_learn_from(monkeypatch, capsys, tmp_path):
+    said = refused(monkeypatch, capsys, "detector", tmp_path / "d", "--frames", 3)
+    assert "wanted frames >= 12" in said
+    assert not (tmp_path / "d").exists()
