@@ -14,8 +14,8 @@ from numpy import ndarray
 from scipy import ndimage
 
 from csglib.data.anatomy import Anatomy
-from csglib.data.clips import Clip, Truth
-from csglib.data.measure import polygon_area, widths
+from csglib.data.clips import TRUTH_ARRAYS, Clip, Truth
+from csglib.data.measure import area_stenosis, diameter_stenosis
 from csglib.data.motion import Moment, moments, steps
 from csglib.data.plaque import Lesion
 from csglib.data.probe import Grid
@@ -88,20 +88,12 @@ class Video:
             raise ValueError(
                 f"asked for frames {first} to {first + frames - 1} of a video of {len(self)}"
             )
-        kept = slice(first, first + frames)
-        arrays = {
-            name: getattr(self.truth, name)[kept]
-            for name in ("vessel_outer", "vessel_inner", "lumen", "area_stenosis")
-        }
+        kept = {name: getattr(self.truth, name)[first : first + frames] for name in TRUTH_ARRAYS}
         return Clip(
             frames=np.stack([self._show(frame) for frame in self._persistent(first, frames)]),
             patient=f"phantom-{self.seed}",
             mm_per_px=self.mm_per_px,
-            truth=Truth(
-                **arrays,
-                diameter_stenosis=self.truth.diameter_stenosis[kept],
-                parameters=self._parameters(first + frames // 2),
-            ),
+            truth=Truth(**kept, parameters=self._parameters(first + frames // 2)),
         )
 
     def _persistent(self, first: int, frames: int) -> Iterator[Float[ndarray, "rows columns"]]:
@@ -135,8 +127,8 @@ class Video:
             vessel_outer=outer,
             vessel_inner=inner,
             lumen=lumen,
-            area_stenosis=1 - polygon_area(lumen) / polygon_area(inner),
-            diameter_stenosis=np.max(1 - widths(lumen) / widths(inner), axis=-1),
+            area_stenosis=area_stenosis(inner, lumen),
+            diameter_stenosis=diameter_stenosis(inner, lumen),
         )
 
     def _section(self, moment: Moment) -> Section:

@@ -75,6 +75,13 @@ def test_an_occlusion_leaves_no_lumen_and_no_pulse():
     np.testing.assert_allclose(area, area[0])
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_an_occluded_lumen_stays_within_its_vessel(seed):
+    truth = make_video(seed, plaques=1, size=32, stenosis=1.0, side="far").truth
+    assert np.isfinite(truth.lumen).all()
+    assert truth.area_stenosis.max() == pytest.approx(1, abs=1e-6)
+
+
 def test_a_probe_that_rolls_turns_the_contours_and_keeps_their_areas():
     still = {"tremor": 0.0, "speed": 0.0, "drift": 0.0, "aside": 0.0, "lower": 0.0}
     level, rolled = (
