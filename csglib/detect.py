@@ -1,8 +1,8 @@
 """Find the vessel in a picture of the neck, and cut a clip to it.
 
 The paper's network sees crops (section 2: "vessel regions are first detected by the pre-trained
-detection model [14]"). Ours has learned from simulated pictures alone; not for diagnosis. The notes in
-detector.safetensors say from how many; they were necks of an earlier state of the phantom.
+detection model [14]"). Ours has learned from simulated pictures alone; not for diagnosis. The
+notes in detector.safetensors say from how many: necks of an earlier state of the phantom.
 """
 
 from dataclasses import replace
