@@ -7,9 +7,10 @@ usual ones, and those of the phantom.
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from numpy import ndarray
 from torch import Generator, Tensor
 
 from csglib.course import mistakes_07_split, mistakes_07_stenosis
@@ -17,13 +18,15 @@ from csglib.course.comparing import compare
 from csglib.course.exercise import Arguments, Exercise
 from csglib.course.mistakes_07_08_judges import Redrawn, naming
 
+Number = TypeVar("Number", float, Tensor, ndarray)
 
-def area_stenosis(vessel_area: Tensor | float, lumen_area: Tensor | float) -> Tensor | float:
+
+def area_stenosis(vessel_area: Number, lumen_area: Number) -> Number:
     """The share of the vessel's area that is closed."""
     return 1 - lumen_area / vessel_area
 
 
-def diameter_stenosis(area_stenosis: Tensor | float) -> Tensor | float:
+def diameter_stenosis(area_stenosis: Number) -> Number:
     """The share of the diameter that is closed when the lumen is a circle in the middle."""
     return 1 - (1 - area_stenosis) ** 0.5
 
