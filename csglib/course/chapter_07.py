@@ -7,26 +7,23 @@ usual ones, and those of the phantom.
 
 import random
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from numpy import ndarray
-from torch import Generator, Tensor
+from torch import Generator
 
 from csglib.course import mistakes_07_split, mistakes_07_stenosis
 from csglib.course.comparing import compare
 from csglib.course.exercise import Arguments, Exercise
 from csglib.course.mistakes_07_08_judges import Redrawn, naming
 
-Number = TypeVar("Number", float, Tensor, ndarray)
 
-
-def area_stenosis(vessel_area: Number, lumen_area: Number) -> Number:
+def area_stenosis(vessel_area: Any, lumen_area: Any) -> Any:
     """The share of the vessel's area that is closed."""
     return 1 - lumen_area / vessel_area
 
 
-def diameter_stenosis(area_stenosis: Number) -> Number:
+def diameter_stenosis(area_stenosis: Any) -> Any:
     """The share of the diameter that is closed when the lumen is a circle in the middle."""
     return 1 - (1 - area_stenosis) ** 0.5
 
