@@ -81,7 +81,7 @@ class Detector(Command):
     """See `csglib.detector.training`."""
 
     out: Annotated[Path, Argument(help="folder of the necks and of detector.safetensors")]
-    frames: Annotated[int, Option(help="necks, 12 or more")] = 480
+    frames: Annotated[int, Option(help="necks, 12 or more")] = 960
     epochs: Annotated[int, Option(help="times that each is seen")] = 40
     seed: Annotated[int, Option(help="of necks, views and weights")] = 0
     jobs: Annotated[int, Option(min=1, help="processes that simulate")] = os.cpu_count() or 1

@@ -55,7 +55,10 @@ def run_in(folder: Path, facts: dict[str, str]) -> Iterator["Run"]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            yield Run(folder, facts)
+            if not (folder / "plan.json").is_file():
+                with replacing(folder / "plan.json") as file:
+                    file.write(json.dumps(facts, indent=2).encode())
+            yield Run(folder)
     except Timeout:
         raise ValueError(
             f"{folder} is being trained in by another process, or by a loop of this one that was "
@@ -64,14 +67,10 @@ def run_in(folder: Path, facts: dict[str, str]) -> Iterator["Run"]:
 
 
 class Run:
-    """The folder of one run, held by `run_in`."""
+    """The folder of one run; whoever writes to it holds it by `run_in`."""
 
-    def __init__(self, folder: Path, facts: dict[str, str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        plan = folder / "plan.json"
-        if not plan.is_file():
-            with replacing(plan) as file:
-                file.write(json.dumps(facts, indent=2).encode())
 
     def resume(self, model: nn.Module, adam: torch.optim.Adam) -> list[Epoch]:
         """Bring model and optimiser to the last whole epoch; its records, none for a new run."""
@@ -82,8 +81,9 @@ class Run:
         model.load_state_dict(_part(tensors, "model."))
         for name, parameter in model.named_parameters():
             for moment, value in _part(tensors, f"adam.{name}.").items():
-                kept = value if moment == "step" else torch.empty_like(parameter).copy_(value)
-                adam.state[parameter][moment] = kept
+                like = value if moment == "step" else parameter  # fused, all are on one device
+                kept = torch.empty_like(like, device=parameter.device)
+                adam.state[parameter][moment] = kept.copy_(value)
         return [Epoch(**record) for record in json.loads(notes["records"])]
 
     def save(self, model: nn.Module, adam: torch.optim.Adam, records: list[Epoch]) -> None:

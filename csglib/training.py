@@ -4,11 +4,12 @@ Source: section 3, "Dataset and Implementations": Adam, learning rate 1e-4, weig
 batches of 4, 100 epochs.
 """
 
+import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,49 +19,18 @@ from numpy import ndarray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from csglib.data.augment import draw_change
 from csglib.data.clips import network_input
 from csglib.data.cohort import ClipSet
-from csglib.runs import Epoch, run_in
+from csglib.plan import SMOKE, Plan
+from csglib.runs import Epoch, Run, run_in
+from csglib.step import Step
 
 if TYPE_CHECKING:  # four seconds to import: for those who train only
     from lightning.fabric import Fabric
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How to train. Where nothing is said, as the paper does.
-
-    Attributes:
-        folder: where the run is kept, for instance runs/first.
-        epochs: passes over the training clips.
-        batch: clips a step.
-        rate: learning rate of Adam.
-        decay: weight decay; biases, norms, the class token and the shares of branches have none.
-        seed: decides the order of the clips.
-        precision: "32-true", or "bf16-mixed" where the machine multiplies bfloat16 fast.
-
-    Raises:
-        ValueError: a number that cannot be; says which.
-    """
-
-    folder: Path
-    epochs: int = 100
-    batch: int = 4
-    rate: float = 1e-4
-    decay: float = 1e-4
-    seed: int = 0
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 1 or self.rate <= 0 or self.decay < 0:
-            raise ValueError(
-                "a plan needs at least one epoch, one clip a step, a rate above 0 and decay of at "
-                f"least 0: got {self.epochs}, {self.batch}, {self.rate}, {self.decay}"
-            )
-
-
-SMOKE = Plan(folder=Path("runs/smoke"), epochs=12, batch=8, rate=1e-3)
-"""Enough for `TINY` to learn 64 small clips on two cores; not enough to judge it."""
+__all__ = ["SMOKE", "Plan", "fit", "predict"]
 
 
 def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> Iterator[Epoch]:
@@ -79,32 +49,74 @@ def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> It
     Raises:
         ValueError: a patient on both sides, or a folder with another run in it; raised when the
             first record is asked for, before anything is written.
-        FloatingPointError: the loss is no number any more; says at which step and on which clips.
+        FloatingPointError: the loss is no number any more; says in which epoch, at which step and
+            on which clips.
+        torch.OutOfMemoryError: memory does not do for a single clip.
     """
-    from lightning.fabric import Fabric  # noqa: PLC0415  # slow to import, see above
-
-    if shared := set(train.patients) & set(validation.patients):
-        raise ValueError(f"patient {min(shared)} is among the training and the validation clips")
-    with run_in(plan.folder, _facts(plan, train, model)) as run:
-        fabric = Fabric(accelerator="auto", devices=1, precision=plan.precision)
+    _check(train, validation, plan)
+    fabric = _fabric(plan)
+    facts = _facts(plan, train, model, fabric.world_size)
+    first = fabric.is_global_zero  # the process that writes
+    with run_in(plan.folder, facts) if first else nullcontext(Run(plan.folder)) as run:
+        fabric.barrier()
         adam = _adam(model, plan)
         network, optimizer = fabric.setup(model, adam)
         if hasattr(model, "votes"):
             network.mark_forward_method("votes")
         records = run.resume(model, adam)
         yield from list(records)
-        steps, done = -(-len(train) // plan.batch), len(records)
-        with tqdm(total=plan.epochs * steps, initial=done * steps, desc="training") as bar:
-            for epoch in range(done + 1, plan.epochs + 1):
-                start = time.perf_counter()
-                batches = _shuffled(train, plan, epoch, bar)
-                learned = _learn(fabric, network, optimizer, batches)
-                watched = _watch(network, validation, plan.batch)
-                records.append(Epoch(epoch, *learned, *watched, time.perf_counter() - start))
+        step = Step(fabric, network, optimizer, plan.loss)
+        for record in _epochs(step, model, train, validation, plan, len(records)):
+            records.append(record)
+            if first:
                 run.save(model, adam, records)
-                bar.set_postfix(loss=f"{learned[0]:.3f}", accuracy=f"{learned[1]:.0%}")
-                yield records[-1]
-        run.finish(predict(network, validation.frames, plan.batch), validation)
+            yield record
+        logits = _shared_out(fabric, model, validation, plan.batch)
+        if first:
+            run.finish(logits, validation)
+
+
+def _epochs(
+    step: Step, model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan, done: int
+) -> Iterator[Epoch]:
+    """The epochs that are left."""
+    fabric, steps = step.fabric, -(-len(train) // plan.batch)
+    quiet = not fabric.is_global_zero
+    with tqdm(
+        total=plan.epochs * steps, initial=done * steps, desc="training", disable=quiet
+    ) as bar:
+        for epoch in range(done + 1, plan.epochs + 1):
+            start = time.perf_counter()
+            step.network.train()
+            with torch.random.fork_rng():  # so that a resumed run draws the same
+                torch.manual_seed(_seed(plan.seed, epoch, fabric.global_rank))
+                learned = _epoch(step, _shuffled(train, plan, epoch), bar)
+            watched = _watch(fabric, model, validation, plan.batch)
+            yield Epoch(epoch, *learned, *watched, time.perf_counter() - start)
+
+
+def _check(train: ClipSet, validation: ClipSet, plan: Plan) -> None:
+    if shared := set(train.patients) & set(validation.patients):
+        raise ValueError(f"patient {min(shared)} is among the training and the validation clips")
+    if plan.loss.grade_weights and len(plan.loss.grade_weights) != len(train.grade_names):
+        raise ValueError(
+            f"a weight for each of the grades {', '.join(train.grade_names)} is wanted: got "
+            f"{plan.loss.grade_weights}"
+        )
+
+
+def _fabric(plan: Plan) -> "Fabric":
+    """One process, or as many as torchrun has started; one device each."""
+    from lightning.fabric import Fabric  # noqa: PLC0415  # slow to import, see above
+
+    here, everywhere = (
+        int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE")
+    )
+    fabric = Fabric(
+        accelerator="auto", devices=here, num_nodes=everywhere // here, precision=plan.precision
+    )
+    fabric.launch()
+    return fabric
 
 
 @torch.no_grad()
@@ -121,54 +133,65 @@ def predict(
     return torch.cat(parts)
 
 
-def _learn(
-    fabric: "Fabric",
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    batches: Iterator[ClipSet],
-) -> tuple[float, float]:
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def _epoch(step: Step, batches: Iterator[ClipSet], bar: "tqdm[None]") -> tuple[float, float]:
     """One pass; mean loss and accuracy as the network was when it saw each clip."""
-    network.train()
-    losses, hits, seen = 0.0, 0, 0
-    for batch in batches:
-        clips = fabric.to_device(network_input(batch.frames))
-        grades = fabric.to_device(torch.from_numpy(batch.grades))
-        with fabric.autocast():  # a call of anything but `forward` is not seen by Fabric
-            votes = _votes(network, clips).float()
-        loss = F.cross_entropy(votes.flatten(0, 1), grades.repeat(len(votes)))
-        if not torch.isfinite(loss):
+    tally = np.zeros(3)
+    for number, batch in enumerate(batches, start=1):
+        try:
+            tally += step(batch)
+        except FloatingPointError as error:
             raise FloatingPointError(
-                f"the loss became {loss.item()} after {seen} clips of this epoch, on clips of "
-                f"{', '.join(batch.patients)}: a lower rate than the plan's may help"
-            )
-        fabric.backward(loss)
-        optimizer.step()
-        optimizer.zero_grad()
-        losses += loss.item() * len(batch)
-        hits += int((votes.sum(0).argmax(1) == grades).sum())
-        seen += len(batch)
-    return losses / seen, hits / seen
+                f"step {number} of the epoch: {error}; a lower rate than the plan's may help"
+            ) from error
+        loss, hits, clips = tally / tally[2]
+        bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{hits:.0%}", refresh=False)
+        bar.update()
+    loss, hits, clips = _summed(step.fabric, torch.from_numpy(tally)).tolist()
+    return loss / clips, hits / clips
 
 
-def _votes(network: nn.Module, clips: Tensor) -> Float[Tensor, "judges b classes"]:
-    """Logits of each judge; most networks have a single one."""
-    votes = getattr(network, "votes", None)
-    return network(clips)[None] if votes is None else votes(clips)
-
-
-def _watch(network: nn.Module, clips: ClipSet, batch: int) -> tuple[float, float]:
+def _watch(fabric: "Fabric", model: nn.Module, clips: ClipSet, batch: int) -> tuple[float, float]:
     """Loss and accuracy on clips that are not learned from."""
-    logits, grades = predict(network, clips.frames, batch), torch.from_numpy(clips.grades)
+    logits, grades = _shared_out(fabric, model, clips, batch), torch.from_numpy(clips.grades)
     hits = logits.argmax(1) == grades
     return F.cross_entropy(logits, grades).item(), hits.float().mean().item()
 
 
-def _shuffled(train: ClipSet, plan: Plan, epoch: int, bar: "tqdm[None]") -> Iterator[ClipSet]:
+def _shared_out(
+    fabric: "Fabric", model: nn.Module, clips: ClipSet, batch: int
+) -> Float[Tensor, "clips classes"]:
+    """`predict`, each process a share; all of them get all logits."""
+    for statistic in model.buffers():  # of norms: each process has taken those of its own clips
+        statistic.copy_(fabric.broadcast(statistic))
+    mine = slice(fabric.global_rank, None, fabric.world_size)
+    with fabric.autocast():
+        part = predict(model, clips.frames[mine], batch)
+    logits = torch.zeros(len(clips), part.shape[1])
+    logits[mine] = part
+    return _summed(fabric, logits)
+
+
+def _summed(fabric: "Fabric", mine: Tensor) -> Tensor:
+    """Over all processes."""
+    summed = fabric.all_reduce(mine, reduce_op="sum")
+    assert isinstance(summed, Tensor), "as one came"
+    return summed.cpu()
+
+
+def _shuffled(train: ClipSet, plan: Plan, epoch: int) -> Iterator[ClipSet]:
     """The clips in an order that seed and epoch decide alone: a resumed run sees the same."""
-    order = np.random.default_rng([plan.seed, epoch]).permutation(len(train))
+    chance = np.random.default_rng([plan.seed, epoch])
+    order = chance.permutation(len(train))
     for first in range(0, len(train), plan.batch):
-        yield train.choose(order[first : first + plan.batch])
-        bar.update()
+        batch = train.choose(order[first : first + plan.batch])
+        if plan.augmented:
+            changed = [draw_change(chance).apply(frames) for frames in batch.frames]
+            batch = replace(batch, frames=np.stack(changed))
+        yield batch
 
 
 def _adam(model: nn.Module, plan: Plan) -> torch.optim.Adam:
@@ -178,12 +201,16 @@ def _adam(model: nn.Module, plan: Plan) -> torch.optim.Adam:
         {"params": matrices, "weight_decay": plan.decay},
         {"params": vectors},
     ]
-    return torch.optim.Adam(groups, lr=plan.rate)
+    return torch.optim.Adam(groups, lr=plan.rate, fused=True)
 
 
-def _facts(plan: Plan, train: ClipSet, model: nn.Module) -> dict[str, str]:
+def _facts(plan: Plan, train: ClipSet, model: nn.Module, processes: int) -> dict[str, str]:
     """What decides the weights after each epoch; how many epochs there will be does not."""
     facts = {name: str(value) for name, value in asdict(plan).items()}
     del facts["folder"], facts["epochs"]
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return facts | {"training clips": train.fingerprint, "parameters": str(parameters)}
+    return facts | {
+        "training clips": train.fingerprint,
+        "parameters": str(parameters),
+        "processes": str(processes),
+    }

@@ -22,13 +22,16 @@ KNOWS = {  # what a package, or a file at the top, may import besides itself
     "detector": "weights data",
     "detect": "weights data detector",
     "runs": "atomic weights data",
-    "training": "data metrics runs",
+    "step": "data",
+    "plan": "step",
+    "training": "data runs step plan",
     "baselines": "model",
     "networks": "model baselines",
-    "__main__": "atomic weights model data metrics detector detect runs training "
+    "__main__": "atomic weights model data metrics detector detect runs step plan training "
     "baselines networks",
-    "view": "atomic weights model data metrics detect runs training baselines networks",
-    "course": "atomic weights model data metrics detect runs training baselines networks view",
+    "view": "atomic weights model data metrics detect runs step plan training baselines networks",
+    "course": "atomic weights model data metrics detect runs step plan training baselines networks "
+    "view",
 }
 ROWS = {  # inside a package, a module imports from the rows above its own, never its own or below
     "model": (
@@ -51,8 +54,13 @@ ROWS = {  # inside a package, a module imports from the rows above its own, neve
         "filming",
         "production",
     ),
+    "metrics": ("intervals", "pairs scores", "metrics"),
     "detector": ("network spoiling", "frames", "training"),
-    "baselines": ("*",),
+    "baselines": (
+        "drop_path image_weights resnet",
+        "cnn_lstm i3d mtv slowfast timesformer tpn uniformer vivit",
+        "mtv_view nl_i3d",
+    ),
     "view": (
         "capture gradcam scores figures",
         "class_token widgets.base",

@@ -19,7 +19,7 @@ from csglib.data.readers import read_clip
 from csglib.data.scanners import SCANNERS
 from csglib.data.workshop import holding, saying, workers
 from csglib.detector.network import into_square, shown_size
-from csglib.detector.spoiling import holed, painted_out, relit, spoilt, strange, ways_aside
+from csglib.detector.spoiling import holed, painted_out, relit, spoilt, strange, veined, ways_aside
 
 Window = tuple[int, int, int, int]
 
@@ -119,8 +119,8 @@ def empty_view(neck: Neck, chance: np.random.Generator) -> View:
 
 def vessel_view(neck: Neck, chance: np.random.Generator) -> View:
     """Some part of the picture with nearly all of the vessel, and not as clear as it was."""
-    frame = holed(relit(neck.frame, neck.box, chance), neck.box, chance)
-    neck = neck._replace(frame=frame)
+    for change in (relit, holed, veined):
+        neck = neck._replace(frame=change(neck.frame, neck.box, chance))
     if chance.random() < 0.5:
         neck = _mirrored(neck)
     window = _window(neck.box, chance)

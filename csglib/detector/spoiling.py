@@ -51,7 +51,11 @@ def strange(side: int, chance: Chance) -> Frame:
 
 
 def relit(frame: Frame, box: Edges, chance: Chance) -> Frame:
-    """Black below some depth; a side without contact; darker or brighter under the vessel."""
+    """Black below some depth; a side without contact; darker or brighter under the vessel.
+
+    Or the vessel's surroundings are no brighter than all else: a ring says much, and is not always
+    there.
+    """
     left, top, right, bottom = box
     height, width = frame.shape
     down, across = np.arange(height)[:, None] + 0.5, np.arange(width)[None] + 0.5
@@ -66,6 +70,10 @@ def relit(frame: Frame, box: Edges, chance: Chance) -> Frame:
         under = _until(bottom + deep, down, 5.0) - _until(bottom, down, 2.0)
         block = under * _until(half * (right - left), aside, 3.0)
         light *= 1 + chance.uniform(-0.9, 0.7) * block.clip(0)
+    if chance.random() < 0.4:
+        reach = chance.uniform(0.6, 1.5) * (right - left)
+        off = np.hypot(across - (left + right) / 2, down - (top + bottom) / 2) / reach
+        light *= 1 - chance.uniform(0, 0.8) * np.exp(-(off**2))
     return (frame * light).clip(0, 255).astype(np.uint8)
 
 
@@ -87,6 +95,31 @@ def holed(frame: Frame, box: Edges, chance: Chance) -> Frame:
         ragged = 1 + sum(wave * np.cos(k * turn + k) for k, wave in enumerate(waves, start=2))
         left *= 1 - chance.uniform(0.6, 1) * _until(1.0, np.hypot(x, y) / ragged, 0.08)
     return np.rint(frame * left).astype(np.uint8)
+
+
+def veined(frame: Frame, box: Edges, chance: Chance) -> Frame:
+    """Up to two flat dark veins with bright walls, right above the artery or beside it."""
+    centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
+    down, across = np.indices(frame.shape) + 0.5
+    grey = frame.astype(float)
+    artery = _until(
+        1.1, np.hypot((across - centre[0]) / half[0], (down - centre[1]) / half[1]), 0.03
+    )
+    for _ in range(chance.integers(3)):
+        wide, high = half * chance.uniform([0.4, 0.15], [1.5, 0.6])
+        turn, tilt = chance.uniform(-1.1 * np.pi, 0.1 * np.pi), chance.normal(0, 0.3)
+        way = np.array([np.cos(turn), np.sin(turn)])
+        middle = centre + way * (half * chance.uniform(1.1, 1.6) + [wide, high])
+        x, y = across - middle[0], down - middle[1]
+        along = (x * np.cos(tilt) + y * np.sin(tilt)) / wide
+        through = (y * np.cos(tilt) - x * np.sin(tilt)) / high
+        away = np.hypot(along, through)
+        inside = _until(1.0, away, 0.06) * (1 - artery)
+        thick = chance.uniform(0.05, 0.25)
+        wall = np.exp(-(((away - 1 - thick) / thick) ** 2)) * np.abs(through / (away + 1e-6))
+        grey *= 1 - chance.uniform(0.6, 1) * inside
+        grey += chance.uniform(0, 160) * wall * (1 - artery) * chance.uniform(0.5, 1, frame.shape)
+    return grey.clip(0, 255).astype(np.uint8)
 
 
 def _until(end: float, at: Float[ndarray, "#y #x"], soft: float) -> Float[ndarray, "#y #x"]:

@@ -35,7 +35,7 @@ _HELD_OUT = 1 / 6  # share of the necks that judge
 
 
 def train_detector(
-    out: Path, frames: int = 480, epochs: int = 40, seed: int = 0, jobs: int = 1
+    out: Path, frames: int = 960, epochs: int = 40, seed: int = 0, jobs: int = 1
 ) -> dict[str, float]:
     """Simulate necks, train on most of them, judge on the rest, write detector.safetensors.
 

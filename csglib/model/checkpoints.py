@@ -108,7 +108,7 @@ def unwrapped(state: Any, source: object) -> Mapping[str, Tensor]:
     for wrapping in ("state_dict", "model"):
         state = state.get(wrapping, state) if isinstance(state, Mapping) else state
     if not isinstance(state, Mapping) or not all(torch.is_tensor(t) for t in state.values()):
-        raise ValueError(f"{source} holds no table of tensors; wanted weights of a Conformer")
+        raise ValueError(f"{source} holds no table of tensors; wanted weights by name")
     return state
 
 

@@ -1,0 +1,350 @@
+"""Scores agree with their definitions and with scikit-learn, and an interval keeps its promise."""
+
+from dataclasses import asdict, fields
+from types import SimpleNamespace
+
+import jaxtyping
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from csglib.metrics import (
+    Answers,
+    Scores,
+    confusion,
+    grade_scores,
+    mcnemar,
+    paired_difference,
+    scores_of,
+    wilson,
+)
+from csglib.metrics.intervals import draw_patients
+
+NAMES = [field.name for field in fields(Scores)]
+# Of each row: its matrix as (right, wrong) of the smaller class, then of the other, and what is
+# printed. Which of the classes is the severe one is not known, and macro means do not ask.
+TABLE_1 = {
+    "I3D, NL I3D": ((47, 3, 46, 22), (78.8, 78.8, 81.0, 80.8)),
+    "SlowFast, ViViT": ((37, 13, 46, 22), (70.3, 70.2, 70.3, 70.8)),
+    "TPN": ((41, 9, 51, 17), (78.0, 77.8, 77.8, 78.5)),
+    "TimeSformer": ((34, 16, 57, 11), (77.1, 76.2, 76.8, 75.9)),
+    "MTV": ((41, 9, 44, 24), (72.0, 72.0, 73.0, 73.4)),
+    "UniFormer": ((46, 4, 43, 25), (75.4, 75.4, 78.1, 77.6)),
+    "Base": ((40, 10, 55, 13), (80.5, 80.2, 80.0, 80.4)),
+    "Base, random start": ((34, 16, 56, 12), (76.3, 75.4, 75.8, 75.2)),
+    "Base-16": ((28, 14, 59, 8), (79.8, 78.0, 79.3, 77.4)),
+    "SWA*": ((36, 14, 61, 7), (82.2, 81.4, 82.5, 80.9)),
+    "CA*": ((44, 6, 53, 15), (82.2, 82.1, 82.2, 83.0)),
+    "CSG-3DCT": ((39, 11, 59, 9), (83.1, 82.5, 82.8, 82.4)),
+}
+
+
+def run(seed: int, clips: int = 118, classes: int = 2, digits: int = 6) -> SimpleNamespace:
+    """Somewhat right probabilities, with ties where digits are few; patients have 1 to 5 clips."""
+    rng = np.random.default_rng(seed)
+    grades = np.r_[np.arange(classes), rng.integers(0, classes, clips - classes)]
+    logits = rng.normal(size=(clips, classes)).round(digits) + 0.5 * np.eye(classes)[grades]
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    owners = np.repeat(np.arange(clips), rng.integers(1, 6, clips))[:clips]
+    patients = [f"p{owner}" for owner in rng.permutation(owners)]
+    return SimpleNamespace(probabilities=shares, grades=grades, patients=patients)
+
+
+def values(scores: Scores) -> list[float]:
+    return [score["value"] for score in asdict(scores).values()]
+
+
+def ends(scores: Scores) -> np.ndarray:
+    return np.array([(score["low"], score["high"]) for score in asdict(scores).values()])
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+@pytest.mark.parametrize("digits", [0, 6])
+def test_scores_are_those_of_scikit_learn(classes, digits):
+    metrics = pytest.importorskip("sklearn.metrics")
+    for seed in range(15):
+        one = run(seed, 41, classes, digits)
+        if seed % 3 == 0:  # the last class is never predicted
+            one.probabilities[:, -1] *= 0.01
+            one.probabilities /= one.probabilities.sum(1, keepdims=True)
+        predicted, truth = one.probabilities.argmax(1), np.eye(classes)[one.grades]
+        scores = grade_scores(one.probabilities, one.grades, draws=2)
+        macro = {"average": "macro", "zero_division": 0, "labels": list(range(classes))}
+        columns = slice(classes - 1, None) if classes == 2 else slice(None)
+        expected = {
+            "accuracy": metrics.accuracy_score(one.grades, predicted),
+            "f1": metrics.f1_score(one.grades, predicted, **macro),
+            "precision": metrics.precision_score(one.grades, predicted, **macro),
+            "recall": metrics.recall_score(one.grades, predicted, **macro),
+            "auc": metrics.roc_auc_score(truth[:, columns], one.probabilities[:, columns]),
+            "brier": np.mean((one.probabilities - truth) ** 2) * classes / 2,
+        }
+        for name, value in expected.items():
+            assert getattr(scores, name).value == pytest.approx(value, abs=1e-12), name
+
+
+def test_for_two_classes_brier_is_the_familiar_one():
+    one = run(3)
+    brier = grade_scores(one.probabilities, one.grades, draws=2).brier.value
+    assert brier == pytest.approx(np.mean((one.probabilities[:, 1] - one.grades) ** 2))
+
+
+def gap_bin_by_bin(probabilities: np.ndarray, grades: np.ndarray) -> float:
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == grades
+    total = 0.0
+    for tenth in range(10):
+        inside = (confidence > tenth / 10) & (confidence <= (tenth + 1) / 10)
+        if inside.any():
+            total += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    return total
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_calibration_error_is_the_gap_bin_by_bin(classes):
+    for seed in range(10):
+        one = run(seed, classes=classes)
+        one.probabilities[:2] = np.eye(classes)[0] * 0.8 + 0.2 * np.eye(classes)[1]  # on an edge
+        one.probabilities[2:4] = np.eye(classes)[1]  # confidence 1
+        error = grade_scores(one.probabilities, one.grades, draws=2).calibration_error.value
+        assert error == pytest.approx(gap_bin_by_bin(one.probabilities, one.grades))
+
+
+def test_calibration_error_is_small_for_honest_confidence():
+    rng = np.random.default_rng(5)
+    chances = rng.uniform(size=20_000)
+    honest = np.stack([1 - chances, chances], axis=1)
+    grades = (rng.uniform(size=20_000) < chances).astype(int)
+    assert grade_scores(honest, grades, draws=2).calibration_error.value < 0.02
+    boastful = honest.round()
+    assert grade_scores(boastful, grades, draws=2).calibration_error.value > 0.2
+
+
+@pytest.mark.parametrize("row", TABLE_1)
+def test_rows_of_table_1_rebuild_from_their_matrices(row):
+    (right, wrong, right_too, wrong_too), printed = TABLE_1[row]
+    matrix = np.array([[right, wrong], [wrong_too, right_too]])
+    for counts in (matrix, matrix[::-1, ::-1]):
+        assert np.abs(100 * np.array(scores_of(counts)) - printed).max() <= 0.05 + 1e-9
+
+
+def test_confusion_has_a_row_for_each_true_class():
+    counts = confusion(np.array([1, 1, 0, 2]), np.array([0, 0, 0, 2]), 4)
+    assert counts.tolist() == [[1, 2, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    one = run(8, classes=5)
+    grades, predicted = one.grades.astype(np.int8), one.probabilities.argmax(1)
+    expected = values(grade_scores(one.probabilities, grades, draws=2))[:4]
+    assert scores_of(confusion(predicted, grades, 5)) == pytest.approx(expected)
+
+
+def test_what_never_occurs_counts_0():
+    accuracy, f1, precision, recall = scores_of(np.array([[3, 0, 0], [1, 0, 0], [0, 0, 0]]))
+    assert (accuracy, precision, recall) == pytest.approx((3 / 4, 3 / 4 / 3, 1 / 3))
+    assert f1 == pytest.approx(6 / 7 / 3)
+
+
+def test_auc_needs_every_class():
+    one = run(1, 7)
+    auc = grade_scores(one.probabilities, np.zeros(7, dtype=int)).auc
+    assert np.isnan([auc.value, auc.low, auc.high]).all()
+    three = run(1, 7, 3)
+    assert np.isnan(grade_scores(three.probabilities, np.arange(7) % 2).auc.value)
+    rare = grade_scores(one.probabilities, np.arange(7) // 6).auc  # a third of the draws lack it
+    assert np.isfinite([rare.value, rare.low, rare.high]).all()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_an_interval_is_what_scoring_each_draw_gives(classes):
+    """Slowly: write each draw's clips out, and score them as clips of their own."""
+    one = run(4, 19, classes)
+    redrawn = []
+    for times in draw_patients(one.patients, 80, seed=5)[1:]:
+        clips = np.repeat(np.arange(19), times.astype(int))
+        redrawn.append(values(grade_scores(one.probabilities[clips], one.grades[clips], draws=1)))
+    wanted = np.nanquantile(redrawn, [0.025, 0.975], axis=0).T
+    np.testing.assert_allclose(ends(grade_scores(**vars(one), draws=80, seed=5)), wanted)
+
+
+def test_patients_are_drawn_with_all_their_clips():
+    patients = ["b", "a", "b", "c", "b"]
+    rows = draw_patients(patients, 4000, seed=0)
+    assert (rows[0] == 1).all()
+    assert (rows[:, [2, 4]] == rows[:, [0]]).all()
+    each = rows[1:, [0, 1, 3]]
+    assert (each.sum(1) == 3).all()
+    shares = [(each[:, 0] == times).mean() for times in range(4)]
+    assert shares == pytest.approx([8 / 27, 12 / 27, 6 / 27, 1 / 27], abs=0.04)  # three tosses
+
+
+def test_the_order_of_clips_does_not_matter():
+    one = run(2, classes=4)
+    order = np.random.default_rng(0).permutation(len(one.grades))
+    patients = [one.patients[place] for place in order]
+    scores = grade_scores(one.probabilities, one.grades, one.patients, draws=200)
+    mixed = grade_scores(one.probabilities[order], one.grades[order], patients, draws=200)
+    np.testing.assert_allclose(values(mixed), values(scores), rtol=1e-12)
+    np.testing.assert_allclose(ends(mixed), ends(scores), rtol=1e-12)
+
+
+def test_another_seed_draws_others():
+    one = run(2)
+    scores = [grade_scores(**vars(one), draws=99, seed=seed) for seed in (0, 0, 1)]
+    assert scores[0] == scores[1] != scores[2]
+
+
+def test_copies_of_a_clip_are_no_new_witnesses():
+    one = run(6, 30)
+    each = [f"p{clip}" for clip in range(30)]
+    four = np.repeat(np.arange(30), 4)
+    copies = one.probabilities[four], one.grades[four]
+    once = ends(grade_scores(one.probabilities, one.grades, each))
+    by_patient = ends(grade_scores(*copies, [each[clip] for clip in four]))
+    by_clip = ends(grade_scores(*copies))
+    np.testing.assert_allclose(by_patient, once)
+    width, narrow = (np.ptp(interval, axis=1) for interval in (by_patient, by_clip))
+    assert (width > 1.4 * narrow)[[NAMES.index(name) for name in NAMES if "cal" not in name]].all()
+
+
+def test_nineteen_studies_of_twenty_hold_the_truth():
+    """Patients differ in how hard they are, and their clips are alike."""
+    rng, held, truth = np.random.default_rng(12), 0, 0.7
+    for _ in range(300):
+        hard = np.repeat(rng.beta(1.4, 0.6, size=60), 3)
+        right = rng.uniform(size=180) < hard
+        shares = np.where(right[:, None], [0.2, 0.8], [0.8, 0.2])
+        patients = [f"p{clip // 3}" for clip in range(180)]
+        accuracy = grade_scores(shares, np.ones(180, dtype=int), patients, draws=300).accuracy
+        held += accuracy.low <= truth <= accuracy.high
+    assert 0.90 <= held / 300 <= 0.985
+
+
+@pytest.mark.parametrize(("hits", "clips"), [(98, 118), (93, 118), (0, 7), (7, 7), (1, 2000)])
+def test_wilson_is_that_of_scipy(hits, clips):
+    expected = binomtest(hits, clips).proportion_ci(method="wilson")
+    assert wilson(hits, clips) == pytest.approx(tuple(expected), abs=1e-12)
+
+
+def test_mcnemar_is_a_binomial_test_of_the_clips_one_run_alone_got_right():
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        first, second = rng.uniform(size=(2, 3 + seed)) < [[0.8], [0.5]]
+        alone = int((first & ~second).sum())
+        tosses = int((first != second).sum())
+        expected = binomtest(alone, tosses).pvalue if tosses else 1.0
+        assert mcnemar(first, second) == pytest.approx(expected)
+        assert mcnemar(second, first) == mcnemar(first, second)
+
+
+def answers(right: np.ndarray, prefix: str = "clip") -> Answers:
+    clips = [f"{prefix}-{place}" for place in range(len(right))]
+    return Answers(
+        right=right, clips=clips, patients=[f"p{place // 3}" for place in range(len(right))]
+    )
+
+
+def test_a_paired_difference_is_known_better_than_two_accuracies():
+    rng = np.random.default_rng(3)
+    first = rng.uniform(size=120) < 0.75
+    second = first ^ (np.arange(120) % 30 == 0)
+    gain = paired_difference(answers(first), answers(second))
+    assert gain.value == pytest.approx(first.mean() - second.mean())
+    assert -0.08 < gain.low <= gain.value <= gain.high < 0.08
+    back = paired_difference(answers(second), answers(first))
+    assert (back.value, back.low, back.high) == pytest.approx((-gain.value, -gain.high, -gain.low))
+    same = paired_difference(answers(first), answers(first))
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+def test_a_paired_difference_draws_patients():
+    better, worse = np.arange(60) // 3 % 4 > 0, np.zeros(60, dtype=bool)
+    by_patient = paired_difference(answers(better), answers(worse))
+    right = np.stack([better, ~better], axis=1).astype(float)
+    alone = grade_scores(right, worse.astype(int), answers(better).patients).accuracy
+    assert (by_patient.value, by_patient.low, by_patient.high) == pytest.approx(
+        (alone.value, alone.low, alone.high)
+    )
+
+
+def test_runs_on_other_clips_are_not_compared():
+    right = np.ones(6, dtype=bool)
+    with pytest.raises(ValueError, match=r"^two runs need the same clips: got 6 and 5$"):
+        paired_difference(answers(right), answers(right[1:]))
+    given = answers(right)
+    turned = Answers(right=right, clips=given.clips[::-1], patients=given.patients)
+    with pytest.raises(
+        ValueError, match="place 0 the first has clip-0 of p0, the second clip-5 of"
+    ):
+        paired_difference(given, turned)
+    others = Answers(right=right, clips=given.clips, patients=["p0"] * 6)
+    with pytest.raises(
+        ValueError, match="place 3 the first has clip-3 of p1, the second clip-3 of"
+    ):
+        paired_difference(given, others)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [[0.5, 0.5], [np.nan, 1.0]],
+            r"^prob.* 0 or more and add up to 1 .*got \[nan, 1.0\] for clip 1$",
+        ),
+        ([[0.5, 0.5], [0.5, 0.4998]], r"got \[0.5, 0.4998\] for clip 1$"),
+        ([[-0.5, 1.5], [0.5, 0.5]], r"got \[-0.5, 1.5\] for clip 0$"),
+        ([[1.0], [1.0]], r"^prob.* column for each of two classes or more: got shape \(2, 1\)$"),
+    ],
+)
+def test_what_is_no_probability_is_named(rows, message):
+    with pytest.raises(ValueError, match=message):
+        grade_scores(np.array(rows), np.array([0, 0]))
+
+
+def test_rounded_probabilities_are_fine():
+    rows = np.array([[0.33333, 0.33333, 0.33333], [0.2, 0.30005, 0.5]], dtype=np.float32)
+    assert grade_scores(rows, np.array([0, 2]), draws=2).accuracy.value == 1
+
+
+@pytest.mark.parametrize("grade", [-1, 2])
+def test_a_grade_without_a_column_is_named(grade):
+    with pytest.raises(ValueError, match=rf"^grades must be 0 to 1: got \[{grade}\]$"):
+        grade_scores(np.full((3, 2), 0.5), np.array([0, grade, 1]))
+    with pytest.raises(ValueError, match=rf"^predicted grades must be 0 to 1: got \[{grade}\]$"):
+        confusion(np.array([grade]), np.array([0]), 2)
+    with pytest.raises(ValueError, match=rf"^grades must be 0 to 1: got \[{grade}\]$"):
+        confusion(np.array([0]), np.array([grade]), 2)
+
+
+@pytest.fixture
+def unchecked_types():
+    """As for a caller who runs no types: with them, a wrong length is told before we see it."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_lengths_that_differ_are_told():
+    halves, grades, marks = np.full((4, 2), 0.5), np.zeros(4, dtype=int), np.ones(4, dtype=bool)
+    with pytest.raises(ValueError, match=r"probabilities, grades, patients is .*: got 4, 3, 3$"):
+        grade_scores(halves, grades[1:])
+    with pytest.raises(ValueError, match=r"got 4, 4, 2$"):
+        grade_scores(halves, grades, ["p1", "p2"])
+    with pytest.raises(ValueError, match=r"of predicted, grades is .*: got 3, 4$"):
+        confusion(grades[1:], grades, 2)
+    with pytest.raises(ValueError, match=r"of first, second is .*: got 4, 3$"):
+        mcnemar(marks, marks[1:])
+    with pytest.raises(ValueError, match=r"of right, clips, patients is .*: got 4, 1, 2$"):
+        Answers(right=marks, clips=["c"], patients=["p", "p"])
+
+
+def test_no_clips_have_no_score():
+    nobody = np.zeros(0, dtype=int)
+    with pytest.raises(ValueError, match=r"and at least one clip: got 0, 0, 0$"):
+        grade_scores(np.zeros((0, 2)), nobody)
+    with pytest.raises(ValueError, match=r"and at least one clip: got 0, 0$"):
+        mcnemar(nobody > 0, nobody > 0)
+    with pytest.raises(ValueError, match=r"at least one clip: got a confusion matrix of zeros$"):
+        scores_of(np.zeros((2, 2), dtype=int))
+    for hits, clips in ((0, 0), (3, 2), (-1, 2)):
+        with pytest.raises(ValueError, match=f"at least one clip: got {hits} of {clips}$"):
+            wilson(hits, clips)

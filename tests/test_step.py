@@ -1,0 +1,180 @@
+"""One step, whichever way it is taken: in one piece, in several, by one process or by two."""
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.fabric import Fabric
+from torch import nn
+
+from csglib.data.clips import network_input
+from csglib.data.cohort import ClipSet
+from csglib.step import CROSS_ENTROPY, Loss, Step
+from csglib.training import Plan, fit
+from csglib.weights import read_weights
+
+
+class Still(nn.Module):
+    """No norm over clips: how a batch is cut makes no difference to what is learned."""
+
+    def __init__(self, room=99):
+        super().__init__()
+        torch.manual_seed(3)
+        self.classify = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2))
+        self.room, self.seen = room, []
+
+    def forward(self, clip):
+        self.seen.append(len(clip))
+        if len(clip) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.classify(clip.mean((2, 3, 4)))
+
+
+class Jury(Still):
+    def votes(self, clip):
+        logits = self(clip)
+        return torch.stack([logits, -2 * logits])
+
+
+@pytest.fixture
+def step():
+    """A step of plain descent: what it changes is the gradient."""
+
+    def made(network, loss=CROSS_ENTROPY):
+        fabric = Fabric(accelerator="cpu", devices=1)
+        descent = torch.optim.SGD(network.parameters(), lr=1.0)
+        ours, optimizer = fabric.setup(network, descent)
+        if hasattr(network, "votes"):
+            ours.mark_forward_method("votes")
+        return Step(fabric, ours, optimizer, loss)
+
+    return made
+
+
+def clips(count, who="a"):
+    """Noise, brighter where it is severe."""
+    grades = np.arange(count) % 2
+    frames = np.random.default_rng(count).integers(0, 100, (count, 2, 8, 8)).astype(np.uint8)
+    frames[grades == 1] += 90
+    patients = tuple(f"{who}{place}" for place in range(count))
+    return ClipSet(frames=frames, grades=grades, patients=patients)
+
+
+@pytest.fixture
+def batch():
+    return clips(5)
+
+
+def learned(network, batch, loss):
+    """The same step, by hand."""
+    twin = copy.deepcopy(network)
+    loss(twin(network_input(batch.frames)), torch.from_numpy(batch.grades)).backward()
+    return [value - value.grad for value in twin.parameters()]
+
+
+def same(network, wanted):
+    for value, other in zip(network.parameters(), wanted, strict=True):
+        torch.testing.assert_close(value, other)
+
+
+def test_it_lowers_the_cross_entropy(step, batch):
+    network = Still()
+    wanted = learned(network, batch, F.cross_entropy)
+    tally = step(network)(batch)
+    same(network, wanted)
+    logits, grades = Still()(network_input(batch.frames)), torch.from_numpy(batch.grades)
+    assert tally.loss / tally.clips == pytest.approx(F.cross_entropy(logits, grades).item())
+    assert tally.hits == (logits.argmax(1) == grades).sum()
+    assert tally.clips == 5
+
+
+def test_weights_and_smoothing_are_torchs(step, batch):
+    network = Still()
+    weights = torch.tensor([1.0, 3.0])
+
+    def plain(logits, grades):
+        return F.cross_entropy(logits, grades, weight=weights)
+
+    wanted = learned(network, batch, plain)
+    step(network, Loss(grade_weights=(1.0, 3.0)))(batch)
+    same(network, wanted)
+    network = Still()
+    wanted = learned(network, batch, lambda x, y: F.cross_entropy(x, y, label_smoothing=0.2))
+    step(network, Loss(smoothing=0.2))(batch)
+    same(network, wanted)
+
+
+def test_each_judge_learns_by_itself(step, batch):
+    network = Jury()
+
+    def both(logits, grades):
+        return (F.cross_entropy(logits, grades) + F.cross_entropy(-2 * logits, grades)) / 2
+
+    wanted = learned(network, batch, both)
+    step(network)(batch)
+    same(network, wanted)
+
+
+def test_out_of_memory_means_smaller_pieces_of_the_same_step(step, batch, capsys):
+    network = Still(room=2)
+    wanted = learned(Still(), batch, F.cross_entropy)
+    taking = step(network)
+    first = taking(batch)
+    same(network, wanted)
+    assert first.clips == 5
+    assert "from here on 2 clips at a time, and a step is still one of 5" in capsys.readouterr().out
+    network.seen.clear()
+    taking(batch)
+    assert max(network.seen) <= 2, "it remembers"
+
+
+def test_no_room_for_one_clip(step, batch):
+    with pytest.raises(torch.OutOfMemoryError):
+        step(Still(room=0))(batch)
+
+
+WORLD = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_step import Plan, Still, clips, fit
+plan = Plan(folder=Path(sys.argv[2]), epochs=3, batch=4, rate=0.05)
+records = list(fit(Still(), clips(9), clips(7, "b"), plan))
+print(json.dumps([[r.epoch, r.train_loss, r.train_accuracy, r.validation_loss,
+                   r.validation_accuracy] for r in records]))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(tmp_path):
+    """Of 9 clips, 4 a step: in the last there is nothing for the second to do."""
+    program = tmp_path / "world.py"
+    program.write_text(WORLD)
+    here = str(Path(__file__).parent)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    found = []
+    for start, folder in (([sys.executable], "one"), (torchrun, "two")):
+        command = [*start, str(program), here, str(tmp_path / folder)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        assert run.returncode == 0, run.stderr[-2000:]
+        lines = [line for line in run.stdout.splitlines() if line.startswith("[[")]
+        found.append([json.loads(line) for line in lines])
+    (alone,), (first, second) = found
+    assert first == second
+    torch.testing.assert_close(torch.tensor(first), torch.tensor(alone))
+    weights = [read_weights(tmp_path / name / "last.safetensors")[0] for name in ("one", "two")]
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(tensor, weights[1][name])
+
+
+def test_weights_for_other_grades_are_refused(tmp_path):
+    wrong = Plan(folder=tmp_path / "run", loss=Loss(grade_weights=(1.0, 2.0, 3.0)))
+    with pytest.raises(ValueError, match="each of the grades mild, severe is wanted"):
+        next(fit(Still(), clips(4), clips(4, "b"), wrong))
+    assert not (tmp_path / "run").exists()
