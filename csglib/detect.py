@@ -2,7 +2,7 @@
 
 The paper's network sees crops (section 2: "vessel regions are first detected by the pre-trained
 detection model [14]"). Ours has learned from simulated pictures alone; not for diagnosis. The
-notes in detector.safetensors say from how many: necks of an earlier state of the phantom.
+notes in detector.safetensors say from how many, and how it does on others.
 """
 
 from dataclasses import replace

@@ -50,3 +50,50 @@ class Plan:
 
 SMOKE = Plan(folder=Path("runs/smoke"), epochs=12, batch=8, rate=1e-3)
 """Enough for `TINY` to learn 64 small clips on two cores; not enough to judge it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How much of a comparison can be afforded.
+
+    Attributes:
+        patients: of each cohort; the paper has 169.
+        size: rows and columns of a frame, pixels; the paper's have 256.
+        epochs: of every network; the paper's 100.
+        fine_epochs: of the network of 16 frames, which starts from that of 8; the paper's 40.
+        parent_epochs: of the 2D parent, on single frames.
+        batch: clips a step; the paper's 4.
+        rate: of every network; the paper's 1e-4.
+        fine_rate: of the network of 16 frames; the paper's 0.0025.
+        precision: see `Plan`.
+    """
+
+    patients: int = 169
+    size: int = 256
+    epochs: int = 100
+    fine_epochs: int = 40
+    parent_epochs: int = 20
+    batch: int = 4
+    rate: float = 1e-4
+    fine_rate: float = 2.5e-3
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+
+    def plan(self, folder: Path, seed: int) -> Plan:
+        """For a network that starts from random weights or from its parent's."""
+        return Plan(
+            folder=folder,
+            epochs=self.epochs,
+            batch=self.batch,
+            rate=self.rate,
+            seed=seed,
+            precision=self.precision,
+        )
+
+
+BUDGETS = {
+    "smoke": Budget(patients=12, size=64, epochs=1, fine_epochs=1, parent_epochs=1),
+    "laptop": Budget(size=64, epochs=10, fine_epochs=4, parent_epochs=4),
+    "gpu": Budget(epochs=30, fine_epochs=12, parent_epochs=8, precision="bf16-mixed"),
+    "paper": Budget(precision="bf16-mixed"),
+}
+"""Of Table 1: does everything run; a night on a laptop; an afternoon on a GPU; all of it."""

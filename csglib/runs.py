@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from csglib.atomic import replacing
 from csglib.data.cohort import ClipSet
+from csglib.predictions import Predictions
 from csglib.weights import read_weights, write_weights
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam remembers of each parameter
@@ -103,15 +104,7 @@ class Run:
 
     def finish(self, logits: Float[Tensor, "clips classes"], clips: ClipSet) -> None:
         """Keep what the network says about each clip, and whose it is."""
-        names = clips.grade_names
-        rows = [
-            {"patient": patient, "grade": names[grade]}
-            | {f"p_{name}": f"{share:.6f}" for name, share in zip(names, shares, strict=True)}
-            for patient, grade, shares in zip(
-                clips.patients, clips.grades.tolist(), logits.softmax(1).tolist(), strict=True
-            )
-        ]
-        self._table("predictions.csv", rows)
+        Predictions.of(logits, clips).write(self.folder / "predictions.csv")
 
     def _table(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
         text = io.StringIO(newline="")

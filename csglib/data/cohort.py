@@ -14,6 +14,7 @@ from jaxtyping import Int64, UInt8
 from numpy import ndarray
 
 from csglib.data.clips import GRADES, Clip, resample
+from csglib.data.grades import RULES, Rule
 from csglib.data.manifest import digest, read_facts, read_manifest
 from csglib.data.npz import read_npz
 from csglib.data.split import check_apart
@@ -93,6 +94,38 @@ def read_cohort(path: Path, size: int | None = None) -> dict[str, ClipSet]:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return {name: clips.choose(np.flatnonzero(np.array(where) == name)) for name in SPLITS}
+
+
+def read_frames(folder: Path) -> dict[str, ClipSet]:
+    """Read every frame of a cohort's clips as a clip of its own, by split.
+
+    Its grade is that of what is narrow in this very frame: frames beside the plaque are mild.
+
+    Args:
+        folder: made by `python -m csglib cohort`.
+
+    Raises:
+        ValueError: not a cohort, not all of one, or a file of it that has changed; says which.
+    """
+    rule, rows = RULES[read_facts(folder)["rule"]], read_manifest(folder)
+    clips = [_unchanged(folder / row["clip"], row["sha256"]) for row in rows]
+    owners = [row for row, clip in zip(rows, clips, strict=True) for _ in clip.frames]
+    where = np.array([row["split"] for row in owners])
+    frames = ClipSet(
+        frames=np.concatenate([clip.frames for clip in clips])[:, None],
+        grades=np.array([rule.grade(share) for clip in clips for share in _stenoses(clip, rule)]),
+        patients=tuple(row["patient"] for row in owners),
+        grade_names=rule.grades,
+    )
+    return {name: frames.choose(np.flatnonzero(where == name)) for name in SPLITS}
+
+
+def _stenoses(clip: Clip, rule: Rule) -> list[float]:
+    """What the rule measures, in each frame."""
+    assert clip.truth is not None, "the cohort is simulated"
+    truth = clip.truth
+    measured = {"area": truth.area_stenosis, "diameter": truth.diameter_stenosis}
+    return measured[rule.measure].tolist()
 
 
 def _of_a_file(path: Path, size: int | None) -> tuple[list[str], ClipSet]:

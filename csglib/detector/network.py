@@ -14,7 +14,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 SIDE = 256  # pixels of the square picture that it sees
-CONVINCING = 0.5  # from here on, the vessel is likelier there than anywhere else and nowhere
+# A score; below it nothing is found. Real frames score lower than simulated ones: of the eleven we
+# have, all of them found, two are at 0.24 and 0.34. The price: on held-out necks whose artery was
+# painted out, 8 % of the views convince instead of 4 % with 0.5.
+CONVINCING = 0.2
 STRIDE = 8  # pixels from one place where it looks for a centre to the next
 _TYPICAL = 40  # pixels in the square; wide and narrow are told against it
 

@@ -7,7 +7,7 @@ what the spatial branch takes.
 import re
 from collections.abc import Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 _MMPRETRAIN = (  # its name of a part, and the parent's, applied in this order
     (r"^backbone\.", ""),
@@ -111,4 +111,21 @@ def ours_of(wanted: Mapping[str, Tensor]) -> dict[str, str]:
         f"{theirs}.{leaf}": f"{part}.{leaf}"
         for theirs, part in names(blocks, branch).items()
         for leaf in leaves.get(part, ())
+    }
+
+
+def parent_state(conformer: nn.Module) -> dict[str, Tensor]:
+    """The weights of a Conformer of ours by the parent's names, its kernels flat.
+
+    Raises:
+        ValueError: it is no network of ours, or looks along time.
+    """
+    state = conformer.state_dict()
+    long = [name for name, tensor in state.items() if tensor.ndim == 5 and tensor.shape[2] > 1]
+    if long:
+        raise ValueError(f"a Conformer of one frame is wanted: {long[0]} sees several")
+    return {
+        theirs: state[ours].squeeze(2) if state[ours].ndim == 5 else state[ours]
+        for theirs, ours in ours_of(state).items()
+        if ours in state
     }

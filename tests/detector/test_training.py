@@ -8,7 +8,7 @@ import csglib.detector.frames
 import csglib.detector.training
 from csglib.detector.frames import Neck, empty_view, vessel_view, whole_view
 from csglib.detector.network import SIDE, STRIDE, decode, numbers_of, places
-from csglib.detector.spoiling import holed, painted_out, relit, spoilt, strange, ways_aside
+from csglib.detector.spoiling import holed, painted_out, relit, spoilt, strange, veined, ways_aside
 from csglib.detector.training import (
     boxes,
     detection_loss,
@@ -72,6 +72,7 @@ def white_extent(picture):
 def test_the_box_follows_the_vessel_into_every_view(monkeypatch, seed):
     monkeypatch.setattr(csglib.detector.frames, "relit", lambda frame, box, chance: frame)
     monkeypatch.setattr(csglib.detector.frames, "holed", lambda frame, box, chance: frame)
+    monkeypatch.setattr(csglib.detector.frames, "veined", lambda frame, box, chance: frame)
     monkeypatch.setattr(csglib.detector.frames, "spoilt", lambda picture, chance: picture)
     frame = np.full((384, 384), 30, np.uint8)
     frame[140:200, 60:150] = 255
@@ -135,7 +136,8 @@ def test_spoiling_changes_the_picture_and_not_its_shape():
 def test_light_changes_around_the_vessel_and_reaches_it():
     frame, box = np.full((384, 384), 200, np.uint8), np.array([160.0, 100, 240, 170])
     lit = np.stack([relit(frame, box, np.random.default_rng(seed)) for seed in range(12)])
-    assert (lit[:, 135, 200] > 100).all()
+    assert (lit[:, 135, 200] > 35).all() and (lit[:, 135, 200] == 200).any()
+    assert (lit[:, 90, 200] < 100).any(), "a ring that is not bright"
     assert (lit[:, 190, 200] < 150).any() and (lit[:, 190, 200] > 210).any()  # right under it
     assert (lit[:, 370, 200] < 20).any() and (lit[:, 370, 200] == 200).any()
     assert (lit[:, 135, 370] < 20).any() and (lit[:, 135, 370] == 200).any()
@@ -148,6 +150,20 @@ def test_holes_are_dark_and_spare_the_vessel():
     assert (dark == 0).any()
     assert (dark > 700).sum() >= 8
     assert all((picture[105:165, 165:235] > 190).all() for picture in made)
+
+
+def test_veins_are_flat_dark_and_walled_and_lie_against_the_vessel():
+    frame, box = np.full((384, 384), 60, np.uint8), np.array([160.0, 100, 240, 170])
+    made = np.stack([veined(frame, box, np.random.default_rng(seed)) for seed in range(20)])
+    dark, bright = made < 24, made > 90
+    assert (made == 60).all(axis=(1, 2)).any(), "some necks have none"
+    assert (dark.sum(axis=(1, 2)) > 200).sum() >= 8
+    assert (bright.sum(axis=(1, 2)) > 50).sum() >= 5
+    assert (made[:, 112:158, 180:220] > 57).all(), "the vessel is spared"
+    rows, columns = np.nonzero(dark.any(axis=0))
+    assert rows.max() < 190, "above or beside, not under it"
+    assert columns.min() > 0 and columns.max() < 383
+    assert np.hypot(columns - 200, rows - 135).max() < 3.5 * 80
 
 
 @pytest.mark.parametrize(
