@@ -258,3 +258,27 @@ def screenshots(tmp_path: Path) -> Path:
     folder = Path(os.environ.get("CSGLIB_SCREENSHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def nameless(page: Page) -> int:
+    """How many controls and pictures have nothing that a screen reader could say."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("input, button, [tabindex], [role=img]")]
+          .filter((element) => !element.ariaLabel && !element.closest("label")
+            && !element.textContent.trim()).length"""
+    )
+
+
+def too_small(page: Page) -> int:
+    """How many controls are narrower or lower than a finger needs, 24 pixels."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("input, button:not([tabindex='-1'])")]
+          .map((element) => (element.closest("label") ?? element).getBoundingClientRect())
+          .filter(({ width, height }) => width && Math.min(width, height) < 24).length"""
+    )
+
+
+@pytest.fixture
+def clumsy() -> Callable[[Page], tuple[int, int]]:
+    """Controls without a name, and controls too small; both should be none."""
+    return lambda page: (nameless(page), too_small(page))

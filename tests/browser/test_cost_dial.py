@@ -200,20 +200,9 @@ def test_the_table_shows_the_networks_own_shares(shown, page, maps, head, stretc
     expect(page.locator(".csg-sentence").nth(1)).to_contain_text(said)
 
 
-def test_controls_have_names_and_a_size_for_fingers(shown, page):
+def test_controls_have_names_and_a_size_for_fingers(shown, page, clumsy):
     shown.put(revealed=True)
-    unnamed = page.evaluate(
-        """() => [...document.querySelectorAll("input, button, [tabindex], [role=img]")]
-          .filter((element) => !element.ariaLabel && !element.closest("label")
-            && !element.textContent.trim()).length"""
-    )
-    assert unnamed == 0
-    small = page.evaluate(
-        """() => [...document.querySelectorAll("input, button")]
-          .map((element) => (element.closest("label") ?? element).getBoundingClientRect())
-          .filter(({ width, height }) => width && Math.min(width, height) < 24).length"""
-    )
-    assert small == 0
+    assert clumsy(page) == (0, 0)
     assert page.locator(".csg-sentence[aria-live=polite]").count() == 2
 
 

@@ -261,20 +261,9 @@ def test_it_fits_its_page(mount, studio, page, width, screenshots):
     assert spills == []
 
 
-def test_controls_have_names_and_a_size_for_fingers(shown, page):
+def test_controls_have_names_and_a_size_for_fingers(shown, page, clumsy):
     shown.put(guess="mild")
-    unnamed = page.evaluate(
-        """() => [...document.querySelectorAll("input, button, [role=img]")]
-          .filter((element) => !element.ariaLabel && !element.closest("label")
-            && !element.textContent.trim()).length"""
-    )
-    assert unnamed == 0
-    small = page.evaluate(
-        """() => [...document.querySelectorAll("input, button:not([tabindex='-1'])")]
-          .map((element) => (element.closest("label") ?? element).getBoundingClientRect())
-          .filter(({ width, height }) => width && Math.min(width, height) < 24).length"""
-    )
-    assert small == 0
+    assert clumsy(page) == (0, 0)
     assert page.locator(".csg-profile button").count() == FRAMES
 
 
