@@ -170,7 +170,7 @@ class Evaluate(Command):
             print(f"{name:18}{score.value:7.3f}  [{score.low:.3f}, {score.high:.3f}]")
 
 
-@app.command(help="Run the paper's Table 1 on simulated clips, or what is left of it.")
+@app.command(help="Run the paper's Table 1 on simulated clips.")
 @dataclass
 class Table1(Command):
     """See `csglib.table1`."""

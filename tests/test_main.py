@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -6,12 +7,17 @@ import time
 from pathlib import Path
 
 import pytest
+from torch import nn
 
+from csglib import experiment
 from csglib.__main__ import Cohort, main
 from csglib.data import production
 from csglib.data.patients import Settings
 from csglib.data.production import work_left
+from csglib.plan import BUDGETS
+from csglib.table1 import estimate, report, running
 
+SAMPLES = str(Path(__file__).parents[1] / "data_samples" / "cohort_64.npz")
 OPTIONS = ("frames", "seed", "patients", "size", "rule", "observer")
 
 
@@ -38,6 +44,9 @@ def test_alone_it_lists_its_commands(monkeypatch, capsys, words):
     assert "Usage: python -m csglib" in said
     assert "cohort    Make a cohort of simulated clips, or what is missing of it." in said
     assert "detector  Train the vessel detector on simulated necks." in said
+    assert "train     Train one network on a cohort; again, go on." in said
+    assert "evaluate  Score a run's test clips, or those of another cohort." in said
+    assert "table1    Run the paper's Table 1 on simulated clips." in said
 
 
 def test_the_list_comes_without_heavy_imports():
@@ -79,6 +88,18 @@ def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
         (["cohort", "c", "--jobs", "0"], "Invalid value for '--jobs'"),
         (["cohort", "c", "--rule", "nascet"], "rule must be one of diameter_50, area_50"),
         (["cohort", __file__], "test_main.py is a file; name a folder"),
+        (
+            ["train", "run", SAMPLES, "--size", "64", "--network", "c3d"],
+            "no network is called 'c3d'",
+        ),
+        (["train", "run", SAMPLES, "--size", "63"], "multiple of 32"),
+        (["train", "run", SAMPLES, "--precision", "half"], "Invalid value for '--precision'"),
+        (["train", "run", "nowhere"], "nowhere"),
+        (["train", "run", SAMPLES, "--size", "64", "--start", "lost.pth"], "there is no such file"),
+        (["evaluate", "run"], "run/test.csv: there is no such file"),
+        (["table1", "out", "--budget", "huge"], "budget must be one of smoke, laptop, gpu, paper"),
+        (["table1", "out", "--rows", "i3d,c3d"], "got i3d, c3d"),
+        (["table1", "out", "--seeds", "0"], "seeds=0"),
     ],
 )
 def test_a_mistake_is_answered_in_a_line(monkeypatch, capsys, tmp_path, words, message):
@@ -131,3 +152,60 @@ def test_a_detector_needs_necks_to_learn_from(monkeypatch, capsys, tmp_path):
     said = refused(monkeypatch, capsys, "detector", tmp_path / "d", "--frames", 3)
     assert "wanted frames >= 12" in said
     assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.slow
+def test_train_and_evaluate(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(
+        experiment, "build_network", lambda *_: nn.Sequential(Mean(), nn.Linear(3, 2))
+    )
+    run = tmp_path / "run"
+    asked(monkeypatch, "train", run, SAMPLES, "--size", 64, "--epochs", 1, "--augment")
+    said = capsys.readouterr().out
+    assert said.startswith("32 clips of 16 patients; 95 % intervals\naccuracy")
+    assert json.loads((run / "experiment.json").read_text())["size"] == 64
+    assert json.loads((run / "plan.json").read_text())["augmented"] == "True"
+    asked(monkeypatch, "evaluate", run)
+    assert capsys.readouterr().out == said
+    asked(monkeypatch, "evaluate", run, "--cohort", SAMPLES)
+    assert capsys.readouterr().out == said
+
+
+class Mean(nn.Module):
+    def forward(self, clip):
+        return clip.mean((2, 3, 4))
+
+
+def test_table1_says_how_long_and_what_came_of_it(monkeypatch, capsys, tmp_path):
+    ran = []
+    monkeypatch.setattr(estimate, "minutes", lambda *what: ran.append(what) or 12.3)
+    monkeypatch.setattr(running.Table, "run", lambda *what: iter([("i3d", 0, tmp_path)]))
+    monkeypatch.setattr(report, "write_table", lambda folder, runs: f"{folder}: {runs}")
+    asked(monkeypatch, "table1", tmp_path, "--rows", "i3d,tpn", "--seeds", 2, "--budget", "laptop")
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == "4 runs: about 12 min here, less what is done"
+    assert second == "1: I3D, seed 0, is done"
+    assert third == f"{tmp_path}: {{'i3d': [{tmp_path!r}]}}"
+    assert ran == [(["i3d", "tpn"], BUDGETS["laptop"], 2)]
+
+
+def test_an_interrupted_table_says_how_to_go_on(monkeypatch, capsys, tmp_path):
+    def stop(*what):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(estimate, "minutes", lambda *what: 1.0)
+    monkeypatch.setattr(running.Table, "run", stop)
+    with pytest.raises(SystemExit) as ended:
+        asked(monkeypatch, "table1", tmp_path)
+    assert ended.value.code == 130
+    assert "the same command goes on where it was" in capsys.readouterr().err
+
+
+def test_an_estimate_grows_with_what_is_asked(monkeypatch):
+    monkeypatch.setattr(estimate, "_rate", lambda: 1e12)
+    small, large = BUDGETS["smoke"], BUDGETS["laptop"]
+    one = estimate.minutes(["i3d"], small, 1)
+    assert estimate.minutes(["i3d", "i3d"], small, 3) == pytest.approx(6 * one)
+    clips = 318 * 12 / 169  # of 64 x 64: a sixteenth of 37.1 GMACs, and three times for a step
+    assert one == pytest.approx(3 * 37.1e9 / 16 * clips / (0.3 * 1e12) / 60, rel=0.01)
+    assert estimate.minutes(["base_16"], large, 1) < estimate.minutes(["base"], large, 1)

@@ -88,6 +88,8 @@ def read_cohort(path: Path, size: int | None = None) -> dict[str, ClipSet]:
         ValueError: not a cohort, not all of one, a file of it that has changed since it was made,
             or a patient who stands on both sides of a split; says which.
     """
+    if not path.exists():
+        raise ValueError(f"{path}: there is no such file or folder; wanted a cohort")
     where, clips = (_of_a_folder if path.is_dir() else _of_a_file)(path, size)
     try:
         check_apart(clips.patients, where)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+import torch
+
+from csglib.data.cohort import ClipSet
+from csglib.model.config import PAPER, TINY
+from csglib.model.csg3dct import CSG3DCT
+from csglib.model.pretrained import load_conformer
+from csglib.plan import Plan
+from csglib.table1 import parent
+from csglib.table1.parent import train_parent
+from csglib.weights import read_weights
+
+
+def frames(who, count):
+    grades = np.arange(count) % 2
+    pictures = np.random.default_rng(count).integers(0, 100, (count, 1, 32, 32)).astype(np.uint8)
+    pictures[grades == 1] += 90
+    names = tuple(f"{who}{place}" for place in range(count))
+    return ClipSet(frames=pictures, grades=grades, patients=names)
+
+
+@pytest.mark.slow
+def test_what_the_parent_has_learned_csg3dct_takes(tmp_path, monkeypatch):
+    sides = {"train": frames("a", 8), "validation": frames("b", 4)}
+    plan = Plan(folder=tmp_path, epochs=1, batch=8)
+    path = train_parent(sides, plan)
+    _, notes = read_weights(path)
+    assert notes["epoch"] == "1"
+    with torch.device("meta"):
+        model = CSG3DCT(PAPER)
+    model = model.to_empty(device="cpu")
+    report = load_conformer(model, path)
+    assert len(report.inflated) == 16
+    assert not report.wrong_shape
+    best, _ = read_weights(tmp_path / "best.safetensors")
+    taken = model.state_dict()["blocks.0.space.to_query_key_value.weight"]
+    assert torch.equal(taken, best["blocks.0.to_query_key_value.weight"])
+    monkeypatch.setattr(parent, "fit", None)
+    assert train_parent(sides, plan) == path, "once is enough"
+
+
+def test_only_a_network_of_single_frames_is_a_parent():
+    with pytest.raises(ValueError, match="a Conformer of one frame is wanted"):
+        parent.parent_state(CSG3DCT(TINY))

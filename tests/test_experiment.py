@@ -1,0 +1,152 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from csglib import experiment
+from csglib.data.cohort import ClipSet
+from csglib.experiment import Experiment, said_by, trained
+from csglib.networks import build_network
+from csglib.plan import Plan
+from csglib.predictions import Predictions
+from csglib.training import predict
+from csglib.weights import read_weights
+
+
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 1)
+        self.norm = nn.BatchNorm3d(4)
+        self.classify = nn.Linear(4, 2)
+
+    def forward(self, clip):
+        return self.classify(self.norm(self.conv(clip)).relu().mean((2, 3, 4)))
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(experiment, "build_network", lambda *_: Small())
+
+
+def clips(who, count, size=32):
+    grades = np.arange(count) % 2
+    frames = np.random.default_rng(count).integers(0, 100, (count, 8, size, size)).astype(np.uint8)
+    frames[grades == 1] += 90
+    return ClipSet(frames=frames, grades=grades, patients=tuple(f"{who}{n}" for n in range(count)))
+
+
+@pytest.fixture
+def sides():
+    return {"train": clips("a", 9), "validation": clips("b", 4), "test": clips("c", 6)}
+
+
+def plan(folder):
+    return Plan(folder=folder, epochs=3, rate=0.05, seed=5)
+
+
+ASKED = Experiment(size=32)
+
+
+def test_it_leaves_what_the_best_weights_say_of_the_test_clips(tmp_path, sides):
+    records = list(ASKED.run(sides, plan(tmp_path)))
+    assert len(records) == 3
+    said = Predictions.read(tmp_path / "test.csv")
+    assert said.patients == sides["test"].patients
+    network = trained(tmp_path)
+    wanted = predict(network, sides["test"].frames).softmax(1).numpy()
+    np.testing.assert_allclose(said.probabilities, wanted, atol=1e-6)
+    best = min(records, key=lambda record: record.validation_loss).epoch
+    assert read_weights(tmp_path / "best.safetensors")[1]["epoch"] == str(best)
+    assert Experiment.kept_in(tmp_path) == ASKED
+    assert said_by(tmp_path).patients == said.patients
+
+
+def test_the_seed_decides_the_first_weights(monkeypatch):
+    one, same, other = (ASKED.build(seed).conv.weight for seed in (1, 1, 2))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path, sides):
+    first = list(ASKED.run(sides, plan(tmp_path)))
+    (tmp_path / "test.csv").unlink()  # killed right before it was written
+    stamp = (tmp_path / "last.safetensors").stat().st_mtime_ns
+    assert list(ASKED.run(sides, plan(tmp_path))) == first
+    assert (tmp_path / "last.safetensors").stat().st_mtime_ns == stamp
+    assert (tmp_path / "test.csv").is_file()
+
+
+def test_another_experiment_in_the_same_folder_is_refused(tmp_path, sides):
+    list(ASKED.run(sides, plan(tmp_path)))
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir())
+    other = Experiment(network="i3d", size=32)
+    with pytest.raises(ValueError, match=r"holds another experiment.*network='csg3dct'"):
+        next(other.run(sides, plan(tmp_path)))
+    assert before == sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (Experiment(size=64), r"wanted clips of \(8, 64, 64\) in 2 grades: got \(8, 32, 32\) in 2"),
+        (Experiment(size=32, frames=16), r"wanted clips of \(16, 32, 32\)"),
+        (Experiment(size=32, classes=4), "in 4 grades"),
+    ],
+)
+def test_clips_that_do_not_fit_are_refused_before_anything_is_written(
+    tmp_path, sides, asked, message
+):
+    with pytest.raises(ValueError, match=message):
+        next(asked.run(sides, plan(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_run_no_network(tmp_path):
+    with pytest.raises(ValueError, match="holds no run of `python -m csglib train`"):
+        trained(tmp_path)
+
+
+def test_a_run_of_the_same_network_is_a_start(tmp_path, sides):
+    list(ASKED.run(sides, plan(tmp_path)))
+    weights = str(tmp_path / "best.safetensors")
+    network = Experiment(size=32, start=weights).build(seed=9)
+    for name, tensor in trained(tmp_path).state_dict().items():
+        assert torch.equal(network.state_dict()[name], tensor)
+
+
+def test_a_2d_network_is_a_start_where_there_is_one(tmp_path, monkeypatch):
+    """Which reader is asked follows from the network."""
+    save_file({"conv1.weight": torch.zeros(1)}, tmp_path / "flat.safetensors")
+    start = str(tmp_path / "flat.safetensors")
+    with pytest.raises(ValueError, match="Small has no 2D network"):
+        Experiment(start=start).build()
+    monkeypatch.setattr(experiment, "build_network", build_network)
+    with pytest.raises(ValueError, match="not the 2D network that I3D starts from"):
+        Experiment(network="i3d", start=start).build()
+    with pytest.raises(ValueError, match="of a Conformer as deep as this network"):
+        Experiment(network="csg3dct", start=start).build()
+
+
+def test_a_start_that_is_not_there(tmp_path):
+    with pytest.raises(ValueError, match="there is no such file"):
+        Experiment(start=str(tmp_path / "nothing.pth")).build()
+
+
+def test_another_cohort_is_scored(tmp_path, sides):
+    list(ASKED.run(sides, plan(tmp_path)))
+    other = clips("z", 5)
+    np.savez_compressed(
+        tmp_path / "other.npz",
+        frames=np.concatenate([other.frames, sides["train"].frames[:2]]),
+        grade=np.concatenate([other.grades, [0, 1]]),
+        patient=np.array([*other.patients, "q", "r"]),
+        split=np.array(["test"] * 5 + ["train", "validation"]),
+    )
+    said = said_by(tmp_path, Path(tmp_path / "other.npz"))
+    assert said.patients == other.patients
+    assert json.loads((tmp_path / "experiment.json").read_text())["network"] == "csg3dct"
