@@ -125,6 +125,7 @@ class Train(Command):
         from csglib.data.cohort import read_cohort  # noqa: PLC0415
         from csglib.experiment import Experiment  # noqa: PLC0415
         from csglib.plan import Plan  # noqa: PLC0415
+        from csglib.training import leads  # noqa: PLC0415
 
         sides = read_cohort(self.cohort, self.size)
         clips = sides["train"]
@@ -149,7 +150,8 @@ class Train(Command):
                 pass
         except KeyboardInterrupt:
             _end("stopped; the same command goes on from the last whole epoch", 130)
-        Evaluate(self.out).run()
+        if leads():
+            Evaluate(self.out).run()
 
 
 @app.command(help="Score a run's test clips, or those of another cohort.")

@@ -22,7 +22,7 @@ from csglib.networks import build_network
 from csglib.plan import Plan
 from csglib.predictions import Predictions
 from csglib.runs import Epoch
-from csglib.training import fit, predict
+from csglib.training import fit, leads, predict
 from csglib.weights import load_weights
 
 TEST = "test.csv"  # predictions of the test clips
@@ -81,8 +81,11 @@ class Experiment:
         """
         _check(self, sides["train"])
         network = self.build(plan.seed)
-        self._note(plan.folder)
+        if leads():
+            self._note(plan.folder)
         yield from fit(network, sides["train"], sides["validation"], plan)
+        if not leads():
+            return
         load_weights(network, plan.folder / "best.safetensors")
         logits = predict(network, sides["test"].frames, plan.batch)
         Predictions.of(logits, sides["test"]).write(plan.folder / TEST)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # four seconds to import: for those who train only
     from lightning.fabric import Fabric
 
 
-__all__ = ["SMOKE", "Plan", "fit", "predict"]
+__all__ = ["SMOKE", "Plan", "fit", "leads", "predict"]
 
 
 def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> Iterator[Epoch]:
@@ -117,6 +117,11 @@ def _fabric(plan: Plan) -> "Fabric":
     )
     fabric.launch()
     return fabric
+
+
+def leads() -> bool:
+    """Whether this process, of those that torchrun has started, is the one that writes."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @torch.no_grad()

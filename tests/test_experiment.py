@@ -150,3 +150,11 @@ def test_another_cohort_is_scored(tmp_path, sides):
     said = said_by(tmp_path, Path(tmp_path / "other.npz"))
     assert said.patients == other.patients
     assert json.loads((tmp_path / "experiment.json").read_text())["network"] == "csg3dct"
+
+
+def test_of_several_processes_one_writes(tmp_path, sides, monkeypatch):
+    """What the others would write is the same, and late: the first may be reading it."""
+    monkeypatch.setattr(experiment, "leads", lambda: False)
+    assert len(list(ASKED.run(sides, plan(tmp_path)))) == 3
+    assert not (tmp_path / "test.csv").exists()
+    assert not (tmp_path / "experiment.json").exists()

@@ -30,7 +30,7 @@ KNOWS = {  # what a package, or a file at the top, may import besides itself
     "networks": "model baselines",
     "experiment": "atomic weights model data baselines networks predictions runs plan training",
     "table1": "atomic weights model data metrics networks predictions plan training experiment",
-    "__main__": "data metrics detector plan experiment table1",
+    "__main__": "data metrics detector plan training experiment table1",
     "view": "atomic weights model data metrics detect runs plan training networks",
     "course": "atomic weights model data metrics detect runs plan training networks view",
 }

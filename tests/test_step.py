@@ -143,16 +143,19 @@ WORLD = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_step import Plan, Still, clips, fit
+import test_step
+from test_step import Plan, clips, fit
 plan = Plan(folder=Path(sys.argv[2]), epochs=3, batch=4, rate=0.05)
-records = list(fit(Still(), clips(9), clips(7, "b"), plan))
+network = getattr(test_step, sys.argv[3])()
+records = list(fit(network, clips(9), clips(7, "b"), plan))
 print(json.dumps([[r.epoch, r.train_loss, r.train_accuracy, r.validation_loss,
                    r.validation_accuracy] for r in records]))
 """
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does(tmp_path):
+@pytest.mark.parametrize("network", ["Still", "Jury"])
+def test_two_processes_learn_what_one_does(tmp_path, network):
     """Of 9 clips, 4 a step: in the last there is nothing for the second to do."""
     program = tmp_path / "world.py"
     program.write_text(WORLD)
@@ -160,7 +163,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     found = []
     for start, folder in (([sys.executable], "one"), (torchrun, "two")):
-        command = [*start, str(program), here, str(tmp_path / folder)]
+        command = [*start, str(program), here, str(tmp_path / folder), network]
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         assert run.returncode == 0, run.stderr[-2000:]
         lines = [line for line in run.stdout.splitlines() if line.startswith("[[")]
