@@ -6,7 +6,7 @@ tests; ours are those of the lowest validation loss.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from torch import nn
 from csglib.atomic import replacing
 from csglib.baselines.image_weights import load_image_weights
 from csglib.data.cohort import ClipSet, read_cohort
+from csglib.data.manifest import digest
 from csglib.model.checkpoints import read_checkpoint
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.pretrained import load_conformer
@@ -38,7 +39,8 @@ class Experiment:
         size: their rows and columns.
         classes: grades.
         start: a file of weights, of this network or of the 2D one that it is inflated from, or the
-            name of a public checkpoint; "" for random ones.
+            name of a public checkpoint; "" for random ones. Of a kept experiment, the start of the
+            file's SHA-256: a folder may be moved, and files have the same names.
     """
 
     network: str = "csg3dct"
@@ -91,14 +93,15 @@ class Experiment:
         Predictions.of(logits, sides["test"]).write(plan.folder / TEST)
 
     def _note(self, folder: Path) -> None:
+        noted = replace(self, start=_identity(self.start))
         if (folder / "experiment.json").is_file():
             found = Experiment.kept_in(folder)
-            if found != self:
-                raise ValueError(f"{folder} holds another experiment, {found}: wanted {self}")
+            if found != noted:
+                raise ValueError(f"{folder} holds another experiment, {found}: wanted {noted}")
             return
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "experiment.json") as file:
-            file.write(json.dumps(asdict(self), indent=2).encode())
+            file.write(json.dumps(asdict(noted), indent=2).encode())
 
 
 def trained(folder: Path) -> nn.Module:
@@ -107,7 +110,7 @@ def trained(folder: Path) -> nn.Module:
     Raises:
         ValueError: the folder holds no such run.
     """
-    network = Experiment.kept_in(folder).build()
+    network = replace(Experiment.kept_in(folder), start="").build()
     load_weights(network, folder / "best.safetensors")
     return network.eval()
 
@@ -124,6 +127,11 @@ def said_by(folder: Path, cohort: Path | None = None) -> Predictions:
     clips = read_cohort(cohort, experiment.size)["test"]
     _check(experiment, clips)
     return Predictions.of(predict(trained(folder), clips.frames), clips)
+
+
+def _identity(start: str) -> str:
+    path = Path(start)
+    return digest(path)[:16] if start and path.is_file() else start
 
 
 def _start(network: nn.Module, source: str) -> None:

@@ -114,9 +114,19 @@ def test_no_run_no_network(tmp_path):
 def test_a_run_of_the_same_network_is_a_start(tmp_path, sides):
     list(ASKED.run(sides, plan(tmp_path)))
     weights = str(tmp_path / "best.safetensors")
-    network = Experiment(size=32, start=weights).build(seed=9)
+    again = Experiment(size=32, start=weights)
+    network = again.build(seed=9)
     for name, tensor in trained(tmp_path).state_dict().items():
         assert torch.equal(network.state_dict()[name], tensor)
+
+
+def test_what_started_from_a_file_needs_it_no_more(tmp_path, sides):
+    list(ASKED.run(sides, plan(tmp_path / "first")))
+    start = str(tmp_path / "first/best.safetensors")
+    list(Experiment(size=32, start=start).run(sides, plan(tmp_path / "second")))
+    (tmp_path / "first/best.safetensors").unlink()
+    assert said_by(tmp_path / "second").names == ("mild", "severe")
+    trained(tmp_path / "second")
 
 
 def test_a_2d_network_is_a_start_where_there_is_one(tmp_path, monkeypatch):

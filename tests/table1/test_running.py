@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from csglib import experiment
+from csglib.data.manifest import digest
 from csglib.plan import BUDGETS, Budget
 from csglib.predictions import Predictions
 from csglib.table1 import running
@@ -103,11 +104,24 @@ def test_what_was_killed_goes_on(folder, built, monkeypatch):
 def test_sixteen_frames_start_from_eight(folder, built):
     ((_, _, run),) = Table(folder, SMALL, "random").run(["base_16"], seeds=1)
     kept = json.loads((run / "experiment.json").read_text())
-    assert kept["start"] == str(folder / "base/seed-0/best.safetensors")
+    assert kept["start"] == digest(folder / "base/seed-0/best.safetensors")[:16]
     assert kept["frames"] == 16
     plan = json.loads((run / "plan.json").read_text())
     assert plan["rate"] == str(SMALL.fine_rate)
     assert json.loads((run / RESULT).read_text())["epochs"] == SMALL.fine_epochs
+
+
+@pytest.mark.slow
+def test_a_table_may_be_moved(folder, built, tmp_path):
+    Table(folder, SMALL, "random")._done("base_16", 0)
+    (folder / "base_16/seed-0" / RESULT).unlink()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("base", "base_16", "cohort-8", "cohort-16", "table.json"):
+        if (folder / name).exists():
+            (folder / name).rename(elsewhere / name)
+    run = Table(elsewhere, SMALL, "random")._done("base_16", 0)
+    assert (run / RESULT).is_file()
 
 
 @pytest.mark.slow
