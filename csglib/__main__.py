@@ -110,7 +110,7 @@ class Train(Command):
 
     out: Annotated[Path, Argument(help="folder of the run: new, or begun by the same command")]
     cohort: Annotated[Path, Argument(help="folder or file of clips")]
-    network: Annotated[str, Option(help="see csglib.networks")] = "csg3dct"
+    network: Annotated[str, Option(help="a name in csglib.networks, such as i3d")] = "csg3dct"
     size: Annotated[int, Option(help="height and width that it sees, pixels")] = 256
     epochs: Annotated[int, Option(help="passes over the clips")] = 100
     batch: Annotated[int, Option(help="clips a step")] = 4

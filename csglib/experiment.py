@@ -105,14 +105,14 @@ class Experiment:
 
 
 def trained(folder: Path) -> nn.Module:
-    """The network of a run, with its best weights, ready to be asked.
+    """The network of a run, with its best weights, on a GPU if there is one, ready to be asked.
 
     Raises:
         ValueError: the folder holds no such run.
     """
     network = replace(Experiment.kept_in(folder), start="").build()
     load_weights(network, folder / "best.safetensors")
-    return network.eval()
+    return network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
 def said_by(folder: Path, cohort: Path | None = None) -> Predictions:
