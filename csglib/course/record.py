@@ -24,6 +24,7 @@ TITLES = {  # of the notebooks that ask for their exercises
     5: "Learnable weighting",
     6: "CSG-3DCT",
     7: "Clips and grades",
+    8: "Training",
 }
 _SOLVED, _OPEN = "\N{CHECK MARK}", "\N{WHITE CIRCLE}"
 

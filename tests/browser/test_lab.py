@@ -20,6 +20,7 @@ LESSONS = {  # notebooks, and how their widgets are marked in the page
     "05_learnable_weighting": ".csg-balance",
     "06_csg3dct": ".csg-wiring-map",
     "07_clips_and_grades": ".csg-phantom-studio",
+    "08_training": ".csg-training-dashboard",
     "09_attention_across_frames": ".csg-explorer",
 }
 

@@ -15,9 +15,11 @@ from PIL import Image
 
 import csglib
 from csglib.data.clips import resample
+from csglib.data.cohort import ClipSet
 from csglib.data.readers import read_clip
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
+from csglib.plan import SMOKE
 from csglib.view.class_token import class_token
 from csglib.view.widgets import (
     AttentionExplorer,
@@ -28,6 +30,7 @@ from csglib.view.widgets import (
     Switchboard,
     TimeStretch,
     TokenExplorer,
+    TrainingDashboard,
     WiringMap,
 )
 from csglib.view.widgets.time_stretch import KERNEL, bar_of_light, responses
@@ -41,6 +44,7 @@ NEEDS = {  # what each is made from
     Switchboard: ("clip_of_the_course",),  # noise makes a still that no reader gets
     TimeStretch: (),
     TokenExplorer: ("simulated_clip",),
+    TrainingDashboard: ("opinionated_network", "two_clips", "two_clips", "smoke"),
     WiringMap: (),
 }
 LIVE = "application/vnd.jupyter.widget-view+json"
@@ -55,6 +59,17 @@ def explorer(opinionated_network, simulated_clip):
 def clip_of_the_course():
     samples = Path(csglib.__file__).parents[1] / "data_samples"
     return resample(read_clip(samples / "severe_borderline_type_II.npz"), frames=4, size=128)
+
+
+@pytest.fixture
+def two_clips():
+    frames = np.zeros((2, 1, 16, 16), np.uint8)
+    return ClipSet(frames=frames, grades=np.arange(2), patients=("one", "other"))
+
+
+@pytest.fixture
+def smoke():
+    return SMOKE
 
 
 @pytest.fixture(params=NEEDS, ids=lambda kind: kind.__name__)

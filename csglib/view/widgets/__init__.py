@@ -8,6 +8,7 @@ from csglib.view.widgets.self_test import SelfTest
 from csglib.view.widgets.switchboard import Switchboard
 from csglib.view.widgets.time_stretch import TimeStretch
 from csglib.view.widgets.token_explorer import TokenExplorer
+from csglib.view.widgets.training_dashboard import TrainingDashboard
 from csglib.view.widgets.wiring_map import WiringMap
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Switchboard",
     "TimeStretch",
     "TokenExplorer",
+    "TrainingDashboard",
     "WiringMap",
 ]

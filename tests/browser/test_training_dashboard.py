@@ -1,0 +1,336 @@
+"""The training dashboard in a bare page, and its button in JupyterLab while a cell runs."""
+
+import re
+
+import nbformat
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+from torch import nn
+
+from csglib.data.cohort import ClipSet
+from csglib.plan import Plan
+from csglib.view.widgets import TrainingDashboard
+
+pytestmark = pytest.mark.browser
+
+GRADES = np.array([0, 1, 0, 1, 0, 1])
+SHARES = np.array(  # of severe, by epoch and clip
+    [
+        [0.48, 0.52, 0.45, 0.40, 0.55, 0.50001],
+        [0.30, 0.60, 0.62, 0.45, 0.40, 0.70],
+        [0.10, 0.90, 0.35, 0.97, 0.20, 0.02],
+    ],
+    dtype=np.float32,
+)
+RIGHT = (SHARES > 0.5) == GRADES
+EPOCHS = 8
+
+
+def records_of(epochs):
+    return [
+        {
+            "epoch": epoch,
+            "train_loss": 0.8 / epoch,
+            "train_accuracy": 0.5 + 0.1 * epoch,
+            "validation_loss": 0.7 + 0.3 * epoch,
+            "validation_accuracy": float(RIGHT[epoch - 1].mean()),
+            "seconds": 1.0,
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+@pytest.fixture
+def widget(tmp_path):
+    clips = ClipSet(
+        frames=np.zeros((6, 1, 16, 16), np.uint8),
+        grades=GRADES,
+        patients=tuple(f"p{place}" for place in range(6)),
+    )
+    plan = Plan(folder=tmp_path, epochs=EPOCHS)
+    return TrainingDashboard(nn.Linear(1, 2), clips, clips, plan)
+
+
+@pytest.fixture
+def empty(mount, widget):
+    return mount(widget)
+
+
+@pytest.fixture
+def shown(empty):
+    give(empty, 3)
+    return empty
+
+
+def give(shown, epochs, **other):
+    """What the kernel sends after that epoch."""
+    shown.put(shares=SHARES[:epochs].tobytes())
+    shown.put(records=records_of(epochs), epoch=epochs, **other)
+
+
+def test_before_the_first_epoch_it_says_how_to_start(empty, page):
+    expect(page.locator(".csg-state")).to_have_text("Not started: run() in a cell trains.")
+    expect(page.locator(".csg-sentence")).to_contain_text("knows nothing pays 0.69")
+    expect(page.get_by_role("slider")).to_be_hidden()
+    expect(page.locator(".csg-mark:visible")).to_have_count(0)
+    expect(page.get_by_text("another session")).to_be_hidden()
+
+
+def test_both_curves_stand_where_their_numbers_are(shown, page):
+    for which in ("loss", "accuracy"):
+        floor, top = (
+            [
+                float(line.get_attribute("y1"))
+                for line in page.locator(f".csg-{which} .csg-floor").all()
+            ][end]
+            for end in (0, -1)
+        )
+        said = page.locator(f".csg-{which} .csg-ticks .csg-end").all_text_contents()
+        unit = (floor - top) / float(said[-1])
+        for name in ("train", "validation"):
+            drawn = page.locator(f".csg-{which} .csg-{name} polyline").get_attribute("points")
+            heights = [float(point.split(",")[1]) for point in drawn.split()]
+            values = [record[f"{name}_{which}"] for record in records_of(3)]
+            np.testing.assert_allclose((floor - np.array(heights)) / unit, values, atol=1e-3)
+        nothing = float(page.locator(f".csg-{which} .csg-nothing").get_attribute("y1"))
+        expected = {"loss": np.log(2), "accuracy": 0.5}[which]
+        assert (floor - nothing) / unit == pytest.approx(expected, abs=1e-3)
+    expect(page.get_by_role("img", name="train 0.27, validation 1.60")).to_be_visible()
+    expect(page.locator(".csg-loss").get_by_text("knows nothing: 0.69")).to_be_visible()
+
+
+def places(page):
+    """Where each mark stands, as a share of the axis, and where its trail began."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll(".csg-clip")].map((clip) => {
+          const [x] = /translate\\((.*?)px/.exec(clip.children[1].style.transform).slice(1);
+          const from = clip.querySelector("line").getAttribute("x1");
+          return [(x - 32) / 456, (from - 32) / 456];
+        })"""
+    )
+
+
+def test_clips_stand_at_their_probability_with_a_trail_from_the_epoch_before(shown, page):
+    for epoch in (3, 2):
+        shown.put(epoch=epoch)
+        np.testing.assert_allclose(places(page), SHARES[[epoch - 1, epoch - 2]].T, atol=1e-5)
+    shown.put(epoch=1)
+    np.testing.assert_allclose(places(page), SHARES[[0, 0]].T, atol=1e-5)
+
+
+def test_each_true_grade_has_its_own_row(shown, page):
+    marks = page.locator(".csg-mark")
+    heights = [mark.bounding_box()["y"] for mark in marks.all()]
+    severe = page.get_by_text("true severe").bounding_box()["y"]
+    mild = page.get_by_text("true mild").bounding_box()["y"]
+    for height, grade in zip(heights, GRADES, strict=True):
+        assert (height > mild) == (grade == 1)
+        assert height < severe
+    assert len({round(height) for height in heights}) == 6
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_a_wrong_clip_has_another_shape_and_another_colour(shown, page, epoch):
+    shown.put(epoch=epoch)
+    page.wait_for_timeout(400)  # until they have arrived
+    shapes, colours = {True: set(), False: set()}, {True: set(), False: set()}
+    for mark, right in zip(page.locator(".csg-mark").all(), RIGHT[epoch - 1], strict=True):
+        dot, cross = mark.locator("circle"), mark.locator("path")
+        shapes[bool(right)].add((dot.is_visible(), cross.is_visible()))
+        seen = dot if right else cross
+        wanted = "fill" if right else "stroke"
+        colours[bool(right)].add(seen.evaluate(f"(it) => getComputedStyle(it).{wanted}"))
+    assert shapes == {True: {(True, False)}, False: {(False, True)}}
+    assert colours[True].isdisjoint(colours[False])
+
+
+def test_the_sentence_and_the_picture_say_the_same_facts(shown, page):
+    sentence = page.locator(".csg-sentence")
+    expect(sentence).to_have_attribute("aria-live", "polite")
+    expect(sentence).to_have_text(
+        "Epoch 3 of 8: cross-entropy 0.27 in training, 1.60 in validation. 5 of 6 validation clips "
+        "right, 3 crossed the middle since epoch 2. The surest mistake gives the true grade "
+        "2\u00a0%."
+    )
+    name = "Validation clips after epoch 3: of 3 true mild 3 right, of 3 true severe 2 right"
+    expect(page.get_by_role("img", name=name)).to_be_visible()
+    shown.put(epoch=1)
+    expect(sentence).not_to_contain_text("crossed")
+
+
+def test_new_epochs_are_drawn_as_they_come(empty, page):
+    for epoch in (1, 2, 3):
+        give(empty, epoch, running=True)
+        expect(page.locator(".csg-loss .csg-train circle")).to_have_count(epoch)
+        expect(page.locator(".csg-state")).to_have_text(f"Training epoch {epoch + 1} of 8.")
+        slider = page.get_by_role("slider", name="Epoch")
+        assert (slider.input_value(), slider.get_attribute("max")) == (str(epoch), str(epoch))
+
+
+def test_stop_reaches_the_model_once_and_only_while_it_runs(shown, page):
+    button = page.get_by_role("button", name="Stop after this epoch")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    shown.evaluate("({ model }) => { model.send = (said) => (model.sent ??= []).push(said); }")
+    sent = "({ model }) => model.sent ?? []"
+    button.click(force=True)
+    assert shown.evaluate(sent) == []
+    shown.put(running=True)
+    expect(button).to_have_attribute("aria-disabled", "false")
+    button.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    assert shown.evaluate(sent) == ["stop"]
+    expect(button).to_be_focused()
+    expect(page.locator(".csg-state")).to_have_text("Stopping when epoch 4 of 8 is done.")
+    shown.put(stopping=True)
+    shown.put(running=False, stopping=False)
+    expect(page.locator(".csg-state")).to_have_text(
+        "Stopped after epoch 3 of 8; all of it is kept. run() again goes on with epoch 4."
+    )
+
+
+def test_a_whole_run_says_so(mount, widget, page):
+    widget.facts = widget.facts | {"epochs": 3}
+    give(mount(widget), 3)
+    expect(page.locator(".csg-state")).to_have_text(
+        "All 3 epochs done; run() again only hands them out."
+    )
+
+
+def test_keys_walk_through_the_epochs_in_a_page_that_takes_all_keys(shown, page, stolen):
+    page.get_by_role("slider", name="Epoch").focus()
+    page.keyboard.press("ArrowLeft")
+    assert shown.trait("epoch") == 2
+    page.keyboard.press("Home")
+    assert shown.trait("epoch") == 1
+    page.keyboard.press("End")
+    assert shown.trait("epoch") == 3
+    page.keyboard.press("Space")
+    assert shown.trait("playing") is True
+    page.wait_for_function("({ model }) => !model.get('playing')", arg=shown.handle)
+    assert shown.trait("epoch") == 3
+    assert stolen() == []
+
+
+def test_no_epoch_beyond_the_last_can_be_asked_for(shown, page):
+    box = page.get_by_role("spinbutton", name="Epoch, number")
+    box.fill("7")
+    page.keyboard.press("Tab")
+    page.wait_for_function("({ model }) => model.get('epoch') === 3", arg=shown.handle)
+    expect(box).to_have_value("3")
+
+
+def test_a_replay_goes_from_the_first_epoch_to_the_last(shown, page):
+    page.get_by_role("button", name="Replay").click()
+    page.wait_for_function("({ model }) => model.get('epoch') === 1", arg=shown.handle)
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.locator(".csg-sentence")).to_have_attribute("aria-live", "off")
+    page.wait_for_function("({ model }) => !model.get('playing')", arg=shown.handle)
+    assert shown.trait("epoch") == 3
+
+
+def test_where_motion_is_unwelcome_nothing_glides_and_a_press_is_an_epoch(page, mount, widget):
+    page.emulate_media(reduced_motion="reduce")
+    shown = mount(widget)
+    give(shown, 3)
+    button = page.get_by_role("button", name="Next epoch")
+    for epoch in (1, 2):
+        button.click()
+        assert shown.traits("epoch", "playing") == [epoch, False]
+    mark = page.locator(".csg-mark").first
+    assert mark.evaluate("(mark) => getComputedStyle(mark).transitionDuration") == "0s"
+
+
+def test_epochs_of_another_session_have_curves_and_no_places(empty, page):
+    unknown = SHARES.copy()
+    unknown[:2] = np.nan
+    empty.put(shares=unknown.tobytes())
+    empty.put(records=records_of(3), epoch=2)
+    expect(page.get_by_text("another session")).to_be_visible()
+    expect(page.locator(".csg-mark:visible")).to_have_count(0)
+    expect(page.locator(".csg-sentence")).to_have_text(re.compile("in validation.$"))
+    empty.put(epoch=3)
+    expect(page.get_by_text("another session")).to_be_hidden()
+    expect(page.locator(".csg-mark:visible")).to_have_count(6)
+    expect(page.locator(".csg-sentence")).not_to_contain_text("crossed")
+
+
+def test_it_is_named_large_enough_and_goes_as_it_came(shown, page, clumsy):
+    shown.put(running=True)
+    assert clumsy(page) == (0, 0)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    shown.put(playing=True)
+    shown.evaluate("({ close }) => close()")
+    assert page.locator(".csg").count() == 0
+    assert shown.evaluate("({ model }) => model.listeners()") == 0
+    assert asked == []
+
+
+@pytest.mark.parametrize("width", [1000, 620])
+def test_it_fits_a_page(shown, page, screenshots, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    shown.put(running=True)
+    page.wait_for_timeout(400)
+    page.screenshot(path=screenshots / f"training_dashboard_{width}.png")
+    inside = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    assert page.evaluate(inside)
+    for text in page.locator(".csg svg text:visible").all():
+        box = text.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+
+
+IN_LAB = (
+    """
+import time, tempfile, torch, numpy as np
+from pathlib import Path
+from csglib.data.cohort import ClipSet
+from csglib.plan import Plan
+from csglib.view.widgets import TrainingDashboard
+
+class Slow(torch.nn.Linear):
+    def forward(self, clips):
+        time.sleep(0.1)
+        return super().forward(clips.mean(dim=(2, 3, 4)))
+
+frames = np.random.default_rng(0).integers(0, 255, (8, 1, 16, 16), dtype=np.uint8)
+sets = [ClipSet(frames=frames, grades=np.arange(8) % 2, patients=tuple(f"{n}{i}" for i in range(8)))
+        for n in "ab"]
+plan = Plan(folder=Path(tempfile.mkdtemp()) / "run", epochs=500, batch=8)
+dashboard = TrainingDashboard(Slow(3, 2), *sets, plan)
+dashboard
+""",
+    "records = await dashboard.run()",
+    "print('went on to the next cell after', len(records), 'of', plan.epochs)",
+)
+
+
+def test_in_jupyterlab_the_button_stops_a_cell_that_is_running(lab, page, screenshots):
+    """Its message reaches a busy kernel through a subshell."""
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in IN_LAB]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=cells, metadata=kernel), lab.folder / "stop.ipynb"
+    )
+    page.set_viewport_size({"width": 1280, "height": 1100})
+    page.set_default_timeout(60_000)
+    page.goto(lab.address("stop.ipynb"))
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+    page.wait_for_function(
+        """() => {
+          const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+          return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+        }"""
+    )
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    state = page.locator(".csg-state")
+    expect(state).to_contain_text("Training epoch 3", timeout=60_000)
+    page.get_by_role("slider", name="Epoch").focus()
+    page.keyboard.press("Home")  # to look back while it trains
+    page.get_by_role("button", name="Stop after this epoch").click()
+    expect(state).to_contain_text("Stopped after epoch", timeout=20_000)
+    page.screenshot(path=screenshots / "training_dashboard_lab.png")
+    expect(page.get_by_text(re.compile(r"cell after \d+ of 500"))).to_be_visible()
+    expect(page.get_by_role("slider", name="Epoch")).to_have_value("1")

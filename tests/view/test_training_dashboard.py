@@ -1,0 +1,244 @@
+"""The training dashboard without a page: what it takes from a run, and how the run ends."""
+
+import asyncio
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from csglib.data.cohort import ClipSet
+from csglib.plan import Plan
+from csglib.training import fit, predict
+from csglib.view.widgets import TrainingDashboard
+
+CLIPS, WATCHED, EPOCHS = 6, 4, 5
+
+
+class Brightness(nn.Module):
+    """The least that can learn: one number a clip."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(1, 2)
+
+    def forward(self, clips):
+        return self.head(clips.mean(dim=(1, 2, 3, 4))[:, None])
+
+
+def clips_of(count, name):
+    grades = np.arange(count) % 2
+    frames = np.random.default_rng(count).integers(0, 80, (count, 2, 16, 16))
+    frames = (frames + 90 * grades[:, None, None, None]).astype(np.uint8)
+    return ClipSet(frames=frames, grades=grades, patients=tuple(f"{name}{n}" for n in range(count)))
+
+
+def network():
+    torch.manual_seed(0)
+    return Brightness()
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return Plan(folder=tmp_path / "run", epochs=EPOCHS, batch=2, rate=0.3)
+
+
+@pytest.fixture
+def make(plan):
+    """A dashboard as a new kernel makes it: the same run, the same first weights."""
+
+    def made(**other):
+        sets = clips_of(CLIPS, "a"), clips_of(WATCHED, "b")
+        return TrainingDashboard(network(), *sets, replace(plan, **other))
+
+    return made
+
+
+def shares_of(dashboard):
+    return np.frombuffer(dashboard.shares, "<f4").reshape(-1, WATCHED)
+
+
+def stop_after(dashboard, epoch):
+    """Press the button while that epoch is shown, as the page does."""
+
+    def press(change):
+        if len(change["new"]) == epoch:
+            dashboard._handle_custom_msg("stop", [])
+
+    dashboard.observe(press, "records")
+
+
+def test_every_epoch_arrives_while_it_trains(make):
+    dashboard, heard = make(), []
+    dashboard.observe(
+        lambda change: heard.append((len(change["new"]), dashboard.running)), "records"
+    )
+    records = asyncio.run(dashboard.run())
+    assert heard == [(epoch, True) for epoch in range(1, EPOCHS + 1)]
+    assert dashboard.records == [asdict(record) for record in records]
+    assert (dashboard.epoch, dashboard.running) == (EPOCHS, False)
+    assert json.loads(json.dumps(dashboard.records)) == dashboard.records
+
+
+def test_clips_stand_where_the_network_of_that_epoch_puts_them(make):
+    dashboard, said = make(), []
+
+    def ask(_change):
+        logits = predict(dashboard._model, dashboard._validation.frames)
+        said.append(logits.softmax(1)[:, 1].numpy())
+
+    dashboard.observe(ask, "records")
+    asyncio.run(dashboard.run())
+    np.testing.assert_allclose(shares_of(dashboard), said, atol=1e-6)
+    assert np.ptp(shares_of(dashboard), axis=0).min() > 0.01  # they move
+    right = ((shares_of(dashboard) > 0.5) == clips_of(WATCHED, "b").grades).mean(axis=1)
+    assert right.tolist() == [record["validation_accuracy"] for record in dashboard.records]
+
+
+def test_to_be_watched_changes_nothing_in_the_weights(make, plan):
+    watched = make()
+    asyncio.run(watched.run())
+    alone = network()
+    list(fit(alone, watched._train, watched._validation, replace(plan, folder=plan.folder / "x")))
+    for name, weight in alone.state_dict().items():
+        assert torch.equal(weight, watched._model.state_dict()[name])
+
+
+def test_stop_ends_with_the_epoch_and_run_goes_on_from_there(make):
+    dashboard, undisturbed = make(), make(folder=make()._plan.folder.with_name("other"))
+    asyncio.run(undisturbed.run())
+    stop_after(dashboard, 2)
+    assert len(asyncio.run(dashboard.run())) == 2
+    assert (dashboard.running, dashboard.stopping, dashboard.epoch) == (False, False, 2)
+    assert len(asyncio.run(dashboard.run())) == EPOCHS
+    np.testing.assert_array_equal(shares_of(dashboard), shares_of(undisturbed))
+
+
+def test_a_stop_in_the_last_epoch_leaves_a_whole_run(make, plan):
+    dashboard = make()
+    stop_after(dashboard, EPOCHS)
+    assert len(asyncio.run(dashboard.run())) == EPOCHS
+    assert (plan.folder / "predictions.csv").is_file()
+
+
+def test_a_new_kernel_shows_the_old_epochs_and_knows_where_clips_stood_since(make):
+    first, second = make(), make()
+    stop_after(first, 3)
+    asyncio.run(first.run())
+    lengths = []
+    second.observe(lambda change: lengths.append(len(change["new"])), "records")
+    asyncio.run(second.run())
+    assert lengths == [3, 4, 5]  # what is old comes at once
+    assert second.records[:3] == first.records
+    assert np.isnan(shares_of(second)[:2]).all()
+    np.testing.assert_array_equal(shares_of(second)[2], shares_of(first)[2])
+    assert np.isfinite(shares_of(second)[2:]).all()
+
+
+def test_a_finished_run_is_shown_and_not_trained_again(make):
+    first, again = make(), make()
+    asyncio.run(first.run())
+    shown = bytes(first.shares)
+    assert asyncio.run(again.run()) == asyncio.run(first.run())
+    assert first.shares == shown
+    np.testing.assert_array_equal(shares_of(again)[-1], shares_of(first)[-1])
+
+
+def test_whoever_has_gone_back_is_left_there(make):
+    dashboard = make()
+    stop_after(dashboard, 3)
+    asyncio.run(dashboard.run())
+    dashboard.epoch = 2
+    asyncio.run(dashboard.run())
+    assert dashboard.epoch == 2
+
+
+def test_between_epochs_others_have_their_turn(make):
+    """A kernel hears the page only while its cell waits."""
+    dashboard, turns = make(), []
+
+    async def both():
+        run = asyncio.create_task(dashboard.run())
+        while not run.done():
+            turns.append(len(dashboard.records))
+            if turns[-1] == 2:
+                dashboard._handle_custom_msg("stop", [])
+            await asyncio.sleep(0)
+        return await run
+
+    assert len(asyncio.run(both())) == 2
+    assert {1, 2} <= set(turns)
+
+
+def test_a_stop_that_comes_too_late_does_not_stop_the_next_run(make):
+    dashboard = make()
+    stop_after(dashboard, 2)
+    asyncio.run(dashboard.run())
+    dashboard._handle_custom_msg("stop", [])
+    assert dashboard.stopping is False
+    assert len(asyncio.run(dashboard.run())) == EPOCHS
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, FloatingPointError])
+def test_an_interrupt_keeps_what_was_trained_and_lets_the_folder_go(make, error):
+    dashboard = make()
+
+    def interrupt(change):
+        if len(change["new"]) == 2:
+            raise error
+
+    dashboard.observe(interrupt, "records")
+    with pytest.raises(error):
+        asyncio.run(dashboard.run())
+    assert (dashboard.running, len(dashboard.records)) == (False, 2)
+    dashboard.unobserve(interrupt, "records")
+    assert len(asyncio.run(dashboard.run())) == EPOCHS
+
+
+def test_a_run_of_another_plan_is_refused_and_nothing_keeps_running(make):
+    asyncio.run(make().run())
+    other = make(rate=0.1)
+    with pytest.raises(ValueError, match="holds another run"):
+        asyncio.run(other.run())
+    assert (other.running, other.records) == (False, [])
+
+
+def test_it_keeps_a_number_a_clip_and_epoch_and_no_more(make):
+    dashboard = make()
+    for _ in range(3):
+        asyncio.run(dashboard.run())
+    assert len(dashboard.shares) == 4 * EPOCHS * WATCHED
+    assert len(dashboard.records) == len(dashboard._seen) == EPOCHS
+    sent = {name: value for name, value in dashboard.get_state().items() if name[0] != "_"}
+    assert max(map(len, map(repr, sent.values()))) < 2_000  # no frames among them
+
+
+def test_it_says_what_knowing_nothing_is_worth(make):
+    facts = make().facts
+    assert facts["nothing"] == {"loss": pytest.approx(0.693147, abs=1e-6), "accuracy": 0.5}
+    assert (facts["grades"], facts["patients"]) == ([0, 1, 0, 1], ["b0", "b1", "b2", "b3"])
+    assert json.loads(json.dumps(facts)) == facts
+    uneven = clips_of(5, "c").choose(np.array([0, 2, 4, 1]))
+    dashboard = TrainingDashboard(network(), clips_of(2, "a"), uneven, make()._plan)
+    assert dashboard.facts["nothing"]["accuracy"] == 0.75
+
+
+def test_more_than_two_grades_are_refused(make, plan):
+    four = replace(clips_of(4, "b"), grade_names=("a", "b", "c", "d"))
+    with pytest.raises(ValueError, match="clips of two grades: got a, b, c, d"):
+        TrainingDashboard(network(), clips_of(2, "a"), four, plan)
+
+
+def test_it_prints_how_far_it_is_and_a_still_of_it(make):
+    dashboard = make()
+    assert repr(dashboard) == "TrainingDashboard(0 of 5 epochs, 6 clips to learn from, 4 to watch)"
+    stills = [dashboard._repr_mimebundle_()[0]["image/png"]]
+    asyncio.run(dashboard.run())
+    assert repr(dashboard).startswith("TrainingDashboard(5 of 5 epochs")
+    for epoch in (5, 1):
+        dashboard.epoch = epoch
+        stills.append(dashboard._repr_mimebundle_()[0]["image/png"])
+    assert len(set(stills)) == 3
+    assert max(map(len, stills)) < 100_000
