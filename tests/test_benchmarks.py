@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from csglib.data.phantom import VERSION
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.summary import summary
+from csglib.networks import NETWORKS
 
 ROOT = Path(csglib.__file__).parents[1]
 REAL_FRAMES = ROOT.parent / "shared" / "real"
@@ -297,3 +300,58 @@ def test_real_frames_measure_as_real_frames_do():
     found = realism.measure(*realism.real_frames(REAL_FRAMES), realism.REAL_PIXEL)
     for name, value in realism.REAL.items():
         assert found[name] == pytest.approx(value, rel=0.1), name
+
+
+def test_step_times_every_network_against_the_limit_of_the_same_run(monkeypatch, tmp_path, capsys):
+    step = loaded("step")
+    monkeypatch.setattr(step, "NETWORKS", {"csg3dct": None, "i3d": None})
+    monkeypatch.setattr(step, "build_network", lambda *_, **__: CSG3DCT(TINY))
+    monkeypatch.setattr(step, "TRIES", 1)
+    step.main(32, tmp_path)
+    found = json.loads((tmp_path / "step.json").read_text())
+    (rows,) = found["precisions"].values()
+    assert rows["limit"] > 1e9
+    for row in rows["networks"].values():
+        assert row["macs"] == summary(CSG3DCT(TINY), 8, 32).total.macs
+        assert row["step_rate"] == pytest.approx(3 * row["macs"] / row["step_seconds"])
+        assert row["answer_seconds"] < row["step_seconds"]
+        assert row["answer_rate"] < rows["limit"]
+    assert "i3d" in capsys.readouterr().out
+
+
+def test_every_network_has_been_timed():
+    for rows in kept("step")["precisions"].values():
+        assert rows["networks"].keys() == NETWORKS.keys()
+
+
+def piece(*words, seconds="0.5", cwd=None):
+    """A piece of the GPU's job, with a Python that shows what it is asked."""
+    script = str(ROOT / "benchmarks" / "gpu_table1.sh")
+    return subprocess.run(
+        [script, *words],
+        env=os.environ | {"PYTHON": str(cwd / "python"), "SECONDS_A_PIECE": seconds},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("does", "code", "says"),
+    [
+        ("exit 0", 0, ""),
+        ("exec sleep 20", 124, "a piece is done; the same command does the next"),
+        ("echo wrong >&2; exit 2", 2, ""),
+    ],
+)
+def test_a_piece_of_the_table_ends_in_time_and_says_how(tmp_path, does, code, says):
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$@"\n{does}\n')
+    python.chmod(0o755)
+    run = piece("out", "smoke", "--rows", "i3d", cwd=tmp_path)
+    assert run.returncode == code
+    first, *rest = run.stdout.splitlines()
+    assert first == "-m csglib table1 out --budget smoke --rows i3d"
+    assert rest == [says] * bool(says)
+    assert piece("out", cwd=tmp_path).stdout.startswith("-m csglib table1 out --budget paper")
+    assert "where to" in piece(cwd=tmp_path).stderr

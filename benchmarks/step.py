@@ -1,0 +1,138 @@
+"""How fast is each network of Table 1, and how near to what the machine can do?
+
+    python benchmarks/step.py [SIZE]
+
+One clip of 8 frames on a CPU, four on a GPU, SIZE x SIZE pixels (256 unless said). A training step
+is the way there, the way back and Adam; its share is of the rate at which this machine multiplies
+large matrices, measured in the same run. Writes results/step.json. Let nothing else run beside it.
+"""
+
+import datetime
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from csglib.atomic import replacing
+from csglib.model.ledger import costs
+from csglib.networks import NETWORKS, build_network
+
+FRAMES = 8
+WAY_BACK = 3  # a step multiplies three times as much as an answer
+TRIES = 2  # of which the fastest counts: whatever disturbs makes slower
+PRECISIONS = {"cpu": ("float32",), "cuda": ("float32", "bfloat16")}  # bfloat16 needs its hardware
+
+
+def limit(device: str, precision: str) -> float:
+    """Multiplications a second of large matrices."""
+    side = 8192 if device == "cuda" else 2048
+    matrix = torch.randn(side, side, device=device, dtype=getattr(torch, precision))
+    return side**3 / fastest(lambda: matrix @ matrix, device)
+
+
+def fastest(work: Callable[[], object], device: str) -> float:
+    """Seconds of the fastest try; a first one is not counted."""
+    seconds = []
+    for _ in range(1 + TRIES):
+        start = time.perf_counter()
+        work()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])
+
+
+def examine(name: str, size: int, device: str, precision: str) -> dict[str, Any]:
+    """Time one network; None for what this machine does not tell."""
+    network = build_network(name, frames=FRAMES, size=size)
+    macs = costs(network, [""], FRAMES, size)[""].macs
+    network = network.to(device)
+    clips = torch.randn(4 if device == "cuda" else 1, 3, FRAMES, size, size, device=device)
+    grades = torch.zeros(len(clips), dtype=torch.long, device=device)
+    adam = torch.optim.Adam(network.parameters(), fused=True)
+    mixed = torch.autocast(device, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+
+    def step() -> None:
+        with mixed:
+            votes = votes_of(network, clips).float()
+        F.cross_entropy(votes.flatten(0, 1), grades.repeat(len(votes))).backward()
+        adam.step()
+        adam.zero_grad()
+
+    @torch.inference_mode()
+    def answer() -> None:
+        with mixed:
+            network(clips)
+
+    learning = fastest(step, device) / len(clips)
+    peak = torch.cuda.max_memory_allocated() if device == "cuda" else None
+    network.eval()
+    return {
+        "macs": macs,
+        "step_seconds": learning,
+        "step_rate": WAY_BACK * macs / learning,
+        "answer_seconds": (seconds := fastest(answer, device) / len(clips)),
+        "answer_rate": macs / seconds,
+        "peak_bytes": peak,
+    }
+
+
+def votes_of(network: nn.Module, clips: Tensor) -> Tensor:
+    """Logits of each judge."""
+    return network.votes(clips) if hasattr(network, "votes") else network(clips)[None]
+
+
+def measure(size: int) -> dict[str, Any]:
+    """Time every network, in every precision that this machine is made for."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    machine = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
+    torch.manual_seed(0)
+    found: dict[str, Any] = {}
+    for precision in PRECISIONS[device]:
+        rows, limits = {}, []
+        for name in tqdm(NETWORKS, desc=f"{precision}, {size} x {size}"):
+            limits.append(limit(device, precision))  # again and again: machines are not steady
+            rows[name] = examine(name, size, device, precision)
+        found[precision] = {"limit": max(limits), "networks": rows}
+    return {
+        "question": "how many clips a second each network learns and answers, and of what limit",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": f"{platform.system()} {machine}, threads: {torch.get_num_threads()}",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "frames": FRAMES,
+        "size": size,
+        "precisions": found,
+    }
+
+
+def main(size: int, folder: Path) -> None:
+    """Measure, write and print."""
+    found = measure(size)
+    with replacing(folder / "step.json") as file:
+        file.write((json.dumps(found, indent=2) + "\n").encode())
+    for precision, rows in found["precisions"].items():
+        print(f"{precision}: at most {rows['limit'] / 1e9:,.0f} GMACs a second")
+        print(f"{'network':<14}{'GMACs':>8}{'step s':>9}{'share':>7}{'answer s':>10}{'share':>7}")
+        for name, row in rows["networks"].items():
+            print(
+                f"{name:<14}{row['macs'] / 1e9:8.1f}"
+                f"{row['step_seconds']:9.3f}{row['step_rate'] / rows['limit']:7.0%}"
+                f"{row['answer_seconds']:10.3f}{row['answer_rate'] / rows['limit']:7.0%}"
+            )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        sys.exit(__doc__)
+    main(int(sys.argv[1]) if len(sys.argv) == 2 else 256, Path(__file__).parent / "results")
