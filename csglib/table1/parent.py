@@ -43,7 +43,14 @@ def train_parent(frames: Mapping[str, ClipSet], plan: Plan) -> Path:
     best = min(records, key=lambda record: record.validation_loss)
     notes = {"epoch": str(best.epoch), "accuracy": json.dumps(best.validation_accuracy)}
     write_weights(path, parent_state(parent), notes)
+    forget(plan.folder)
     return path
+
+
+def forget(folder: Path) -> None:
+    """Of a run that is over, keep the best weights alone: with all, a table would take 20 GB."""
+    for name in ("resume.safetensors", "last.safetensors"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _conformer(classes: int, seed: int) -> nn.Module:

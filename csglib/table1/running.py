@@ -22,7 +22,7 @@ from csglib.data.production import make_cohort
 from csglib.experiment import Experiment, trained
 from csglib.model.ledger import costs
 from csglib.plan import BUDGETS, Budget, Plan
-from csglib.table1.parent import train_parent
+from csglib.table1.parent import forget, train_parent
 from csglib.table1.rows import ROWS, Row
 from csglib.training import predict
 
@@ -94,6 +94,7 @@ class Table:
         found = _measured(experiment, trained(folder), sides["test"])
         found |= {"epochs": len(records), "seconds": sum(record.seconds for record in records)}
         _write(folder / RESULT, found)
+        forget(folder)
         return folder
 
     def _weights(self, row: Row, seed: int) -> str:

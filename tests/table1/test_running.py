@@ -77,7 +77,7 @@ def test_each_row_is_run_for_each_seed_and_kept(folder, built):
         assert found["parameters"] == sum(value.numel() for value in Small().parameters())
         assert found["macs"] == 8 * 32 * 32 * 3 * 4 + 4 * 2
         assert (found["epochs"], found["peak_bytes"]) == (2, None)
-    first, second = (read_weights(run / "last.safetensors")[0] for _, _, run in done[::2])
+    first, second = (read_weights(run / "best.safetensors")[0] for _, _, run in done[::2])
     assert not torch.equal(first["conv.weight"], second["conv.weight"]), "seeds differ"
     built.clear()
     again = list(Table(folder, SMALL, "random").run(["i3d", "base_random"], seeds=2))
@@ -94,10 +94,11 @@ def test_what_was_killed_goes_on(folder, built, monkeypatch):
         patch.setattr(running, "_measured", killed)
         with pytest.raises(KeyboardInterrupt):
             list(Table(folder, SMALL, "random").run(["i3d"], seeds=1))
-    stamp = (folder / "i3d/seed-0/last.safetensors").stat().st_mtime_ns
+    stamp = (folder / "i3d/seed-0/best.safetensors").stat().st_mtime_ns
     list(Table(folder, SMALL, "random").run(["i3d"], seeds=1))
     assert (folder / "i3d/seed-0" / RESULT).is_file()
-    assert (folder / "i3d/seed-0/last.safetensors").stat().st_mtime_ns == stamp, "not trained again"
+    assert (folder / "i3d/seed-0/best.safetensors").stat().st_mtime_ns == stamp, "not trained again"
+    assert not (folder / "i3d/seed-0/resume.safetensors").exists(), "no gigabytes are left"
 
 
 @pytest.mark.slow
