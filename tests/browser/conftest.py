@@ -125,6 +125,14 @@ class Shown:
     def traits(self, *names: str) -> list[Any]:
         return self.evaluate("({ model }, names) => names.map((name) => model.get(name))", [*names])
 
+    def becomes(self, name: str, wanted: Any) -> None:
+        """Wait, seconds on a busy machine, until a trait has a value."""
+        for _ in range(100):
+            if self.trait(name) == wanted:
+                return
+            time.sleep(0.05)
+        assert self.trait(name) == wanted
+
     def put(self, **values: Any) -> None:
         """Set traits as the kernel would, and wait until they are drawn."""
         packed = [name for name, value in values.items() if isinstance(value, bytes)]

@@ -89,8 +89,9 @@ def test_a_click_on_a_frame_picks_it_and_keys_go_on_from_there(mount, explorer, 
     shown = mount(explorer)
     page.locator(".csg-frames canvas").nth(1).click()
     assert shown.trait("frame") == 2
+    expect(page.get_by_role("slider", name="Frame")).to_be_focused()
     page.keyboard.press("ArrowRight")
-    assert shown.trait("frame") == 3
+    shown.becomes("frame", 3)
 
 
 def test_space_plays_and_pauses(mount, explorer, page):

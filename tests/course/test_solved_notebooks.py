@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -30,7 +31,10 @@ def shown_by(cell: str, namespace: dict) -> object:
 def run(part: ast.Module | ast.Expression, mode: str, namespace: dict) -> object:
     code = compile(part, "<cell>", mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     given = eval(code, namespace)
-    return asyncio.run(given) if inspect.iscoroutine(given) else given
+    if not inspect.iscoroutine(given):
+        return given
+    with ThreadPoolExecutor(1) as thread:  # browser tests leave a loop running in this one
+        return thread.submit(asyncio.run, given).result()
 
 
 @pytest.mark.slow

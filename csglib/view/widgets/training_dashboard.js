@@ -3,6 +3,12 @@
 
 const PACE = 600; // milliseconds an epoch, when they are replayed
 
+/** The epoch on show. 0 stands for the newest: so the kernel need not move who has gone back. */
+function shownOf(desk) {
+  const done = desk.get("records").length;
+  return Math.min(desk.get("epoch") || done, done);
+}
+
 /** What clips said after an epoch, counted from 1: one share each, NaN where nobody knows. */
 function saidAfter(desk, epoch) {
   const { grades } = desk.get("facts");
@@ -71,7 +77,7 @@ function commands(desk) {
   const done = () => desk.get("records").length;
   const onward = () => {
     if (!CALM.matches && !desk.get("playing")) return; // the last tick before the pause is drawn
-    const next = desk.get("epoch") >= done() ? 1 : desk.get("epoch") + 1;
+    const next = shownOf(desk) >= done() ? 1 : shownOf(desk) + 1;
     desk.put("epoch", Math.min(next, done()));
     if (next >= done()) desk.put("playing", false);
   };
@@ -84,7 +90,7 @@ function commands(desk) {
     slider.hidden = button.hidden = !done();
     for (const input of slider.querySelectorAll("input")) {
       input.max = Math.max(done(), 1);
-      input.value = desk.get("epoch"); // a range forgets what was above its old end
+      input.value = shownOf(desk); // a range forgets what was above its old end
     }
     button.textContent = CALM.matches ? "Next epoch" : desk.get("playing") ? "Pause" : "Replay";
     // not `disabled`, which would take the focus from whoever has just pressed it
@@ -119,8 +125,8 @@ function render({ model, el }) {
   );
   desk.follow(["records", "shares", "epoch", "running", "stopping", "playing"], () => {
     const records = desk.get("records");
-    const shown = Math.min(Math.max(desk.get("epoch"), records.length && 1), records.length);
-    if (records.length && shown !== desk.get("epoch")) desk.put("epoch", shown);
+    const shown = shownOf(desk);
+    if (records.length && desk.get("epoch") >= records.length) desk.put("epoch", 0);
     const [now, before] = [saidAfter(desk, shown), saidAfter(desk, shown - 1)];
     for (const { draw } of charts) draw(records, shown, Math.max(facts.epochs, records.length));
     clips.draw(now, before, fieldWords(facts, now, shown), shown > 0);

@@ -46,7 +46,7 @@ class TrainingDashboard(LiveFigure):
         plan: how.
 
     Attributes:
-        epoch: the one on show, counted from 1; the newest, unless the reader has gone back.
+        epoch: the one on show, counted from 1; 0 is the newest, whichever that is by now.
         playing: epochs on show follow by themselves.
         running: `run` is at work.
         stopping: asks `run` to end with the epoch under way.
@@ -130,12 +130,9 @@ class TrainingDashboard(LiveFigure):
         return np.full(len(self._validation), np.nan, np.float32)
 
     def _show(self, found: dict[Epoch, Shares]) -> None:
-        at_the_newest = self.epoch >= len(self.records)
         self._seen = found
         self.shares = self._table().astype("<f4").tobytes()
         self.records = [asdict(record) for record in found]
-        if at_the_newest:
-            self.epoch = len(found)
 
     def _table(self) -> Float32[ndarray, "epochs clips"]:
         return np.stack(list(self._seen.values()))
@@ -157,7 +154,7 @@ class TrainingDashboard(LiveFigure):
         parts["accuracy"].set(xlabel="epoch", ylim=(0, 1.05))
         clips = parts["clips"]
         if self._seen:
-            shown = min(max(self.epoch, 1), len(self._seen)) - 1
+            shown = min(self.epoch or len(self._seen), len(self._seen)) - 1
             _draw_clips(clips, self._table()[max(shown - 1, 0) : shown + 1], self.facts["grades"])
             clips.set_title(f"after epoch {shown + 1}: dots right, crosses wrong", fontsize=10)
         mild, severe = self.facts["names"]
