@@ -19,12 +19,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
 from tqdm import tqdm
 
 from csglib.atomic import replacing
 from csglib.model.ledger import costs
 from csglib.networks import NETWORKS, build_network
+from csglib.step import votes_of
 
 FRAMES = 8
 WAY_BACK = 3  # a step multiplies three times as much as an answer
@@ -86,11 +86,6 @@ def examine(name: str, size: int, device: str, precision: str) -> dict[str, Any]
         "answer_rate": macs / seconds,
         "peak_bytes": peak,
     }
-
-
-def votes_of(network: nn.Module, clips: Tensor) -> Tensor:
-    """Logits of each judge."""
-    return network.votes(clips) if hasattr(network, "votes") else network(clips)[None]
 
 
 def measure(size: int) -> dict[str, Any]:

@@ -83,25 +83,25 @@ class Experiment:
         """
         _check(self, sides["train"])
         network = self.build(plan.seed)
-        if leads():
-            self._note(plan.folder)
-        yield from fit(network, sides["train"], sides["validation"], plan)
+        noted = replace(self, start=_identity(self.start))
+        noted._refuse_another(plan.folder)
+        for record in fit(network, sides["train"], sides["validation"], plan):
+            if leads() and record.epoch == 1:  # `fit` has refused nothing, and has a folder
+                noted._write(plan.folder)
+            yield record
         if not leads():
             return
         load_weights(network, plan.folder / "best.safetensors")
         logits = predict(network, sides["test"].frames, plan.batch)
         Predictions.of(logits, sides["test"]).write(plan.folder / TEST)
 
-    def _note(self, folder: Path) -> None:
-        noted = replace(self, start=_identity(self.start))
-        if (folder / "experiment.json").is_file():
-            found = Experiment.kept_in(folder)
-            if found != noted:
-                raise ValueError(f"{folder} holds another experiment, {found}: wanted {noted}")
-            return
-        folder.mkdir(parents=True, exist_ok=True)
+    def _refuse_another(self, folder: Path) -> None:
+        if (folder / "experiment.json").is_file() and (found := self.kept_in(folder)) != self:
+            raise ValueError(f"{folder} holds another experiment, {found}: wanted {self}")
+
+    def _write(self, folder: Path) -> None:
         with replacing(folder / "experiment.json") as file:
-            file.write(json.dumps(asdict(noted), indent=2).encode())
+            file.write(json.dumps(asdict(self), indent=2).encode())
 
 
 def trained(folder: Path) -> nn.Module:

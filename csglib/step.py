@@ -134,7 +134,7 @@ class Step:
         clips = self.fabric.to_device(network_input(part.frames))
         grades = self.fabric.to_device(torch.from_numpy(part.grades))
         with self.fabric.autocast():  # a call of anything but `forward` is not seen by Fabric
-            votes = _votes(self.network, clips).float()
+            votes = votes_of(self.network, clips).float()
         loss = self.loss.of(votes, grades).sum()
         if not torch.isfinite(loss):
             raise FloatingPointError(
@@ -146,7 +146,7 @@ class Step:
         return np.array([loss.item(), hits.item(), len(part)])
 
 
-def _votes(network: nn.Module, clips: Tensor) -> Float[Tensor, "judges b classes"]:
+def votes_of(network: nn.Module, clips: Tensor) -> Float[Tensor, "judges b classes"]:
     """Logits of each judge; most networks have a single one."""
     votes = getattr(network, "votes", None)
     return network(clips)[None] if votes is None else votes(clips)

@@ -49,8 +49,8 @@ def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> It
     Raises:
         ValueError: a patient on both sides, or a folder with another run in it; raised when the
             first record is asked for, before anything is written.
-        FloatingPointError: the loss is no number any more; says in which epoch, at which step and
-            on which clips.
+        FloatingPointError: the loss is no number any more; says at which step of the epoch and on
+            which clips.
         torch.OutOfMemoryError: memory does not do for a single clip.
     """
     _check(train, validation, plan)

@@ -106,6 +106,13 @@ def test_clips_that_do_not_fit_are_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def test_what_training_refuses_leaves_nothing_behind(tmp_path, sides):
+    leak = sides | {"validation": clips("a", 4)}
+    with pytest.raises(ValueError, match="among the training and the validation clips"):
+        next(ASKED.run(leak, plan(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
+
+
 def test_no_run_no_network(tmp_path):
     with pytest.raises(ValueError, match="holds no run of `python -m csglib train`"):
         trained(tmp_path)

@@ -49,8 +49,8 @@ def load_image_weights(network: nn.Module, source: Mapping[str, Tensor] | str | 
         source: tensors by name, or a file of them; see `read_checkpoint`.
 
     Raises:
-        ValueError: the network takes none; or the file has none of its tensors, or one of another
-            shape; says which.
+        ValueError: the network takes none; or the file lacks a tensor, or has one of another shape
+            or with NaN; says which.
     """
     if not isinstance(network, FromImages):
         raise ValueError(f"{type(network).__name__} has no 2D network whose weights it could take")
@@ -71,14 +71,8 @@ def load_image_weights(network: nn.Module, source: Mapping[str, Tensor] | str | 
     taken = [ours for ours, home in homes.items() if home in found]
     filled = {ours: _fitted(names[ours], found[homes[ours]], wanted[ours]) for ours in taken}
     network.load_state_dict(wanted | filled)
-    inflated = [ours for ours, tensor in filled.items() if tensor.ndim == 5 and tensor.shape[2] > 1]
-    return LoadReport(
-        loaded=tuple(ours for ours in filled if ours not in inflated),
-        inflated=tuple(inflated),
-        new=tuple(ours for ours in wanted if ours not in filled),
-        unused=tuple(home for home in found if home not in homes.values()),
-        wrong_shape=(),
-    )
+    unused = [name for name in found if name not in homes.values()]
+    return LoadReport.of(filled, wanted, unused)
 
 
 def renamed(names: Sequence[str], words: Mapping[str, str]) -> dict[str, str]:
@@ -103,6 +97,8 @@ def _fitted(name: str, found: Tensor, wanted: Tensor) -> Tensor:
         found = torch.cat([thirds[letter] for letter in part[1]])
     if found.ndim == 4 and wanted.ndim == 5:
         found = inflate_kernel(found, wanted.shape[2])
+    if not torch.isfinite(found).all():
+        raise ValueError(f"{name} holds NaN or infinity")
     if found.shape != wanted.shape:
         raise ValueError(
             f"{name} does not fit: got {tuple(found.shape)} for a place of {tuple(wanted.shape)}"

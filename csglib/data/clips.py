@@ -63,8 +63,11 @@ class Truth:
 
     def stenosis(self, rule: Rule) -> float:
         """What the rule measures, in the narrowest frame: a share that is closed, 0 to 1."""
-        measured = {"area": self.area_stenosis, "diameter": self.diameter_stenosis}[rule.measure]
-        return float(measured[self.narrowest])
+        return float(self.stenoses(rule)[self.narrowest])
+
+    def stenoses(self, rule: Rule) -> Float[ndarray, " t"]:
+        """What the rule measures, in each frame."""
+        return {"area": self.area_stenosis, "diameter": self.diameter_stenosis}[rule.measure]
 
     @property
     def outer_stenosis(self) -> Float[ndarray, " t"]:

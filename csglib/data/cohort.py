@@ -115,19 +115,16 @@ def read_frames(folder: Path) -> dict[str, ClipSet]:
     where = np.array([row["split"] for row in owners])
     frames = ClipSet(
         frames=np.concatenate([clip.frames for clip in clips])[:, None],
-        grades=np.array([rule.grade(share) for clip in clips for share in _stenoses(clip, rule)]),
+        grades=np.concatenate([_grades(clip, rule) for clip in clips]),
         patients=tuple(row["patient"] for row in owners),
         grade_names=rule.grades,
     )
     return {name: frames.choose(np.flatnonzero(where == name)) for name in SPLITS}
 
 
-def _stenoses(clip: Clip, rule: Rule) -> list[float]:
-    """What the rule measures, in each frame."""
+def _grades(clip: Clip, rule: Rule) -> Int64[ndarray, " t"]:
     assert clip.truth is not None, "the cohort is simulated"
-    truth = clip.truth
-    measured = {"area": truth.area_stenosis, "diameter": truth.diameter_stenosis}
-    return measured[rule.measure].tolist()
+    return np.array([rule.grade(share) for share in clip.truth.stenoses(rule).tolist()])
 
 
 def _of_a_file(path: Path, size: int | None) -> tuple[list[str], ClipSet]:

@@ -4,7 +4,7 @@ Source: section 2, "Inflation Strategy for 3D CNN Encoder"; section 3: the spati
 learnable weights of QKV projection and LayerNorm" from the parent, the rest of AMDF is random.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,24 @@ class LoadReport:
     new: tuple[str, ...]
     unused: tuple[str, ...]
     wrong_shape: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        filled: Mapping[str, Tensor],
+        wanted: Mapping[str, Tensor],
+        unused: Iterable[str],
+        wrong_shape: Iterable[str] = (),
+    ) -> "LoadReport":
+        """The report on a network of the tensors `wanted`, some of which were filled."""
+        long = [name for name, tensor in filled.items() if tensor.ndim == 5 and tensor.shape[2] > 1]
+        return cls(
+            loaded=tuple(name for name in filled if name not in long),
+            inflated=tuple(long),
+            new=tuple(name for name in wanted if name not in filled),
+            unused=tuple(unused),
+            wrong_shape=tuple(wrong_shape),
+        )
 
     def __str__(self) -> str:
         rows = ((name.replace("_", " "), getattr(self, name)) for name in self.__dataclass_fields__)
@@ -76,14 +94,7 @@ def load_conformer(
     _refuse_other_sizes(misfits, found, ours, wanted)
     filled = {ours[name]: tensor for name, tensor in fitted.items() if tensor is not None}
     model.load_state_dict(wanted | filled)
-    inflated = [name for name, tensor in filled.items() if tensor.ndim == 5 and tensor.shape[2] > 1]
-    return LoadReport(
-        loaded=tuple(name for name in filled if name not in inflated),
-        inflated=tuple(inflated),
-        new=tuple(name for name in wanted if name not in filled),
-        unused=tuple(name for name in found if name not in taken),
-        wrong_shape=tuple(misfits),
-    )
+    return LoadReport.of(filled, wanted, [name for name in found if name not in taken], misfits)
 
 
 def _refuse_strangers(found: Mapping[str, Tensor], ours: Mapping[str, str]) -> None:

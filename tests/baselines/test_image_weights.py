@@ -203,7 +203,9 @@ def test_what_is_refused_leaves_the_network_as_it_was(resnet, vit):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     good = dict(resnet.state_dict())
     narrow = good | {"layer1.0.conv1.weight": torch.zeros(64, 64, 3, 3)}
+    lost = good | {"layer2.0.bn1.bias": torch.full((128,), torch.nan)}
     for wrong, message in (
+        (lost, "layer2.0.bn1.bias holds NaN or infinity"),
         (vit[1], "not the 2D network that I3D starts from: of its 318 tensors 265 are lacking"),
         (narrow, r"layer1.0.conv1.weight does not fit: got \(64, 64, 3, 3, 3\)"),
     ):

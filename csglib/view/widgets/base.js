@@ -132,10 +132,14 @@ class Desk {
     };
     range.addEventListener("input", take);
     box.addEventListener("change", take);
-    this.follow([trait], () => {
+    // At once, not at the next refresh: a key that comes before it starts from what the range holds.
+    const show = () => {
       range.value = this.get(trait);
       box.value = this.get(trait);
-    });
+    };
+    this.model.on(`change:${trait}`, show);
+    this.closing.push(() => this.model.off(`change:${trait}`, show));
+    show();
     return make("div", { class: "csg-slider" }, make("span", { textContent: label }), range, box);
   }
 
