@@ -16,7 +16,7 @@ from csglib.baselines.nl_i3d import NLI3D
 from csglib.baselines.slowfast import SlowFast
 from csglib.baselines.tpn import TPN
 from csglib.baselines.uniformer import BASE, SMALL, UniFormer
-from csglib.model.config import VARIANTS, ModelConfig
+from csglib.model.config import TINY, VARIANTS, ModelConfig
 from csglib.model.csg3dct import CSG3DCT
 
 Build = Callable[[int, int, int], nn.Module]  # classes, frames, size -> network
@@ -75,5 +75,6 @@ NETWORKS: dict[str, Build] = {
     "uniformer": lambda classes, frames, size: UniFormer(classes, SMALL),
     "uniformer_b": lambda classes, frames, size: UniFormer(classes, BASE),
     "cnn_lstm": lambda classes, frames, size: CNNLSTM(classes),
+    "tiny": _variant(TINY),
 } | {name: _variant(config) for name, config in VARIANTS.items()}
-"""Table 1's, in its order; UniFormer in two sizes; CNN-LSTM, which the paper cites."""
+"""Table 1's, in its order; UniFormer in two sizes; CNN-LSTM, which the paper cites; and `TINY`."""

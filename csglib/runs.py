@@ -1,8 +1,8 @@
 """A training run on disk: everything it needs to go on as if nothing had happened.
 
 Not in the paper. resume.safetensors is the truth of a run and is replaced once an epoch. There are
-for readers plan.json, epochs.csv, best.safetensors (weights of the lowest validation loss),
-last.safetensors and, at the end, predictions.csv of the validation clips.
+for readers plan.json, epochs.csv, last.safetensors, best.safetensors (`csglib.plan.Plan` says which
+are the best) and, at the end, predictions.csv of the validation clips.
 """
 
 import csv
@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -73,33 +74,46 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def resume(self, model: nn.Module, adam: torch.optim.Adam) -> list[Epoch]:
+    def resume(self, model: nn.Module, adam: torch.optim.Optimizer) -> list[Epoch]:
         """Bring model and optimiser to the last whole epoch; its records, none for a new run."""
         path = self.folder / "resume.safetensors"
         if not path.is_file():
             return []
         tensors, notes = read_weights(path)
         model.load_state_dict(_part(tensors, "model."))
-        for name, parameter in model.named_parameters():
+        state: dict[int, dict[str, Tensor]] = {}
+        for place, (name, parameter) in enumerate(_named(model, adam)):
+            state[place] = {}
             for moment, value in _part(tensors, f"adam.{name}.").items():
                 like = value if moment == "step" else parameter  # fused, all are on one device
                 kept = torch.empty_like(like, device=parameter.device)
-                adam.state[parameter][moment] = kept.copy_(value)
+                state[place][moment] = kept.copy_(value)
+        adam.load_state_dict({"state": state, "param_groups": _groups(adam)})
         return [Epoch(**record) for record in json.loads(notes["records"])]
 
-    def save(self, model: nn.Module, adam: torch.optim.Adam, records: list[Epoch]) -> None:
-        """Keep the epoch that has just ended."""
+    def save(
+        self, model: nn.Module, adam: torch.optim.Optimizer, records: list[Epoch], newest: bool
+    ) -> None:
+        """Keep the epoch that has just ended.
+
+        Args:
+            model: as it is now.
+            adam: likewise; if processes share it, it has been put together in this one.
+            records: of all epochs.
+            newest: whether the newest weights are the best, whatever the validation loss.
+        """
         weights = model.state_dict()
-        newest = records[-1]
-        if newest.validation_loss <= min(record.validation_loss for record in records):
-            write_weights(self.folder / "best.safetensors", weights, {"epoch": str(newest.epoch)})
+        last = records[-1]
+        if newest or last.validation_loss <= min(record.validation_loss for record in records):
+            write_weights(self.folder / "best.safetensors", weights, {"epoch": str(last.epoch)})
         state = {f"model.{name}": tensor for name, tensor in weights.items()}
-        for name, parameter in model.named_parameters():
+        moments = adam.state_dict()["state"]
+        for place, (name, _) in enumerate(_named(model, adam)):
             for moment in _MOMENTS:
-                state[f"adam.{name}.{moment}"] = adam.state[parameter][moment]
+                state[f"adam.{name}.{moment}"] = moments[place][moment]
         notes = {"records": json.dumps([asdict(record) for record in records])}
         write_weights(self.folder / "resume.safetensors", state, notes)
-        write_weights(self.folder / "last.safetensors", weights, {"epoch": str(newest.epoch)})
+        write_weights(self.folder / "last.safetensors", weights, {"epoch": str(last.epoch)})
         self._table("epochs.csv", [asdict(record) for record in records])
 
     def finish(self, logits: Float[Tensor, "clips classes"], clips: ClipSet) -> None:
@@ -113,6 +127,21 @@ class Run:
         table.writerows(rows)
         with replacing(self.folder / name) as file:
             file.write(text.getvalue().encode())
+
+
+def _named(model: nn.Module, adam: torch.optim.Optimizer) -> Iterator[tuple[str, nn.Parameter]]:
+    """In the order in which the optimiser counts them."""
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    for group in adam.param_groups:
+        yield from ((names[parameter], parameter) for parameter in group["params"])
+
+
+def _groups(adam: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """As `state_dict` has them, which an optimiser in shards cannot be asked for at first."""
+    counted = count()
+    return [
+        {**group, "params": [next(counted) for _ in group["params"]]} for group in adam.param_groups
+    ]
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ batches of 4, 100 epochs.
 
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, replace
@@ -59,7 +60,7 @@ def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> It
     first = fabric.is_global_zero  # the process that writes
     with run_in(plan.folder, facts) if first else nullcontext(Run(plan.folder)) as run:
         fabric.barrier()
-        adam = _adam(model, plan)
+        adam = _adam(model, plan, fabric.world_size)
         network, optimizer = fabric.setup(model, adam)
         if hasattr(model, "votes"):
             network.mark_forward_method("votes")
@@ -68,8 +69,10 @@ def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> It
         step = Step(fabric, network, optimizer, plan.loss)
         for record in _epochs(step, model, train, validation, plan, len(records)):
             records.append(record)
+            if plan.memory == "shared" and fabric.world_size > 1:
+                adam.consolidate_state_dict()  # type: ignore[attr-defined]  # see `_in_shards`
             if first:
-                run.save(model, adam, records)
+                run.save(model, adam, records, newest=plan.course != "constant")
             yield record
         logits = _shared_out(fabric, model, validation, plan.batch)
         if first:
@@ -90,7 +93,8 @@ def _epochs(
             step.network.train()
             with torch.random.fork_rng():  # so that a resumed run draws the same
                 torch.manual_seed(_seed(plan.seed, epoch, fabric.global_rank))
-                learned = _epoch(step, _shuffled(train, plan, epoch), bar)
+                rates = plan.rates(epoch, steps)
+                learned = _epoch(step, _shuffled(train, plan, epoch), rates, bar)
             watched = _watch(fabric, model, validation, plan.batch)
             yield Epoch(epoch, *learned, *watched, time.perf_counter() - start)
 
@@ -142,10 +146,14 @@ def _seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
-def _epoch(step: Step, batches: Iterator[ClipSet], bar: "tqdm[None]") -> tuple[float, float]:
+def _epoch(
+    step: Step, batches: Iterator[ClipSet], rates: list[float], bar: "tqdm[None]"
+) -> tuple[float, float]:
     """One pass; mean loss and accuracy as the network was when it saw each clip."""
     tally = np.zeros(3)
-    for number, batch in enumerate(batches, start=1):
+    for number, (batch, rate) in enumerate(zip(batches, rates, strict=True), start=1):
+        for group in step.optimizer.param_groups:
+            group["lr"] = rate
         try:
             tally += step(batch)
         except FloatingPointError as error:
@@ -199,20 +207,34 @@ def _shuffled(train: ClipSet, plan: Plan, epoch: int) -> Iterator[ClipSet]:
         yield batch
 
 
-def _adam(model: nn.Module, plan: Plan) -> torch.optim.Adam:
+def _adam(model: nn.Module, plan: Plan, processes: int) -> torch.optim.Optimizer:
     matrices = [p for p in model.parameters() if p.squeeze().ndim > 1]
     vectors = [p for p in model.parameters() if p.squeeze().ndim <= 1]
     groups: list[dict[str, Any]] = [
         {"params": matrices, "weight_decay": plan.decay},
         {"params": vectors},
     ]
+    if plan.memory == "shared" and processes > 1:
+        return _in_shards(groups, plan.rate)
     return torch.optim.Adam(groups, lr=plan.rate, fused=True)
 
 
+def _in_shards(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch's, of itself
+        from torch.distributed.optim import ZeroRedundancyOptimizer  # noqa: PLC0415  # 2 s
+    return ZeroRedundancyOptimizer(groups, torch.optim.Adam, lr=rate, fused=True)
+
+
 def _facts(plan: Plan, train: ClipSet, model: nn.Module, processes: int) -> dict[str, str]:
-    """What decides the weights after each epoch; how many epochs there will be does not."""
+    """What decides the weights after each epoch.
+
+    How many epochs there will be does not, as long as the rate takes no heed of the end.
+    """
     facts = {name: str(value) for name, value in asdict(plan).items()}
-    del facts["folder"], facts["epochs"]
+    del facts["folder"], facts["memory"]
+    if plan.course == "constant":
+        del facts["epochs"]
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return facts | {
         "training clips": train.fingerprint,

@@ -1,12 +1,19 @@
-"""A small clip that knows its truth, and a network whose class token has opinions."""
+"""A small clip that knows its truth, a network whose class token has opinions, a made-up table."""
+
+import json
 
 import numpy as np
 import pytest
 import torch
 
 from csglib.data.clips import Clip, Truth
+from csglib.experiment import TEST
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
+from csglib.predictions import Predictions
+from csglib.table1.report import COSTS
+from csglib.table1.rows import ROWS
+from csglib.table1.running import RESULT
 
 
 def circles(radii, height, width):
@@ -41,3 +48,28 @@ def opinionated_network():
             if weights.ndim == 2 and ("to_query" in name or "to_key" in name):
                 weights.data.normal_(0, 0.3)
     return network
+
+
+@pytest.fixture(scope="session")
+def write_runs():
+    """Writes finished runs of a row of a table, a seed each: which of its clips they got right.
+
+    Every third clip is severe; two clips in a row are of one patient.
+    """
+
+    def write(folder, name, *rights):
+        for seed, right in enumerate(np.array(rights, dtype=bool)):
+            run = folder / name / f"seed-{seed}"
+            run.mkdir(parents=True)
+            grades = (np.arange(len(right)) % 3 == 0).astype(int)
+            severe = np.where(right, grades, 1 - grades) * 0.6 + 0.2
+            Predictions(
+                probabilities=np.stack([1 - severe, severe], axis=1),
+                grades=grades,
+                patients=tuple(f"p{clip // 2}" for clip in range(len(right))),
+                names=("mild", "severe"),
+            ).write(run / TEST)
+            costs = dict.fromkeys(COSTS, 1.0) | {"parameters": 1e6 * (1 + list(ROWS).index(name))}
+            (run / RESULT).write_text(json.dumps(costs))
+
+    return write

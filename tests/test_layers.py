@@ -30,8 +30,9 @@ KNOWS = {  # what a package, or a file at the top, may import besides itself
     "networks": "model baselines",
     "experiment": "atomic weights model data baselines networks predictions runs plan training",
     "table1": "atomic weights model data metrics networks predictions plan training experiment",
-    "__main__": "data metrics detector plan training experiment table1",
-    "view": "atomic weights model data metrics detect runs plan training networks",
+    "commands": "data metrics detector plan training experiment table1",
+    "__main__": "commands",
+    "view": "atomic weights model data metrics detect runs plan training networks table1",
     "course": "atomic weights model data metrics detect runs plan training networks view",
 }
 ROWS = {  # inside a package, a module imports from the rows above its own, never its own or below
@@ -62,10 +63,13 @@ ROWS = {  # inside a package, a module imports from the rows above its own, neve
         "cnn_lstm i3d mtv slowfast timesformer tpn uniformer vivit",
         "mtv_view nl_i3d",
     ),
-    "table1": ("parent rows", "estimate running", "report"),
+    "commands": ("base", "clips learning"),
+    "table1": ("parent rows", "backwards estimate running", "report results"),
     "view": (
-        "capture gradcam scores figures",
-        "class_token widgets.base",
+        "cam_targets capture evaluation scores",
+        "class_token deletion grad_cam rollout sanity widgets.base",
+        "controls questions",
+        "widgets.explorer_*",
         "widgets.*",
         "widgets",  # its __init__
     ),

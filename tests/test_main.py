@@ -4,13 +4,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from torch import nn
 
 from csglib import experiment
-from csglib.__main__ import Cohort, main
+from csglib.__main__ import main
+from csglib.commands.clips import Cohort
 from csglib.data import production
 from csglib.data.patients import Settings
 from csglib.data.production import work_left
@@ -186,7 +188,7 @@ def test_table1_says_how_long_and_what_came_of_it(monkeypatch, capsys, tmp_path)
     assert first == "4 runs: about 12 min here, less what is done"
     assert second == "1: I3D, seed 0, is done"
     assert third == f"{tmp_path}: {{'i3d': [{tmp_path!r}]}}"
-    assert ran == [(["i3d", "tpn"], BUDGETS["laptop"], 2)]
+    assert ran == [(["i3d", "tpn"], BUDGETS["laptop"], 2, "frames")]
 
 
 def test_an_interrupted_table_says_how_to_go_on(monkeypatch, capsys, tmp_path):
@@ -202,10 +204,21 @@ def test_an_interrupted_table_says_how_to_go_on(monkeypatch, capsys, tmp_path):
 
 
 def test_an_estimate_grows_with_what_is_asked(monkeypatch):
-    monkeypatch.setattr(estimate, "_rate", lambda: 1e12)
+    monkeypatch.setattr(estimate, "_rate", lambda precision: 1e12)
     small, large = BUDGETS["smoke"], BUDGETS["laptop"]
-    one = estimate.minutes(["i3d"], small, 1)
-    assert estimate.minutes(["i3d", "i3d"], small, 3) == pytest.approx(6 * one)
+    one = estimate.minutes(["i3d"], small, 1, "frames")
+    assert estimate.minutes(["i3d", "i3d"], small, 3, "frames") == pytest.approx(6 * one)
     clips = 318 * 12 / 169  # of 64 x 64: a sixteenth of 37.1 GMACs, and three times for a step
     assert one == pytest.approx(3 * 37.1e9 / 16 * clips / (0.3 * 1e12) / 60, rel=0.01)
-    assert estimate.minutes(["base_16"], large, 1) < estimate.minutes(["base"], large, 1)
+    eight, sixteen = (estimate.minutes([row], large, 1, "random") for row in ("base", "base_16"))
+    assert sixteen < eight
+
+
+def test_an_estimate_counts_the_parent(monkeypatch):
+    monkeypatch.setattr(estimate, "_rate", lambda precision: 1e12)
+    budget = replace(BUDGETS["laptop"], size=224)
+    without, whole = (
+        estimate.minutes(["base", "csg3dct"], budget, 2, start) for start in ("random", "frames")
+    )
+    frames = 8 * 318 * 4 * 6  # Conformer-S is published with 10.6 GMACs at 224 x 224
+    assert whole - without == pytest.approx(2 * 3 * 10.6e9 * frames / 0.3e12 / 60, rel=0.02)

@@ -144,18 +144,24 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_step
+from csglib import training
 from test_step import Plan, clips, fit
-plan = Plan(folder=Path(sys.argv[2]), epochs=3, batch=4, rate=0.05)
+shards, made = training._in_shards, []
+training._in_shards = lambda *what: made.append(shards(*what)) or made[-1]
+plan = Plan(folder=Path(sys.argv[2]), epochs=3, batch=4, rate=0.05, memory=sys.argv[4])
 network = getattr(test_step, sys.argv[3])()
 records = list(fit(network, clips(9), clips(7, "b"), plan))
 print(json.dumps([[r.epoch, r.train_loss, r.train_accuracy, r.validation_loss,
                    r.validation_accuracy] for r in records]))
+print("remembers", sum(len(adam.optim.state) for adam in made))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["Still", "Jury"])
-def test_two_processes_learn_what_one_does(tmp_path, network):
+@pytest.mark.parametrize(
+    ("network", "memory"), [("Still", "each"), ("Jury", "each"), ("Still", "shared")]
+)
+def test_two_processes_learn_what_one_does(tmp_path, network, memory):
     """Of 9 clips, 4 a step: in the last there is nothing for the second to do."""
     program = tmp_path / "world.py"
     program.write_text(WORLD)
@@ -163,11 +169,13 @@ def test_two_processes_learn_what_one_does(tmp_path, network):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     found = []
     for start, folder in (([sys.executable], "one"), (torchrun, "two")):
-        command = [*start, str(program), here, str(tmp_path / folder), network]
+        command = [*start, str(program), here, str(tmp_path / folder), network, memory]
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         assert run.returncode == 0, run.stderr[-2000:]
         lines = [line for line in run.stdout.splitlines() if line.startswith("[[")]
         found.append([json.loads(line) for line in lines])
+    remembered = [int(line.split()[1]) for line in run.stdout.splitlines() if "remembers" in line]
+    assert sorted(remembered) == ([2, 2] if memory == "shared" else [0, 0]), "of four"
     (alone,), (first, second) = found
     assert first == second
     torch.testing.assert_close(torch.tensor(first), torch.tensor(alone))

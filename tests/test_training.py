@@ -112,6 +112,32 @@ def test_a_run_can_be_made_longer(tmp_path):
     )
 
 
+def test_a_rate_that_falls_goes_on_where_it_was(tmp_path):
+    falls = plan(tmp_path / "whole", course="one_cycle")
+    list(fit(network(), clips(), clips(who="b"), falls))
+    list(islice(fit(network(), clips(), clips(who="b"), replace(falls, folder=tmp_path / "b")), 2))
+    list(fit(network(), clips(), clips(who="b"), replace(falls, folder=tmp_path / "b")))
+    steady = plan(tmp_path / "steady")
+    list(fit(network(), clips(), clips(who="b"), steady))
+    whole = weights(tmp_path / "whole")
+    assert all(torch.equal(t, weights(tmp_path / "b")[n]) for n, t in whole.items())
+    assert not torch.equal(whole["conv.weight"], weights(tmp_path / "steady")["conv.weight"])
+
+
+def test_where_a_rate_comes_to_rest_the_weights_are_best(tmp_path):
+    contrary = clips(who="b")
+    contrary = replace(contrary, grades=1 - contrary.grades)  # the more is learned, the worse
+    list(fit(network(), clips(), contrary, plan(tmp_path, course="one_cycle")))
+    assert read_weights(tmp_path / "best.safetensors")[1]["epoch"] == "4"
+
+
+def test_a_rate_that_falls_needs_to_know_the_end(tmp_path):
+    falls = plan(tmp_path, course="one_cycle")
+    list(fit(network(), clips(), clips(who="b"), falls))
+    with pytest.raises(ValueError, match="epochs=4 where 6 is asked for"):
+        next(fit(network(), clips(), clips(who="b"), replace(falls, epochs=6)))
+
+
 @pytest.mark.slow
 def test_killed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights(tmp_path):
     """SIGKILL leaves no time to tidy up; what is on the disk must do."""

@@ -5,17 +5,21 @@ patient level with no overlap".
 """
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
+from tqdm.auto import tqdm
 
+from csglib.atomic import replacing
 from csglib.data.clips import GRADES, Clip, resample
 from csglib.data.grades import RULES, Rule
-from csglib.data.manifest import digest, read_facts, read_manifest
+from csglib.data.manifest import Row, digest, read_facts, read_manifest
 from csglib.data.npz import read_npz
 from csglib.data.split import check_apart
 
@@ -98,6 +102,55 @@ def read_cohort(path: Path, size: int | None = None) -> dict[str, ClipSet]:
     return {name: clips.choose(np.flatnonzero(np.array(where) == name)) for name in SPLITS}
 
 
+def stream_cohort(folder: Path, into: Path, size: int | None = None) -> dict[str, ClipSet]:
+    """As `read_cohort`, for clips that do not fit into memory: their frames stay on the disk.
+
+    Args:
+        folder: made by `python -m csglib cohort`.
+        into: folder of uncompressed copies, a file a side, of one byte a pixel; made anew.
+        size: see `read_cohort`.
+
+    Returns:
+        By split; frames are read from `into` when they are asked for, as long as that is there.
+
+    Raises:
+        ValueError: see `read_cohort`.
+    """
+    names, rows = read_facts(folder)["grades"], read_manifest(folder)
+    where = [row["split"] for row in rows]
+    try:
+        check_apart(tuple(row["patient"] for row in rows), where)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from error
+    into.mkdir(parents=True, exist_ok=True)
+    sides = {}
+    for split in SPLITS:
+        mine = [row for row in rows if row["split"] == split]
+        if not mine:
+            raise ValueError(f"{folder} lists no clip for {split}")
+        frames = (_frames(folder, row, size) for row in mine)
+        sides[split] = _listed(mine, _on_disk(into / f"{split}.npy", frames, len(mine)), names)
+    return sides
+
+
+def _on_disk(
+    path: Path, clips: Iterator[UInt8[ndarray, "t y x"]], count: int
+) -> UInt8[ndarray, "clips t y x"]:
+    """Written clip by clip, so that one is in memory at a time."""
+    first = next(clips)
+    facts = {"descr": "|u1", "fortran_order": False, "shape": (count, *first.shape)}
+    with replacing(path) as file:
+        np.lib.format.write_array_header_1_0(file, facts)
+        for frames in tqdm(chain([first], clips), path.stem, count):
+            if frames.shape != first.shape:
+                raise ValueError(
+                    f"clips of one cohort have one shape: got {first.shape} and {frames.shape}"
+                )
+            file.write(frames.tobytes())
+    mapped: UInt8[ndarray, "clips t y x"] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return mapped
+
+
 def read_frames(folder: Path) -> dict[str, ClipSet]:
     """Read every frame of a cohort's clips as a clip of its own, by split.
 
@@ -146,15 +199,24 @@ def _of_a_file(path: Path, size: int | None) -> tuple[list[str], ClipSet]:
 
 
 def _of_a_folder(folder: Path, size: int | None) -> tuple[list[str], ClipSet]:
-    names, rows = read_facts(folder)["grades"], read_manifest(folder)
-    frames = [_sized(_unchanged(folder / row["clip"], row["sha256"]).frames, size) for row in rows]
-    clips = ClipSet(
-        frames=np.stack(frames),
+    rows = read_manifest(folder)
+    frames = np.stack([_frames(folder, row, size) for row in rows])
+    return [row["split"] for row in rows], _listed(rows, frames, read_facts(folder)["grades"])
+
+
+def _frames(folder: Path, row: Row, size: int | None) -> UInt8[ndarray, "t y x"]:
+    return _sized(_unchanged(folder / row["clip"], row["sha256"]).frames, size)
+
+
+def _listed(
+    rows: Sequence[Row], frames: UInt8[ndarray, "clips t y x"], names: Sequence[str]
+) -> ClipSet:
+    return ClipSet(
+        frames=frames,
         grades=np.array([int(row["grade_index"]) for row in rows]),
         patients=tuple(row["patient"] for row in rows),
-        grade_names=names,
+        grade_names=tuple(names),
     )
-    return [row["split"] for row in rows], clips
 
 
 def _unchanged(path: Path, sha256: str) -> Clip:

@@ -214,6 +214,15 @@ TINY = ModelConfig(
 )
 """CSG-3DCT for a laptop: every stage and every part, one block each."""
 
+TINY_PARENT = replace(
+    TINY,
+    stages=tuple(replace(stage, frames=1) for stage in TINY.stages),
+    encoder=SingleBranch(axis="space", heads=4, hidden=256),
+    class_carry="double",
+    head="two",
+)
+"""To `TINY` what `CONFORMER_S` is to `PAPER`."""
+
 VARIANTS = {
     "base": BASE,
     "swa": replace(

@@ -14,22 +14,37 @@ import torch
 from torch import nn
 
 from csglib.data.cohort import ClipSet
-from csglib.model.config import CONFORMER_S
+from csglib.model.config import CONFORMER_S, TINY_PARENT, VARIANTS, ModelConfig
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.parent import parent_state
 from csglib.plan import Plan
 from csglib.training import fit
-from csglib.weights import load_weights, write_weights
+from csglib.weights import load_weights, read_weights, write_weights
 
 WEIGHTS = "parent.safetensors"
 
 
-def train_parent(frames: Mapping[str, ClipSet], plan: Plan) -> Path:
-    """Train a Conformer-S on single frames, or what is left of it.
+def parent_of(network: str) -> ModelConfig:
+    """The 2D network that one of the family starts from.
+
+    Raises:
+        ValueError: it is none of the family, or there is no such network.
+    """
+    children = ("tiny", *VARIANTS)
+    if network not in children:
+        raise ValueError(f"those with a 2D parent are {', '.join(children)}: got {network}")
+    return TINY_PARENT if network == "tiny" else CONFORMER_S
+
+
+def train_parent(
+    frames: Mapping[str, ClipSet], plan: Plan, config: ModelConfig = CONFORMER_S
+) -> Path:
+    """Train a parent on single frames, or what is left of it.
 
     Args:
         frames: from `csglib.data.cohort.read_frames`.
         plan: how, and where.
+        config: of the parent, see `parent_of`.
 
     Returns:
         A file that `csglib.model.pretrained.load_conformer` reads.
@@ -37,11 +52,12 @@ def train_parent(frames: Mapping[str, ClipSet], plan: Plan) -> Path:
     path = plan.folder / WEIGHTS
     if path.is_file():
         return path
-    parent = _conformer(len(frames["train"].grade_names), plan.seed)
+    parent = _untaught(replace(config, classes=len(frames["train"].grade_names)), plan.seed)
     records = list(fit(parent, frames["train"], frames["validation"], plan))
     load_weights(parent, plan.folder / "best.safetensors")
-    best = min(records, key=lambda record: record.validation_loss)
-    notes = {"epoch": str(best.epoch), "accuracy": json.dumps(best.validation_accuracy)}
+    taken = int(read_weights(plan.folder / "best.safetensors")[1]["epoch"])
+    accuracy = records[taken - 1].validation_accuracy
+    notes = {"epoch": str(taken), "accuracy": json.dumps(accuracy)}
     write_weights(path, parent_state(parent), notes)
     forget(plan.folder)
     return path
@@ -53,7 +69,7 @@ def forget(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _conformer(classes: int, seed: int) -> nn.Module:
+def _untaught(config: ModelConfig, seed: int) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return CSG3DCT(replace(CONFORMER_S, classes=classes))
+        return CSG3DCT(config)

@@ -21,7 +21,7 @@ from csglib.data.patients import Settings
 from csglib.data.production import make_cohort
 from csglib.experiment import Experiment, trained
 from csglib.model.ledger import costs
-from csglib.plan import BUDGETS, Budget, Plan
+from csglib.plan import BUDGETS, Budget, Plan, Precision
 from csglib.table1.parent import forget, train_parent
 from csglib.table1.rows import ROWS, Row
 from csglib.training import predict
@@ -112,25 +112,32 @@ class Table:
 
     def _parent(self, seed: int) -> Path:
         plan = self.budget.plan(self.folder / "parent" / f"seed-{seed}", seed)
-        plan = replace(plan, epochs=self.budget.parent_epochs, batch=8 * plan.batch)
+        plan = replace(
+            plan,
+            epochs=self.budget.parent_epochs,
+            batch=8 * plan.batch,
+            rate=self.budget.parent_rate,
+        )
         return train_parent(self._single_frames, plan)
 
     @cached_property
     def _single_frames(self) -> Mapping[str, ClipSet]:
-        return read_frames(self._cohort("cohort-of-the-parent", frames=8, seed=_OTHERS))
+        patients = self.budget.parent_patients
+        return read_frames(self._cohort("cohort-of-the-parent", 8, patients, seed=_OTHERS))
 
     def _sides(self, frames: int) -> Mapping[str, ClipSet]:
         if frames not in self._kept:
-            self._kept[frames] = read_cohort(self._cohort(f"cohort-{frames}", frames, seed=0))
+            folder = self._cohort(f"cohort-{frames}", frames, self.budget.patients, seed=0)
+            self._kept[frames] = read_cohort(folder)
         return self._kept[frames]
 
     @cached_property
     def _kept(self) -> dict[int, Mapping[str, ClipSet]]:
         return {}
 
-    def _cohort(self, name: str, frames: int, seed: int) -> Path:
-        folder, budget = self.folder / name, self.budget
-        settings = Settings(frames=frames, size=budget.size, seed=seed, patients=budget.patients)
+    def _cohort(self, name: str, frames: int, patients: int, seed: int) -> Path:
+        folder, size = self.folder / name, self.budget.size
+        settings = Settings(frames=frames, size=size, seed=seed, patients=patients)
         make_cohort(folder, settings, jobs=os.cpu_count() or 1)
         return folder
 
@@ -148,15 +155,22 @@ class Table:
             )
 
 
-def table(folder: Path, budget: str, start: str) -> Table:
+def table(folder: Path, budget: str, start: str, precision: Precision | None = None) -> Table:
     """A table by the name of its budget.
+
+    Args:
+        folder: see `Table`.
+        budget: a name in `BUDGETS`.
+        start: see `Table`.
+        precision: in place of the budget's.
 
     Raises:
         ValueError: there is no such budget.
     """
     if budget not in BUDGETS:
         raise ValueError(f"budget must be one of {', '.join(BUDGETS)}: got {budget}")
-    return Table(folder, BUDGETS[budget], start)
+    chosen = BUDGETS[budget]
+    return Table(folder, replace(chosen, precision=precision or chosen.precision), start)
 
 
 def _measured(experiment: Experiment, network: nn.Module, clips: ClipSet) -> dict[str, object]:

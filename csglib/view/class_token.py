@@ -87,26 +87,38 @@ def class_token(network: nn.Module, clip: Clip) -> ClassToken:
         probabilities = network(frames)[0].float().softmax(dim=0).cpu()
     found: dict[tuple[str, Axis], list[Tensor]] = {}
     for path, row in rows.items():
-        found.setdefault(_branch(network, path), []).append(row.float().cpu())
+        found.setdefault(branch_of(network, path), []).append(row.float().cpu())
     _, height, width = clip.frames.shape
     shape = (len(clip.frames), height // network.config.patch, width // network.config.patch)
     return ClassToken(
-        {name: _laid_out(axis, seen, shape) for (name, axis), seen in found.items()},
+        {name: laid_out(axis, seen, shape) for (name, axis), seen in found.items()},
         probabilities,
     )
 
 
-def _branch(network: CSG3DCT, path: str) -> tuple[str, Axis]:
-    # blocks.3.into_space.attention is named by its place, the lone branch of -Base by its axis
+def branch_of(network: CSG3DCT, path: str) -> tuple[str, Axis]:
+    """Name of an attention's branch, and how its keys are lined up.
+
+    blocks.3.into_space.attention is named by its place, the lone branch of -Base by its axis.
+
+    Args:
+        network: whose attention it is.
+        path: the attention's name in it.
+    """
     place = path.removesuffix(".attention")
     axis = cast("Axis", network.get_submodule(place).axis)
     name = place.rpartition(".")[-1]
     return (name if name in _BRANCHES else axis), axis
 
 
-def _laid_out(
-    axis: Axis, rows: list[Float[Tensor, "g k j"]], shape: tuple[int, int, int]
-) -> Branch:
+def laid_out(axis: Axis, rows: list[Float[Tensor, "g k j"]], shape: tuple[int, int, int]) -> Branch:
+    """Put rows of class tokens back over frames and patches.
+
+    Args:
+        axis: how their keys are lined up.
+        rows: one a block; or one a head, and the heads stand where blocks do.
+        shape: frames, and rows and columns of patches.
+    """
     frames, height, width = shape
     patches = {"space": height * width, "time": frames, "joint": math.prod(shape)}[axis]
     # Along space a sequence has one class token; elsewhere all of them, and their mean is shown.

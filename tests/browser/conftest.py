@@ -48,6 +48,11 @@ async ({ module, state, packed }) => {
     on: (event, listener) => (heard[event] ??= new Set()).add(listener),
     off: (event, listener) => heard[event].delete(listener),
     save_changes: () => model.saved++,
+    sent: [],
+    send: (message) => model.sent.push(message),
+    tell(message, buffers) {
+      for (const listener of heard["msg:custom"]) listener(message, buffers);
+    },
     listeners: () => Object.values(heard).reduce((sum, set) => sum + set.size, 0),
   };
   const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));

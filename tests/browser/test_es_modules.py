@@ -35,7 +35,7 @@ def test_frames_are_painted_with_the_maps_of_the_network(
     branch = class_token(opinionated_network, simulated_clip).branches["time"]
     maps = branch.maps[1].numpy()
     low, high = (maps.min(), maps.max()) if stretch else (0, max(maps.max(), 2 * branch.even_patch))
-    for place, canvas in enumerate(page.locator(".csg-frames canvas").all()):
+    for place, canvas in enumerate(page.locator(".csg-asking-grid canvas").all()):
         levels = 255 * (np.kron(maps[place], np.ones((16, 16))) - low) / (high - low)
         levels = np.rint(levels).astype(int)
         frame, painted = simulated_clip.frames[place], shown.pixels(canvas)
@@ -48,7 +48,7 @@ def test_frames_are_painted_with_the_maps_of_the_network(
 def test_the_enlarged_frame_follows_the_slider(mount, explorer, page, simulated_clip):
     shown = mount(explorer)
     shown.put(opacity=0)
-    large = page.locator(".csg-large > canvas")
+    large = page.locator(".csg-pair canvas").first
     for frame in (1, 3):
         shown.put(frame=frame)
         painted = shown.pixels(large)
@@ -85,25 +85,33 @@ def test_only_our_keys_are_kept_and_only_while_the_widget_is_there(mount, explor
     assert shown.evaluate("({ model }) => model.listeners()") == 0
 
 
-def test_a_click_on_a_frame_picks_it_and_keys_go_on_from_there(mount, explorer, page):
+def test_a_press_on_a_patch_lets_it_ask_and_keys_go_on_from_there(mount, explorer, page):
     shown = mount(explorer)
-    page.locator(".csg-frames canvas").nth(1).click()
-    assert shown.trait("frame") == 2
+    canvas = page.locator(".csg-asking-grid canvas").nth(1)
+    canvas.click(position=at(canvas, row=2, column=3))
+    assert shown.traits("frame", "query", "view") == [2, 1 + 48 + 2 * 8 + 3, "time"]
     page.keyboard.press("ArrowRight")
-    assert shown.trait("frame") == 3
+    assert shown.traits("frame", "query") == [2, 1 + 48 + 2 * 8 + 4]
+
+
+def at(canvas, row, column, rows=6, columns=8):
+    """The middle of a patch on a canvas in the page."""
+    box = canvas.bounding_box()
+    return {
+        "x": (column + 0.5) / columns * box["width"],
+        "y": (row + 0.5) / rows * box["height"],
+    }
 
 
 def test_a_key_that_comes_before_the_screen_is_drawn_is_not_lost(mount, explorer, page):
-    """On a busy machine the click's picture is late, and so must not be what keys go on from."""
+    """On a busy machine the press's picture is late, and so must not be what keys go on from."""
     shown = mount(explorer)
-    page.locator(".csg-frames canvas").nth(1).evaluate(
-        """(canvas) => {
-          window.requestAnimationFrame = () => 0;
-          canvas.closest("button").click();
-        }"""
-    )
+    canvas = page.locator(".csg-asking-grid canvas").nth(1)
+    page.evaluate("window.requestAnimationFrame = () => 0")
+    canvas.evaluate("(canvas) => canvas.click()")  # at its corner
     page.keyboard.press("ArrowRight")
-    assert shown.trait("frame") == 3
+    page.keyboard.press("ArrowDown")
+    assert shown.traits("frame", "query") == [2, 1 + 48 + 8 + 1]
 
 
 def test_space_plays_and_pauses(mount, explorer, page):
@@ -150,10 +158,10 @@ def test_the_sentence_says_what_is_shown(
 
 def test_truth_is_drawn_on_demand(mount, explorer, page):
     shown = mount(explorer)
-    canvas = page.locator(".csg-frames canvas").nth(1)
+    canvas = page.locator(".csg-asking-grid canvas").nth(1)
     before = shown.pixels(canvas).astype(int)
     page.get_by_role("checkbox", name="show the truth").check()
-    page.locator(".csg-narrowest").wait_for()
+    page.locator(".csg-asking-grid .csg-narrowest").wait_for()
     assert shown.trait("show_truth") is True
     changed = (np.abs(shown.pixels(canvas) - before) > 30).any(axis=-1)
     # lumen of radius 15 and vessel of radius 30 pixels around the middle
@@ -164,7 +172,7 @@ def test_truth_is_drawn_on_demand(mount, explorer, page):
     round_it = {radius: len(set(angle[abs(distance - radius) < 2])) for radius in (15, 30)}
     assert round_it[15] >= 71  # of 72 directions: a closed line
     assert 30 < round_it[30] < 65  # dashes
-    frame = page.locator(".csg-narrowest button")
+    frame = page.locator(".csg-asking-grid .csg-narrowest [role=img]")
     assert frame.get_attribute("aria-label").endswith("50 % closed, the narrowest")
     assert "severe, narrowest in frame 2" in page.locator(".csg-sentence").inner_text()
 
@@ -172,7 +180,10 @@ def test_truth_is_drawn_on_demand(mount, explorer, page):
 def test_a_real_clip_has_no_truth_to_show(mount, page, opinionated_network, simulated_clip):
     real = type(simulated_clip)(frames=simulated_clip.frames, patient="nobody")
     mount(AttentionExplorer(opinionated_network, real))
-    assert page.get_by_role("checkbox").count() == 1
+    names = page.get_by_role("checkbox").evaluate_all(
+        "(all) => all.map((box) => box.parentNode.innerText)"
+    )
+    assert names == ["stretch the colours", "compare with another block"]
 
 
 def test_every_control_has_a_name_and_a_size_for_fingers(mount, explorer, page):

@@ -145,6 +145,27 @@ def test_an_arrow_key_reaches_the_kernel(ran, notebook, screenshots):
     assert [moved[name] - frame for name, frame in frames.items()].count(1) == 1
 
 
+@pytest.mark.parametrize("notebook", [SMALL], indirect=True, ids=["patch"])
+def test_a_pressed_patch_reaches_the_kernel_and_its_row_comes_back(ran, screenshots):
+    explorer = ran.locator(".csg-explorer").first
+    canvas = explorer.locator(".csg-frames canvas").nth(2)
+    box = canvas.bounding_box()
+    canvas.click(position={"x": box["width"] * 0.375, "y": box["height"] * 0.875})
+    explorer.get_by_role("radio", name="spatial branch").check()
+    explorer.get_by_role("radio", name="2", exact=True).check()
+    sentence = explorer.locator(".csg-sentence")
+    expect(sentence).to_contain_text("frame 3, row 4, column 2 asks the 16 patches of its frame")
+    expect(sentence).to_contain_text("spatial branch, head 2")
+    explorer.screenshot(path=screenshots / "patch.png")
+    told = "print(explorer.query, explorer.view, explorer.head, explorer.frame)"
+    assert ran.evaluate(ASK, told).split() == [str(1 + 2 * 16 + 3 * 4 + 1), "space", "2", "3"]
+    explorer.locator(".csg-asking-grid").focus()
+    ran.keyboard.press("ArrowLeft")
+    ran.keyboard.press("Escape")
+    expect(explorer.get_by_text("Asking: the class token")).to_be_visible()
+    assert ran.evaluate(ASK, "print(explorer.query)").strip() == "0"
+
+
 @pytest.mark.parametrize("notebook", [STUDIO], indirect=True, ids=["studio"])
 def test_while_a_slider_moves_the_kernel_skips_to_its_last_value(ran, screenshots):
     studio = ran.locator(".csg-phantom-studio")

@@ -6,9 +6,10 @@ from csglib.data.cohort import ClipSet
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.pretrained import load_conformer
+from csglib.networks import build_network
 from csglib.plan import Plan
 from csglib.table1 import parent
-from csglib.table1.parent import train_parent
+from csglib.table1.parent import parent_of, train_parent
 from csglib.weights import read_weights
 
 
@@ -38,6 +39,24 @@ def test_what_the_parent_has_learned_csg3dct_takes(tmp_path, monkeypatch):
     assert torch.equal(taken, best["blocks.0.to_query_key_value.weight"])
     monkeypatch.setattr(parent, "fit", None)
     assert train_parent(sides, plan) == path, "once is enough"
+
+
+def test_a_small_network_has_a_small_parent(tmp_path):
+    sides = {"train": frames("a", 8), "validation": frames("b", 4)}
+    plan = Plan(folder=tmp_path, epochs=3, batch=8, rate=0.01, course="one_cycle")
+    path = train_parent(sides, plan, parent_of("tiny"))
+    assert read_weights(path)[1]["epoch"] == "3", "where the rate has come to rest"
+    model = build_network("tiny", size=32)
+    report = load_conformer(model, path)
+    assert not report.wrong_shape
+    best, _ = read_weights(tmp_path / "best.safetensors")
+    taken = model.state_dict()["blocks.2.space.to_query_key_value.weight"]
+    assert torch.equal(taken, best["blocks.2.to_query_key_value.weight"])
+
+
+def test_who_has_no_parent():
+    with pytest.raises(ValueError, match="are tiny, base, swa, ca, csg3dct: got i3d"):
+        parent_of("i3d")
 
 
 def test_only_a_network_of_single_frames_is_a_parent():

@@ -17,7 +17,15 @@ from csglib.table1.rows import ROWS
 from csglib.table1.running import RESULT, Table, table
 from csglib.weights import read_weights
 
-SMALL = Budget(patients=3, size=32, epochs=2, fine_epochs=1, parent_epochs=1)
+SMALL = Budget(
+    patients=3,
+    parent_patients=4,
+    size=32,
+    epochs=2,
+    fine_epochs=1,
+    parent_epochs=1,
+    parent_rate=0.007,
+)
 
 
 class Small(nn.Module):
@@ -135,6 +143,7 @@ def test_the_parent_learns_single_frames_with_their_own_grades(folder, monkeypat
     ((sides, plan),) = asked
     assert sides["train"].frames.shape[1:] == (1, 32, 32)
     assert (plan.seed, plan.epochs) == (3, SMALL.parent_epochs)
+    assert plan.rate == SMALL.parent_rate
     clips = whole._sides(8)
     assert not np.array_equal(sides["test"].frames[0, 0], clips["test"].frames[0, 0])
     assert whole._weights(ROWS["base_random"], 3) == ""

@@ -28,6 +28,7 @@ from csglib.view.widgets import (
     PhantomStudio,
     SelfTest,
     Switchboard,
+    TableReader,
     TimeStretch,
     TokenExplorer,
     TrainingDashboard,
@@ -42,6 +43,7 @@ NEEDS = {  # what each is made from
     PhantomStudio: (),
     SelfTest: (),
     Switchboard: ("clip_of_the_course",),  # noise makes a still that no reader gets
+    TableReader: ("two_rows",),
     TimeStretch: (),
     TokenExplorer: ("simulated_clip",),
     TrainingDashboard: ("opinionated_network", "two_clips", "two_clips", "smoke"),
@@ -65,6 +67,13 @@ def clip_of_the_course():
 def two_clips():
     frames = np.zeros((2, 1, 16, 16), np.uint8)
     return ClipSet(frames=frames, grades=np.arange(2), patients=("one", "other"))
+
+
+@pytest.fixture
+def two_rows(write_runs, tmp_path):
+    for name in ("i3d", "csg3dct"):
+        write_runs(tmp_path, name, np.arange(12) % 5 > 0)
+    return tmp_path
 
 
 @pytest.fixture

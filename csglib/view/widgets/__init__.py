@@ -6,6 +6,7 @@ from csglib.view.widgets.explorer import AttentionExplorer
 from csglib.view.widgets.phantom_studio import PhantomStudio
 from csglib.view.widgets.self_test import SelfTest
 from csglib.view.widgets.switchboard import Switchboard
+from csglib.view.widgets.table_reader import TableReader
 from csglib.view.widgets.time_stretch import TimeStretch
 from csglib.view.widgets.token_explorer import TokenExplorer
 from csglib.view.widgets.training_dashboard import TrainingDashboard
@@ -18,6 +19,7 @@ __all__ = [
     "PhantomStudio",
     "SelfTest",
     "Switchboard",
+    "TableReader",
     "TimeStretch",
     "TokenExplorer",
     "TrainingDashboard",

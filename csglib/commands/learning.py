@@ -1,0 +1,176 @@
+"""Commands that train, and score what has been learned."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from typer import Argument, Option
+
+from csglib.commands.base import Command, app, end
+
+Precision = Literal["32-true", "bf16-mixed"]  # of the arithmetic, as Lightning calls it
+Course = Literal["constant", "one_cycle"]  # of the rate, see `csglib.plan.COURSES`
+
+
+@app.command(help="Train a 2D network on a cohort's single frames, for others to start from.")
+@dataclass
+class Parent(Command):
+    """See `csglib.table1.parent`."""
+
+    out: Annotated[Path, Argument(help="folder of the run: new, or begun by the same command")]
+    cohort: Annotated[Path, Argument(help="folder of clips; other patients than those of `train`")]
+    network: Annotated[str, Option(help="whose parent: tiny, or any other CSG-3DCT")] = "csg3dct"
+    epochs: Annotated[int, Option(help="passes over the frames")] = 20
+    batch: Annotated[int, Option(help="frames a step")] = 32
+    rate: Annotated[float, Option(help="learning rate")] = 1e-4
+    seed: Annotated[int, Option(help="of weights and order")] = 0
+    precision: Annotated[Precision, Option(help="bf16-mixed where it is fast")] = "32-true"
+    course: Annotated[Course, Option(help="of the rate")] = "constant"
+    augment: Annotated[bool, Option("--augment", help="change each frame a little")] = False
+
+    def run(self) -> None:
+        """Train, and say what `train --start` wants."""
+        from csglib.data.cohort import read_frames  # noqa: PLC0415
+        from csglib.plan import Plan  # noqa: PLC0415
+        from csglib.table1.parent import parent_of, train_parent  # noqa: PLC0415
+
+        config, sides = parent_of(self.network), read_frames(self.cohort)
+        plan = Plan(
+            folder=self.out,
+            epochs=self.epochs,
+            batch=self.batch,
+            rate=self.rate,
+            seed=self.seed,
+            precision=self.precision,
+            course=self.course,
+            augmented=self.augment,
+        )
+        try:
+            path = train_parent(sides, plan, config)
+        except KeyboardInterrupt:
+            end("stopped; the same command goes on from the last whole epoch", 130)
+        print(f"train --network {self.network} --start {path} begins with what it knows")
+
+
+@app.command(help="Train one network on a cohort; again, go on.")
+@dataclass
+class Train(Command):
+    """See `csglib.experiment`."""
+
+    out: Annotated[Path, Argument(help="folder of the run: new, or begun by the same command")]
+    cohort: Annotated[Path, Argument(help="folder or file of clips")]
+    network: Annotated[str, Option(help="a name in csglib.networks, such as i3d")] = "csg3dct"
+    size: Annotated[int, Option(help="height and width that it sees, pixels")] = 256
+    epochs: Annotated[int, Option(help="passes over the clips")] = 100
+    batch: Annotated[int, Option(help="clips a step")] = 4
+    rate: Annotated[float, Option(help="learning rate")] = 1e-4
+    seed: Annotated[int, Option(help="of weights and order")] = 0
+    precision: Annotated[Precision, Option(help="bf16-mixed where it is fast")] = "32-true"
+    course: Annotated[Literal["constant", "one_cycle"], Option(help="of the rate")] = "constant"
+    augment: Annotated[bool, Option("--augment", help="change each clip a little")] = False
+    start: Annotated[str, Option(help="weights to begin with: file, or public name")] = ""
+    memory: Annotated[
+        Literal["each", "shared"], Option(help="Adam's, of several processes, see torchrun")
+    ] = "each"
+    stream: Annotated[
+        Path | None, Option(help="folder for the frames, if memory cannot hold them")
+    ] = None
+
+    def run(self) -> None:
+        """Train, and say how well it does on the test clips."""
+        from csglib.data.cohort import read_cohort, stream_cohort  # noqa: PLC0415
+        from csglib.experiment import Experiment  # noqa: PLC0415
+        from csglib.plan import Plan  # noqa: PLC0415
+        from csglib.training import leads  # noqa: PLC0415
+
+        if self.stream:
+            sides = stream_cohort(self.cohort, self.stream, self.size)
+        else:
+            sides = read_cohort(self.cohort, self.size)
+        clips = sides["train"]
+        experiment = Experiment(
+            network=self.network,
+            frames=clips.frames.shape[1],
+            size=self.size,
+            classes=len(clips.grade_names),
+            start=self.start,
+        )
+        plan = Plan(
+            folder=self.out,
+            epochs=self.epochs,
+            batch=self.batch,
+            rate=self.rate,
+            seed=self.seed,
+            precision=self.precision,
+            course=self.course,
+            augmented=self.augment,
+            memory=self.memory,
+        )
+        try:
+            for _ in experiment.run(sides, plan):
+                pass
+        except KeyboardInterrupt:
+            end("stopped; the same command goes on from the last whole epoch", 130)
+        if leads():
+            Evaluate(self.out).run()
+
+
+@app.command(help="Score a run's test clips, or those of another cohort.")
+@dataclass
+class Evaluate(Command):
+    """See `csglib.metrics`."""
+
+    run_folder: Annotated[Path, Argument(help="folder of a finished run")]
+    cohort: Annotated[Path | None, Option(help="other clips; its test side is scored")] = None
+
+    def run(self) -> None:
+        """Print each score and its interval."""
+        from csglib.experiment import said_by  # noqa: PLC0415
+
+        said = said_by(self.run_folder, self.cohort)
+        print(f"{len(said.grades)} clips of {len(set(said.patients))} patients; 95 % intervals")
+        for name, score in vars(said.scores()).items():
+            print(f"{name:18}{score.value:7.3f}  [{score.low:.3f}, {score.high:.3f}]")
+
+
+@app.command(help="Run the paper's Table 1 on simulated clips.")
+@dataclass
+class Table1(Command):
+    """See `csglib.table1`."""
+
+    out: Annotated[Path, Argument(help="folder: new, or begun with the same budget")]
+    budget: Annotated[str, Option(help="smoke, laptop, gpu or paper")] = "smoke"
+    rows: Annotated[str, Option(help="some of its rows, with commas between; empty for all")] = ""
+    seeds: Annotated[int, Option(help="runs of each row")] = 1
+    start: Annotated[
+        str, Option(help="of rows with a 2D parent: frames trains one, random, or a checkpoint")
+    ] = "frames"
+    precision: Annotated[
+        Precision | None, Option(help="of all rows; bf16-mixed where it is fast")
+    ] = None
+
+    def run(self) -> None:
+        """Run, row by row, and print the table."""
+        from csglib.table1.estimate import minutes  # noqa: PLC0415
+        from csglib.table1.report import write_table  # noqa: PLC0415
+        from csglib.table1.rows import ROWS  # noqa: PLC0415
+        from csglib.table1.running import table  # noqa: PLC0415
+
+        names = self.rows.split(",") if self.rows else list(ROWS)
+        asked = table(self.out, self.budget, self.start, self.precision)
+        asked.check(names, self.seeds)
+        about = max(1, round(minutes(names, asked.budget, self.seeds, self.start)))
+        print(
+            f"{len(names) * self.seeds} runs: about {about} min here, less what is done", flush=True
+        )
+        runs: dict[str, list[Path]] = {}
+        text = ""
+        try:
+            for name, seed, folder in asked.run(names, self.seeds):
+                runs.setdefault(name, []).append(folder)
+                text = write_table(self.out, runs)
+                done = sum(map(len, runs.values()))
+                print(f"{done}: {ROWS[name].title}, seed {seed}, is done", flush=True)
+        except KeyboardInterrupt:
+            end("stopped; the same command goes on where it was", 130)
+        print(text)

@@ -1,0 +1,134 @@
+"""Does the network need what a map calls hot? Hide it and ask again.
+
+Source: not in the paper. Deletion and insertion curves are Petsiuk et al. 2018's (RISE). They need
+no truth, and say what the network used, not whether it should have.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64, UInt8
+from numpy import ndarray
+from scipy.ndimage import gaussian_filter
+from torch import nn
+
+from csglib.data.clips import Clip
+from csglib.training import predict
+from csglib.view.scores import Map, shares_of
+
+Frames = UInt8[ndarray, "t y x"]
+Cover = Callable[[Frames], Frames]
+"""A clip in, out comes what stands where a patch of it is hidden."""
+
+_BLUR = 1 / 8  # standard deviation, in widths of the picture
+
+
+def mean_grey(frames: Frames) -> Frames:
+    """The clip's mean grey everywhere: nothing is left, but the edges of patches are new.
+
+    And in a black lumen grey looks like plaque. Where the curves depend on it, `blurred` tells.
+    """
+    return np.full_like(frames, round(frames.mean()))
+
+
+def blurred(frames: Frames) -> Frames:
+    """Each frame out of focus: no new edges, but of a wide lumen something is left to see."""
+    spread = _BLUR * frames.shape[2]
+    soft = gaussian_filter(frames.astype(np.float32), (0, spread, spread), mode="nearest")
+    return np.rint(soft).astype(np.uint8)
+
+
+class Curve(NamedTuple):
+    """A grade's probability as more and more patches change.
+
+    Attributes:
+        changed: share of the patches, from 0 to 1.
+        probability: of the grade that the network answers for the whole clip.
+    """
+
+    changed: Float[ndarray, " steps"]
+    probability: Float[ndarray, " steps"]
+
+    @property
+    def area(self) -> float:
+        """Under the curve, 0 to 1: the mean probability along the way."""
+        middles = (self.probability[1:] + self.probability[:-1]) / 2
+        return float(np.diff(self.changed) @ middles)
+
+
+class Curves(NamedTuple):
+    """What hiding and showing patches does, in the order of a map and in a random one.
+
+    Attributes:
+        grade: the network's answer for the whole clip; its probability is followed.
+        deletion: hottest patches hidden first; a small area speaks for the map.
+        insertion: hottest patches shown first, in a clip that is hidden; a large area does.
+        random_deletion: the control: patches hidden in random order.
+        random_insertion: likewise, shown.
+    """
+
+    grade: int
+    deletion: Curve
+    insertion: Curve
+    random_deletion: Curve
+    random_insertion: Curve
+
+
+def curves(
+    network: nn.Module,
+    clip: Clip,
+    heat: Map,
+    cover: Cover = mean_grey,
+    steps: int = 9,
+    seed: int = 0,
+) -> Curves:
+    """Hide and show the patches of a clip, step by step, and ask a network for its answer's grade.
+
+    Patches that a map holds alike come in random order, so that an even map is a second control.
+
+    Args:
+        network: gives logits; left in evaluation mode, as `predict` leaves it.
+        clip: with or without truth.
+        heat: a map of it, on any grid that spans the frames.
+        cover: makes what stands where a patch is hidden.
+        steps: points of a curve, both ends among them; four times as many passes are made.
+        seed: of the random order.
+
+    Raises:
+        ValueError: a curve without both its ends, or a map that `shares_of` refuses.
+    """
+    if steps < 2:
+        raise ValueError(f"a curve has both its ends, so 2 steps or more: got {steps}")
+    shares, rng = shares_of(heat, clip), np.random.default_rng(seed)
+    chance = rng.permutation(shares.size)
+    hottest = np.lexsort((rng.random(shares.size), -shares.ravel()))
+    hidden = cover(clip.frames)
+    grade = int(predict(network, clip.frames[None]).argmax())
+    counts = np.rint(np.linspace(0, shares.size, steps)).astype(int)
+
+    def followed(start: Frames, end: Frames, order: Int64[ndarray, " n"]) -> Curve:
+        changed = (_pixels(order[:count], shares.shape, clip) for count in counts)
+        pictures = np.stack([np.where(pixels, end, start) for pixels in changed])
+        answers = predict(network, pictures).double().softmax(dim=1)[:, grade]
+        return Curve(counts / shares.size, answers.numpy())
+
+    return Curves(
+        grade,
+        followed(clip.frames, hidden, hottest),
+        followed(hidden, clip.frames, hottest),
+        followed(clip.frames, hidden, chance),
+        followed(hidden, clip.frames, chance),
+    )
+
+
+def _pixels(
+    patches: Int64[ndarray, " some"], grid: tuple[int, ...], clip: Clip
+) -> Bool[ndarray, "t y x"]:
+    """Pixels whose centre lies in one of these patches."""
+    chosen = np.zeros(grid, bool)
+    chosen.flat[patches] = True
+    (_, height, width), (_, rows, columns) = clip.frames.shape, grid
+    row = (np.arange(height) * 2 + 1) * rows // (2 * height)
+    column = (np.arange(width) * 2 + 1) * columns // (2 * width)
+    return chosen[:, row][:, :, column]

@@ -1,0 +1,150 @@
+"""Attention rollout: from the class token that the head reads, back through all blocks to the clip.
+
+Source: not in the paper. Abnar and Zuidema 2020: after a block a token is half what it was, half
+the mean of the tokens that its attention took, all heads alike; so from block to block. For the one
+attention of CSG-3DCT-Base this is theirs as it stands. For AMDF it is our extension, by the same
+rule at each place where the block takes a mean of tokens:
+
+- along space and along time: half and half, and class tokens have the mean of their copies' maps;
+- in the fusion: half the target's token, half what the fusion's map takes, from the complement in
+  CA, from the target itself in SWA;
+- in the weighted sum: the shares that were learned.
+
+It leaves out how large values are and whether they cancel, what FFNs and projections make of them,
+and what the CNN brings to each patch from its surroundings. So it says where attention can have
+carried something from, not what the answer came from; and a part that adds nothing, as time and
+fusion of `WARM` before training, counts like any other.
+"""
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from csglib.data.clips import Clip
+from csglib.model.amdf import AMDFBlock
+from csglib.model.csg3dct import CSG3DCT
+from csglib.model.fusion import CrossAttention, InterDimension
+from csglib.model.fusion_compared import (
+    AllTokenCrossAttention,
+    AllTokens,
+    AllTokenSwitchedAttention,
+    InsertedCrossAttention,
+)
+from csglib.model.intra import IntraDimension
+from csglib.model.tokens import VideoTokens, fold, unfold
+from csglib.model.weighting import EvenWeighting
+from csglib.view.capture import attention_maps
+from csglib.view.evaluation import batch_of, evaluating
+
+Maps = dict[nn.Module, Float[Tensor, "g i j"]]
+"""Of each `Attention`, the mean of its heads."""
+
+
+def rollout(network: nn.Module, clip: Clip) -> Float[Tensor, "t rows columns"]:
+    """How much of each patch is in the class token that the head reads.
+
+    Args:
+        network: anything made by `CSG3DCT`; left in the mode it came in. The others have no maps to
+            follow all the way: convolutions, pooling or several views stand between them, or
+            `transformers` keeps them.
+        clip: height and width multiples of a patch. Of 8 frames of 256 x 256, the maps of
+            CSG-3DCT-Base take 200 MB.
+
+    Returns:
+        Shares, 0 to 1. What their sum lacks of 1 is the class token that each clip starts with.
+
+    Raises:
+        ValueError: another network, or one that has learned a share of a branch beyond 0 to 1, as
+            "raw" weighting may: such a sum is no mean.
+    """
+    patches = token_shares(network, clip).patches
+    assert isinstance(network, CSG3DCT)  # else `token_shares` has raised
+    rows = clip.frames.shape[1] // network.config.patch
+    return rearrange(patches, "1 t (rows columns) 1 -> t rows columns", rows=rows)
+
+
+def token_shares(network: nn.Module, clip: Clip) -> VideoTokens:
+    """The same for class tokens too, one number a token; all of them sum to 1.
+
+    Arguments and errors are those of `rollout`.
+    """
+    if not isinstance(network, CSG3DCT):
+        raise ValueError(
+            "rollout follows the attention of a network that csglib.model.csg3dct builds: got "
+            f"{type(network).__name__}"
+        )
+    with evaluating(network), torch.no_grad(), attention_maps(network, _mean_of_heads) as found:
+        _, tokens = network.features(batch_of(network, clip))
+    maps: Maps = {network.get_submodule(name): seen for name, seen in found.items()}
+    # With its maps held fixed, a block of means is linear. So numbers may pass through it in place
+    # of tokens, and the share of a first token in the last class token is a derivative.
+    with torch.enable_grad():
+        first = tokens.map(lambda part: torch.zeros_like(part[..., :1].float()).requires_grad_())
+        last = first
+        for block in network.blocks:
+            last = _mixed(block, last, maps)
+        shares = torch.autograd.grad(last.cls.mean(), (first.cls, first.patches))
+    return VideoTokens(*shares).map(Tensor.cpu)
+
+
+def _mean_of_heads(weights: Float[Tensor, "g h i j"]) -> Float[Tensor, "g i j"]:
+    return weights.float().mean(dim=1)
+
+
+def _mixed(block: nn.Module, tokens: VideoTokens, maps: Maps) -> VideoTokens:
+    """What a block makes of tokens if it does nothing but take means."""
+    if isinstance(block, IntraDimension):
+        return _along_axis(block, tokens, maps)
+    assert isinstance(block, AMDFBlock), "a network is built of no others"
+    space, time = (_along_axis(branch, tokens, maps) for branch in (block.space, block.time))
+    space, time = (
+        _fused(block.into_space, space, time, maps),
+        _fused(block.into_time, time, space, maps),
+    )
+    _check(block.weigh)
+    return block.weigh(space, time)
+
+
+def _along_axis(branch: IntraDimension, tokens: VideoTokens, maps: Maps) -> VideoTokens:
+    taken = maps[branch.attention] @ fold(tokens, branch.axis)
+    return _half(tokens, unfold(taken, branch.axis, like=tokens))
+
+
+def _fused(
+    fusion: InterDimension, target: VideoTokens, complement: VideoTokens, maps: Maps
+) -> VideoTokens:
+    taken = maps[fusion.attention] @ _values(fusion, target, complement)
+    if isinstance(fusion, AllTokens):
+        return _half(target, unfold(taken, fusion.axis, like=target))
+    return _half(target, VideoTokens(taken, target.patches))
+
+
+def _values(
+    fusion: InterDimension, target: VideoTokens, complement: VideoTokens
+) -> Float[Tensor, "g j 1"]:
+    """Whose values a fusion mixes, as in its `query_key_value`."""
+    match fusion:
+        case AllTokenCrossAttention():
+            return fold(complement, fusion.axis)
+        case AllTokenSwitchedAttention():
+            return fold(target, fusion.axis)
+        case InsertedCrossAttention():
+            return torch.cat([target.cls, complement.flat], dim=1)
+        case CrossAttention():
+            return complement.flat
+        case _:  # switched attention of class tokens
+            return target.flat
+
+
+def _half(before: VideoTokens, taken: VideoTokens) -> VideoTokens:
+    return (before + taken).map(lambda sums: sums / 2)
+
+
+def _check(weigh: EvenWeighting) -> None:
+    share = weigh.share().item()
+    if not 0 <= share <= 1:
+        raise ValueError(
+            "rollout follows means of tokens, and this network weighs space by "
+            f"{share:.3f} and time by {1 - share:.3f}"
+        )

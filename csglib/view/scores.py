@@ -1,0 +1,206 @@
+"""Where and when a map looks, scored against what a simulated clip knows of itself.
+
+Source: not in the paper, whose Fig. 4 shows Grad-CAM of a clip and scores nothing. The pointing
+game is Zhang et al. 2016's. Read no score alone: `csglib.view.controls` has what must be beaten.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from einops import reduce
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from scipy.stats import entropy, rankdata
+from torch import Tensor, nn
+
+from csglib.data.clips import Clip, Truth
+from csglib.data.measure import inside
+
+Map = Float[Tensor, "t rows columns"] | Float[ndarray, "t rows columns"]
+"""Attention, Grad-CAM, rollout, anything: 0 or more, in any unit, for each patch of each frame."""
+
+Method = Callable[[nn.Module, Clip], Map]
+"""What makes a map of a clip, by looking into a network; it never reads the clip's truth."""
+
+_SAMPLES = 512  # points along a side of the picture, at which an area is asked for
+_ALIKE = 1e-6  # numbers that differ by a smaller part are rounding, and tie
+
+
+class Areas(NamedTuple):
+    """What share of each patch lies in an area, 0 to 1.
+
+    Attributes:
+        plaque: closed part of the original lumen.
+        lumen: what is still open to blood.
+        vessel: the original lumen, so both of them; the wall is no part of it.
+    """
+
+    plaque: Float[ndarray, "t rows columns"]
+    lumen: Float[ndarray, "t rows columns"]
+    vessel: Float[ndarray, "t rows columns"]
+
+
+class Inside(NamedTuple):
+    """How much of a map lies in an area.
+
+    Attributes:
+        share: of the map's sum over the whole clip.
+        even: the area's share of the clip, which is what an even map has there.
+    """
+
+    share: float
+    even: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times more than evenly; NaN for an area that is empty."""
+        return self.share / self.even if self.even else math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapScores:
+    """How well a map fits the truth. All but `Inside.even` and the chance depend on the map.
+
+    What a softmax holds fixed says nothing. Along "space" each frame has one of its own: look at
+    places, not at ranks. Along "time" each place has one: look at ranks, not at ratios.
+
+    Attributes:
+        plaque: where the disease is.
+        lumen: what it has left open.
+        vessel: both.
+        rank: of the narrowest frame's sum among those of all frames; 1 is the largest, ties share
+            their mean rank.
+        outranked: share of the other frames whose sum is smaller, a tie counting half: 1 for rank
+            1, 0.5 for an even map, NaN in a clip of one frame.
+        pointing: 1 if most of the hottest patch lies in the vessel, else 0; of several that tie,
+            their mean.
+        pointing_chance: the same for a patch drawn at random.
+        entropy: in shares of an even map's, 0 for a single patch to 1.
+    """
+
+    plaque: Inside
+    lumen: Inside
+    vessel: Inside
+    rank: float
+    outranked: float
+    pointing: float
+    pointing_chance: float
+    entropy: float
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """By name, what depends on the map."""
+        return {
+            "plaque share": self.plaque.share,
+            "plaque ratio": self.plaque.ratio,
+            "lumen ratio": self.lumen.ratio,
+            "vessel ratio": self.vessel.ratio,
+            "rank": self.rank,
+            "outranked": self.outranked,
+            "pointing": self.pointing,
+            "entropy": self.entropy,
+        }
+
+
+def areas(clip: Clip, rows: int, columns: int) -> Areas:
+    """The truth as a map: from the contours, to about a thousandth of a patch.
+
+    Args:
+        clip: simulated.
+        rows: of patches, over the whole height of a frame.
+        columns: of patches, over its width.
+
+    Raises:
+        ValueError: the clip has no truth, or the grid no patch.
+    """
+    truth = _truth(clip)
+    if min(rows, columns) < 1:
+        raise ValueError(f"a grid has one patch or more: got {rows} x {columns}")
+    down, across = (max(1, math.ceil(_SAMPLES / count)) for count in (rows, columns))
+    _, height, width = clip.frames.shape
+    scale = np.array([columns * across / width, rows * down / height])
+
+    def sampled(polygons: Float[ndarray, "t points 2"]) -> Bool[ndarray, "t y x"]:
+        # The picture's edge stays in place, half a pixel before the centre that is (0, 0).
+        return inside((polygons + 0.5) * scale - 0.5, rows * down, columns * across)
+
+    vessel, lumen = sampled(truth.vessel_inner), sampled(truth.lumen)
+    pattern = "t (rows down) (columns across) -> t rows columns"
+    plaque, lumen, vessel = (
+        reduce(area.astype(np.float32), pattern, "mean", down=down, across=across).astype(float)
+        for area in (vessel & ~lumen, lumen, vessel)
+    )
+    return Areas(plaque, lumen, vessel)
+
+
+def score_map(heat: Map, clip: Clip, known: Areas | None = None) -> MapScores:
+    """Score a map of a simulated clip.
+
+    Only proportions count. A map of zeros, as Grad-CAM can be, prefers nothing: it is scored as an
+    even one.
+
+    Args:
+        heat: on any grid that spans the frames.
+        clip: what it is a map of.
+        known: the clip's areas on the map's grid, to score many maps of a clip; else worked out.
+
+    Raises:
+        ValueError: the clip has no truth, the map has other frames than the clip or fewer than two
+            patches, or holds what is negative or no number.
+    """
+    truth, shares = _truth(clip), shares_of(heat, clip)
+    found = areas(clip, *shares.shape[1:]) if known is None else known
+    plaque, lumen, vessel = (Inside(float((shares * a).sum()), float(a.mean())) for a in found)
+    in_vessel = found.vessel > 0.5
+    hottest = shares >= shares.max() * (1 - _ALIKE)
+    frames = len(shares)
+    totals = np.rint(reduce(shares, "t rows columns -> t", "sum") * frames / _ALIKE)
+    rank = float(rankdata(-totals)[truth.narrowest])
+    return MapScores(
+        plaque=plaque,
+        lumen=lumen,
+        vessel=vessel,
+        rank=rank,
+        outranked=(frames - rank) / (frames - 1) if frames > 1 else math.nan,
+        pointing=float(in_vessel[hottest].mean()),
+        pointing_chance=float(in_vessel.mean()),
+        entropy=float(entropy(shares.ravel()) / math.log(shares.size)),
+    )
+
+
+def shares_of(heat: Map, clip: Clip) -> Float[ndarray, "t rows columns"]:
+    """A map brought to a sum of 1; one of zeros becomes even.
+
+    Raises:
+        ValueError: it has other frames than the clip or fewer than two patches, or holds what is
+            negative or no number.
+    """
+    values = np.asarray(heat, np.float64)
+    if values.ndim != 3 or len(values) != len(clip.frames) or values.size < 2:
+        raise ValueError(
+            f"a map is (t, rows, columns), two patches or more, with the clip's t of "
+            f"{len(clip.frames)}: got {values.shape}"
+        )
+    odd = ~(np.isfinite(values) & (values >= 0))
+    if odd.any():
+        place = tuple(np.argwhere(odd)[0].tolist())
+        raise ValueError(
+            f"a map holds finite numbers, 0 or more: got {values[place]} at frame, row, column "
+            f"{place}"
+        )
+    if not values.any():
+        return np.full_like(values, 1 / values.size)
+    values = values / values.max()  # so that neither tiny nor huge ones leave the floats' range
+    return values / values.sum()
+
+
+def _truth(clip: Clip) -> Truth:
+    if clip.truth is None:
+        raise ValueError(
+            "a map is scored against what a simulated clip knows of itself: the clip of "
+            f"{clip.patient} has no truth"
+        )
+    return clip.truth

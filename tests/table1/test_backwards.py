@@ -1,0 +1,120 @@
+"""Confusion matrices from printed numbers: none is missed, none is made up."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from csglib.data.patients import CLIPS
+from csglib.metrics import scores_of
+from csglib.table1.backwards import matrices
+from csglib.table1.rows import ROWS, Printed
+
+FOUND = {  # (right, wrong) of the smaller grade, then of the other
+    "i3d": (47, 3, 46, 22),
+    "slowfast": (37, 13, 46, 22),
+    "tpn": (41, 9, 51, 17),
+    "timesformer": (34, 16, 57, 11),
+    "vivit": (37, 13, 46, 22),
+    "mtv": (41, 9, 44, 24),
+    "nl_i3d": (47, 3, 46, 22),
+    "uniformer": (46, 4, 43, 25),
+    "base": (40, 10, 55, 13),
+    "base_random": (34, 16, 56, 12),
+    "base_16": (28, 14, 59, 8),
+    "swa": (36, 14, 61, 7),
+    "ca": (44, 6, 53, 15),
+    "csg3dct": (39, 11, 59, 9),
+}
+
+
+def printed_as(matrix):
+    """The row that a network with these answers gets."""
+    return Printed(*(round(100 * score, 1) for score in scores_of(np.array(matrix))))
+
+
+def all_matrices(clips):
+    """Of two grades, the mirrored ones too."""
+    for right, wrong, wrong_too in itertools.product(range(clips + 1), repeat=3):
+        if (right_too := clips - right - wrong - wrong_too) >= 0:
+            yield ((right, wrong), (wrong_too, right_too))
+
+
+def mirrored(matrix):
+    return tuple(tuple(row[::-1]) for row in matrix[::-1])
+
+
+def as_tuples(found):
+    return [tuple(map(tuple, matrix)) for matrix in found.tolist()]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_each_row_of_the_paper_leaves_one_matrix(name):
+    right, wrong, right_too, wrong_too = FOUND[name]
+    found = matrices(ROWS[name].printed, CLIPS[ROWS[name].frames]["test"])
+    assert found.tolist() == [[[right, wrong], [wrong_too, right_too]]]
+
+
+def test_all_rows_agree_on_how_many_clips_each_grade_has():
+    splits = {
+        (row.frames, *matrices(row.printed, CLIPS[row.frames]["test"])[0].sum(1).tolist())
+        for row in ROWS.values()
+    }
+    assert splits == {(8, 50, 68), (16, 42, 67)}
+
+
+def test_nothing_is_missed_and_nothing_made_up():
+    """Against trying them one by one, with the scores that a network would get."""
+    clips = 13
+    rows = {}
+    for matrix in all_matrices(clips):
+        rows.setdefault(printed_as(matrix), set()).add(matrix)
+    assert max(map(len, rows.values())) > 2, "some rows leave more than one"
+    for row, expected in rows.items():
+        found = as_tuples(matrices(row, clips))
+        assert found == sorted(found)
+        mirrors = set(map(mirrored, found))
+        assert expected == {*found, *mirrors}, row
+        assert all(matrix == mirrored(matrix) for matrix in mirrors & set(found))
+
+
+def test_of_two_mirrored_matrices_the_one_of_the_rarer_grade_comes():
+    for clips in (7, 8):
+        for matrix in all_matrices(clips):
+            for (right, wrong), (wrong_too, right_too) in as_tuples(
+                matrices(printed_as(matrix), clips)
+            ):
+                assert (right + wrong, right) <= (right_too + wrong_too, right_too)
+
+
+def test_of_a_thousand_clips_accuracy_leaves_more_than_one_number_of_right_ones():
+    found = matrices(Printed(50.0, 50.0, 50.0, 50.0), 1001)
+    assert set(np.trace(found, axis1=1, axis2=2)) == {500, 501}
+    flat = found.reshape(-1, 4).tolist()
+    assert flat == sorted(flat)
+
+
+def test_no_matrix_is_an_answer_too():
+    row = ROWS["csg3dct"].printed
+    assert matrices(row, 118).shape == (1, 2, 2)
+    for other in (row._replace(recall=82.8), row._replace(accuracy=83.4)):
+        found = matrices(other, 118)
+        assert found.shape == (0, 2, 2)
+        assert np.issubdtype(found.dtype, np.integer)
+    assert len(matrices(row, 109)) == 0, "a row of another test"
+
+
+@pytest.mark.parametrize("accuracy", [18.7, 18.8])
+@pytest.mark.parametrize("recall", [18.7, 18.8])
+def test_a_number_in_the_middle_may_have_been_rounded_either_way(accuracy, recall):
+    wanted = ((0, 8), (5, 3))  # both numbers are 18.75
+    row = printed_as(wanted)._replace(accuracy=accuracy, recall=recall)
+    assert wanted in as_tuples(matrices(row, 16))
+
+
+@pytest.mark.parametrize(
+    ("printed", "clips"), [(ROWS["i3d"].printed, 0), (Printed(101.0, 78.8, 81.0, 80.8), 118)]
+)
+def test_what_is_no_row_is_refused(printed, clips):
+    with pytest.raises(ValueError, match=f"0 to 100, of one clip or more: got .* of {clips} clips"):
+        matrices(printed, clips)

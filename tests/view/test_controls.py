@@ -1,0 +1,204 @@
+"""Controls destroy what they are named after and nothing else; intervals are of patients."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import rankdata
+from torch import nn
+
+from csglib.data.clips import resample
+from csglib.data.readers import read_clip
+from csglib.metrics.intervals import Score
+from csglib.model.config import TINY, SingleBranch
+from csglib.model.csg3dct import CSG3DCT
+from csglib.view.class_token import class_token
+from csglib.view.controls import (
+    Comparison,
+    class_token_map,
+    compare,
+    of_shuffled_frames,
+    random_twin,
+    with_controls,
+)
+from csglib.view.scores import areas, score_map
+
+SAMPLES = Path(__file__).parents[2] / "data_samples"
+
+
+@pytest.fixture(scope="module")
+def clips():
+    paths = sorted(SAMPLES.glob("[ms]*_type_*.npz"))
+    return [resample(read_clip(path), 8, 64) for path in paths]
+
+
+def brightness(network, clip):
+    """Reads each frame by itself."""
+    return clip.frames.reshape(len(clip.frames), 4, 16, 4, 16).mean(axis=(2, 4))
+
+
+def clock(network, clip):
+    """Looks at the same times in every clip."""
+    return np.arange(1.0, 9)[:, None, None] * np.ones((8, 4, 4))
+
+
+def motion(network, clip):
+    """Needs the order."""
+    return np.abs(np.diff(brightness(network, clip), axis=0, prepend=0))
+
+
+def test_frames_as_they_came_follow_what_is_seen_and_put_back_the_order(clips):
+    nothing = nn.Identity()
+    order = np.random.default_rng(5).permutation(8)
+    for method, same_as_came, same_put_back in (
+        (brightness, False, True),
+        (clock, True, False),
+        (motion, False, False),
+    ):
+        plain = method(nothing, clips[0])
+        came, put_back = of_shuffled_frames(method, nothing, clips[0], np.random.default_rng(5))
+        assert np.array_equal(came, plain) == same_as_came
+        assert np.array_equal(put_back, plain) == same_put_back
+        np.testing.assert_array_equal(put_back[order], came)
+    np.testing.assert_array_equal(
+        of_shuffled_frames(brightness, nothing, clips[0], np.random.default_rng(5))[0],
+        brightness(nothing, clips[0])[order],
+    )
+
+
+def test_a_shuffled_clip_brings_no_truth(clips):
+    seen = []
+
+    def method(network, clip):
+        seen.append(clip.truth)
+        return np.ones((8, 4, 4))
+
+    of_shuffled_frames(method, nn.Identity(), clips[0], np.random.default_rng(0))
+    assert seen == [None]
+
+
+def test_a_map_that_follows_the_narrowing_loses_when_frames_are_shuffled(clips):
+    """The narrower a frame, the brighter it is made."""
+    marked = []
+    for place in range(24):
+        clip = clips[place % len(clips)]
+        grey = (30 * rankdata(clip.truth.area_stenosis)).astype(np.uint8)
+        frames = np.broadcast_to(grey[:, None, None], clip.frames.shape)
+        marked.append(replace(clip, frames=frames, patient=f"patient {place}"))
+    maps = with_controls(brightness, nn.Identity(), marked, {})
+    found = compare(marked, maps)
+    assert found.scores["trained"]["outranked"].value == 1
+    assert found.verdict("shuffled frames", "outranked") == "lower"
+    assert found.scores["shuffled frames"]["outranked"].value == pytest.approx(0.5, abs=0.2)
+    assert found.verdict("shuffled and put back", "outranked") == "overlaps"
+    assert found.scores["even"]["outranked"] == Score(0.5, 0.5, 0.5)
+
+
+def test_every_control_is_there_with_a_map_for_each_clip(clips):
+    network = CSG3DCT(TINY)
+    untaught = {f"random weights {seed}": random_twin(network, seed) for seed in (1, 2)}
+    maps = with_controls(class_token_map("into_time"), network, clips[:2], untaught)
+    assert list(maps) == [
+        *("trained", "random weights 1", "random weights 2"),
+        *("shuffled frames", "shuffled and put back", "even"),
+    ]
+    for kind in maps.values():
+        assert [tuple(heat.shape) for heat in kind] == [(8, 4, 4)] * 2
+    own = class_token_map("into_time")(untaught["random weights 2"], clips[1])
+    torch.testing.assert_close(maps["random weights 2"][1], own)
+    for came, trained in zip(maps["shuffled frames"], maps["trained"], strict=True):
+        assert not np.allclose(came, trained.numpy())
+    text = str(compare(clips[:2], maps))
+    assert text.startswith("plaque share\n  trained  ")
+    assert text.count("random weights 1") == len(score_map(maps["even"][0], clips[0]).figures)
+
+
+def test_scores_are_means_and_intervals_are_of_patients(clips):
+    rng = np.random.default_rng(0)
+    heats = [rng.random((8, 4, 4)) ** 3 for _ in clips]
+    owners = ["a", "a", "a", "b", "b", "c"]
+    owned = [replace(clip, patient=owner) for clip, owner in zip(clips, owners, strict=True)]
+    found = compare(owned, {"drawn": heats}, draws=4000, seed=1).scores["drawn"]
+    values = np.array([score_map(*pair).plaque.ratio for pair in zip(heats, clips, strict=True)])
+    assert found["plaque ratio"].value == pytest.approx(values.mean())
+    means = []
+    for _ in range(4000):
+        drawn = [np.flatnonzero(np.array(owners) == owner) for owner in rng.choice(list("abc"), 3)]
+        means.append(values[np.concatenate(drawn)].mean())
+    expected = np.quantile(means, (0.025, 0.975))
+    assert (found["plaque ratio"].low, found["plaque ratio"].high) == pytest.approx(expected)
+
+
+def test_a_score_that_a_clip_does_not_have_is_left_out(clips):
+    healthy = replace(clips[0], truth=replace(clips[0].truth, lumen=clips[0].truth.vessel_inner))
+    heat = areas(clips[1], 4, 4).plaque
+    both = compare([healthy, clips[1]], {"plaque": [heat, heat]}).scores["plaque"]["plaque ratio"]
+    assert both.value == both.low == both.high == score_map(heat, clips[1]).plaque.ratio
+    none = compare([healthy], {"plaque": [heat]}).scores["plaque"]["plaque ratio"]
+    assert np.isnan([none.value, none.low, none.high]).all()
+
+
+def test_a_verdict_says_on_which_side_the_other_interval_lies():
+    rows = {
+        "first": Score(0.5, 0.4, 0.6),
+        "below": Score(0.3, 0.2, 0.39),
+        "touching": Score(0.3, 0.2, 0.4),
+        "above": Score(0.7, 0.61, 0.8),
+        "unknown": Score(np.nan, np.nan, np.nan),
+    }
+    found = Comparison({name: {"ratio": score} for name, score in rows.items()})
+    verdicts = [found.verdict(name, "ratio") for name in rows]
+    assert verdicts == ["overlaps", "lower", "overlaps", "higher", "overlaps"]
+    lines = found.text("ratio").splitlines()
+    assert lines[0] == "ratio"
+    assert lines[1] == "  first      0.500  (0.400 to 0.600)"
+    assert lines[2] == "  below      0.300  (0.200 to 0.390)  lower"
+
+
+def test_a_twin_has_the_same_parts_and_other_weights():
+    network = CSG3DCT(replace(TINY, class_tokens="frame"))
+    before = torch.get_rng_state()
+    twin, again, other = (random_twin(network, seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert twin.config == network.config
+    assert not twin.training
+    weights = [made.embed.project.weight for made in (network, twin, again, other)]
+    assert torch.equal(weights[1], weights[2])
+    for one, another in ((0, 1), (1, 3)):
+        assert not torch.allclose(weights[one], weights[another])
+    with pytest.raises(ValueError, match=r"got Linear; csglib\.networks\.build_network gives"):
+        random_twin(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize("branch", ["time", "into_space", "into_time"])
+def test_a_branch_is_shown_by_the_mean_of_its_blocks(clips, opinionated_network, branch):
+    seen = class_token(opinionated_network, clips[0]).branches[branch].maps
+    found = class_token_map(branch)(opinionated_network, clips[0])
+    torch.testing.assert_close(found, seen.mean(0))
+    last = class_token_map(branch, slice(-1, None))(opinionated_network, clips[0])
+    torch.testing.assert_close(last, seen[-1])
+
+
+@pytest.mark.parametrize("tokens", ["clip", "frame"])
+def test_frames_with_a_softmax_each_are_not_ranked(clips, opinionated_network, tokens):
+    network = opinionated_network
+    if tokens == "frame":
+        network = CSG3DCT(replace(TINY, encoder=SingleBranch(axis="space", heads=4, hidden=64)))
+    heat = class_token_map("space")(network, clips[0])
+    assert score_map(heat, clips[0]).rank == 4.5
+    seen = class_token(network, clips[0]).branches["space"].maps.mean(0)
+    assert score_map(seen, clips[0]).rank != 4.5
+    torch.testing.assert_close(
+        heat / heat.amax((1, 2), keepdim=True), seen / seen.amax((1, 2), keepdim=True)
+    )
+
+
+def test_bad_input_is_named(clips):
+    with pytest.raises(ValueError, match="one kind of maps or more: got none"):
+        compare(clips, {})
+    with pytest.raises(ValueError, match=r"one of each of clips, ones is wanted.*got 6, 1"):
+        compare(clips, {"ones": [np.ones((8, 4, 4))]})
+    with pytest.raises(ValueError, match="no branch is called 'joint'; there are space, time"):
+        class_token_map("joint")(CSG3DCT(TINY), clips[0])

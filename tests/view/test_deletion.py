@@ -1,0 +1,144 @@
+"""Curves start and end where they must, follow the map's order, and hide the right pixels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import trapezoid
+from torch import nn
+
+from csglib.data.clips import Clip, network_input, resample
+from csglib.data.readers import read_clip
+from csglib.model.config import TINY
+from csglib.model.csg3dct import CSG3DCT
+from csglib.training import predict
+from csglib.view.deletion import Curve, blurred, curves, mean_grey
+
+SAMPLES = Path(__file__).parents[2] / "data_samples"
+DARKEST, LIGHTEST = (float(network_input(np.full((1, 1, 1), g, np.uint8))[0]) for g in (0, 255))
+
+
+class Watching(nn.Module):
+    """Says grade 1 with a probability equal to the grey, 0 to 1, of what it watches."""
+
+    def __init__(self, where):
+        super().__init__()
+        self.where, self.nothing = where, nn.Parameter(torch.zeros(1))
+
+    def forward(self, clips):
+        grey = (clips[(slice(None), 0, *self.where)] - DARKEST) / (LIGHTEST - DARKEST)
+        share = grey.flatten(1).mean(1).clamp(1e-6, 1 - 1e-6)
+        return torch.stack([torch.zeros_like(share), share.logit()], dim=1) + self.nothing
+
+
+EVERYWHERE = Watching((slice(None),) * 3)
+
+
+def white(frames):
+    return np.full_like(frames, 255)
+
+
+def black_clip(frames=4, height=16, width=32):
+    return Clip(frames=np.zeros((frames, height, width), np.uint8), patient="nobody")
+
+
+def ranked(shape, seed=3):
+    return np.random.default_rng(seed).permutation(np.prod(shape)).reshape(shape) + 1.0
+
+
+def test_as_many_pixels_change_as_the_curve_says():
+    found = curves(EVERYWHERE, black_clip(), ranked((4, 2, 4)), white)
+    assert found.grade == 0
+    np.testing.assert_allclose(found.deletion.changed, np.arange(9) / 8)
+    np.testing.assert_allclose(found.deletion.probability, 1 - np.arange(9) / 8, atol=2e-6)
+    np.testing.assert_allclose(found.insertion.probability, np.arange(9) / 8, atol=2e-6)
+    np.testing.assert_allclose(found.random_deletion.probability, 1 - np.arange(9) / 8, atol=2e-6)
+
+
+@pytest.mark.parametrize("place", [(2, 0, 3), (0, 1, 0)])
+def test_a_map_that_knows_what_is_watched_beats_one_that_does_not(place):
+    frame, row, column = place
+    clip = Clip(frames=np.full((4, 16, 32), 40, np.uint8), patient="nobody")
+    window = (frame, slice(8 * row, 8 * row + 8), slice(8 * column, 8 * column + 8))
+    clip.frames[window] = 255
+    heat = ranked((4, 2, 4))
+    heat[place] = 100
+    knows = curves(Watching(window), clip, heat)
+    heat[place] = 0
+    not_at_all = curves(Watching(window), clip, heat)
+    assert knows.grade == 1
+    low = knows.deletion.probability[-1]
+    np.testing.assert_allclose(knows.deletion.probability, [1, *[low] * 8], atol=1e-5)
+    np.testing.assert_allclose(knows.insertion.probability, [low, *[1] * 8], atol=1e-5)
+    np.testing.assert_allclose(not_at_all.deletion.probability, [*[1] * 8, low], atol=1e-5)
+    assert knows.deletion.area < knows.random_deletion.area < not_at_all.deletion.area
+    assert knows.insertion.area > knows.random_insertion.area > not_at_all.insertion.area
+
+
+@pytest.mark.parametrize("cover", [mean_grey, blurred])
+def test_ends_are_the_whole_clip_and_the_hidden_one(cover):
+    clip = resample(read_clip(SAMPLES / "severe_concentric_type_IV.npz"), 8, 32)
+    network = CSG3DCT(TINY)
+    found = curves(network, clip, ranked((8, 2, 2)), cover, steps=3)
+    pictures = np.stack([clip.frames, cover(clip.frames)])
+    whole, hidden = predict(network, pictures).softmax(1)[:, found.grade].tolist()
+    assert whole >= 0.5
+    for name in ("deletion", "random_deletion"):
+        ends = getattr(found, name).probability[[0, -1]]
+        np.testing.assert_allclose(ends, [whole, hidden], atol=1e-5)
+    for name in ("insertion", "random_insertion"):
+        ends = getattr(found, name).probability[[0, -1]]
+        np.testing.assert_allclose(ends, [hidden, whole], atol=1e-5)
+
+
+def test_patches_of_any_grid_take_the_pixels_whose_centres_they_hold():
+    """Each patch alone, in a picture whose sides the grid does not divide."""
+    clip, (rows, columns) = black_clip(2, 7, 11), (3, 4)
+    y, x = (np.arange(7) + 0.5) / 7 * rows, (np.arange(11) + 0.5) / 11 * columns
+    seen = np.zeros((7, 11), int)
+    for row in range(rows):
+        for column in range(columns):
+            heat = np.zeros((2, rows, columns))
+            heat[1, row, column] = 1
+            mine = np.outer((y >= row) & (y < row + 1), (x >= column) & (x < column + 1))
+            window = (slice(1, 2), *(slice(e.min(), e.max() + 1) for e in np.nonzero(mine)))
+            found = curves(Watching(window), clip, heat, white, steps=2 * rows * columns + 1)
+            assert found.deletion.probability[1] == pytest.approx(0, abs=1e-5)
+            everywhere = curves(EVERYWHERE, clip, heat, white, steps=25).deletion.probability
+            assert 1 - everywhere[1] == pytest.approx(mine.sum() / (2 * 7 * 11), abs=1e-5)
+            seen += mine
+    assert (seen == 1).all()
+
+
+def test_patches_that_tie_come_in_random_order():
+    first_frame = Watching((slice(0, 1), slice(None), slice(None)))
+    found = curves(first_frame, black_clip(8, 16, 16), np.ones((8, 4, 4)), white)
+    assert (np.diff(found.deletion.probability) < 0).sum() > 4  # not all of it at once
+    again = curves(first_frame, black_clip(8, 16, 16), np.ones((8, 4, 4)), white)
+    other = curves(first_frame, black_clip(8, 16, 16), np.ones((8, 4, 4)), white, seed=1)
+    assert found.random_deletion.area == again.random_deletion.area
+    assert found.deletion.area == again.deletion.area != other.deletion.area
+
+
+def test_area_is_that_under_straight_lines():
+    changed, probability = np.array([0, 0.3, 0.7, 1]), np.array([0.9, 0.2, 0.4, 0.1])
+    expected = trapezoid(probability, changed)
+    assert Curve(changed, probability).area == pytest.approx(expected)
+
+
+def test_covers_leave_no_detail():
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (2, 64, 64), dtype=np.uint8)
+    frames[1] //= 4
+    assert np.unique(mean_grey(frames)).tolist() == [round(frames.mean())]
+    soft = blurred(frames)
+    assert soft.std(axis=(1, 2)).max() < 6 < frames[1].std()
+    np.testing.assert_allclose(soft.mean((1, 2)), frames.mean((1, 2)), rtol=0.05)  # frame by frame
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="2 steps or more: got 1"):
+        curves(EVERYWHERE, black_clip(), ranked((4, 2, 4)), steps=1)
+    with pytest.raises(ValueError, match=r"clip's t of 4: got \(3, 2, 4\)"):
+        curves(EVERYWHERE, black_clip(), ranked((3, 2, 4)))

@@ -1,0 +1,246 @@
+"""The explorer without a page: what it sends at once, what it answers, what it refuses."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+
+from csglib.data.clips import Clip
+from csglib.model.config import PAPER, TINY, SingleBranch, Stage
+from csglib.model.csg3dct import CSG3DCT
+from csglib.view.questions import questions
+from csglib.view.scores import areas
+from csglib.view.widgets import AttentionExplorer
+from csglib.view.widgets import explorer as module
+
+FRAMES, PATCHES = 3, 48  # of `simulated_clip`: 6 x 8 patches
+JOINT = SingleBranch(axis="joint", heads=2, hidden=64)
+
+
+@pytest.fixture
+def explorer(opinionated_network, simulated_clip):
+    return AttentionExplorer(opinionated_network, simulated_clip)
+
+
+@pytest.fixture
+def base():
+    return CSG3DCT(replace(TINY, encoder=JOINT))
+
+
+def decoded(codes, ends):
+    """(maps, cells) back from bytes and their ends."""
+    ends = np.frombuffer(ends, np.float32).reshape(-1, 2)
+    codes = np.frombuffer(codes, np.uint8).reshape(len(ends), -1)
+    least, most = ends[:, :1], ends[:, 1:]
+    return least + codes / 255 * (most - least)
+
+
+def close(found, expected):
+    """Equal to half a step of 255."""
+    expected = np.asarray(expected)
+    expected = expected.reshape(len(expected), -1)
+    steps = np.ptp(expected, axis=1, keepdims=True) / 255
+    assert found.shape == expected.shape
+    assert (np.abs(found - expected) <= 0.51 * steps + 1e-7).all()
+
+
+def test_the_paper_s_clip_is_first_painted_from_less_than_a_megabyte():
+    """All sizes that bytes depend on are the paper's; only the inside of its blocks is thin."""
+    thin = replace(
+        PAPER,
+        stages=tuple(replace(stage, width=4) for stage in PAPER.stages),
+        encoder=replace(PAPER.encoder, hidden=24, space_hidden=24),
+        stem=8,
+        dim=24,
+    )
+    assert isinstance(thin.stages[0], Stage)
+    clip = Clip(frames=np.zeros((8, 256, 256), np.uint8), patient="nobody")
+    for against in (None, CSG3DCT(thin)):
+        sent = AttentionExplorer(CSG3DCT(thin), clip, against).get_state()
+        plain = {name: value for name, value in sent.items() if not isinstance(value, bytes)}
+        size = sum(len(value) for value in sent.values() if isinstance(value, bytes))
+        assert size + len(json.dumps(plain)) < 1_000_000
+        facts = sent["facts"]
+        sizes = [facts[name] for name in ("blocks", "heads", "frames", "rows", "columns")]
+        assert sizes == [12, 12, 8, 16, 16]
+
+
+def test_matrices_of_all_places_are_sent_at_once(explorer, opinionated_network, simulated_clip):
+    seen = questions(opinionated_network, simulated_clip)
+    expected = [seen.along(*place).mean(0) for place in np.ndindex(5, PATCHES)]
+    close(decoded(explorer.matrices, explorer.matrix_ends), torch.stack(expected))
+
+
+def test_a_single_branch_along_space_has_no_matrix(simulated_clip):
+    alone = SingleBranch(axis="space", heads=4, hidden=64)
+    sent = AttentionExplorer(CSG3DCT(replace(TINY, encoder=alone)), simulated_clip)
+    assert (sent.matrices, sent.facts["alongTime"], sent.view) == (b"", None, "space")
+    assert sent.answer([0, "row", "space", 1, 5])
+
+
+def test_masks_are_the_areas_that_scores_are_made_with(explorer, simulated_clip):
+    masks = np.frombuffer(explorer.masks, np.uint8).reshape(FRAMES, 6, 8)
+    np.testing.assert_allclose(masks / 255, areas(simulated_clip, 6, 8).plaque, atol=0.51 / 255)
+    assert masks.max() > 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (["row", "space", 2, 60], lambda seen: seen.of_patch("space", 1, 59)),
+        (["row", "into_time", 5, 0], lambda seen: seen.of_class_token("into_time", 4).maps),
+        (["row", "time", 1, 0], lambda seen: seen.of_class_token("time", 0).maps),
+        (["matrix", "time", 3, 60], lambda seen: seen.along(2, 11)),
+        (
+            ["matrix", "time", 3, 0],
+            lambda seen: sum(seen.along(2, place) for place in range(PATCHES)) / PATCHES,
+        ),
+    ],
+)
+def test_the_kernel_answers_with_the_mean_and_each_head(
+    asked, expected, explorer, opinionated_network, simulated_clip
+):
+    heads = expected(questions(opinionated_network, simulated_clip))
+    ends, codes = explorer.answer([0, *asked])
+    close(decoded(codes, ends), torch.cat([heads.mean(0, keepdim=True), heads]))
+
+
+def test_a_question_of_the_page_is_answered_once_and_by_its_name(explorer):
+    sent = []
+    explorer.send = lambda content, buffers: sent.append((content, buffers))
+    asked = [0, "row", "space", 2, 60]
+    explorer._handle_custom_msg(asked, [])
+    assert sent == [(asked, explorer.answer(asked))]
+
+
+def test_the_second_network_follows_the_first(base, opinionated_network, simulated_clip):
+    alone = AttentionExplorer(base, simulated_clip)
+    first = AttentionExplorer(opinionated_network, simulated_clip)
+    both = AttentionExplorer(opinionated_network, simulated_clip, against=base)
+    for name in ("maps", "ends", "totals", "matrices", "matrix_ends"):
+        assert getattr(both, name) == getattr(first, name) + getattr(alone, name)
+    other = both.facts["other"]
+    assert {name: alone.facts[name] for name in other} == other
+    assert both.answer([1, "row", "joint", 2, 9]) == alone.answer([0, "row", "joint", 2, 9])
+    assert (both.compare, both.other_block, first.compare) == (True, 5, False)
+    with pytest.raises(traitlets.TraitError, match="other_block must be 1 to 5: got 6"):
+        both.other_block = 6
+
+
+def test_networks_that_cut_a_clip_otherwise_are_not_compared(opinionated_network, simulated_clip):
+    coarse = CSG3DCT(replace(TINY, patch=32))
+    with pytest.raises(ValueError, match=r"cut the clip alike .*: got \(3, 6, 8\) and \(3, 3, 4\)"):
+        AttentionExplorer(opinionated_network, simulated_clip, against=coarse)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"query": 145, "view": "space"}, "query must be 0 to 144: got 145"),
+        ({"head": 5}, "head must be 0 to 4: got 5"),
+        ({"other_block": 0}, "other_block must be 1 to 5: got 0"),
+        ({"query": 7}, "in view 'into_time' the class token alone asks .* space and time: got"),
+        ({"query": 7, "view": "into_space"}, "in view 'into_space' the class token alone asks"),
+    ],
+)
+def test_what_is_not_there_is_refused(settings, said, opinionated_network, simulated_clip):
+    with pytest.raises(traitlets.TraitError, match=said):
+        AttentionExplorer(opinionated_network, simulated_clip, settings=settings)
+
+
+def test_what_is_refused_changes_nothing(explorer):
+    for name, value, said in (("query", 7, "got query 7"), ("query", -1, "0 to 144: got -1")):
+        with pytest.raises(traitlets.TraitError, match=said):
+            setattr(explorer, name, value)
+    assert explorer.query == 0
+
+
+def test_a_patch_cannot_be_taken_to_a_branch_where_it_does_not_ask(explorer):
+    explorer.view = "space"
+    explorer.query = 7
+    with pytest.raises(traitlets.TraitError, match="class token alone asks"):
+        explorer.view = "into_time"
+    assert explorer.view == "space"
+
+
+def test_settings_are_attributes_and_a_misspelt_one_is_named(opinionated_network, simulated_clip):
+    wanted = {"view": "space", "block": 2, "query": 60, "head": 3, "stretch": True}
+    explorer = AttentionExplorer(opinionated_network, simulated_clip, settings=wanted)
+    assert {name: getattr(explorer, name) for name in wanted} == wanted
+    with pytest.raises(ValueError, match=r"settings are view, block, .*: got blok"):
+        AttentionExplorer(opinionated_network, simulated_clip, settings={"blok": 2})
+
+
+def test_the_text_says_what_is_unusual(explorer):
+    plain = "AttentionExplorer(view='into_time', block=5 of 5, frame=1 of 3, 6 x 8 patches"
+    assert repr(explorer) == f"{plain})"
+    explorer.head, explorer.compare = 2, True
+    assert repr(explorer) == f"{plain}, head 2 of 4, against block 1)"
+    explorer.view = "space"
+    explorer.query = 60
+    assert "6 x 8 patches, patch 60, head 2 of 4" in repr(explorer)
+
+
+def picture(explorer):
+    return explorer._repr_mimebundle_()[0]["image/png"]
+
+
+def test_the_still_shows_who_asks_and_which_head(explorer):
+    seen = [picture(explorer)]
+    for view, query, head in (("space", 0, 0), ("space", 60, 0), ("space", 60, 2), ("time", 60, 0)):
+        explorer.query = 0
+        explorer.view, explorer.query, explorer.head = view, query, head
+        seen.append(picture(explorer))
+    assert len(set(seen)) == 5
+
+
+def test_the_still_has_one_scale_for_both_sides(base, opinionated_network, simulated_clip):
+    both = AttentionExplorer(opinionated_network, simulated_clip, against=base)
+    bar = both.still().axes[-1]
+    seen = [questions(network, simulated_clip) for network in (opinionated_network, base)]
+    maps = (seen[0].class_token.branches["into_time"], seen[1].class_token.branches["joint"])
+    most = max(float(branch.maps[4].max()) for branch in maps)
+    even = max(branch.even_patch for branch in maps)
+    assert bar.get_ylim() == pytest.approx((0, max(most, 2 * even)))
+
+
+def test_a_page_of_its_own_has_all_data_and_fetches_nothing(explorer, tmp_path):
+    path = tmp_path / "explorer.html"
+    explorer.query = 0
+    explorer.to_html(path)
+    text = path.read_text(encoding="utf-8")
+    assert [file.name for file in tmp_path.iterdir()] == ["explorer.html"]
+    assert "https:" not in text
+    assert "http:" not in text
+    packed = json.loads(text.partition("const PACKED = ")[2].partition(";\n")[0])
+    assert {"frames", "maps", "rows", "row_ends", "masks"} <= set(packed)
+    assert text.count("</script>") == 1
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(explorer, tmp_path, monkeypatch):
+    path = tmp_path / "explorer.html"
+    path.write_text("old")
+
+    def broken(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("csglib.atomic.os.fsync", broken)
+    with pytest.raises(OSError, match="disk full"):
+        explorer.to_html(path)
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_rows_that_are_too_many_stay_with_the_kernel(explorer, tmp_path, monkeypatch):
+    path = tmp_path / "explorer.html"
+    sizes = []
+    for most in (5 * FRAMES * PATCHES * PATCHES, 5 * FRAMES * PATCHES * PATCHES - 1):
+        monkeypatch.setattr(module, "MOST_EMBEDDED", most)
+        explorer.to_html(path)
+        text = path.read_text(encoding="utf-8")
+        sizes.append(
+            len(json.loads(text.partition("const PACKED = ")[2].partition(";\n")[0])["rows"])
+        )
+    assert sizes == [5 * FRAMES * PATCHES * PATCHES * 4 / 3, 0]

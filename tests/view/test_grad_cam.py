@@ -1,0 +1,332 @@
+"""Grad-CAM agrees with the library and with algebra, knows where and when, and leaves no trace."""
+
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+
+import numpy as np
+import pytest
+import torch
+from einops import rearrange
+from torch import nn
+
+from csglib.baselines import i3d, mtv, resnet, uniformer
+from csglib.baselines.cnn_lstm import CNNLSTM
+from csglib.baselines.nl_i3d import NLI3D
+from csglib.baselines.slowfast import SlowFast
+from csglib.baselines.timesformer import TimeSformer
+from csglib.baselines.tpn import TPN
+from csglib.baselines.vivit import ViViT
+from csglib.data.clips import Clip, network_input
+from csglib.model.config import TINY, SingleBranch
+from csglib.model.csg3dct import CSG3DCT
+from csglib.networks import NETWORKS, build_network
+from csglib.training import predict
+from csglib.view.cam_targets import TARGETS, Target, target_of
+from csglib.view.grad_cam import grad_cam, library_cam, raw_cam
+
+GRADES, FRAMES, SIZE = 4, 8, 64
+VIEWS = (
+    mtv.View(width=48, heads=3, hidden=96, tubelet=2),
+    mtv.View(width=32, heads=2, hidden=64, tubelet=8),
+)
+SIZES = uniformer.Sizes(depths=(1, 1, 1, 1), widths=(64, 64, 64, 64), drop_path=0.0)
+SMALL = {
+    "i3d": lambda: i3d.I3D(GRADES, replace(i3d.LAYOUT, width=8)),
+    "nl_i3d": lambda: NLI3D(GRADES, replace(i3d.LAYOUT, width=8)),
+    "slowfast": lambda: SlowFast(GRADES, width=16),
+    "tpn": lambda: TPN(GRADES, replace(resnet.SLOW_ONLY, width=8)),
+    "cnn_lstm": lambda: CNNLSTM(GRADES, 16, replace(resnet.FLAT, width=8)),
+    "timesformer": lambda: TimeSformer(GRADES, FRAMES, SIZE, layers=2),
+    "vivit": lambda: ViViT(GRADES, FRAMES, SIZE, layers=2),
+    "mtv": lambda: mtv.MTV(GRADES, FRAMES, SIZE, views=VIEWS, global_layers=1),
+    "uniformer": lambda: uniformer.UniFormer(GRADES, SIZES),
+    "tiny": lambda: CSG3DCT(replace(TINY, classes=GRADES)),
+    "tiny_base": lambda: CSG3DCT(
+        replace(TINY, classes=GRADES, encoder=SingleBranch(axis="joint", heads=4, hidden=64))
+    ),
+}
+HALVING = ("i3d", "nl_i3d", "vivit", "mtv", "uniformer", "uniformer_b")  # frames become pairs
+FINE = ("timesformer", "vivit", "mtv")  # patches of 16; others end at 32
+
+
+def grid_of(name):
+    return FRAMES // (2 if name in HALVING else 1), *[SIZE // (16 if name in FINE else 32)] * 2
+
+
+def clip_of(frames=FRAMES, height=SIZE, width=SIZE):
+    grey = np.random.default_rng(2).integers(0, 256, (frames, height, width), dtype=np.uint8)
+    return Clip(frames=grey, patient="nobody")
+
+
+def awake(network):
+    """What begins at zero hears nothing yet."""
+    for weights in network.parameters():
+        if not weights.any():
+            nn.init.normal_(weights, std=0.01)
+    return network
+
+
+@cache
+def small(name):
+    torch.manual_seed(3)
+    return awake(SMALL[name]()).train()
+
+
+def hooks(network):
+    return sum(len(part._forward_hooks) for part in network.modules())
+
+
+def agrees_with_the_library(network, clip, grade, grid):
+    ours, theirs = raw_cam(network, clip, grade), library_cam(network, clip, grade)
+    assert ours.shape == theirs.raw.shape == grid
+    assert ours.isfinite().all()
+    assert (ours >= 0).all()
+    assert (ours - theirs.raw).abs().max() <= 1e-5 * ours.max()
+    assert theirs.pixels.shape == clip.frames.shape
+
+
+def speaking(network, clip, target=None):
+    """A grade for which something speaks."""
+    return next(g for g in range(GRADES) if raw_cam(network, clip, g, target).any())
+
+
+def answer(network, clip):
+    modes = [part.training for part in network.modules()]
+    best = int(predict(network, clip.frames[None]).argmax())
+    for part, mode in zip(network.modules(), modes, strict=True):
+        part.training = mode
+    return best
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_ours_is_the_librarys(name):
+    network, clip = small(name), clip_of()
+    agrees_with_the_library(network, clip, speaking(network, clip), grid_of(name))
+    maps = [grad_cam(network, clip, grade) for grade in range(GRADES)]
+    assert {tuple(heat.shape) for heat in maps} == {(FRAMES, *grid_of(name)[1:])}
+    assert {float(heat.max()) for heat in maps} <= {0.0, 1.0}
+    assert any(not torch.equal(maps[0], heat) for heat in maps[1:])
+    assert torch.equal(grad_cam(network, clip), maps[answer(network, clip)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_ours_is_the_librarys_in_full_width(name):
+    torch.manual_seed(4)
+    network, clip = awake(build_network(name, classes=GRADES, size=SIZE)), clip_of()
+    grade = speaking(network, clip)
+    agrees_with_the_library(network, clip, grade, grid_of(name))
+    assert grad_cam(network, clip, grade).shape == (FRAMES, *grid_of(name)[1:])
+
+
+@pytest.mark.parametrize("name", FINE)
+@pytest.mark.parametrize("place", [(1, 0, 3), (3, 2, 1)])
+def test_each_token_lies_on_its_frames_and_patch(name, place):
+    """Another picture in one patch changes the tokens of that patch most."""
+    network, (steps, rows, columns), clip = small(name).eval(), grid_of(name), clip_of()
+    target, found = target_of(network), []
+    pace, side = FRAMES // steps, SIZE // rows
+    step, row, column = place
+    changed = clip.frames.copy()
+    cells = rearrange(
+        changed, "(t p) (y r) (x c) -> t y x p r c", p=pace, y=rows, x=columns, r=side, c=side
+    )
+    cells[step, row, column] = np.where(cells[step, row, column] < 128, 255, 0)
+    handle = target.layer(network).register_forward_hook(lambda *given: found.append(given[2]))
+    predict(network, np.stack([clip.frames]))
+    predict(network, np.stack([changed]))
+    handle.remove()
+    network.train()
+    before, after = (target.volume(network, part)[0] for part in found)
+    change = (after - before).abs().sum(0)
+    assert np.unravel_index(int(change.argmax()), change.shape) == place
+
+
+class Toy(nn.Module):
+    """So short that its Grad-CAM is algebra; the second step overwrites what it is given."""
+
+    def __init__(self, pace=1, layer="look"):
+        super().__init__()
+        self.look = nn.Conv3d(3, 5, (pace, 4, 4), (pace, 4, 4))
+        self.fire = nn.ReLU(inplace=True)
+        self.idle, self.pair, self.same = nn.Identity(), Pair(), nn.Dropout(0)
+        self.classify = nn.Linear(5, 3)
+        self.target = Target(lambda network: network.get_submodule(layer))
+
+    def forward(self, clips):
+        seen = self.fire(self.look(clips))
+        self.pair(seen)
+        return self.classify(self.same(self.same(seen)).mean(dim=(2, 3, 4)))
+
+
+class Pair(nn.Module):
+    def forward(self, seen):
+        return seen, seen
+
+
+def by_algebra(network, clip, grade):
+    """The logit's slope is the judge's weight over the count of places, where the ReLU is open."""
+    features = network.look(network_input(clip.frames)[None])[0].detach().double()
+    open_share = (features > 0).double().mean(dim=(1, 2, 3)) / features[0].numel()
+    weights = network.classify.weight[grade].detach().double() * open_share
+    return torch.tensordot(weights, features, dims=1).clamp(min=0).float()
+
+
+@pytest.mark.parametrize("grade", range(3))
+def test_ours_is_algebra_even_if_the_next_layer_overwrites(grade):
+    torch.manual_seed(5)
+    network, clip = Toy(), clip_of(4, 12, 20)
+    expected = by_algebra(network, clip, grade)
+    assert 0 < (expected > 0).sum() < expected.numel()
+    found = raw_cam(network, clip, grade, network.target)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("pace", "frames", "shown"),
+    [
+        (1, 3, [0, 1, 2]),
+        (2, 6, [0, 0, 1, 1, 2, 2]),
+        (2, 7, [0, 0, 1, 1, 2, 2, 2]),
+        (4, 8, [0, 0, 0, 0, 1, 1, 1, 1]),
+        (8, 8, [0] * 8),
+    ],
+)
+def test_each_step_stands_for_its_frames_on_one_scale(pace, frames, shown):
+    torch.manual_seed(6)
+    network, clip = Toy(pace), clip_of(frames, 12, 20)
+    raw = by_algebra(network, clip, 1)
+    assert raw.amax((1, 2)).unique().numel() == len(set(shown))  # so that frames are told apart
+    found = grad_cam(network, clip, 1, network.target)
+    torch.testing.assert_close(found, (raw / raw.max())[shown])
+
+
+def test_steps_that_overlap_in_pairs_stand_for_pairs_too():
+    """UniFormer's last frame of an odd clip is a step alone."""
+    network, clip = small("uniformer"), clip_of(7)
+    grade = speaking(network, clip)
+    raw = raw_cam(network, clip, grade)
+    assert len(raw) == 4
+    torch.testing.assert_close(
+        grad_cam(network, clip, grade), (raw / raw.max())[[0, 0, 1, 1, 2, 2, 3]]
+    )
+
+
+def test_the_slow_pathway_can_be_looked_at_too():
+    network, clip = small("slowfast"), clip_of()
+    slow = Target(lambda network: network.slow.stages[-1])
+    grade = speaking(network, clip, slow)
+    heat = grad_cam(network, clip, grade, slow)
+    assert len(raw_cam(network, clip, grade, slow)) == 2
+    assert torch.equal(heat[:4], heat[:1].expand(4, -1, -1))
+    assert not torch.equal(heat[3], heat[4])
+
+
+def test_where_nothing_speaks_for_a_grade_all_is_zero():
+    torch.manual_seed(7)
+    network, clip = Toy(), clip_of(3, 12, 20)
+    nn.init.constant_(network.classify.weight, -1.0)
+    nn.init.constant_(network.look.bias, 50.0)  # every feature fires
+    for heat in (grad_cam(network, clip, 0, network.target), library(network, clip).raw):
+        assert torch.equal(heat, torch.zeros(3, 3, 5))
+    assert torch.equal(library(network, clip).pixels, torch.zeros(3, 12, 20))
+
+
+def library(network, clip):
+    return library_cam(network, clip, 0, network.target)
+
+
+@pytest.mark.parametrize("name", ["tiny", "vivit"])
+def test_the_librarys_picture_is_the_one_its_users_get(name):
+    from pytorch_grad_cam import GradCAM  # noqa: PLC0415  # seconds to import
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: PLC0415
+
+    network, clip = small(name), clip_of()
+    layer, reshape = {
+        "tiny": lambda: (network.convs[3].second, None),
+        "vivit": lambda: (
+            network.network.vivit.layers[1].layernorm_before,
+            lambda tokens: tokens[:, 1:].unflatten(1, (4, 4, 4)).permute(0, 4, 1, 2, 3),
+        ),
+    }[name]()
+    with GradCAM(network, [layer], reshape) as cam:
+        expected = cam(network_input(clip.frames)[None], [ClassifierOutputTarget(2)])[0]
+    network.train().zero_grad()
+    found = library_cam(network, clip, 2).pixels.numpy()
+    assert expected.max() > 0.9
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [grad_cam, library_cam])
+@pytest.mark.parametrize("width", [SIZE, 40])  # the second is no multiple of a patch
+def test_the_network_comes_back_as_it_came(method, width):
+    network = CSG3DCT(replace(TINY, classes=GRADES)).train()
+    network.stem.eval()  # frozen while the rest trains
+    gradients = {
+        name: torch.ones_like(weights) if name.startswith("head") else None
+        for name, weights in network.named_parameters()
+    }
+    for name, weights in network.named_parameters():
+        weights.grad = gradients[name]
+    modes = [part.training for part in network.modules()]
+    statistics = {name: value.clone() for name, value in network.named_buffers()}
+    if width == SIZE:
+        method(network, clip_of(), 0)
+    else:
+        with pytest.raises(ValueError, match="multiples of 16"):
+            method(network, clip_of(width=width), 0)
+    assert [part.training for part in network.modules()] == modes
+    assert all(weights.grad is gradients[name] for name, weights in network.named_parameters())
+    assert all((weights == 1).all() for weights in gradients.values() if weights is not None)
+    assert all(torch.equal(value, statistics[name]) for name, value in network.named_buffers())
+    assert hooks(network) == 0
+
+
+def test_frozen_weights_and_switched_off_gradients_change_nothing():
+    network, clip = small("tiny"), clip_of()
+    grade = speaking(network, clip)
+    expected = raw_cam(network, clip, grade)
+    network.requires_grad_(False)
+    with torch.no_grad():
+        found = raw_cam(network, clip, grade), library_cam(network, clip, grade).raw
+    network.requires_grad_()
+    for heat in found:
+        torch.testing.assert_close(heat, expected)
+
+
+def test_each_class_in_the_table_is_one():
+    for name in TARGETS:
+        module, _, kind = name.rpartition(".")
+        assert issubclass(getattr(import_module(module), kind), nn.Module)
+
+
+@pytest.mark.parametrize("method", [grad_cam, raw_cam, library_cam])
+@pytest.mark.parametrize("grade", [-1, GRADES])
+def test_a_grade_that_is_none(method, grade):
+    network = small("tiny")
+    with pytest.raises(ValueError, match=f"grades 0 to 3 apart: got {grade}"):
+        method(network, clip_of(), grade)
+    assert hooks(network) == 0
+
+
+@pytest.mark.parametrize("method", [grad_cam, library_cam])
+def test_a_network_that_nobody_has_looked_into(method):
+    with pytest.raises(ValueError, match="look into a Toy is not known, only into OnResNet, Slow"):
+        method(Toy(), clip_of())
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        ("same", "this Dropout ran twice"),
+        ("pair", "this Pair puts out a tuple"),
+        ("idle", "this Identity did not run"),
+    ],
+)
+def test_a_target_that_does_not_work(layer, said):
+    network = Toy(layer=layer)
+    with pytest.raises(ValueError, match=f"runs once in a pass.*{said}"):
+        grad_cam(network, clip_of(), target=network.target)
+    assert hooks(network) == 0
+    assert network.training

@@ -1,0 +1,131 @@
+"""What ignores the weights is found out; what reads them changes as they go."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import sobel
+from scipy.stats import spearmanr
+from torch import nn
+
+from csglib.data.clips import network_input, resample
+from csglib.data.readers import read_clip
+from csglib.view.controls import class_token_map
+from csglib.view.sanity import REST, depends_on_weights, stages
+
+SAMPLES = Path(__file__).parents[2] / "data_samples"
+BRANCHES = ("space", "time", "into_space", "into_time")
+TINY_STAGES = [
+    *("head", "convs.3", "blocks.4", "convs.2", "blocks.3", "convs.1", "blocks.2", "convs.0"),
+    *("blocks.1", "local", "blocks.0", "embed", "stem"),
+]
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return resample(read_clip(SAMPLES / "severe_concentric_type_IV.npz"), 8, 64)
+
+
+def edges(network, clip):
+    grey = clip.frames.astype(float)
+    steep = np.hypot(sobel(grey, axis=1), sobel(grey, axis=2))
+    return steep.reshape(8, 4, 16, 4, 16).mean(axis=(2, 4))
+
+
+class Plain(nn.Module):
+    """A map of its own making; one weight belongs to no part, another to a part that never runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide = nn.Sequential(nn.Linear(3, 40), nn.ReLU(), nn.Linear(40, 40), nn.ReLU())
+        self.narrow = nn.Linear(40, 2)
+        self.idle = nn.Linear(2, 2)
+        self.mine = nn.Parameter(torch.rand(4, 4))
+
+    def forward(self, clips):
+        return self.narrow(self.wide(clips.mean(dim=(2, 3, 4)))) + self.idle.bias
+
+
+def test_a_detector_of_edges_is_found_out(clip, opinionated_network):
+    found = depends_on_weights(edges, opinionated_network, clip)
+    assert list(found) == TINY_STAGES
+    assert list(found.values()) == pytest.approx([1] * len(TINY_STAGES), abs=1e-12)
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_attention_of_the_class_token_reads_the_weights(clip, opinionated_network, branch):
+    found = depends_on_weights(class_token_map(branch), opinionated_network, clip)
+    assert found["head"] == pytest.approx(1)  # nothing reads the head but the answer
+    assert max(abs(found[stage]) for stage in ("blocks.0", "embed", "stem")) < 0.7
+    assert abs(found["blocks.0"]) < found["convs.3"] <= 1
+
+
+def test_the_network_itself_is_left_alone(clip, opinionated_network):
+    before = {name: weights.clone() for name, weights in opinionated_network.state_dict().items()}
+    depends_on_weights(edges, opinionated_network, clip)
+    for name, weights in opinionated_network.state_dict().items():
+        assert torch.equal(weights, before[name]), name
+    assert not any(part._forward_hooks for part in opinionated_network.modules())
+
+
+def test_stages_cascade_and_each_tensor_keeps_its_entries(clip):
+    """The map of a stage is made with all stages before it shuffled, and no other."""
+    network, states = Plain(), []
+
+    def method(copied, clip):
+        states.append({name: weights.clone() for name, weights in copied.named_parameters()})
+        return copied.mine.detach().expand(8, 4, 4)
+
+    found = depends_on_weights(method, network, clip)
+    assert list(found) == ["narrow", "wide.2", "wide.0", REST]
+    names = [{"narrow.weight"}, {"wide.2.weight"}, {"wide.0.weight"}, {"mine", "idle.weight"}]
+    shuffled = set()
+    for state, stage in zip(states, [set(), *names], strict=True):
+        shuffled |= stage
+        changed = {name for name in state if not torch.equal(state[name], states[0][name])}
+        assert {name for name in changed if not name.endswith("bias")} == shuffled
+        for name, weights in state.items():
+            assert torch.equal(weights.flatten().sort()[0], states[0][name].flatten().sort()[0])
+    assert [found[stage] for stage in ("narrow", "wide.2", "wide.0")] == pytest.approx([1] * 3)
+    ends = [states[place]["mine"].detach().numpy().ravel() for place in (0, -1)]
+    expected = spearmanr(*ends).statistic
+    assert found[REST] == pytest.approx(expected) != pytest.approx(1)
+
+
+def test_the_same_seed_gives_the_same_numbers(clip):
+    network = Plain()
+
+    def method(copied, clip):
+        return copied.mine.detach().expand(8, 4, 4)
+
+    found, again, other = (depends_on_weights(method, network, clip, seed) for seed in (0, 0, 1))
+    assert found == again != other
+
+
+def test_an_even_map_has_no_order(clip):
+    found = depends_on_weights(lambda *_: np.ones((8, 2, 2)), Plain(), clip)
+    assert np.isnan(list(found.values())).all()
+
+
+def test_stages_are_named_from_the_head_down(clip, opinionated_network):
+    assert stages(opinionated_network, clip) == TINY_STAGES
+    owned = sum(
+        weights.numel()
+        for name in TINY_STAGES
+        for weights in opinionated_network.get_submodule(name).parameters()
+    )
+    assert owned == sum(weights.numel() for weights in opinionated_network.parameters())
+
+
+def test_a_saliency_of_gradients_keeps_much_of_the_picture(clip, opinionated_network):
+    """Measured: with all blocks shuffled, the correlation is still near 0.8."""
+
+    def gradients(network, clip):
+        pixels = network_input(clip.frames)[None].requires_grad_()
+        network.eval()(pixels)[0].max().backward()
+        return pixels.grad[0].abs().sum(0).reshape(8, 4, 16, 4, 16).mean((2, 4))
+
+    found = depends_on_weights(gradients, opinionated_network, clip)
+    assert found["blocks.0"] > 0.6
+    assert found["stem"] < found["blocks.0"]

@@ -1,0 +1,163 @@
+"""The table reader without a page: what it sends is what the runs said, and it needs no more."""
+
+import json
+
+import numpy as np
+import pytest
+import traitlets
+
+from csglib.experiment import TEST
+from csglib.table1.report import lines
+from csglib.table1.results import pairs_in, runs_in
+from csglib.table1.rows import ROWS
+from csglib.table1.running import RESULT
+from csglib.view.widgets import TableReader
+
+CLIPS = 30
+
+
+def answers(seed, share=0.7):
+    return np.random.default_rng(seed).uniform(size=CLIPS) < share
+
+
+@pytest.fixture
+def folder(write_runs, tmp_path):
+    for place, name in enumerate(("i3d", "tpn", "base_16", "csg3dct")):
+        write_runs(tmp_path, name, answers(place), answers(place + 10))
+    return tmp_path
+
+
+def test_rows_are_those_of_the_table_in_the_papers_order(folder):
+    rows = TableReader(folder).facts["rows"]
+    assert [row["name"] for row in rows] == ["i3d", "tpn", "base_16", "csg3dct"]
+    for row, line in zip(rows, lines(runs_in(folder)), strict=True):
+        accuracy = line.scores.accuracy
+        assert [row["accuracy"], *row["interval"]] == list(vars(accuracy).values())
+        assert (row["f1"], row["seeds"]) == (line.scores.f1.value, 2)
+        assert row["parameters"] == line.costs["parameters"]
+        assert (row["clips"], row["patients"], row["majority"]) == (CLIPS, 15, 20 / 30)
+        printed = ROWS[row["name"]].printed
+        assert (row["printed_accuracy"], row["printed_f1"]) == (printed.accuracy, printed.f1)
+
+
+def test_every_two_rows_on_the_same_clips_are_there_both_ways(folder):
+    facts = TableReader(folder).facts
+    found = pairs_in(runs_in(folder))
+    assert set(facts["pairs"]) == {f"{first}>{second}" for first, second in found}
+    assert len(found) == 6, "base_16 has other clips"
+    for (first, second), pair in found.items():
+        assert facts["pairs"][f"{first}>{second}"] == {
+            "seeds": 2,
+            "difference": list(vars(pair.difference).values()),
+            "chances": list(pair.chances),
+            "answers": [pair.both, pair.first_alone, pair.second_alone, pair.neither],
+            "wanted": pair.clips_wanted(CLIPS),
+        }
+
+
+def test_it_counts_the_pairs_that_are_apart(write_runs, tmp_path):
+    shares = {"i3d": 1.0, "tpn": 0.9, "mtv": 0.9, "csg3dct": 0.0}
+    for place, (name, share) in enumerate(shares.items()):
+        write_runs(tmp_path, name, answers(place, share))
+    facts = TableReader(tmp_path).facts
+    clear = {frozenset(k.split(">")) for k, v in facts["pairs"].items() if v["difference"][1] > 0}
+    assert facts["apart"] == len(clear)
+    assert 3 <= facts["apart"] < 6
+
+
+def test_nothing_drawn_lies_beyond_an_axis(folder):
+    facts = TableReader(folder).facts
+    low, high = facts["axis"]
+    for row in facts["rows"]:
+        assert low <= min(row["majority"], row["interval"][0])
+        assert row["interval"][1] <= high
+    for pair in facts["pairs"].values():
+        assert np.abs(pair["difference"]).max() <= facts["reach"]
+    assert [round(20 * end, 6) % 1 for end in (low, high, facts["reach"])] == [0, 0, 0]
+
+
+def test_two_files_a_run_are_enough(folder):
+    kept = {TEST, RESULT}
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == kept
+
+
+def test_facts_are_plain_json(folder):
+    facts = TableReader(folder).facts
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+
+
+def test_it_prints_the_pair_that_is_picked(folder):
+    reader = TableReader(folder)
+    found = pairs_in(runs_in(folder))
+    points = 100 * found["csg3dct", "i3d"].difference.value
+    assert repr(reader) == (
+        f"TableReader(4 rows, first='csg3dct', second='i3d', {points:+.1f} points)"
+    )
+    reader.second = "base_16"
+    assert repr(reader) == "TableReader(4 rows, first='csg3dct', second='base_16')"
+
+
+def test_one_row_alone_is_a_table_too(write_runs, tmp_path):
+    write_runs(tmp_path, "tpn", np.ones(CLIPS))
+    reader = TableReader(tmp_path)
+    assert (reader.first, reader.second, reader.facts["pairs"]) == ("tpn", "tpn", {})
+    assert repr(reader) == "TableReader(1 rows, first='tpn', second='tpn')"
+    assert reader.still()
+
+
+def test_what_is_not_there_is_refused(folder, tmp_path):
+    reader = TableReader(folder)
+    for name in ("first", "second"):
+        with pytest.raises(traitlets.TraitError, match=rf"{name} must be one of .*: got 'vivit'"):
+            setattr(reader, name, "vivit")
+    with pytest.raises(traitlets.TraitError):
+        reader.sort = "recall"
+    with pytest.raises(ValueError, match="holds no finished run"):
+        TableReader(tmp_path / "nothing")
+
+
+def labels(reader):
+    return [text.get_text() for text in reader.still().axes[0].get_yticklabels()]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("sort", ["accuracy", "f1", "parameters", "printed_accuracy"])
+def test_the_still_has_the_present_order(folder, sort, turned):
+    reader = TableReader(folder)
+    reader.sort, reader.turned = sort, turned
+    shown = {row["title"]: row[sort] for row in reader.facts["rows"]}
+    numbers = [shown[label] for label in labels(reader)]
+    assert numbers == sorted(numbers, reverse=not turned)
+
+
+def test_the_papers_order_can_be_turned_too(folder):
+    reader = TableReader(folder)
+    assert labels(reader) == ["I3D", "TPN", "CSG-3DCT-Base-16", "CSG-3DCT"]
+    reader.turned = True
+    assert labels(reader) == ["CSG-3DCT", "CSG-3DCT-Base-16", "TPN", "I3D"]
+
+
+def test_the_still_draws_the_same_numbers(folder):
+    reader = TableReader(folder)
+    table, below = reader.still().axes
+    drawn = [line.get_xdata() for line in table.get_lines()]
+    for place, row in enumerate(reader.facts["rows"]):
+        whisker, dot, majority = drawn[3 * place : 3 * place + 3]
+        np.testing.assert_allclose(whisker, 100 * np.array(row["interval"]))
+        assert dot == pytest.approx([100 * row["accuracy"]])
+        assert majority == pytest.approx([100 * row["majority"]] * 2)
+    value, *ends = reader.facts["pairs"]["csg3dct>i3d"]["difference"]
+    whisker, dot, *_ = (line.get_xdata() for line in below.get_lines())
+    np.testing.assert_allclose(whisker, 100 * np.array(ends))
+    assert dot == pytest.approx([100 * value])
+
+
+def test_the_papers_numbers_stand_outside_of_our_axis(folder):
+    reader = TableReader(folder)
+    table = reader.still().axes[0]
+    beside = {text.get_text(): text for text in table.texts}
+    assert set(beside) == {"the paper's,\nother patients", "78.8", "78.0", "79.8", "83.1"}
+    ours = {line.get_color() for line in table.get_lines()}
+    for text in beside.values():
+        assert text.get_position()[0] > 1, "right of the frame"
+        assert text.get_color() not in ours
