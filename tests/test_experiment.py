@@ -8,13 +8,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from csglib import experiment
+from csglib.data.clips import resample
 from csglib.data.cohort import ClipSet
+from csglib.data.readers import read_clip
 from csglib.experiment import Experiment, said_by, trained
 from csglib.networks import build_network
 from csglib.plan import Plan
 from csglib.predictions import Predictions
 from csglib.training import predict
-from csglib.weights import read_weights
+from csglib.weights import load_weights, read_weights
 
 
 class Small(nn.Module):
@@ -175,3 +177,18 @@ def test_of_several_processes_one_writes(tmp_path, sides, monkeypatch):
     assert len(list(ASKED.run(sides, plan(tmp_path)))) == 3
     assert not (tmp_path / "test.csv").exists()
     assert not (tmp_path / "experiment.json").exists()
+
+
+def test_the_trained_network_that_ships():
+    """Six clips of the samples, of patients it has never met; weights in half the bytes."""
+    path = Path(__file__).parents[1] / "data_samples" / "tiny_128.safetensors"
+    assert path.stat().st_size < 4e6
+    network = build_network("tiny", size=128)
+    load_weights(network, path)
+    clips = [resample(read_clip(file), 8, 128) for file in sorted(path.parent.glob("*_type_*.npz"))]
+    said = predict(network, np.stack([clip.frames for clip in clips])).argmax(1)
+    right = [grade == clip.truth.grade for grade, clip in zip(said.tolist(), clips, strict=True)]
+    assert len(right) == 6
+    assert sum(right) >= 4
+    _, notes = read_weights(path)
+    assert json.loads(notes["test accuracy"])["low"] > 0.75

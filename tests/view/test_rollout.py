@@ -157,8 +157,9 @@ def silence_questions(network):
 
 
 def test_it_follows_the_question_that_was_asked_last():
-    """A last block in which the class token sees one patch alone brings half of it, or more."""
-    network = opinionated(single("joint"))
+    """Blocks that look nearly everywhere alike, and a last one that sees a single patch."""
+    torch.manual_seed(8)
+    network = CSG3DCT(replace(TINY, encoder=single("joint")))
     place = 1 + PATCHES * 2 + COLUMNS * 1 + 3  # frame 2, row 1, column 3
 
     def stare(query, key, value=None, bias=None):
@@ -196,6 +197,8 @@ def test_other_networks_are_refused(look):
 )
 def test_a_sum_that_is_no_mean_is_refused(share, said):
     network = opinionated(replace(TINY.encoder, weighting="raw"))
+    for block in network.blocks:
+        nn.init.constant_(block.weigh.theta, 0.5)
     nn.init.constant_(network.blocks[2].weigh.theta, share)
     with pytest.raises(ValueError, match=f"weighs space by {said}"):
         rollout(network, clip_of())
