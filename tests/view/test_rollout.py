@@ -156,30 +156,33 @@ def silence_questions(network):
                 nn.init.zeros_(getattr(part, layer).weight)
 
 
-def test_it_follows_the_question_that_was_asked_last():
-    """Blocks that look nearly everywhere alike, and a last one that sees a single patch."""
-    torch.manual_seed(8)
-    network = CSG3DCT(replace(TINY, encoder=single("joint")))
+def test_a_class_token_that_stares_at_one_patch_becomes_that_patch():
+    """Half of what is left, five times, while every patch sees itself alone."""
+    network = opinionated(single("joint"))
     place = 1 + PATCHES * 2 + COLUMNS * 1 + 3  # frame 2, row 1, column 3
 
     def stare(query, key, value=None, bias=None):
-        weights = torch.zeros(*query.shape[:3], key.shape[2])
-        weights[:, :, :, place] = 1
+        weights = torch.eye(key.shape[2]).repeat(*query.shape[:2], 1, 1)
+        weights[:, :, 0] = weights[:, :, place]
         return weights
 
-    network.blocks[-1].attention.weights = stare
-    heat = rollout(network, clip_of())
-    assert np.unravel_index(int(heat.argmax()), heat.shape) == (2, 1, 3)
+    for block in network.blocks:
+        block.attention.weights = stare
+    expected = torch.zeros(FRAMES, ROWS, COLUMNS)
+    expected[2, 1, 3] = 1 - 0.5**5
+    assert torch.equal(rollout(network, clip_of()), expected)
 
 
 def test_the_network_comes_back_as_it_came():
     network = opinionated(TINY.encoder).train()
     network.stem.eval()  # frozen while the rest trains
     modes = [part.training for part in network.modules()]
+    statistics = {name: value.clone() for name, value in network.named_buffers()}
     rollout(network, clip_of())
     with pytest.raises(ValueError, match="multiples of 16"):
         rollout(network, clip_of(width=40))
     assert [part.training for part in network.modules()] == modes
+    assert all(torch.equal(value, statistics[name]) for name, value in network.named_buffers())
     assert all(weights.grad is None for weights in network.parameters())
     assert not any(part._forward_hooks for part in network.modules())
 
