@@ -21,13 +21,11 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from csglib import networks
 from csglib.atomic import replacing
 from csglib.model.ledger import costs
-from csglib.networks import build_network
+from csglib.networks import NETWORKS, build_network
 from csglib.step import votes_of
 
-NETWORKS = [name for name in networks.NETWORKS if name != "tiny"]  # those that papers describe
 FRAMES = 8
 WAY_BACK = 3  # a step multiplies three times as much as an answer
 TRIES = 2  # of which the fastest counts: whatever disturbs makes slower

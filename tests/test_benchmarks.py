@@ -321,7 +321,7 @@ def test_step_times_every_network_against_the_limit_of_the_same_run(monkeypatch,
 
 def test_every_network_has_been_timed():
     for rows in kept("step")["precisions"].values():
-        assert rows["networks"].keys() == NETWORKS.keys() - {"tiny"}
+        assert rows["networks"].keys() == NETWORKS.keys()
 
 
 def piece(*words, seconds="0.5", cwd=None):

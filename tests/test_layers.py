@@ -64,7 +64,7 @@ ROWS = {  # inside a package, a module imports from the rows above its own, neve
         "mtv_view nl_i3d",
     ),
     "commands": ("base", "clips learning"),
-    "table1": ("parent rows", "backwards estimate running", "report results"),
+    "table1": ("parent rows", "backwards estimate running", "results", "report"),
     "view": (
         "cam_targets capture evaluation scores",
         "class_token deletion grad_cam rollout sanity widgets.base",

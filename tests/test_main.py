@@ -14,6 +14,7 @@ from csglib import experiment
 from csglib.__main__ import main
 from csglib.commands.clips import Cohort
 from csglib.data import production
+from csglib.data.manifest import digest
 from csglib.data.patients import Settings
 from csglib.data.production import work_left
 from csglib.plan import BUDGETS
@@ -46,6 +47,7 @@ def test_alone_it_lists_its_commands(monkeypatch, capsys, words):
     assert "Usage: python -m csglib" in said
     assert "cohort    Make a cohort of simulated clips, or what is missing of it." in said
     assert "detector  Train the vessel detector on simulated necks." in said
+    assert "parent    Train a 2D network on a cohort's single frames" in said
     assert "train     Train one network on a cohort; again, go on." in said
     assert "evaluate  Score a run's test clips, or those of another cohort." in said
     assert "table1    Run the paper's Table 1 on simulated clips." in said
@@ -97,6 +99,9 @@ def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
         (["train", "run", SAMPLES, "--size", "63"], "multiple of 32"),
         (["train", "run", SAMPLES, "--precision", "half"], "Invalid value for '--precision'"),
         (["train", "run", "nowhere"], "nowhere"),
+        (["train", "run", SAMPLES, "--stream", "frames"], "cohort_64.npz is a file: only a folder"),
+        (["parent", "run", "nowhere"], "nowhere"),
+        (["parent", "run", SAMPLES, "--network", "i3d"], "those with a 2D parent are tiny, base"),
         (["train", "run", SAMPLES, "--size", "64", "--start", "lost.pth"], "there is no such file"),
         (["evaluate", "run"], "run/test.csv: there is no such file"),
         (["table1", "out", "--budget", "huge"], "budget must be one of smoke, laptop, gpu, paper"),
@@ -176,6 +181,23 @@ def test_train_and_evaluate(monkeypatch, capsys, tmp_path):
 class Mean(nn.Module):
     def forward(self, clip):
         return clip.mean((2, 3, 4))
+
+
+@pytest.mark.slow
+def test_a_small_network_begins_with_what_its_parent_learned(monkeypatch, capsys, tmp_path):
+    cohort, parent, run = (tmp_path / name for name in ("cohort", "parent", "run"))
+    asked(monkeypatch, "cohort", cohort, "--patients", 3, "--size", 32, "--jobs", 1)
+    asked(monkeypatch, "parent", parent, cohort, "--network", "tiny", "--epochs", 1)
+    weights = parent / "parent.safetensors"
+    said = capsys.readouterr().out
+    assert f"train --network tiny --start {weights} begins with what it knows" in said
+    words = ["--network", "tiny", "--size", 32, "--epochs", 1, "--start", weights]
+    words += ["--stream", tmp_path / "frames", "--course", "one_cycle"]
+    asked(monkeypatch, "train", run, cohort, *words)
+    assert json.loads((run / "experiment.json").read_text())["start"] == digest(weights)[:16]
+    assert json.loads((run / "plan.json").read_text())["course"] == "one_cycle"
+    assert (tmp_path / "frames/train.npy").is_file()
+    assert "accuracy" in capsys.readouterr().out
 
 
 def test_table1_says_how_long_and_what_came_of_it(monkeypatch, capsys, tmp_path):

@@ -2,40 +2,40 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Argument, Option
 
 from csglib.commands.base import Command, app, end
 
+if TYPE_CHECKING:  # seconds to import
+    from csglib.plan import Plan
+
 Precision = Literal["32-true", "bf16-mixed"]  # of the arithmetic, as Lightning calls it
 Course = Literal["constant", "one_cycle"]  # of the rate, see `csglib.plan.COURSES`
+Memory = Literal["each", "shared"]  # see `csglib.plan.Plan`
 
 
-@app.command(help="Train a 2D network on a cohort's single frames, for others to start from.")
 @dataclass
-class Parent(Command):
-    """See `csglib.table1.parent`."""
+class Learning(Command):
+    """What every training is told; what is left out is the paper's."""
 
     out: Annotated[Path, Argument(help="folder of the run: new, or begun by the same command")]
-    cohort: Annotated[Path, Argument(help="folder of clips; other patients than those of `train`")]
-    network: Annotated[str, Option(help="whose parent: tiny, or any other CSG-3DCT")] = "csg3dct"
-    epochs: Annotated[int, Option(help="passes over the frames")] = 20
-    batch: Annotated[int, Option(help="frames a step")] = 32
+    cohort: Annotated[Path, Argument(help="folder or file of clips")]
+    epochs: Annotated[int, Option(help="how often each is seen")] = 100
+    batch: Annotated[int, Option(help="how many a step")] = 4
     rate: Annotated[float, Option(help="learning rate")] = 1e-4
     seed: Annotated[int, Option(help="of weights and order")] = 0
     precision: Annotated[Precision, Option(help="bf16-mixed where it is fast")] = "32-true"
     course: Annotated[Course, Option(help="of the rate")] = "constant"
-    augment: Annotated[bool, Option("--augment", help="change each frame a little")] = False
+    augment: Annotated[bool, Option("--augment", help="change each a little")] = False
+    memory: Annotated[Memory, Option(help="Adam's, of several processes, see torchrun")] = "each"
 
-    def run(self) -> None:
-        """Train, and say what `train --start` wants."""
-        from csglib.data.cohort import read_frames  # noqa: PLC0415
+    def plan(self) -> "Plan":
+        """How to train."""
         from csglib.plan import Plan  # noqa: PLC0415
-        from csglib.table1.parent import parent_of, train_parent  # noqa: PLC0415
 
-        config, sides = parent_of(self.network), read_frames(self.cohort)
-        plan = Plan(
+        return Plan(
             folder=self.out,
             epochs=self.epochs,
             batch=self.batch,
@@ -44,9 +44,28 @@ class Parent(Command):
             precision=self.precision,
             course=self.course,
             augmented=self.augment,
+            memory=self.memory,
         )
+
+
+@app.command(help="Train a 2D network on a cohort's single frames, for others to start from.")
+@dataclass
+class Parent(Learning):
+    """See `csglib.table1.parent`."""
+
+    cohort: Annotated[Path, Argument(help="folder of clips; other patients than those of train")]
+    network: Annotated[str, Option(help="whose parent: tiny, or any other CSG-3DCT")] = "csg3dct"
+    epochs: Annotated[int, Option(help="how often each frame is seen")] = 20
+    batch: Annotated[int, Option(help="frames a step")] = 32
+
+    def run(self) -> None:
+        """Train, and say what `train --start` wants."""
+        from csglib.data.cohort import read_frames  # noqa: PLC0415
+        from csglib.table1.parent import parent_of, train_parent  # noqa: PLC0415
+
+        config, frames = parent_of(self.network), read_frames(self.cohort)
         try:
-            path = train_parent(sides, plan, config)
+            path = train_parent(frames, self.plan(), config)
         except KeyboardInterrupt:
             end("stopped; the same command goes on from the last whole epoch", 130)
         print(f"train --network {self.network} --start {path} begins with what it knows")
@@ -54,24 +73,12 @@ class Parent(Command):
 
 @app.command(help="Train one network on a cohort; again, go on.")
 @dataclass
-class Train(Command):
+class Train(Learning):
     """See `csglib.experiment`."""
 
-    out: Annotated[Path, Argument(help="folder of the run: new, or begun by the same command")]
-    cohort: Annotated[Path, Argument(help="folder or file of clips")]
     network: Annotated[str, Option(help="a name in csglib.networks, such as i3d")] = "csg3dct"
     size: Annotated[int, Option(help="height and width that it sees, pixels")] = 256
-    epochs: Annotated[int, Option(help="passes over the clips")] = 100
-    batch: Annotated[int, Option(help="clips a step")] = 4
-    rate: Annotated[float, Option(help="learning rate")] = 1e-4
-    seed: Annotated[int, Option(help="of weights and order")] = 0
-    precision: Annotated[Precision, Option(help="bf16-mixed where it is fast")] = "32-true"
-    course: Annotated[Literal["constant", "one_cycle"], Option(help="of the rate")] = "constant"
-    augment: Annotated[bool, Option("--augment", help="change each clip a little")] = False
     start: Annotated[str, Option(help="weights to begin with: file, or public name")] = ""
-    memory: Annotated[
-        Literal["each", "shared"], Option(help="Adam's, of several processes, see torchrun")
-    ] = "each"
     stream: Annotated[
         Path | None, Option(help="folder for the frames, if memory cannot hold them")
     ] = None
@@ -80,7 +87,6 @@ class Train(Command):
         """Train, and say how well it does on the test clips."""
         from csglib.data.cohort import read_cohort, stream_cohort  # noqa: PLC0415
         from csglib.experiment import Experiment  # noqa: PLC0415
-        from csglib.plan import Plan  # noqa: PLC0415
         from csglib.training import leads  # noqa: PLC0415
 
         if self.stream:
@@ -95,19 +101,8 @@ class Train(Command):
             classes=len(clips.grade_names),
             start=self.start,
         )
-        plan = Plan(
-            folder=self.out,
-            epochs=self.epochs,
-            batch=self.batch,
-            rate=self.rate,
-            seed=self.seed,
-            precision=self.precision,
-            course=self.course,
-            augmented=self.augment,
-            memory=self.memory,
-        )
         try:
-            for _ in experiment.run(sides, plan):
+            for _ in experiment.run(sides, self.plan()):
                 pass
         except KeyboardInterrupt:
             end("stopped; the same command goes on from the last whole epoch", 130)

@@ -116,6 +116,8 @@ def stream_cohort(folder: Path, into: Path, size: int | None = None) -> dict[str
     Raises:
         ValueError: see `read_cohort`.
     """
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file: only a folder of clips can be streamed")
     names, rows = read_facts(folder)["grades"], read_manifest(folder)
     where = [row["split"] for row in rows]
     try:
@@ -147,7 +149,8 @@ def _on_disk(
                     f"clips of one cohort have one shape: got {first.shape} and {frames.shape}"
                 )
             file.write(frames.tobytes())
-    mapped: UInt8[ndarray, "clips t y x"] = np.load(path, mmap_mode="r", allow_pickle=False)
+    # "c": whoever writes changes a copy. torch warns of arrays that cannot be written at all.
+    mapped: UInt8[ndarray, "clips t y x"] = np.load(path, mmap_mode="c", allow_pickle=False)
     return mapped
 
 

@@ -14,8 +14,9 @@ from statistics import mean
 
 from csglib.atomic import replacing
 from csglib.experiment import TEST
-from csglib.metrics import Score, Scores, paired_difference
+from csglib.metrics import Score, Scores
 from csglib.predictions import Predictions, pooled
+from csglib.table1.results import pair_of
 from csglib.table1.rows import ROWS
 from csglib.table1.running import RESULT
 
@@ -66,7 +67,7 @@ def lines(runs: Mapping[str, Sequence[Path]]) -> list[Line]:
             name,
             len(said[name]),
             pooled(said[name]).scores(),
-            _difference(said[name], best) if best and _same_clips(name) else None,
+            pair_of(said[name], best).difference if best and _same_clips(name) else None,
             _mean_costs(runs[name]),
         )
         for name in ROWS
@@ -89,13 +90,6 @@ def write_table(folder: Path, runs: Mapping[str, Sequence[Path]]) -> str:
 def _same_clips(name: str) -> bool:
     """Whether it is another network, tested on the same clips; those of 16 frames are others."""
     return name != _ONE_WITH_ALL and ROWS[name].frames == ROWS[_ONE_WITH_ALL].frames
-
-
-def _difference(runs: list[Predictions], best: list[Predictions]) -> Score:
-    """Over the seeds that both have."""
-    pairs = list(zip(runs, best, strict=False))
-    first, second = (pooled([pair[side] for pair in pairs]).answers() for side in (0, 1))
-    return paired_difference(first, second)
 
 
 def _mean_costs(folders: Sequence[Path]) -> dict[str, float]:

@@ -113,13 +113,18 @@ def pairs_in(runs: Mapping[str, Sequence[Path]]) -> dict[tuple[str, str], Pair]:
     """
     said = {name: [Predictions.read(run / TEST) for run in runs[name]] for name in runs}
     return {
-        (first, second): _pair(said[first], said[second])
+        (first, second): pair_of(said[first], said[second])
         for first, second in permutations(runs, 2)
         if ROWS[first].frames == ROWS[second].frames
     }
 
 
-def _pair(first: list[Predictions], second: list[Predictions]) -> Pair:
+def pair_of(first: Sequence[Predictions], second: Sequence[Predictions]) -> Pair:
+    """Two rows by what they said, one a seed; over the seeds that both have.
+
+    Raises:
+        ValueError: they were tested on other clips.
+    """
     seeds = list(zip(first, second, strict=False))
     one, other = (pooled([seed[side] for seed in seeds]).answers() for side in (0, 1))
     each = [[run.answers() for run in seed] for seed in seeds]

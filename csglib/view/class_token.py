@@ -5,8 +5,6 @@ and what asks in the fusion (section 2, "Inter-dimension ST Fusion Module"): hen
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,10 +13,11 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from csglib.data.clips import Clip, network_input
+from csglib.data.clips import Clip
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.tokens import Axis
 from csglib.view.capture import attention_maps
+from csglib.view.evaluation import batch_of, evaluating
 
 # How the class token's rows are laid out along each axis: (sequences, keys) -> frames and patches.
 _LAYOUTS: dict[Axis, str] = {
@@ -76,15 +75,13 @@ def class_token(network: nn.Module, clip: Clip) -> ClassToken:
             f"a network with a class token is wanted, as csglib.model.csg3dct builds it: got "
             f"{type(network).__name__}"
         )
-    weights = next(network.parameters())
-    frames = network_input(clip.frames).unsqueeze(0).to(weights.device, weights.dtype)
     tokens = len(clip.frames) if network.config.class_tokens == "frame" else 1
 
     def first_rows(weights: Float[Tensor, "g h i j"]) -> Float[Tensor, "g k j"]:
         return weights[:, :, :tokens].mean(dim=1)
 
-    with attention_maps(network, first_rows) as rows, _evaluating(network), torch.no_grad():
-        probabilities = network(frames)[0].float().softmax(dim=0).cpu()
+    with attention_maps(network, first_rows) as rows, evaluating(network), torch.no_grad():
+        probabilities = network(batch_of(network, clip))[0].float().softmax(dim=0).cpu()
     found: dict[tuple[str, Axis], list[Tensor]] = {}
     for path, row in rows.items():
         found.setdefault(branch_of(network, path), []).append(row.float().cpu())
@@ -129,15 +126,3 @@ def laid_out(axis: Axis, rows: list[Float[Tensor, "g k j"]], shape: tuple[int, i
     if axis == "time":
         return Branch(maps, even, maps.mean(dim=(2, 3)), even)
     return Branch(maps, even, maps.sum(dim=(2, 3)), even * height * width)
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    # Module by module: a network that trains with some parts frozen must come back just so.
-    training = [part for part in network.modules() if part.training]
-    network.eval()
-    try:
-        yield
-    finally:
-        for part in training:
-            part.training = True
