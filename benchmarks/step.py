@@ -5,6 +5,8 @@
 One clip of 8 frames on a CPU, four on a GPU, SIZE x SIZE pixels (256 unless said). A training step
 is the way there, the way back and Adam; its share is of the rate at which this machine multiplies
 large matrices, measured in the same run. Writes results/step.json. Let nothing else run beside it.
+A share may pass 1, as some answers' do in the kept result: multiplications are counted as the
+formula of a convolution has them, and the product of matrices need not be the fastest kernel.
 """
 
 import datetime
