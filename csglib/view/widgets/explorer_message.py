@@ -125,11 +125,15 @@ def size_of_every_row(networks: list[Questions]) -> int:
 def encoded(
     maps: Float[Tensor, "n ..."],
 ) -> tuple[UInt8[Tensor, "n ..."], Float[Tensor, "n 2"]]:
-    """Each map in 256 steps from its least value to its most, and these two."""
+    """Each map in 256 steps from its least value to its most, and these two.
+
+    The last step is the most alone: else the page could name a patch that has nearly as much.
+    """
     flat = maps.flatten(1)
     least, most = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
     span = (most - least).clamp(min=torch.finfo(maps.dtype).tiny)  # an even map is all zeros
-    codes = (255 * (flat - least) / span).round().byte()
+    codes = (255 * (flat - least) / span).round().clamp(max=254)
+    codes = torch.where((flat == most) & (most > least), 255, codes).byte()
     return codes.reshape(maps.shape), torch.cat([least, most], 1)
 
 
