@@ -1,7 +1,8 @@
-"""Remake the trained network of this folder: `python data_samples/make_networks.py WORK`.
+"""Remake the trained networks of this folder: `python data_samples/make_networks.py WORK`.
 
-About half an hour on two cores. WORK keeps cohorts and runs; stopped at any moment, the same
-command goes on.
+About an hour on two cores. WORK keeps cohorts and runs; stopped at any moment, the same command
+goes on. Two networks come of it, by the same recipe: one was told the truth, the other had all
+labels of training dealt out at random, so that whatever it shows is not the grade's doing.
 """
 
 import json
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from csglib.data.cohort import ClipSet, read_cohort, read_frames
@@ -32,6 +34,16 @@ PARENT = Plan(
 CHILD = Plan(folder=Path("run"), epochs=12, batch=16, rate=1e-3, course="one_cycle", augmented=True)
 
 
+def shuffled(sides: Mapping[str, ClipSet]) -> dict[str, ClipSet]:
+    """The same clips and as many of each grade, but nobody's grade is his own; the test stays."""
+    chance = np.random.default_rng(0)
+    dealt = {
+        side: replace(sides[side], grades=chance.permutation(sides[side].grades))
+        for side in ("train", "validation")
+    }
+    return {**sides, **dealt}
+
+
 def train(work: Path, frames: Mapping[str, ClipSet], clips: Mapping[str, ClipSet]) -> Path:
     """Train the parent on frames, then `TINY` on clips; the folder of its run."""
     parent = train_parent(frames, replace(PARENT, folder=work / "parent"), parent_of("tiny"))
@@ -42,13 +54,14 @@ def train(work: Path, frames: Mapping[str, ClipSet], clips: Mapping[str, ClipSet
     return plan.folder
 
 
-def keep(run: Path, path: Path) -> None:
+def keep(run: Path, path: Path, told: str) -> None:
     """Write the weights in half the bytes, and what they reached, into a file of their own."""
     tensors, _ = read_weights(run / "best.safetensors")
     halves = {n: t.half() if t.is_floating_point() else t for n, t in tensors.items()}
     accuracy = Predictions.read(run / TEST).scores().accuracy
     notes = {
         "what": "TINY of csglib, trained on simulated clips; not for diagnosis",
+        "labels": told,
         "test accuracy": json.dumps(asdict(accuracy)),
         "made with": f"torch {torch.__version__}",
     }
@@ -62,7 +75,9 @@ def main(work: Path) -> None:
     for name, settings in (("others", OTHERS), ("cohort", COHORT)):
         make_cohort(work / name, settings, jobs)
     frames, clips = read_frames(work / "others"), read_cohort(work / "cohort")
-    keep(train(work / "told", frames, clips), HERE / "tiny_128.safetensors")
+    keep(train(work / "told", frames, clips), HERE / "tiny_128.safetensors", "true")
+    run = train(work / "misled", shuffled(frames), shuffled(clips))
+    keep(run, HERE / "tiny_128_shuffled.safetensors", "dealt out at random")
 
 
 if __name__ == "__main__":
