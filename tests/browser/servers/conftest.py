@@ -1,0 +1,193 @@
+"""A Jupyter server of our own, which shows a notebook in JupyterLab, in Notebook 7 and as Voila."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).parents[3]
+PAGES = {
+    "lab": "lab/tree/{}?reset&",  # alone: else what was open before opens beside it
+    "notebook": "notebooks/{}?",
+    "voila": "voila/render/{}?",
+}
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {
+        "fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True,
+    },
+    # else cells out of sight are not in the page
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
+    "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
+}  # fmt: skip
+
+# A kernel that is not connected yet calls itself idle, and running a cell then never ends.
+CONNECTED = """
+() => {
+  const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+  return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+}
+"""
+RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+ENDED = r"""
+() => {
+  const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")];
+  const ran = prompts.every((prompt) => /^\[\d+\]:?$/.test(prompt.textContent.trim()));
+  return ran || document.querySelector("[data-mime-type='application/vnd.jupyter.error']");
+}
+"""
+ASK = """
+async (code) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const asked = kernel.requestExecute({ code, store_history: false });
+  let text = "";
+  asked.onIOPub = ({ content }) => (text += content.text ?? content.evalue ?? "");
+  const late = new Promise((_, fail) => setTimeout(() => fail(new Error("no answer")), 20000));
+  await Promise.race([asked.done, late]);
+  return text;
+}
+"""
+
+
+class Jupyter:
+    """A server that serves one folder and listens to nobody else.
+
+    Attributes:
+        folder: where a test puts its notebooks.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "notebooks"
+        self.folder.mkdir()
+        self._token = secrets.token_hex(16)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        for name, value in SETTINGS.items():
+            path = home / "settings" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(value))
+        self._log = (home / "server.log").open("w+")
+        self._server = subprocess.Popen(
+            self._command(), stdout=self._log, stderr=subprocess.STDOUT, env=_environment(home)
+        )
+
+    def address(self, page: str, notebook: str) -> str:
+        """Where a notebook opens in one of `PAGES`."""
+        path = PAGES[page].format(notebook)
+        return f"http://127.0.0.1:{self._port}/{path}token={self._token}"
+
+    def wait(self) -> None:
+        status = f"http://127.0.0.1:{self._port}/api/status?token={self._token}"
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(status, timeout=2).close()
+                return
+            except OSError:
+                assert self._server.poll() is None, self._words()
+                time.sleep(0.1)
+        raise TimeoutError(self._words())
+
+    def close(self) -> None:
+        self._server.terminate()
+        self._server.wait(30)
+        self._log.close()
+
+    def _command(self) -> list[str]:
+        return [
+            sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root",
+            "--ip=127.0.0.1", f"--port={self._port}", "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={self._token}", f"--ServerApp.root_dir={self.folder}",
+            "--LabApp.extension_manager=readonly", "--expose-app-in-browser",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
+        ]  # fmt: skip
+
+    def _words(self) -> str:
+        self._log.seek(0)
+        return self._log.read()
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Nothing of the user's own Jupyter is read or written; kernels start from this Python."""
+    return os.environ | {
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+@pytest.fixture(scope="session")
+def jupyter(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    server = Jupyter(tmp_path_factory.mktemp("jupyter"))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.close()
+
+
+def of_cells(sources: tuple[str, ...]) -> nbformat.NotebookNode:
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    return nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+
+
+@pytest.fixture
+def notebook(request: pytest.FixtureRequest, jupyter: Jupyter) -> str:
+    """A copy without outputs, where the server finds it and the folders that it reads.
+
+    The parameter is its path, or the sources of its cells.
+    """
+    folder = jupyter.folder / "notebooks"
+    if not folder.exists():
+        folder.mkdir()
+        for name in ("data_samples", "benchmarks"):
+            (jupyter.folder / name).symlink_to(ROOT / name)
+    kept = isinstance(request.param, Path)
+    written = nbformat.read(request.param, as_version=4) if kept else of_cells(request.param)
+    for cell in written.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    name = request.param.name if kept else f"{request.node.callspec.id}.ipynb"
+    nbformat.write(written, folder / name)
+    return f"notebooks/{name}"
+
+
+@pytest.fixture
+def place() -> str:
+    """Which of `PAGES` a notebook is opened in; a test may have others."""
+    return "lab"
+
+
+@pytest.fixture
+def ran(notebook: str, place: str, jupyter: Jupyter, page: Page) -> Page:
+    """The page with that notebook open and every cell run."""
+    page.set_viewport_size({"width": 1280, "height": 1100})
+    page.set_default_timeout(300_000)  # one of them trains a network
+    page.goto(jupyter.address(place, notebook))
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+    page.wait_for_function(CONNECTED)
+    page.evaluate(RUN_ALL)  # not awaited: it may never answer
+    page.wait_for_function(ENDED)
+    errors = page.locator("[data-mime-type='application/vnd.jupyter.error']")
+    assert errors.count() == 0, errors.first.inner_text()
+    return page
+
+
+@pytest.fixture
+def ask() -> Callable[[Page, str], Any]:
+    """Runs code in a page's kernel; what it prints comes back."""
+    return lambda page, code: page.evaluate(ASK, code).strip()
