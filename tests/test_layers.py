@@ -48,7 +48,7 @@ ROWS = {  # inside a package, a module imports from the rows above its own, neve
     ),
     "data": (
         "grades grey limits manifest measure neck plaque probe scale scanners split workshop",
-        "augment clips dicom_pictures speckle tissue vessel video",
+        "augment clips dicom_pictures nifti pictures speckle tissue vessel video",
         "anatomy dicom npz recipe",
         "audit cohort contact_sheet motion patients readers",
         "scatterers",

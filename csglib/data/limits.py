@@ -13,7 +13,18 @@ MAX_BYTES = 1 << 30  # of all decoded frames together
 
 
 class ClipError(ValueError):
-    """A file that cannot be read as a clip; the message says which, why, and what helps."""
+    """A file that cannot be read as a clip; the message says which, why, and what helps.
+
+    It is one line that any terminal can show, whatever a file or its name put into it.
+
+    Args:
+        message: for whoever has the file.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)
+        )
 
 
 def check_size(name: str, frames: int, height: int, width: int, bytes_each: int = 1) -> None:

@@ -1,19 +1,24 @@
-"""A clip from a file: NPZ, DICOM, mp4, avi or mkv, told apart by what is in it, not by its name.
+"""A clip from a file or a folder of pictures, told apart by what is in it, not by its name.
 
 Not in the paper, whose clips come from the machines of its authors' hospitals.
 """
 
 from pathlib import Path
 
+from jaxtyping import UInt8
+from numpy import ndarray
+
 from csglib.data.clips import Clip, anonymous
 from csglib.data.dicom import read_dicom
 from csglib.data.limits import ClipError, refusing
+from csglib.data.nifti import beginning, is_nifti, read_nifti
 from csglib.data.npz import read_npz
+from csglib.data.pictures import is_picture, read_folder, read_gif
 from csglib.data.video import container_of, read_video
 
 __all__ = ["ClipError", "read_clip"]
 
-_WANTED = "wanted NPZ, DICOM, mp4, avi or mkv"
+_WANTED = "wanted NPZ, DICOM, mp4, avi, mkv, GIF, NIfTI or a folder of PNG or JPEG"
 
 
 def read_clip(path: str | Path) -> Clip:
@@ -24,33 +29,46 @@ def read_clip(path: str | Path) -> Clip:
     burned into the pixels stay there.
 
     Args:
-        path: an NPZ (`save_clip`, or any with `frames`), a DICOM picture or cine loop, a video.
+        path: an NPZ (`save_clip`, or any with `frames`), a DICOM picture or cine loop, a video, an
+            animated GIF, a NIfTI with a time axis, or a folder with one PNG or JPEG a frame. It may
+            be a link; links inside a folder stay inside it.
 
     Raises:
         ClipError: no such file, or not a clip; says what is wrong, and in which frame.
     """
     path = Path(path)
+    if path.is_dir():
+        return Clip(frames=read_folder(path), patient=anonymous(path.name))
     head = _head(path)
     if head.startswith(b"PK"):
         return read_npz(path)
-    if head[128:] == b"DICM":
+    if head[128:132] == b"DICM":
         return read_dicom(path)
-    container = container_of(head)
-    if container is None:
-        raise ClipError(f"{path.name}: {_describe(head)}, which is not a clip; {_WANTED}")
+    if is_nifti(head):
+        film = read_nifti(path)
+        stem = path.name.partition(".")[0]
+        return Clip(frames=film.frames, patient=anonymous(stem), mm_per_px=film.mm_per_px)
+    return Clip(frames=_moving(path, head), patient=anonymous(path.stem))
+
+
+def _moving(path: Path, head: bytes) -> UInt8[ndarray, "t y x"]:
     with path.open("rb") as file:
-        return Clip(frames=read_video(file, container, path.name), patient=anonymous(path.stem))
+        if head.startswith((b"GIF87a", b"GIF89a")):
+            return read_gif(file, path.name)
+        if container := container_of(head):
+            return read_video(file, container, path.name)
+    if is_picture(head):
+        raise ClipError(f"{path.name}: a single picture; put all frames into a folder and name it")
+    raise ClipError(f"{path.name}: {_describe(head)}, which is not a clip; {_WANTED}")
 
 
 def _head(path: Path) -> bytes:
     if not path.exists():
         raise ClipError(f"{path}: no such file; {_WANTED}")
-    if path.is_dir():
-        raise ClipError(f"{path}: a folder; name one file in it; {_WANTED}")
     if not path.is_file():
         raise ClipError(f"{path}: a device or a pipe; {_WANTED}")
-    with refusing(f"{path}: cannot be opened"), path.open("rb") as file:
-        head = file.read(132)  # DICOM says what it is in the last four of these bytes
+    with refusing(f"{path}: cannot be opened"):
+        head = beginning(path)
     if not head:
         raise ClipError(f"{path.name}: an empty file; copy or export it again; {_WANTED}")
     return head
