@@ -25,6 +25,7 @@ TITLES = {  # of the notebooks that ask for their exercises
     6: "CSG-3DCT",
     7: "Clips and grades",
     8: "Training",
+    9: "Attention across frames",
 }
 _SOLVED, _OPEN = "\N{CHECK MARK}", "\N{WHITE CIRCLE}"
 
