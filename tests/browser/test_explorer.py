@@ -16,7 +16,7 @@ from csglib.model.config import TINY, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
 from csglib.view.questions import questions
 from csglib.view.scores import score_map
-from csglib.view.widgets import AttentionExplorer
+from csglib.view.widgets import AttentionExplorer, explorer_message
 from csglib.view.widgets.base import MAGNITUDE
 from csglib.view.widgets.explorer import SETTINGS
 
@@ -185,6 +185,19 @@ def test_rows_are_asked_for_once_each(mount, explorer, page):
     shown.put(query=QUERY)
     shown.put(head=1)
     assert answer(shown, explorer) == []
+
+
+def test_matrices_that_did_not_come_are_asked_for(mount, names, page, monkeypatch):
+    monkeypatch.setattr(explorer_message, "MOST_AT_ONCE", 0)
+    widget = AttentionExplorer(names["model"], names["clip"])
+    shown = mount(widget)
+    canvas = page.locator(".csg-matrix canvas").first
+    expect(canvas).to_have_attribute("aria-label", re.compile("Waiting for the kernel"))
+    assert answer(shown, widget) == [[0, "matrix", "time", 5, 0]]
+    expect(canvas).to_have_attribute("aria-label", re.compile("Frame 1 gives most to"))
+    shown.put(view="time", query=QUERY)
+    assert answer(shown, widget) == [[0, "matrix", "time", 5, 1 + 3 * COLUMNS + 2]]
+    expect(page.locator(".csg-sentence")).to_contain_text("gets most")
 
 
 def test_a_silent_kernel_gets_a_word_and_may_still_answer(mount, explorer, page):

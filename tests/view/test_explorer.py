@@ -13,7 +13,7 @@ from csglib.model.config import PAPER, TINY, SingleBranch, Stage
 from csglib.model.csg3dct import CSG3DCT
 from csglib.view.questions import questions
 from csglib.view.scores import areas
-from csglib.view.widgets import AttentionExplorer
+from csglib.view.widgets import AttentionExplorer, explorer_message
 from csglib.view.widgets import explorer as module
 from csglib.view.widgets.explorer_message import encoded
 
@@ -59,21 +59,36 @@ def test_the_paper_s_clip_is_first_painted_from_less_than_a_megabyte():
         dim=24,
     )
     assert isinstance(thin.stages[0], Stage)
-    clip = Clip(frames=np.zeros((8, 256, 256), np.uint8), patient="nobody")
-    for against in (None, CSG3DCT(thin)):
+    for frames, against in ((8, None), (8, CSG3DCT(thin)), (16, None)):
+        clip = Clip(frames=np.zeros((frames, 256, 256), np.uint8), patient="nobody")
         sent = AttentionExplorer(CSG3DCT(thin), clip, against).get_state()
         plain = {name: value for name, value in sent.items() if not isinstance(value, bytes)}
         size = sum(len(value) for value in sent.values() if isinstance(value, bytes))
         assert size + len(json.dumps(plain)) < 1_000_000
         facts = sent["facts"]
         sizes = [facts[name] for name in ("blocks", "heads", "frames", "rows", "columns")]
-        assert sizes == [12, 12, 8, 16, 16]
+        assert sizes == [12, 12, frames, 16, 16]
 
 
 def test_matrices_of_all_places_are_sent_at_once(explorer, opinionated_network, simulated_clip):
     seen = questions(opinionated_network, simulated_clip)
     expected = [seen.along(*place).mean(0) for place in np.ndindex(5, PATCHES)]
     close(decoded(explorer.matrices, explorer.matrix_ends), torch.stack(expected))
+
+
+def test_matrices_that_are_too_many_come_one_by_one_but_stand_in_a_page(
+    opinionated_network, simulated_clip, explorer, monkeypatch, tmp_path
+):
+    most = 5 * PATCHES * FRAMES**2
+    monkeypatch.setattr(explorer_message, "MOST_AT_ONCE", most)
+    whole = AttentionExplorer(opinionated_network, simulated_clip)
+    assert whole.matrices == explorer.matrices
+    monkeypatch.setattr(explorer_message, "MOST_AT_ONCE", most - 1)
+    sent = AttentionExplorer(opinionated_network, simulated_clip)
+    assert (sent.matrices, sent.matrix_ends, sent.facts) == (b"", b"", explorer.facts)
+    for name, one in (("few", sent), ("all", explorer)):
+        one.to_html(tmp_path / f"{name}.html")
+    assert (tmp_path / "few.html").read_text() == (tmp_path / "all.html").read_text()
 
 
 def test_a_single_branch_along_space_has_no_matrix(simulated_clip):

@@ -19,6 +19,7 @@ from csglib.model.fusion import SwitchedAttention
 from csglib.view.questions import Questions, questions
 from csglib.view.widgets.base import LiveFigure, es_module, style_sheet
 from csglib.view.widgets.explorer_message import (
+    every_matrix,
     every_row,
     message,
     reply,
@@ -181,8 +182,10 @@ class AttentionExplorer(LiveFigure):
         """
         small = size_of_every_row(self._networks) <= MOST_EMBEDDED
         rows, row_ends = every_row(self._networks) if small else (b"", b"")
-        own = {name: getattr(self, name) for name in AttentionExplorer.class_own_traits()}
-        state = own | {"playing": False, "rows": rows, "row_ends": row_ends}
+        matrices, matrix_ends = every_matrix(self._networks)
+        state = {name: getattr(self, name) for name in AttentionExplorer.class_own_traits()}
+        state |= {"matrices": matrices, "matrix_ends": matrix_ends}
+        state |= {"playing": False, "rows": rows, "row_ends": row_ends}
         with replacing(Path(path)) as file:
             file.write(page("Attention across frames", self._esm, self._css, state).encode())
 

@@ -20,6 +20,7 @@ from csglib.view.questions import Questions
 from csglib.view.scores import areas
 
 LONGER_SIDE = 128  # pixels of a frame that is sent
+MOST_AT_ONCE = 500_000  # bytes of matrices: with all else, a page is first painted from 1 MB
 Labels = dict[str, str]
 Ask = tuple[str, str, int, int]  # "row" or "matrix", a branch, a block from 1, a query
 
@@ -38,13 +39,15 @@ def message(clip: Clip, networks: list[Questions], labels: list[Labels]) -> dict
         "maps": u8 (branch, block, t, row, column); 0 is a map's least value, 255 its most.
         "ends": f32 (branch, block, 2), these two values.
         "totals": f32 (branch, block, t), attention on a frame.
-        "matrices": u8 (block, place, t, t2), what each place gives to other frames; may be empty.
-        "matrix_ends": f32 (block, place, 2).
+        "matrices": u8 (block, place, t, t2), what each place gives to other frames; empty if no
+            patch asks along time, or if they are more than `MOST_AT_ONCE` and come one by one.
+        "matrix_ends": f32 (block, place, 2), likewise.
         "lumen", "vessel": f32 (t, points, 2), x and y as shares of a side; empty for a real clip.
         "masks": u8 (t, row, column), how much of a patch is plaque, 255 for all of it; likewise.
     """
     frames = shrunk(clip.frames)
     packed = [_packed(seen) for seen in networks]
+    matrices = every_matrix(networks) if size_of_matrices(networks) <= MOST_AT_ONCE else (b"", b"")
     truth, (first, *others) = clip.truth, networks
     sizes = dict(zip(("frames", "rows", "columns"), first.shape, strict=True))
     pixels = {"height": frames.shape[1], "width": frames.shape[2]}
@@ -54,6 +57,7 @@ def message(clip: Clip, networks: list[Questions], labels: list[Labels]) -> dict
         "facts": facts | {"truth": _truth(clip)},
         "frames": frames.tobytes(),
         **{name: b"".join(each[name] for each in packed) for name in packed[0]},
+        **dict(zip(("matrices", "matrix_ends"), matrices, strict=True)),
         "lumen": b"" if truth is None else _bytes(_shares(truth.lumen, clip)),
         "vessel": b"" if truth is None else _bytes(_shares(truth.vessel_inner, clip)),
         "masks": _masks(clip, first.shape),
@@ -89,6 +93,20 @@ def seen_along(seen: Questions, block: int, query: int) -> Float[Tensor, "h t t2
     patches = rows * columns
     places = range(patches) if query == 0 else [(query - 1) % patches]
     return torch.stack([seen.along(block - 1, place) for place in places]).mean(0)
+
+
+def every_matrix(networks: list[Questions]) -> tuple[bytes, bytes]:
+    """Matrices of all places, mean over heads, and their ends, as `message` has them."""
+    found = [encoded(_matrices(seen)) for seen in networks if seen.along_time]
+    return b"".join(_bytes(codes) for codes, _ in found), b"".join(
+        _bytes(ends) for _, ends in found
+    )
+
+
+def size_of_matrices(networks: list[Questions]) -> int:
+    """How many bytes of values `every_matrix` has."""
+    shapes = [(_blocks(seen), *seen.shape) for seen in networks if seen.along_time]
+    return sum(blocks * rows * columns * t**2 for blocks, t, rows, columns in shapes)
 
 
 def every_row(networks: list[Questions]) -> tuple[bytes, bytes]:
@@ -151,20 +169,20 @@ def shrunk(frames: UInt8[ndarray, "t y x"]) -> UInt8[ndarray, "t small_y small_x
 def _packed(seen: Questions) -> dict[str, bytes]:
     branches = list(seen.class_token.branches.values())
     maps = [encoded(branch.maps) for branch in branches]
-    matrices = [encoded(_matrices(seen))] if seen.along_time else []
     return {
         "maps": b"".join(_bytes(codes) for codes, _ in maps),
         "ends": b"".join(_bytes(ends) for _, ends in maps),
         "totals": b"".join(_bytes(branch.totals) for branch in branches),
-        "matrices": b"".join(_bytes(codes) for codes, _ in matrices),
-        "matrix_ends": b"".join(_bytes(ends) for _, ends in matrices),
     }
+
+
+def _blocks(seen: Questions) -> int:
+    return len(next(iter(seen.asked.values())))
 
 
 def _matrices(seen: Questions) -> Float[Tensor, "maps t t2"]:
     _, rows, columns = seen.shape
-    blocks = len(next(iter(seen.asked.values())))
-    maps = np.ndindex(blocks, rows * columns)
+    maps = np.ndindex(_blocks(seen), rows * columns)
     return torch.stack([seen.along(block, place).mean(0) for block, place in maps])
 
 
@@ -178,7 +196,7 @@ def _words(seen: Questions, labels: Labels) -> dict[str, Any]:
     numbered = tuple(f"grade {place}" for place in range(len(shares)))
     grades = GRADES if len(shares) == len(GRADES) else numbered
     return {
-        "blocks": len(next(iter(seen.asked.values()))),
+        "blocks": _blocks(seen),
         "heads": seen.heads,
         "alongTime": seen.along_time,
         "branches": [_branch(seen, name, branch, labels) for name, branch in branches.items()],

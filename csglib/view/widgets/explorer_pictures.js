@@ -24,10 +24,10 @@ function networksOf(model, facts) {
       index, blocks, heads, branches, alongTime, answer,
       map: (branch, block) => decode(part(codes, at(branch, block), frames * patches), part(ends, at(branch, block), 2)),
       totals: (branch, block) => [...part(totals, at(branch, block), frames)],
-      matrix: (block, where) => {
+      matrix: matrices.length && ((block, where) => {
         const which = firstMatrix + (block - 1) * patches + where;
         return decode(part(matrices, which, frames * frames), part(matrixEnds, which, 2));
-      },
+      }),
     };
   });
 }

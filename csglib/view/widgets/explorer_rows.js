@@ -96,7 +96,7 @@ function rowStore(desk, data, arrived) {
   const matrix = ({ network, block, query, head }) => {
     if (!network.alongTime) return {};
     const where = whereIs(query, data);
-    if (head) {
+    if (head || !network.matrix) {
       if (!live) return { missing: MISSING.heads };
       const asked = [network.index, "matrix", network.alongTime, block, where ? where.place + 1 : 0];
       const { keys, missing } = ask(asked, head);
