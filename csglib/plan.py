@@ -153,8 +153,8 @@ BUDGETS = {
     ),
     "laptop": Budget(
         size=64,
-        epochs=10,
-        fine_epochs=4,
+        epochs=20,
+        fine_epochs=8,
         parent_epochs=6,
         batch=8,
         parent_rate=5e-4,

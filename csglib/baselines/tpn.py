@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from csglib.baselines.resnet import SLOW_ONLY, Layout, OnResNet, ResNet, Verdict, Volume
+from csglib.model.conv import TimePadded
 
 _GROUPS = 32
 _PACE = 8  # frames that become one, or as many as there are
@@ -27,7 +28,7 @@ class TPN(OnResNet):
         narrow = wide // 2
         self.shrink = _layer(narrow, wide, kernel=(1, 3, 3), stride=(1, 2, 2))
         self.slow_down = nn.ModuleList(_SlowDown(wide, narrow) for _ in range(2))
-        self.pass_up = nn.Conv3d(narrow, narrow, (3, 1, 1), padding=(1, 0, 0), bias=False)
+        self.pass_up = TimePadded(narrow, narrow, (3, 1, 1), padding=(1, 0, 0), bias=False)
         self.join_down, self.join_up = (_Join(narrow, wide) for _ in range(2))
         self.join = _layer(2 * wide, wide)
         self.verdict = Verdict(wide, classes)

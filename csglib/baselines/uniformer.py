@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from csglib.baselines.drop_path import DropPath, rising
 from csglib.model.attention import Attention
+from csglib.model.conv import TimePadded
 from csglib.model.intra import FeedForward
 
 Volume = Float[Tensor, "b c t y x"]
@@ -215,4 +216,4 @@ class _Embedding(nn.Sequential):
 
 
 def _depth_wise(channels: int, seen: int) -> nn.Conv3d:
-    return nn.Conv3d(channels, channels, seen, padding=seen // 2, groups=channels)
+    return TimePadded(channels, channels, seen, padding=seen // 2, groups=channels)

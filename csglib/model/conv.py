@@ -7,6 +7,7 @@ Table SI.
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -93,7 +94,25 @@ class Bottleneck(nn.Module):
         return self.outer(volume, self.inner(volume, coupled))
 
 
-class TemporalConv(nn.Conv3d):
+class TimePadded(nn.Conv3d):
+    """A convolution that lays zeros around few frames by itself, before the library sees them.
+
+    The result is the same. But of fewer frames than the kernel is long, torch 2.13 makes wrong
+    gradients in bfloat16 on a CPU (oneDNN; compare torch's issue 169688), unless it need not pad.
+    """
+
+    def forward(self, volume: Float[Tensor, "b c t y x"]) -> Float[Tensor, "b c2 t2 y2 x2"]:
+        """Convolve; arguments of the constructor are those of `torch.nn.Conv3d`."""
+        if volume.shape[2] >= self.kernel_size[0] or self.padding_mode != "zeros":
+            return super().forward(volume)
+        reach, *others = (int(side) for side in self.padding)
+        padded = F.pad(volume, (0, 0, 0, 0, reach, reach))
+        return F.conv3d(
+            padded, self.weight, self.bias, self.stride, (0, *others), self.dilation, self.groups
+        )
+
+
+class TemporalConv(TimePadded):
     """t x 1 x 1 convolution that keeps the number of frames.
 
     Args:
