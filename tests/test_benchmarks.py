@@ -14,15 +14,19 @@ from scipy import ndimage, stats
 
 import csglib
 from csglib.data.audit import LIMIT
-from csglib.data.clips import save_clip
+from csglib.data.clips import resample, save_clip
 from csglib.data.cohort import ClipSet
 from csglib.data.grades import DEFAULT
 from csglib.data.manifest import COLUMNS, digest, write_facts, write_manifest
 from csglib.data.phantom import VERSION
+from csglib.data.readers import read_clip
+from csglib.experiment import Experiment, said_by, trained
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.summary import summary
 from csglib.networks import NETWORKS
+from csglib.plan import Plan
+from csglib.training import predict
 
 ROOT = Path(csglib.__file__).parents[1]
 REAL_FRAMES = ROOT.parent / "shared" / "real"
@@ -42,7 +46,7 @@ def kept(name):
 
 def test_every_benchmark_has_left_its_result():
     scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
-    assert {path.stem for path in RESULTS.iterdir()} == scripts
+    assert {path.stem for path in RESULTS.iterdir()} == scripts | {"table1"}  # the command's own
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in RESULTS.glob("*.json")))
@@ -155,14 +159,14 @@ def test_the_narrowest_frame_of_a_single_file_is_measured():
     assert [DEFAULT.grade(stenosis) for stenosis in clips.stenoses] == clips.grades.tolist()
 
 
-def squares(count, seed):
+def squares(count, seed, length=3):
     """Clips of noise; in the severe ones a square moves."""
     rng = np.random.default_rng(seed)
-    frames = rng.integers(0, 60, (count, 3, 32, 32), dtype=np.uint8)
+    frames = rng.integers(0, 60, (count, length, 32, 32), dtype=np.uint8)
     grades = np.arange(count) % 2
     for clip, grade in zip(frames, grades, strict=True):
         for number, frame in enumerate(clip):
-            frame[8 : 16 + 4 * number * grade, 8:16] += 90
+            frame[8 : 16 + 12 * number * grade // length, 8:16] += 90
     return ClipSet(frames=frames, grades=grades, patients=("p",) * count)
 
 
@@ -229,6 +233,62 @@ def test_no_nuisance_of_the_kept_audit_gives_the_grade_away():
     cues = {finding["name"]: finding["auc"] for finding in found["cues"]}
     assert cues["open share of the vessel"] > 0.95
     assert cues["dark share of the vessel"] > max(f["auc"] for f in found["nuisances"])
+
+
+@pytest.mark.slow
+def test_attention_scores_maps_beside_those_of_networks_that_cannot_know(
+    cohort, monkeypatch, tmp_path, capsys
+):
+    attention = loaded("attention")
+    chosen = {name: attention.METHODS[name] for name in ("time asks space", "Grad-CAM")}
+    monkeypatch.setattr(attention, "METHODS", chosen)
+    monkeypatch.setattr(attention, "TWINS", 1)
+    monkeypatch.setattr(attention, "DRAWS", 20)
+    attention.main(cohort, tmp_path)
+    found = json.loads((tmp_path / "attention.json").read_text())
+    assert (found["clips"], found["patients"]) == (2, 2)
+    for kinds in found["maps"].values():
+        controls = ["random weights 0", "shuffled grades", "shuffled frames"]
+        assert list(kinds) == ["trained", *controls, "shuffled and put back", "even"]
+        assert kinds["even"]["outranked"]["value"] == 0.5
+        assert kinds["trained"]["plaque ratio"] != kinds["shuffled grades"]["plaque ratio"]
+    assert found["maps"].keys() == found["needed"].keys() == chosen.keys()
+    assert (tmp_path / "attention.png").read_bytes().startswith(b"\x89PNG")
+    assert "shuffled grades" in capsys.readouterr().out
+
+
+def test_an_order_of_hiding_that_is_random_too_gains_nothing(simulated_clip, monkeypatch):
+    """An even map hides in random order: with the same draws nothing is gained, or little."""
+    attention = loaded("attention")
+    even = {"even": lambda network, clip: np.ones((3, 6, 8))}
+    monkeypatch.setattr(attention, "METHODS", even)
+    clips = [replace(simulated_clip, patient=f"p{number}") for number in range(3)]
+    gain = attention.needed(attention.network("tiny_128"), clips)["even"]
+    assert abs(gain.value) < 0.1
+
+
+def test_the_kept_scores_are_of_all_test_clips_of_the_present_cohort():
+    found = kept("attention")
+    assert found["cohort"]["phantom"] == VERSION
+    assert (found["clips"], found["patients"]) == (118, 43)
+    assert len(found["maps"]) == len(loaded("attention").METHODS)
+
+
+@pytest.mark.slow
+def test_figure_4_asks_the_networks_of_runs(tmp_path, capsys):
+    names = ("train", "validation", "test")
+    sides = {n: replace(squares(4, seed, 8), patients=(n,) * 4) for seed, n in enumerate(names)}
+    run = tmp_path / "run"
+    experiment = Experiment(network="tiny", size=32)
+    list(experiment.run(sides, Plan(folder=run, epochs=1)))
+    loaded("figure_4").main([run], tmp_path)
+    (found,) = json.loads((tmp_path / "figure_4.json").read_text())["networks"].values()
+    assert found["test accuracy"]["value"] == said_by(run).scores().accuracy.value
+    clip = resample(read_clip(ROOT / "data_samples" / "severe_concentric_type_IV.npz"), 8, 32)
+    asked = predict(trained(run), clip.frames[None]).softmax(dim=1)[0, 1]
+    assert found["severe"] == pytest.approx(float(asked))
+    assert (tmp_path / "figure_4.png").read_bytes().startswith(b"\x89PNG")
+    assert "tiny, 32 px" in capsys.readouterr().out
 
 
 def test_realism_measures_brightness_where_it_says():
