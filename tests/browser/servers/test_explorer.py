@@ -39,6 +39,17 @@ STOPS = """
   .map((part, number) => { part.dataset.stop ??= String(number); return part.dataset.stop; })
 """
 FOCUSED = "() => document.activeElement?.dataset.stop ?? null"
+KINDS = {  # of controls; each is a stop, whatever the mouse can do
+    ".csg-asking-grid": 1,  # all patches of all frames
+    "input[type=radio]": 4 + 5,  # branches and heads
+    "input[type=range]": 3,  # block, frame, overlay
+    "input[type=checkbox]": 2,  # stretch, compare
+    "button": 2,  # play, copy
+}
+COUNT = """
+(explorer, kinds) => kinds.map((kind) => [...explorer.querySelectorAll(kind)]
+  .filter((part) => part.tabIndex >= 0 && part.checkVisibility()).length)
+"""
 
 in_notebooks = pytest.mark.parametrize("place", ["lab", "notebook"])
 in_pages = pytest.mark.parametrize("place", ["lab", "notebook", "voila"])
@@ -137,8 +148,8 @@ def test_tab_alone_reaches_every_control(shown, page):
             break
         reached.append(stop)
         page.keyboard.press("Tab")
-    assert len(wanted) > 8
     assert reached == wanted
+    assert shown.evaluate(COUNT, list(KINDS)) == list(KINDS.values())
 
 
 @in_pages
