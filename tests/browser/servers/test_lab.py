@@ -21,6 +21,7 @@ LESSONS = {  # notebooks, and how their widgets are marked in the page
     "07_clips_and_grades": ".csg-phantom-studio",
     "08_training": ".csg-training-dashboard",
     "09_attention_across_frames": ".csg-explorer",
+    "10_table_1": ".csg-table-reader",
 }
 STUDIO = (
     """
