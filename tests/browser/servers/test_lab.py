@@ -65,7 +65,7 @@ def test_while_a_slider_moves_the_kernel_skips_to_its_last_value(ran, ask, scree
 )
 def test_a_lesson_runs_in_the_page_and_shows_its_widget(ran, notebook, widget, screenshots):
     shown = ran.locator(widget).first
-    expect(shown.locator("canvas:visible, svg:visible").first).to_be_visible()
+    expect(shown.locator("canvas:visible, svg:visible, table:visible").first).to_be_visible()
     shown.screenshot(path=screenshots / f"{Path(notebook).stem}_widget.png")
     page = ran.locator(".jp-WindowedPanel-outer")  # the part that scrolls
     whole = page.evaluate("(page) => page.scrollHeight")
