@@ -172,6 +172,7 @@ def _cut(clip: Clip, boxes: Int[ndarray, "t 4"], size: int) -> Clip:
         clip,
         frames=np.stack(pictures),
         mm_per_px=clip.mm_per_px / float(scale[0, 0]) if clip.mm_per_px and same else None,
+        region=None,
         truth=None if clip.truth is None else _follow(clip.truth, boxes[:, :2] - before, scale),
     )
 

@@ -22,6 +22,7 @@ KNOWS = {  # what a package, or a file at the top, may import besides itself
     "detector": "weights data",
     "detect": "weights data detector",
     "predictions": "atomic data metrics",
+    "doctor": "atomic data predictions",
     "runs": "atomic weights data predictions",
     "step": "data",
     "plan": "step",
@@ -30,10 +31,10 @@ KNOWS = {  # what a package, or a file at the top, may import besides itself
     "networks": "model baselines",
     "experiment": "atomic weights model data baselines networks predictions runs plan training",
     "table1": "atomic weights model data metrics networks predictions plan training experiment",
-    "commands": "data metrics detector plan training experiment table1",
+    "commands": "data metrics detector doctor plan training experiment table1",
     "__main__": "commands",
-    "view": "atomic weights model data metrics detect runs plan training networks table1",
-    "course": "atomic weights model data metrics detect runs plan training networks view",
+    "view": "atomic weights model data metrics detect doctor runs plan training networks table1",
+    "course": "atomic weights model data metrics detect doctor runs plan training networks view",
 }
 ROWS = {  # inside a package, a module imports from the rows above its own, never its own or below
     "model": (
@@ -47,7 +48,9 @@ ROWS = {  # inside a package, a module imports from the rows above its own, neve
         "pretrained",
     ),
     "data": (
-        "grades grey limits manifest measure neck plaque probe scale scanners split workshop",
+        "exports grades grey limits manifest measure neck plaque probe region scanners split "
+        "workshop",
+        "labels pseudonyms reel scale",
         "augment clips dicom_pictures nifti pictures speckle tissue vessel video",
         "anatomy dicom npz recipe",
         "audit cohort contact_sheet motion patients readers",
@@ -58,18 +61,27 @@ ROWS = {  # inside a package, a module imports from the rows above its own, neve
     ),
     "metrics": ("intervals", "pairs scores", "metrics"),
     "detector": ("network spoiling", "frames", "training"),
+    "doctor": (
+        "cutting likeness signs",
+        "nameless record sheet",
+        "findings",
+        "checks_* summary",
+        "checks page table",
+        "cleaning report",
+        "doctor",  # its __init__
+    ),
     "baselines": (
         "drop_path image_weights resnet",
         "cnn_lstm i3d mtv slowfast timesformer tpn uniformer vivit",
         "mtv_view nl_i3d",
     ),
-    "commands": ("base", "clips learning"),
+    "commands": ("base", "clips doctor learning"),
     "table1": ("parent rows", "backwards estimate running", "results", "report"),
     "view": (
         "cam_targets capture evaluation scores",
         "class_token deletion grad_cam rollout sanity widgets.base",
         "controls questions",
-        "widgets.explorer_*",
+        "widgets.clip_picker_* widgets.explorer_*",
         "widgets.*",
         "widgets",  # its __init__
     ),

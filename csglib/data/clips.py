@@ -19,6 +19,7 @@ from torch import Tensor
 from csglib.atomic import replacing
 from csglib.data.grades import DEFAULT, Rule
 from csglib.data.measure import area_stenosis, inside
+from csglib.data.region import Region
 
 GRADES = DEFAULT.grades
 TRUTH_ARRAYS = ("vessel_outer", "vessel_inner", "lumen", "area_stenosis", "diameter_stenosis")
@@ -91,12 +92,17 @@ class Clip:
         patient: whose vessel it is; clips of one patient never stand on both sides of a split.
         mm_per_px: size of a pixel, or None when the file does not say; never guessed.
         truth: what the phantom knows; None for a real clip.
+        coloured: largest share of a frame's pixels that were not grey in the file, 0 to 1. B-mode
+            is grey: more than a little is colour Doppler, or marks that somebody drew.
+        region: where in these frames the file says that tissue is; None when nobody says.
     """
 
     frames: UInt8[ndarray, "t y x"]
     patient: str
     mm_per_px: float | None = None
     truth: Truth | None = None
+    coloured: float = 0.0
+    region: Region | None = None
 
 
 def network_input(frames: UInt8[ndarray, "*b t y x"]) -> Float[Tensor, "*b 3 t y x"]:
@@ -137,7 +143,17 @@ def anonymous(identity: str) -> str:
 
     It hides a name from a reader's eye, not from somebody who can try every identity there is.
     """
-    return f"patient-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    return f"patient-{hashlib.sha256(identity.encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+
+def spread(length: int, frames: int) -> Int[ndarray, " t"]:
+    """Places of so many frames, evenly spread over a clip; the first and the last are among them.
+
+    Args:
+        length: of the clip, frames.
+        frames: 1 or more; 1 is the first.
+    """
+    return np.rint(np.linspace(0, length - 1, frames)).astype(int)
 
 
 def resample(clip: Clip, frames: int = 8, size: int = 256) -> Clip:
@@ -161,7 +177,7 @@ def resample(clip: Clip, frames: int = 8, size: int = 256) -> Clip:
         raise ValueError(f"wanted at least one frame of one pixel: got {frames=}, {size=}")
     if frames > len(clip.frames):
         raise ValueError(f"asked for {frames} frames of a clip that has {len(clip.frames)}")
-    kept = np.rint(np.linspace(0, len(clip.frames) - 1, frames)).astype(int)
+    kept = spread(len(clip.frames), frames)
     height, width = clip.frames.shape[1:]
     side = min(height, width)
     corner = np.array([(width - side) // 2, (height - side) // 2])  # of the square, (x, y)
@@ -175,6 +191,7 @@ def resample(clip: Clip, frames: int = 8, size: int = 256) -> Clip:
         clip,
         frames=np.stack([np.asarray(picture) for picture in pictures]),
         mm_per_px=None if clip.mm_per_px is None else clip.mm_per_px / scale,
+        region=None,
         truth=None if clip.truth is None else _follow(clip.truth, kept, corner, scale),
     )
 

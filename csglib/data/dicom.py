@@ -9,10 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pydicom
-from jaxtyping import UInt8
-from numpy import ndarray
 from PIL import Image
 from pydicom import DataElement, Dataset, uid
 from pydicom.encaps import generate_fragments
@@ -21,7 +18,8 @@ from pydicom.filereader import read_file_meta_info
 from csglib.data.clips import Clip, anonymous
 from csglib.data.dicom_pictures import Promise, check_pixels, pictures
 from csglib.data.limits import MAX_BYTES, ClipError, check_size, refusing
-from csglib.data.scale import mm_per_px
+from csglib.data.reel import Film, Reel
+from csglib.data.scale import mm_per_px, tissue_region
 from csglib.data.video import container_of, read_video
 
 # What FFmpeg calls the bare stream of each kind of video that DICOM allows.
@@ -55,15 +53,18 @@ def read_dicom(path: Path) -> Clip:
             promise = _promise(dataset)
             moving = dataset.file_meta.TransferSyntaxUID in _VIDEO
             patient = anonymous(str(dataset.get("PatientID") or "").strip() or path.stem)
-            scale = mm_per_px(dataset)
+            scale, region = mm_per_px(dataset), tissue_region(dataset)
             check_size(name, *promise)
             if not moving:
                 check_pixels(dataset, promise, name)
-        if moving:
-            frames = _video(dataset, promise, name)
-        else:
-            frames = np.stack(list(pictures(dataset, promise, name)))
-    return Clip(frames=frames, patient=patient, mm_per_px=scale)
+        film = _video(dataset, promise, name) if moving else _cine(dataset, promise, name)
+    return Clip(
+        frames=film.frames,
+        patient=patient,
+        mm_per_px=scale,
+        coloured=film.coloured,
+        region=region,
+    )
 
 
 @contextmanager
@@ -78,8 +79,9 @@ def _patiently() -> Iterator[None]:
 
 def _open(path: Path) -> Dataset:
     name = path.name
-    if path.stat().st_size > 3 * MAX_BYTES:
-        raise ClipError(f"{name}: too large: over {3 * MAX_BYTES >> 20} MiB; cut out what you need")
+    most = MAX_BYTES // 4 * 3  # the whole file is in memory, its frames beside it
+    if path.stat().st_size > most:
+        raise ClipError(f"{name}: too large: over {most >> 20} MiB; cut out what you need")
     with refusing(f"{name}: the DICOM header is damaged; export it again"):
         syntax = read_file_meta_info(path).get("TransferSyntaxUID")
         if syntax is None:
@@ -106,20 +108,30 @@ def _promise(dataset: Dataset) -> Promise:
     return Promise(1 if frames is None else int(frames), int(dataset.Rows), int(dataset.Columns))
 
 
-def _video(dataset: Dataset, promise: Promise, name: str) -> UInt8[ndarray, "t y x"]:
+def _cine(dataset: Dataset, promise: Promise, name: str) -> Film:
+    reel = Reel(name)
+    for picture in pictures(dataset, promise, name):
+        reel.add(*picture)
+    return reel.film()
+
+
+def _video(dataset: Dataset, promise: Promise, name: str) -> Film:
     with refusing(f"{name}: the video inside is damaged or cut short; export it again"):
-        _offsets, *fragments = generate_fragments(dataset.PixelData)
-    stream = b"".join(fragments)
-    frames = read_video(io.BytesIO(stream), _container(stream, dataset), name)
-    if len(frames) < promise.frames or frames.shape[1:] != promise[1:]:
-        came = Promise(*frames.shape)
+        fragments = generate_fragments(dataset.PixelData)
+        next(fragments)  # where each frame begins, or nothing
+        stream = io.BytesIO()
+        stream.writelines(fragments)
+    stream.seek(0)
+    film = read_video(stream, _container(stream.read(200), dataset), name)
+    came = Promise(*film.frames.shape)
+    if came.frames < promise.frames or came[1:] != promise[1:]:
         raise ClipError(f"{name}: promises {promise}, but its video holds {came}; export it again")
-    return frames
+    return film
 
 
-def _container(stream: bytes, dataset: Dataset) -> str:
-    if stream[:1] == b"\x47" == stream[188:189]:  # every packet of a transport stream starts so
+def _container(head: bytes, dataset: Dataset) -> str:
+    if head[:1] == b"\x47" == head[188:189]:  # every packet of a transport stream starts so
         return "mpegts"
-    if stream[:4] == b"\x00\x00\x01\xba":
+    if head[:4] == b"\x00\x00\x01\xba":
         return "mpeg"
-    return container_of(stream) or _VIDEO[dataset.file_meta.TransferSyntaxUID]
+    return container_of(head) or _VIDEO[dataset.file_meta.TransferSyntaxUID]

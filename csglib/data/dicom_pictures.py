@@ -13,7 +13,7 @@ from pydicom import Dataset, uid
 from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.pixels.processing import apply_color_lut
 
-from csglib.data.grey import eight_bits, luma
+from csglib.data.grey import Grey, eight_bits, tinted, without_colours
 from csglib.data.limits import ClipError, refusing
 
 _PACKAGES = {  # decoders that csglib does not bring along, all under permissive licences
@@ -49,7 +49,7 @@ def check_pixels(dataset: Dataset, promise: Promise, name: str) -> None:
         raise ClipError(f"{name}: cut short: promises {promise}, but {place}; copy it again")
 
 
-def pictures(dataset: Dataset, promise: Promise, name: str) -> Iterator[UInt8[ndarray, "y x"]]:
+def pictures(dataset: Dataset, promise: Promise, name: str) -> Iterator[Grey]:
     """Yield the promised frames, grey, or raise a ClipError that says which one is wrong."""
     unpacked = _decoder(dataset.file_meta.TransferSyntaxUID, name).iter_array(dataset, raw=True)
     for number in range(promise.frames):
@@ -72,22 +72,22 @@ def _decoder(syntax: uid.UID, name: str) -> Decoder:
     return decoder
 
 
-def _grey(
-    stored: UInt8[ndarray, "y x *c"], dataset: Dataset, kind: str, name: str
-) -> UInt8[ndarray, "y x"]:
+def _grey(stored: UInt8[ndarray, "y x *c"], dataset: Dataset, kind: str, name: str) -> Grey:
     match kind:
         case "MONOCHROME2":
-            return stored
+            return Grey(stored)
         case "MONOCHROME1":
-            return 255 - stored
+            return Grey(255 - stored)
         case "PALETTE COLOR":
             colours = apply_color_lut(stored, dataset)[..., :3]
             # Palettes of 16 bits hold 8-bit colours times 256 or 257; either way the high byte.
-            return luma(colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8))
+            eight = colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8)
+            return without_colours(eight)
         case "RGB":
-            return luma(stored)
-        case "YBR_FULL" | "YBR_FULL_422":
-            return stored[..., 0]
-        case "YBR_PARTIAL_422" | "YBR_PARTIAL_420":
-            return eight_bits(stored[..., 0], 8, limited=True)
+            return without_colours(stored)
+        case "YBR_FULL" | "YBR_FULL_422" | "YBR_PARTIAL_422" | "YBR_PARTIAL_420":
+            limited = kind.startswith("YBR_PARTIAL")
+            levels, blue, red = np.moveaxis(stored, -1, 0)
+            share = tinted(blue, red, limited=limited)
+            return Grey(eight_bits(levels, 8, limited=limited), share)
     raise ClipError(f"{name}: colours of the kind {kind!r}; wanted grey, RGB, YBR or a palette")

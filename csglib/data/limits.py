@@ -6,6 +6,7 @@ Not in the paper. Section 3, "Dataset", is well inside: its 200 videos have 316 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 MAX_FRAMES = 10_000  # five minutes at 30 frames a second
 MAX_SIDE = 4096  # pixels; ultrasound screens have at most 1920
@@ -47,6 +48,25 @@ def check_size(name: str, frames: int, height: int, width: int, bytes_each: int 
     if too_much or frames > MAX_FRAMES or max(height, width) > MAX_SIDE:
         limits = f"{MAX_FRAMES} frames, {MAX_SIDE} pixels a side, {MAX_BYTES >> 20} MiB in all"
         raise ClipError(f"{name}: too large: {size}; at most {limits}; cut out what you need")
+
+
+def check_link(path: Path, home: Path, name: str) -> None:
+    """Refuse a link that leads out of a folder: what lies there was not given to be read.
+
+    Args:
+        path: a link or not.
+        home: the folder.
+        name: of the file, for the message.
+
+    Raises:
+        ClipError: it leads out, or nowhere.
+    """
+    if not path.is_symlink():
+        return
+    with refusing(f"{name}: a link that leads nowhere; copy the file itself"):
+        target = path.resolve(strict=True)
+    if not target.is_relative_to(home.resolve()):
+        raise ClipError(f"{name}: a link that leads out of its folder; copy the file itself")
 
 
 @contextmanager

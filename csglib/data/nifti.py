@@ -5,32 +5,26 @@ Not in the paper. Research groups keep volumes in it; its third axis, or the fou
 
 import gzip
 import io
+import logging
 import math
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
 from csglib.data.limits import ClipError, check_size, refusing
+from csglib.data.reel import Film, Reel
 
 _HEADER = 544  # bytes: NIfTI-2's, the longer one, with the mark of what follows it
 _GZIP = b"\x1f\x8b"
+_LAST_START = 1 << 24  # bytes of notes before the voxels; more would be a way to fill time
+_PART = 1 << 20  # bytes
+_SILENT = logging.Logger("nifti", logging.CRITICAL + 1)  # what nibabel mends, it would print
 _ADVICE = "save it as uint8 with the axes x, y, time"
-
-
-class Film(NamedTuple):
-    """What a NIfTI file holds.
-
-    Attributes:
-        frames: grey levels.
-        mm_per_px: where the file states it in millimetres, the same for rows and columns.
-    """
-
-    frames: UInt8[ndarray, "t y x"]
-    mm_per_px: float | None
 
 
 def is_nifti(head: bytes) -> bool:
@@ -74,52 +68,72 @@ def read_nifti(path: Path) -> Film:
 
 
 def _film(stream: io.BufferedIOBase, name: str) -> Film:
+    """Read by hand what nibabel's header describes: nibabel itself unpacks without limit."""
     import nibabel  # noqa: PLC0415  # seconds to import
 
     head = stream.read(_HEADER)
     if head[344:347] == b"ni1" or head[4:7] == b"ni2":
         raise ClipError(f"{name}: its voxels are in another file (.img); save it as one .nii")
     kind = nibabel.Nifti2Image if head[4:7] == b"n+2" else nibabel.Nifti1Image
-    header = kind.header_class.from_fileobj(io.BytesIO(head), check=True)
-    dtype, shape = header.get_data_dtype(), header.get_data_shape()
-    size = _time_last(shape, name)
+    header = kind.header_class.from_fileobj(io.BytesIO(head), check=False)
+    header.check_fix(_SILENT)
+    dtype, shape = header.get_data_dtype(), _time_first(header.get_data_shape(), name)
     if dtype.kind not in "uif":
         raise ClipError(f"{name}: its voxels are {dtype}, which is no grey; {_ADVICE}")
-    check_size(name, size[2], size[1], size[0], dtype.itemsize)
+    check_size(name, *shape, dtype.itemsize)
     start = int(header.get_data_offset())
-    wanted = start + math.prod(shape) * dtype.itemsize
-    whole = head + stream.read(max(0, wanted - len(head)))
-    if start < 0 or len(whole) < wanted:
-        raise ClipError(f"{name}: cut short: {len(whole)} bytes of {wanted}; copy or export again")
-    voxels = np.frombuffer(whole, dtype, math.prod(shape), start).reshape(size, order="F")
-    return Film(np.ascontiguousarray(_grey(voxels, header, name).T), _mm_per_px(header))
+    if not 0 <= start <= _LAST_START:
+        raise ClipError(f"{name}: its voxels begin at byte {start}, it says; export it again")
+    stream.seek(start)
+    wanted = math.prod(shape) * dtype.itemsize
+    voxels = _read(stream, wanted)
+    if len(voxels) < wanted:
+        holds = f"{start + len(voxels)} bytes of {start + wanted}"
+        raise ClipError(f"{name}: cut short: {holds}; copy or export it again")
+    if stream.read(1):  # reading to the very end is also what makes gzip compare the checksum
+        raise ClipError(f"{name}: longer than its axes {shape[::-1]} say; export it again")
+    frames = _grey(np.frombuffer(voxels, dtype).reshape(shape), header, name)
+    return Film(frames, mm_per_px=_mm_per_px(header))
 
 
-def _time_last(shape: tuple[int, ...], name: str) -> tuple[int, int, int]:
-    """(x, y, t); axes of one step are left out, but for x and y."""
+def _read(stream: io.BufferedIOBase, size: int) -> bytearray:
+    """Up to that many bytes, which take no more memory than there are."""
+    found = bytearray()
+    while part := stream.read(min(_PART, size - len(found))):
+        found += part
+    return found
+
+
+def _time_first(shape: tuple[int, ...], name: str) -> tuple[int, int, int]:
+    """(t, y, x) of (x, y, ...); axes of one step are left out, but for x and y."""
     x, y, *others = (*shape, 1, 1)[: max(2, len(shape))]
     longer = [int(steps) for steps in others if steps != 1]
     if len(longer) > 1:
         raise ClipError(f"{name}: has the axes {shape}: more than x, y and time; {_ADVICE}")
-    return int(x), int(y), longer[0] if longer else 1
+    return longer[0] if longer else 1, int(y), int(x)
 
 
-def _grey(voxels: ndarray, header: Any, name: str) -> UInt8[ndarray, "x y t"]:
+def _grey(voxels: ndarray, header: Any, name: str) -> UInt8[ndarray, "t y x"]:
     slope, offset = header.get_slope_inter()
     scaled = slope not in (None, 1) or offset not in (None, 0)
     if voxels.dtype == np.uint8 and not scaled:
-        return voxels.copy()
-    if scaled:
-        voxels = voxels * np.float32(slope) + np.float32(offset or 0)
-    low, high = float(voxels.min()), float(voxels.max())
+        return voxels
+
+    def frames() -> Iterator[ndarray]:  # one at a time: scaled voxels are larger than stored ones
+        for frame in voxels:
+            yield frame * np.float32(slope) + np.float32(offset or 0) if scaled else frame
+
+    low = min(float(frame.min()) for frame in frames())
+    high = max(float(frame.max()) for frame in frames())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ClipError(f"{name}: holds NaN or infinity; {_ADVICE}")
-    whole = voxels.dtype.kind in "ui" or bool((voxels == np.rint(voxels)).all())
-    if low >= 0 and high <= 255 and whole:
-        return voxels.astype(np.uint8)
-    if low >= 0 and high <= 1:
-        return np.rint(voxels * 255).astype(np.uint8)
-    raise ClipError(f"{name}: values from {low:g} to {high:g}; wanted 0 to 255, or 0 to 1")
+    reel = Reel(name)
+    whole = all(np.array_equal(frame, np.rint(frame)) for frame in frames())
+    if not (low >= 0 and (high <= 1 or (high <= 255 and whole))):
+        raise ClipError(f"{name}: values from {low:g} to {high:g}; wanted 0 to 255, or 0 to 1")
+    for frame in frames():
+        reel.add((frame if whole else np.rint(frame * 255)).astype(np.uint8))
+    return reel.film().frames
 
 
 def _mm_per_px(header: Any) -> float | None:

@@ -7,7 +7,7 @@ import json
 import math
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import numpy as np
 from jaxtyping import UInt8
@@ -15,11 +15,15 @@ from numpy import ndarray
 
 from csglib.data.clips import TRUTH_ARRAYS, Clip, Truth, anonymous
 from csglib.data.limits import MAX_BYTES, ClipError, check_size, refusing
+from csglib.data.reel import Reel
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+_NO_FRAMES = ("patient", "mm_per_px", "parameters")
+_KNOWN = ("frames", *_NO_FRAMES, *TRUTH_ARRAYS)
+_SMALL = 1 << 20  # bytes: words and numbers of a clip need a thousandth of that
 _ADVICE = "write it with csglib.data.clips.save_clip, or np.savez_compressed(path, frames=frames)"
 
 
@@ -34,11 +38,15 @@ def read_npz(path: Path) -> Clip:
     """
     with refusing(f"{path.name}: not a whole NPZ; {_ADVICE}"), ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
-        known = [name for name in names if name in _KNOWN]
-        if "frames" not in known:
+        if "frames" not in names:
             found = ", ".join(names[:5]) or "nothing"
             raise ClipError(f"{path.name}: no array named frames, only {found}; {_ADVICE}")
-        arrays = {name: _array(archive, name, path.name) for name in known}
+        arrays: dict[str, ndarray] = {}
+        for name in _KNOWN:  # each once, however often the archive lists it
+            if name in names:
+                room = MAX_BYTES - sum(array.nbytes for array in arrays.values())
+                most = min(room, _SMALL) if name in _NO_FRAMES else room
+                arrays[name] = _array(archive, name, path.name, most)
         frames = _grey(arrays["frames"], path.name)
         return Clip(
             frames=frames,
@@ -48,16 +56,17 @@ def read_npz(path: Path) -> Clip:
         )
 
 
-_KNOWN = ("frames", "patient", "mm_per_px", "parameters", *TRUTH_ARRAYS)
-
-
-def _array(archive: ZipFile, member: str, name: str) -> ndarray:
+def _array(archive: ZipFile, member: str, name: str, most: int) -> ndarray:
+    """One array of at most that many bytes."""
+    if archive.getinfo(f"{member}.npy").compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        raise ClipError(f"{name}: {member} is packed in a way that numpy never uses; {_ADVICE}")
     with archive.open(f"{member}.npy") as file:
         shape, _, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
     if dtype.hasobject:
         raise ClipError(f"{name}: {member} holds pickled objects and is left closed; {_ADVICE}")
-    if math.prod(shape) * dtype.itemsize > MAX_BYTES:
-        raise ClipError(f"{name}: {member} {shape} is too large: over {MAX_BYTES >> 20} MiB")
+    if math.prod(shape) * dtype.itemsize > most:
+        size = f"{most >> 20} MiB" if most > _SMALL else f"{most} bytes"
+        raise ClipError(f"{name}: {member} {shape} is too large: over {size}")
     with archive.open(f"{member}.npy") as file:
         array: ndarray = np.lib.format.read_array(file, allow_pickle=False)
         if file.read(1):  # reading to the very end is also what makes zipfile compare the checksum
@@ -74,13 +83,15 @@ def _grey(frames: ndarray, name: str) -> UInt8[ndarray, "t y x"]:
         return frames
     if frames.dtype.kind != "f":
         raise ClipError(f"{name}: frames are {frames.dtype}; wanted uint8, or float from 0 to 1")
+    reel = Reel(name)
     for number, frame in enumerate(frames):
         if not np.isfinite(frame).all():
             raise ClipError(f"{name}: frame {number} holds NaN or infinity; wanted 0 to 1")
         if frame.min() < 0 or frame.max() > 1:
             span = f"{frame.min():g} to {frame.max():g}"
             raise ClipError(f"{name}: frame {number} runs from {span}; wanted 0 to 1, or uint8")
-    return np.rint(frames * 255).astype(np.uint8)
+        reel.add(np.rint(frame * 255).astype(np.uint8))
+    return reel.film().frames
 
 
 def _patient(arrays: dict[str, ndarray], path: Path) -> str:
@@ -89,6 +100,8 @@ def _patient(arrays: dict[str, ndarray], path: Path) -> str:
         return anonymous(path.stem)
     if patient.shape != () or patient.dtype.kind != "U":
         raise ClipError(f"{path.name}: patient is {patient.dtype} {patient.shape}; wanted one text")
+    if not str(patient).isprintable():
+        raise ClipError(f"{path.name}: patient holds signs that cannot be shown; wanted one text")
     return str(patient)
 
 

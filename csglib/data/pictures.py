@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from jaxtyping import UInt8
-from numpy import ndarray
 from PIL import Image, ImageOps, ImageSequence
 
-from csglib.data.grey import eight_bits, luma
-from csglib.data.limits import ClipError, check_size, refusing
+from csglib.data.grey import Grey, eight_bits, without_colours
+from csglib.data.limits import MAX_SIDE, ClipError, check_link, check_size, refusing
+from csglib.data.reel import Film, Reel
 
 _LEFT_BY_SYSTEMS = {"thumbs.db", "desktop.ini"}  # and whatever begins with a dot
 _WANTED = "wanted one PNG or JPEG a frame, all of one size, and nothing else"
 
 
-def read_folder(folder: Path) -> UInt8[ndarray, "t y x"]:
+def read_folder(folder: Path) -> Film:
     """Read a folder of PNG or JPEG, one a frame, in the order of the numbers in their names.
 
     frame_10 comes after frame_9, whatever the alphabet says. Colours become their luma, of 16 bits
-    the upper eight stay, and a JPEG that says how it is turned is turned.
+    the upper eight stay, what is transparent lies on black, and a picture that says how it is
+    turned is turned.
 
     Args:
         folder: with nothing else in it; hidden files do not count.
@@ -36,46 +36,48 @@ def read_folder(folder: Path) -> UInt8[ndarray, "t y x"]:
             that differ, damage, or too large; says which file.
     """
     paths = _in_order(folder)
-    frames: list[ndarray] = []
+    reel = Reel(folder.name)
     for path in paths:
         name = f"{folder.name}/{path.name}"
+        _check_kind(path, folder, name)
         with (
             refusing(f"{name}: not a whole PNG or JPEG; {_WANTED}"),
-            _patiently(),
+            _patiently(name),
             Image.open(path, formats=("PNG", "JPEG")) as picture,
         ):
             check_size(name, len(paths), picture.height, picture.width)
             if getattr(picture, "n_frames", 1) > 1:
                 raise ClipError(f"{name}: moves by itself; {_WANTED}")
             grey = _grey(ImageOps.exif_transpose(picture))
-        if frames and frames[0].shape != grey.shape:
-            (height, width), (first_height, first_width) = grey.shape, frames[0].shape
+        height, width = grey.levels.shape
+        first_height, first_width = reel.shape or (height, width)
+        if (height, width) != (first_height, first_width):
             sizes = f"{width} x {height}, and {paths[0].name} is {first_width} x {first_height}"
             raise ClipError(f"{name}: is {sizes}; {_WANTED}")
-        frames.append(grey)
-    return np.stack(frames)
+        reel.add(*grey)
+    return reel.film()
 
 
-def read_gif(file: BinaryIO, name: str) -> UInt8[ndarray, "t y x"]:
-    """Read every picture of a GIF as it would be seen: each laid over the ones before.
+def read_gif(file: BinaryIO, name: str) -> Film:
+    """Read every picture of a GIF as it would be seen: each laid over the ones before, and black.
 
     Args:
         file: open at its beginning.
         name: of the file, for messages.
 
     Raises:
-        ClipError: damaged, cut short, or too large.
+        ClipError: damaged, cut short, a change of size, or too large.
     """
-    frames: list[ndarray] = []
+    reel = Reel(name)
     with (
         refusing(f"{name}: not a whole GIF; export it again, or as mp4"),
-        _patiently(),
+        _patiently(name),
         Image.open(file, formats=("GIF",)) as opened,
     ):
         for picture in ImageSequence.Iterator(opened):
-            check_size(name, len(frames) + 1, picture.height, picture.width)
-            frames.append(_grey(picture))
-    return np.stack(frames)
+            check_size(name, reel.length + 1, picture.height, picture.width)
+            reel.add(*_grey(picture))
+    return reel.film()
 
 
 def is_picture(head: bytes) -> bool:
@@ -84,11 +86,16 @@ def is_picture(head: bytes) -> bool:
 
 
 @contextmanager
-def _patiently() -> Iterator[None]:
+def _patiently(name: str) -> Iterator[None]:
+    """Pass over what does no harm; what Pillow calls a bomb is too large."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning)  # odd EXIF, extra data: no matter
         warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
-        yield
+        try:
+            yield
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            most = f"at most {MAX_SIDE} pixels a side; cut out what you need"
+            raise ClipError(f"{name}: too large: {most} ({error})") from error
 
 
 def _in_order(folder: Path) -> list[Path]:
@@ -96,16 +103,14 @@ def _in_order(folder: Path) -> list[Path]:
         inside = [path for path in folder.iterdir() if not _is_left_by_systems(path)]
     if not inside:
         raise ClipError(f"{folder}: an empty folder; {_WANTED}")
-    home = folder.resolve()
-    for path in sorted(inside):
-        with refusing(f"{folder.name}/{path.name}: a link that leads nowhere"):
-            target = path.resolve(strict=True)
-        if not target.is_relative_to(home):
-            raise ClipError(f"{folder.name}/{path.name}: a link that leads out of the folder; copy")
-        if not target.is_file():
-            kind = "a folder" if target.is_dir() else "a device or a pipe"
-            raise ClipError(f"{folder.name}/{path.name}: {kind}; {_WANTED}")
     return sorted(inside, key=lambda path: (_numbered(path.stem), path.name))
+
+
+def _check_kind(path: Path, folder: Path, name: str) -> None:
+    check_link(path, folder, name)
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "a device or a pipe"
+        raise ClipError(f"{name}: {kind}; {_WANTED}")
 
 
 def _is_left_by_systems(path: Path) -> bool:
@@ -118,9 +123,13 @@ def _numbered(name: str) -> list[str | int]:
     return [int(part) if place % 2 else part.lower() for place, part in enumerate(parts)]
 
 
-def _grey(picture: Image.Image) -> UInt8[ndarray, "y x"]:
-    if picture.mode == "L":
-        return np.array(picture)
+def _grey(picture: Image.Image) -> Grey:
     if picture.mode.startswith("I"):  # 16 bits, whatever Pillow keeps them in
-        return eight_bits(np.array(picture).clip(0, 65_535).astype(np.uint16), 16, limited=False)
-    return luma(np.array(picture.convert("RGB")))
+        sixteen = np.array(picture).clip(0, 65_535).astype(np.uint16)
+        return Grey(eight_bits(sixteen, 16, limited=False))
+    if picture.has_transparency_data:
+        black = Image.new("RGBA", picture.size, "black")
+        picture = Image.alpha_composite(black, picture.convert("RGBA"))
+    if picture.mode == "L":
+        return Grey(np.array(picture))
+    return without_colours(np.array(picture.convert("RGB")))

@@ -5,15 +5,13 @@ Not in the paper, whose clips come from the machines of its authors' hospitals.
 
 from pathlib import Path
 
-from jaxtyping import UInt8
-from numpy import ndarray
-
 from csglib.data.clips import Clip, anonymous
 from csglib.data.dicom import read_dicom
-from csglib.data.limits import ClipError, refusing
+from csglib.data.limits import ClipError, check_link, refusing
 from csglib.data.nifti import beginning, is_nifti, read_nifti
 from csglib.data.npz import read_npz
 from csglib.data.pictures import is_picture, read_folder, read_gif
+from csglib.data.reel import Film
 from csglib.data.video import container_of, read_video
 
 __all__ = ["ClipError", "read_clip"]
@@ -30,28 +28,37 @@ def read_clip(path: str | Path) -> Clip:
 
     Args:
         path: an NPZ (`save_clip`, or any with `frames`), a DICOM picture or cine loop, a video, an
-            animated GIF, a NIfTI with a time axis, or a folder with one PNG or JPEG a frame. It may
-            be a link; links inside a folder stay inside it.
+            animated GIF, a NIfTI with a time axis, or a folder with one PNG or JPEG a frame. A
+            link is followed only to something else in the same folder.
 
     Raises:
         ClipError: no such file, or not a clip; says what is wrong, and in which frame.
     """
     path = Path(path)
-    if path.is_dir():
-        return Clip(frames=read_folder(path), patient=anonymous(path.name))
-    head = _head(path)
+    with refusing(f"{path}: cannot be opened"):
+        check_link(path, path.parent, path.name)
+        head = None if path.is_dir() else _head(path)
+    if head is None:
+        return _clip(read_folder(path), path.resolve().name)
     if head.startswith(b"PK"):
         return read_npz(path)
     if head[128:132] == b"DICM":
         return read_dicom(path)
     if is_nifti(head):
-        film = read_nifti(path)
-        stem = path.name.partition(".")[0]
-        return Clip(frames=film.frames, patient=anonymous(stem), mm_per_px=film.mm_per_px)
-    return Clip(frames=_moving(path, head), patient=anonymous(path.stem))
+        return _clip(read_nifti(path), path.name.partition(".")[0])
+    return _clip(_moving(path, head), path.stem)
 
 
-def _moving(path: Path, head: bytes) -> UInt8[ndarray, "t y x"]:
+def _clip(film: Film, identity: str) -> Clip:
+    return Clip(
+        frames=film.frames,
+        patient=anonymous(identity),
+        mm_per_px=film.mm_per_px,
+        coloured=film.coloured,
+    )
+
+
+def _moving(path: Path, head: bytes) -> Film:
     with path.open("rb") as file:
         if head.startswith((b"GIF87a", b"GIF89a")):
             return read_gif(file, path.name)
@@ -67,8 +74,7 @@ def _head(path: Path) -> bytes:
         raise ClipError(f"{path}: no such file; {_WANTED}")
     if not path.is_file():
         raise ClipError(f"{path}: a device or a pipe; {_WANTED}")
-    with refusing(f"{path}: cannot be opened"):
-        head = beginning(path)
+    head = beginning(path)
     if not head:
         raise ClipError(f"{path.name}: an empty file; copy or export it again; {_WANTED}")
     return head

@@ -6,20 +6,24 @@ Not in the paper, whose clips are cut from videos (section 3, "Dataset").
 import io
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Integer
 from numpy import ndarray
 
-from csglib.data.grey import eight_bits, luma
-from csglib.data.limits import ClipError, check_size, refusing
+from csglib.data.grey import Grey, eight_bits, tinted, without_colours
+from csglib.data.limits import MAX_SIDE, ClipError, check_size, refusing
+from csglib.data.reel import Film, Reel
 
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp")
 _MKV_SEGMENT = b"\x18\x53\x80\x67"
+_MOST_PIXELS = {"max_pixels": str(MAX_SIDE**2)}  # of a picture, before FFmpeg makes room for it
 # Pixel formats whose first plane is nothing but luma, 8 bits or little-endian 9 to 16.
-_LUMA_FIRST = re.compile(r"(gray|nv12|nv16|nv21|nv24|yuvj?4[1245][0145]p|yuva4[24][024]p)(\d+le)?")
+_LUMA_FIRST = re.compile(
+    r"(gray|nv12|nv16|nv21|nv24|yuvj?4(10|11|20|22|40|44)p|yuva4(20|22|44)p)((9|1[0246])le)?"
+)
 
 
 def container_of(head: bytes) -> str | None:
@@ -31,7 +35,7 @@ def container_of(head: bytes) -> str | None:
     return "matroska" if head[:4] == b"\x1a\x45\xdf\xa3" else None
 
 
-def read_video(file: BinaryIO | io.BytesIO, container: str, name: str) -> UInt8[ndarray, "t y x"]:
+def read_video(file: BinaryIO | io.BytesIO, container: str, name: str) -> Film:
     """Decode every picture of the first video stream.
 
     A picture that does not say its range has the usual one, 16 to 235, unless its format is grey
@@ -48,17 +52,15 @@ def read_video(file: BinaryIO | io.BytesIO, container: str, name: str) -> UInt8[
             of size, or too large.
     """
     _check_length(file, container, name)
-    frames: list[ndarray] = []
+    reel = Reel(name)
     for picture in _pictures(file, container, name):
-        check_size(name, len(frames) + 1, picture.height, picture.width)
-        if frames and frames[0].shape != (picture.height, picture.width):
-            height, width = frames[0].shape
-            sizes = f"{picture.width} x {picture.height} after {width} x {height}"
-            raise ClipError(f"{name}: frame {len(frames)} is {sizes}; wanted one size in a clip")
-        frames.append(_grey(picture, name))
-    if not frames:
+        check_size(name, reel.length + 1, picture.height, picture.width)
+        with refusing(f"{name}: frame {reel.length} cannot be made grey; convert it to mp4"):
+            grey = _grey(picture, name)
+        reel.add(*grey)
+    if not reel.length:
         raise ClipError(f"{name}: nothing to see: its video has no frame that can be decoded")
-    return np.stack(frames)
+    return reel.film()
 
 
 def _pictures(file: BinaryIO | io.BytesIO, container: str, name: str) -> Iterator[av.VideoFrame]:
@@ -66,13 +68,15 @@ def _pictures(file: BinaryIO | io.BytesIO, container: str, name: str) -> Iterato
     decoded = 0
     with (
         refusing(complaint),
-        av.open(file, "r", format=container, metadata_errors="ignore") as opened,
+        av.open(file, "r", container, options=_MOST_PIXELS, metadata_errors="ignore") as opened,
     ):
         if not opened.streams.video:
             raise ClipError(f"{name}: no video stream in this {container} file, only sound or text")
         stream = opened.streams.video[0]
+        stream.codec_context.options = _MOST_PIXELS
         for packet in opened.demux(stream):
-            with refusing(f"{name}: frame {decoded} cannot be decoded; export it again"):
+            wrong = f"damaged, or over {MAX_SIDE} pixels a side; export it again"
+            with refusing(f"{name}: frame {decoded} cannot be decoded: {wrong}"):
                 pictures = packet.decode()
             for picture in pictures:
                 if packet.is_corrupt or picture.is_corrupt:
@@ -81,18 +85,42 @@ def _pictures(file: BinaryIO | io.BytesIO, container: str, name: str) -> Iterato
                 yield picture
 
 
-def _grey(picture: av.VideoFrame, name: str) -> UInt8[ndarray, "y x"]:
+def _grey(picture: av.VideoFrame, name: str) -> Grey:
     pixels = picture.format.name
     if picture.format.is_rgb or picture.format.has_palette:
-        return luma(picture.to_ndarray(format="rgb24"))
+        return without_colours(picture.to_ndarray(format="rgb24"))
     if not _LUMA_FIRST.fullmatch(pixels):
         advice = "convert it with: ffmpeg -i in -pix_fmt yuv420p out.mp4"
         raise ClipError(f"{name}: its pixels are stored as {pixels}, unknown here; {advice}")
     bits = picture.format.components[0].bits
-    plane = np.frombuffer(memoryview(picture.planes[0]), np.uint8 if bits == 8 else np.dtype("<u2"))
-    samples = plane.reshape(picture.height, -1)[:, : picture.width]
     untold = picture.color_range == 0 and not pixels.startswith(("gray", "yuvj"))
-    return eight_bits(samples, bits, limited=picture.color_range == 1 or untold)
+    limited = picture.color_range == 1 or untold
+    samples, *chroma = (_samples(plane, bits) for plane in picture.planes[:3])
+    levels = eight_bits(samples[:, : picture.width], bits, limited=limited)
+    if not chroma:
+        return Grey(levels)
+    blue, red = ((plane >> (bits - 8)).astype(np.uint8) for plane in _two(chroma, picture))
+    return Grey(levels, tinted(blue, red, limited=limited))
+
+
+def _samples(plane: Any, bits: int) -> Integer[ndarray, "y line"]:
+    """Rows of a plane, with whatever fills them up at their right; the last one may come first."""
+    kind = np.uint8 if bits == 8 else np.dtype("<u2")
+    rows = np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)
+    return rows if plane.line_size > 0 else rows[::-1]
+
+
+def _two(
+    chroma: list[Integer[ndarray, "y line"]], picture: av.VideoFrame
+) -> tuple[Integer[ndarray, "y x"], Integer[ndarray, "y x"]]:
+    """Blue's channel and red's: in a plane each or, in the formats called nv, by turns in one.
+
+    In nv21 red comes first, which changes next to nothing in how far red, green and blue differ.
+    """
+    width = picture.planes[1].width
+    if len(chroma) > 1:
+        return chroma[0][:, :width], chroma[1][:, :width]
+    return chroma[0][:, : 2 * width : 2], chroma[0][:, 1 : 2 * width : 2]
 
 
 def _check_length(file: BinaryIO | io.BytesIO, container: str, name: str) -> None:

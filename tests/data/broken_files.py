@@ -1,23 +1,32 @@
 """Break small clips of every format, over and over, and read them: `python broken_files.py ...`.
 
 Runs as a program of its own: decoders are written in C, and one that falls takes its process along.
-The test beside it reads what is printed. The file under way stays in FOLDER when this program dies.
+The tests beside it read what is printed. The file under way stays in FOLDER when this program dies.
 
     python broken_files.py GOOD FOLDER COUNT SEED
+    python broken_files.py BAD
 
-GOOD is a folder of whole clips; COUNT files are made of each. Prints one line of JSON.
+GOOD is a folder of whole clips; COUNT files are made of each. What is in BAD is read as it is.
+Prints one line of JSON: for each file in GOOD or BAD how often it was read, refused or worse, and
+the most seconds of work; then the most memory.
 """
 
+import gzip
 import json
 import resource
 import shutil
+import struct
 import sys
 import time
 import warnings
+import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import av
+import nibabel  # noqa: F401  # now, or the first NIfTI takes a second
 import numpy as np
 
 from csglib.data.readers import ClipError, read_clip
@@ -83,7 +92,53 @@ BREAKS: tuple[Break, ...] = (
 )  # fmt: skip
 
 
-def broken(good: Path, path: Path, chance: np.random.Generator) -> None:
+def _broken(data: bytearray, chance: np.random.Generator) -> bytearray:
+    for _ in range(chance.integers(1, 4)):
+        data = BREAKS[chance.integers(len(BREAKS))](data, chance) or bytearray(b"\0")
+    return data
+
+
+def _broken_inside(path: Path, chance: np.random.Generator) -> None:
+    """Break what a packed file holds and pack it again: its checksums hold, its contents do not."""
+    if path.suffix == ".npz":
+        with zipfile.ZipFile(path) as archive:
+            arrays = {name: bytearray(archive.read(name)) for name in archive.namelist()}
+        victim = sorted(arrays)[chance.integers(len(arrays))]
+        arrays[victim] = _broken(arrays[victim], chance)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in arrays.items():
+                archive.writestr(name, bytes(data))
+    elif path.suffix == ".gz":
+        data = _broken(bytearray(gzip.decompress(path.read_bytes())), chance)
+        path.write_bytes(gzip.compress(data, compresslevel=1))
+    elif path.suffix == ".png":
+        path.write_bytes(_png_broken_inside(path.read_bytes(), chance))
+
+
+def _png_broken_inside(whole: bytes, chance: np.random.Generator) -> bytes:
+    chunks, place = [], 8
+    while place < len(whole):
+        length = int.from_bytes(whole[place : place + 4])
+        chunks.append((whole[place + 4 : place + 8], whole[place + 8 : place + 8 + length]))
+        place += length + 12
+    victim = int(chance.integers(len(chunks) - 1))  # not the last, which is empty
+    name, data = chunks[victim]
+    if name == b"IDAT":
+        data = zlib.compress(_broken(bytearray(zlib.decompress(data)), chance))
+    else:
+        data = bytes(_broken(bytearray(data), chance))
+    chunks[victim] = name, data
+    packed = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    ]
+    return whole[:8] + b"".join(packed)
+
+
+PACKED = {".npz", ".gz", ".png"}
+
+
+def make_broken(good: Path, path: Path, chance: np.random.Generator) -> None:
     """Write a broken copy; of a folder, one picture in it is broken."""
     if good.is_dir():
         shutil.copytree(good, path)
@@ -92,10 +147,10 @@ def broken(good: Path, path: Path, chance: np.random.Generator) -> None:
     else:
         shutil.copyfile(good, path)
         victim = path
-    data = bytearray(victim.read_bytes())
-    for _ in range(chance.integers(1, 4)):
-        data = BREAKS[chance.integers(len(BREAKS))](data, chance) or bytearray(b"\0")
-    victim.write_bytes(data)
+    if victim.suffix in PACKED and chance.random() < 0.6:
+        _broken_inside(victim, chance)
+    else:
+        victim.write_bytes(_broken(bytearray(victim.read_bytes()), chance))
 
 
 def try_one(path: Path) -> tuple[str, float]:
@@ -103,7 +158,8 @@ def try_one(path: Path) -> tuple[str, float]:
     start = time.process_time()  # of all threads, whatever else this machine does
     try:
         clip = read_clip(path)
-        end = "read" if clip.frames.dtype == np.uint8 and clip.frames.ndim == 3 else "no frames"
+        sound = clip.frames.dtype == np.uint8 and clip.frames.ndim == 3 and 0 <= clip.coloured <= 1
+        end = "read" if sound else "no frames"
     except ClipError as error:
         named = path.name in str(error) and "\n" not in str(error)
         end = "refused" if named else f"an error that does not name its file: {error}"
@@ -112,30 +168,46 @@ def try_one(path: Path) -> tuple[str, float]:
     return end, time.process_time() - start
 
 
-def main(good: Path, folder: Path, count: int, seed: int) -> None:
-    """Break and read, then say how it went."""
-    av.logging.set_level(av.logging.PANIC)
-    warnings.simplefilter("error")
-    found = {}
+def peak_mib() -> float:
+    """The most memory this program has had. Where there is /proc, not what its parent had too."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)  # macOS says bytes
+    return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def break_and_read(good: Path, folder: Path, count: int, seed: int) -> dict[str, object]:
+    """How broken copies of each file in `good` fared."""
+    found: dict[str, object] = {}
     for kind in sorted(good.iterdir()):
         chance = np.random.default_rng([seed, *kind.name.encode()])
-        ends: dict[str, int] = {}
+        ends: Counter[str] = Counter()
         slowest = 0.0
         read_clip(kind)  # whole, it reads; and whatever is imported late is there
         for _ in range(count):
             path = folder / kind.name
-            broken(kind, path, chance)
+            make_broken(kind, path, chance)
             end, seconds = try_one(path)
-            ends[end] = ends.get(end, 0) + 1
+            ends[end] += 1
             slowest = max(slowest, seconds)
             if end not in {"read", "refused"} or seconds > 2:
-                path.rename(folder / f"kept_{sum(ends.values())}_{kind.name}")
+                path.rename(folder / f"kept_{ends.total()}_{kind.name}")
             elif path.is_dir():
                 shutil.rmtree(path)
         found[kind.name] = {"ends": ends, "slowest": slowest}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"kinds": found, "peak_mib": peak}))
+    return found
+
+
+def read_all(bad: Path) -> dict[str, object]:
+    """How each file in `bad` fared."""
+    tried = {path.name: try_one(path) for path in sorted(bad.iterdir())}
+    return {name: {"ends": {end: 1}, "slowest": seconds} for name, (end, seconds) in tried.items()}
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    av.logging.set_level(av.logging.PANIC)
+    warnings.simplefilter("error")
+    paths = [Path(word) for word in sys.argv[1:3]]
+    numbers = [int(word) for word in sys.argv[3:]]
+    kinds = break_and_read(*paths, *numbers) if numbers else read_all(*paths)
+    print(json.dumps({"kinds": kinds, "peak_mib": peak_mib()}))

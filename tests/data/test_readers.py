@@ -20,6 +20,7 @@ from scipy import ndimage
 from csglib.data import dicom, limits
 from csglib.data.clips import Clip, Truth, save_clip
 from csglib.data.readers import ClipError, read_clip
+from csglib.data.region import Region
 
 CINE = "examples_ybr_color.dcm"
 FULL, LIMITED = 2, 1  # FFmpeg's names for the range of grey
@@ -549,6 +550,41 @@ def test_two_scales_of_tissue_are_no_scale(tmp_path):
     assert read_clip(write(dataset, tmp_path / "clip.dcm")).mm_per_px is None
 
 
+@pytest.mark.parametrize(
+    ("changes", "edges"),
+    [
+        ({}, (0, 0, 58, 46)),
+        ({"RegionLocationMaxX1": 58, "RegionLocationMaxY1": 46}, (0, 0, 58, 46)),
+        (
+            {"RegionLocationMinX0": 4, "RegionLocationMinY0": 3, "RegionLocationMaxX1": 40},
+            (4, 3, 41, 46),
+        ),
+        ({"RegionLocationMaxX1": 300}, None),
+        ({"RegionDataType": 3}, None),
+        ({"RegionLocationMaxY1": None}, None),
+    ],
+)
+def test_the_tissue_is_where_a_region_that_fits_says(tmp_path, changes, edges):
+    dataset = ultrasound(moving())
+    item = region(dataset, **changes)
+    for name in [name for name, value in changes.items() if value is None]:
+        delattr(item, name)
+    dataset.SequenceOfUltrasoundRegions = [item]
+    found = read_clip(write(dataset, tmp_path / "clip.dcm")).region
+    assert found == (edges and Region(*edges))
+
+
+def test_of_two_tissue_regions_nobody_knows_which_is_meant(tmp_path):
+    dataset = ultrasound(moving())
+    left, right = (
+        region(dataset, RegionLocationMinX0=low, RegionLocationMaxX1=high)
+        for low, high in ((0, 27), (29, 57))
+    )
+    dataset.SequenceOfUltrasoundRegions = [left, right]
+    clip = read_clip(write(dataset, tmp_path / "clip.dcm"))
+    assert (clip.region, clip.mm_per_px) == (None, pytest.approx(0.0679))
+
+
 def test_a_patient_keeps_one_name_that_tells_nothing(tmp_path):
     dataset = ultrasound(moving())
     one = read_clip(write(dataset, tmp_path / "one.dcm")).patient
@@ -647,9 +683,52 @@ def test_real_ultrasound_reads_as_the_luma_of_its_colours(name, shape):
     assert clip.mm_per_px is None  # the regions of two reach beyond their pictures, three have none
 
 
-def test_a_real_file_without_a_permissive_decoder_is_refused_with_its_name(monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "off"),
+    [
+        ("SC_jpeg_no_color_transform.dcm", 0.51),
+        ("SC_rgb_dcmtk_+eb+cr.dcm", 0.51),
+        ("SC_rgb_dcmtk_+eb+cy+n1.dcm", 8.5),
+        ("SC_rgb_dcmtk_+eb+cy+np.dcm", 8.5),
+        ("SC_rgb_dcmtk_+eb+cy+s4.dcm", 2),
+        ("SC_rgb_gdcm_KY.dcm", 0.51),
+        ("SC_rgb_jpeg_app14_dcmd.dcm", 0.51),
+        ("SC_rgb_jpeg_dcmd.dcm", 0.51),
+        ("SC_rgb_jpeg_dcmtk.dcm", 2),
+        ("SC_rgb_jpeg_lossy_gdcm.dcm", 8.5),
+        ("SC_rgb_rle.dcm", 0.51),
+        ("SC_rgb_rle_2frame.dcm", 0.51),
+        ("SC_rgb_small_odd_big_endian.dcm", 0.51),
+        ("SC_rgb_small_odd_jpeg.dcm", 0.51),
+        ("SC_ybr_full_422_uncompressed.dcm", 2),
+        ("examples_jpeg2k.dcm", 0.51),
+        ("examples_rgb_color.dcm", 0.51),
+    ],
+)
+def test_real_colours_of_all_kinds_read_as_pydicom_has_them(name, off):
+    """Grey, and how much of it was colour. Pure red, green and blue are beyond what YBR can say."""
+    clip = read_clip(bundled(name))
+    colours = pydicom.dcmread(bundled(name)).pixel_array
+    luma = colours @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(clip.frames - luma.reshape(clip.frames.shape)).max() < off
+    seen = np.ptp(colours.astype(int), axis=-1) > 20
+    shares = seen.reshape(len(clip.frames), -1).mean(axis=1)
+    assert clip.coloured == pytest.approx(shares.max(), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("SC_rgb_jpeg_gdcm.dcm", "python-gdcm"),
+        ("SC_rgb_jls_lossy_line.dcm", "pyjpegls"),
+        ("JPEGLSNearLossless_08.dcm", "pyjpegls"),
+    ],
+)
+def test_a_real_file_without_a_permissive_decoder_is_refused_with_its_name(
+    monkeypatch, name, package
+):
     monkeypatch.setattr("pydicom.pixels.decoders.base.Decoder.is_available", False)
-    assert "pip install python-gdcm" in refused(bundled("SC_rgb_jpeg_gdcm.dcm"))
+    assert f"pip install {package}" in refused(bundled(name))
 
 
 @pytest.mark.parametrize(
@@ -659,6 +738,11 @@ def test_a_real_file_without_a_permissive_decoder_is_refused_with_its_name(monke
         ("meta_missing_tsyntax.dcm", "cut short: the DICOM header ends before its transfer syntax"),
         ("badVR.dcm", "the DICOM header is damaged; export it again (ValueError: "),
         ("CT_small.dcm", "its samples have 16 bits in 16, signed; wanted ultrasound's 8 in 8"),
+        ("JPGExtended.dcm", "its samples have 12 bits in 16; wanted ultrasound's 8 in 8, unsigned"),
+        ("SC_rgb_rle_16bit_2frame.dcm", "its samples have 16 bits in 16; wanted ultrasound's 8"),
+        ("rtdose_rle.dcm", "its samples have 32 bits in 32; wanted ultrasound's 8 in 8"),
+        ("liver_1frame.dcm", "its samples have 1 bits in 1; wanted ultrasound's 8 in 8"),
+        ("GDCMJ2K_TextGBR.dcm", "frame 0 of 1 frames of 400 x 400 pixels cannot be decoded"),
         ("no_meta.dcm", "starts with the bytes 20 08 00 05 00 43 53 0a, which is not a clip"),
     ],
 )

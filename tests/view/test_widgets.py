@@ -14,7 +14,7 @@ import traitlets
 from PIL import Image
 
 import csglib
-from csglib.data.clips import resample
+from csglib.data.clips import Clip, resample
 from csglib.data.cohort import ClipSet
 from csglib.data.readers import read_clip
 from csglib.model.config import TINY
@@ -24,6 +24,7 @@ from csglib.view.class_token import class_token
 from csglib.view.widgets import (
     AttentionExplorer,
     Balance,
+    ClipPicker,
     CostDial,
     PhantomStudio,
     SelfTest,
@@ -39,6 +40,7 @@ from csglib.view.widgets.time_stretch import KERNEL, bar_of_light, responses
 NEEDS = {  # what each is made from
     AttentionExplorer: ("opinionated_network", "simulated_clip"),
     Balance: (),
+    ClipPicker: ("video", "path_of_the_video"),
     CostDial: ("opinionated_network", "simulated_clip"),
     PhantomStudio: (),
     SelfTest: (),
@@ -61,6 +63,17 @@ def explorer(opinionated_network, simulated_clip):
 def clip_of_the_course():
     samples = Path(csglib.__file__).parents[1] / "data_samples"
     return resample(read_clip(samples / "severe_borderline_type_II.npz"), frames=4, size=128)
+
+
+@pytest.fixture
+def video():
+    frames = np.random.default_rng(9).integers(0, 256, (20, 64, 64), dtype=np.uint8)
+    return Clip(frames=frames, patient="nobody")
+
+
+@pytest.fixture
+def path_of_the_video():
+    return "patient/video.mp4"
 
 
 @pytest.fixture

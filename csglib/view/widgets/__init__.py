@@ -1,6 +1,7 @@
 """Figures that answer: one Python class and one hand-written ES module each."""
 
 from csglib.view.widgets.balance import Balance
+from csglib.view.widgets.clip_picker import ClipPicker
 from csglib.view.widgets.cost_dial import CostDial
 from csglib.view.widgets.explorer import AttentionExplorer
 from csglib.view.widgets.phantom_studio import PhantomStudio
@@ -15,6 +16,7 @@ from csglib.view.widgets.wiring_map import WiringMap
 __all__ = [
     "AttentionExplorer",
     "Balance",
+    "ClipPicker",
     "CostDial",
     "PhantomStudio",
     "SelfTest",

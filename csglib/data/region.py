@@ -1,0 +1,141 @@
+"""Which part of a picture is tissue: what a file or a person says, or what moves.
+
+Not in the paper. Around the tissue stand names, dates and scales; no network should see them, and
+nobody else either.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from numpy import ndarray
+from scipy import ndimage
+
+_LOOKED_AT = 24  # frames, evenly spread; more say no more
+_CHANGES = 4  # variance in time, grey levels squared; less may be rounding
+_LIVELY = 0.2  # share of all variance: tissue has 0.4 to 1, text under the worst codec 0.03
+_NEAR = 1 / 100  # of the longer side: how far around a pixel is looked
+_GAP = 1 / 20  # of the longer side: shadows between what moves
+_PART = 1 / 4  # of the largest part: a smaller one is a clock or a trace
+_LINE = 0.4  # of a row or column: at an edge, less than that is a clock beside a name
+_LEAST = 1 / 50  # of the picture: less than that is no tissue
+_SPILL = 2  # pixels that codecs smear what moves beyond its edge
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of pixels; `right` and `bottom` are the first ones outside it.
+
+    Attributes:
+        left: first column, from 0.
+        top: first row, from 0.
+        right: one more than the last column.
+        bottom: one more than the last row.
+
+    Raises:
+        ValueError: nothing is inside.
+    """
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right and 0 <= self.top < self.bottom):
+            raise ValueError(f"a region needs 0 <= left < right and 0 <= top < bottom: got {self}")
+
+    def of(self, frames: UInt8[ndarray, "t y x"]) -> UInt8[ndarray, "t rows columns"]:
+        """What is inside.
+
+        Raises:
+            ValueError: it does not lie within the frames.
+        """
+        height, width = frames.shape[1:]
+        if self.right > width or self.bottom > height:
+            raise ValueError(f"{self} does not lie within frames of {width} x {height} pixels")
+        return frames[:, self.top : self.bottom, self.left : self.right]
+
+    def shared(self, other: "Region") -> "Region | None":
+        """What lies in both; None if nothing does."""
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
+        return Region(left, top, right, bottom) if left < right and top < bottom else None
+
+    def __str__(self) -> str:
+        return f"columns {self.left} to {self.right - 1}, rows {self.top} to {self.bottom - 1}"
+
+
+def moving_region(frames: UInt8[ndarray, "t y x"]) -> Region:
+    """Where the picture lives, or all of it where nobody can tell; see `moving_part`."""
+    height, width = frames.shape[1:]
+    return moving_part(frames) or Region(0, 0, width, height)
+
+
+def moving_part(frames: UInt8[ndarray, "t y x"]) -> Region | None:
+    """Where the picture lives: speckle changes from frame to frame, text and borders do not.
+
+    Codecs make still text tremble, but little beside how it stands out from what is around it. In
+    tissue, grey levels differ as much in time as in space. Edges are rather inside than outside:
+    half a line of a name can still be read. Two pictures side by side are one part, a clock or a
+    trace elsewhere is none. Text on the tissue stays on it.
+
+    Args:
+        frames: of one clip.
+
+    Returns:
+        A rectangle; None of a single frame, of a still, and where only something small moves.
+
+    Source:
+        Not in the paper; ours.
+    """
+    side = max(frames.shape[1:])
+    reach, gap = (max(1, round(side * share)) for share in (_NEAR, _GAP))
+    moves = ndimage.binary_fill_holes(_closed(_lively(frames, reach), gap))
+    parts, count = ndimage.label(moves)
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    sizes[0] = 0  # all that stands still
+    if sizes.max() < _LEAST * moves.size:
+        return None
+    tissue = (sizes >= _PART * sizes.max())[parts]
+    down = _span(tissue.mean(axis=1) / tissue.any(axis=0).mean(), reach + _SPILL)
+    across = _span(tissue[slice(*down)].mean(axis=0), reach + _SPILL) if down else None
+    if down is None or across is None:
+        return None
+    return Region(across[0], down[0], across[1], down[1])
+
+
+def _lively(frames: UInt8[ndarray, "t y x"], reach: int) -> Bool[ndarray, "y x"]:
+    """Pixels around which changes in time are large, and not small beside those in space."""
+    few = frames[np.unique(np.linspace(0, len(frames) - 1, _LOOKED_AT).astype(int))]
+    mean, in_time = np.zeros((2, *few.shape[1:]), np.float32)
+    for frame in few:
+        mean += frame / np.float32(len(few))
+    for frame in few:
+        in_time += (frame - mean) ** 2 / np.float32(len(few))
+    in_time = ndimage.uniform_filter(in_time, 2 * reach + 1)
+    mean -= mean.mean()  # of large numbers the difference below would be mostly rounding
+    wide = 4 * reach + 1  # so that what trembles around letters is compared with the letters
+    in_space = ndimage.uniform_filter(mean**2, wide) - ndimage.uniform_filter(mean, wide) ** 2
+    lively: Bool[ndarray, "y x"] = in_time > np.maximum(_CHANGES, _LIVELY * (in_time + in_space))
+    return lively
+
+
+def _closed(moves: Bool[ndarray, "y x"], gap: int) -> Bool[ndarray, "y x"]:
+    """Speckle and the gaps in it as one piece; the edge stays where it is."""
+    padded = np.pad(moves, gap).astype(np.uint8)  # else the edge of the picture would wear away
+    closed: Bool[ndarray, "y x"] = ndimage.grey_closing(padded, (gap, gap))[gap:-gap, gap:-gap] > 0
+    return closed
+
+
+def _span(shares: Float[ndarray, " line"], by: int) -> tuple[int, int] | None:
+    """From the first line to behind the last of which enough is tissue, and a little inwards.
+
+    Where that ends with the picture, there is nothing beside it to be afraid of.
+    """
+    lines = np.flatnonzero(shares >= _LINE).tolist()
+    if not lines:
+        return None
+    first, end = lines[0], lines[-1] + 1
+    first, end = first + by * (first > 0), end - by * (end < len(shares))
+    return (first, end) if first < end else None
