@@ -4,10 +4,10 @@ import sys
 
 import typer
 
-from csglib.commands import clips, learning
+from csglib.commands import clips, doctor, learning
 from csglib.commands.base import Command, app, end
 
-__all__ = ["clips", "learning", "main"]  # whose commands `app` lists, in this order
+__all__ = ["clips", "doctor", "learning", "main"]  # whose commands `app` lists, in this order
 
 
 def main() -> None:

@@ -47,6 +47,7 @@ def test_alone_it_lists_its_commands(monkeypatch, capsys, words):
     assert "Usage: python -m csglib" in said
     assert "cohort    Make a cohort of simulated clips, or what is missing of it." in said
     assert "detector  Train the vessel detector on simulated necks." in said
+    assert "doctor    Look for what is wrong in a folder of your own clips." in said
     assert "parent    Train a 2D network on a cohort's single frames" in said
     assert "train     Train one network on a cohort; again, go on." in said
     assert "evaluate  Score a run's test clips, or those of another cohort." in said
@@ -103,6 +104,10 @@ def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
         (["parent", "run", "nowhere"], "nowhere"),
         (["parent", "run", SAMPLES, "--network", "i3d"], "those with a 2D parent are tiny, base"),
         (["train", "run", SAMPLES, "--size", "64", "--start", "lost.pth"], "there is no such file"),
+        (["doctor"], "Missing argument"),
+        (["doctor", "nowhere"], "nowhere is no folder; wanted one with a folder for each patient"),
+        (["doctor", ".", "--jobs", "0"], "Invalid value for '--jobs'"),
+        (["doctor", ".", "--grades", "mild"], "grades must be two or more names: got ('mild',)"),
         (["evaluate", "run"], "run/test.csv: there is no such file"),
         (["table1", "out", "--budget", "huge"], "budget must be one of smoke, laptop, gpu, paper"),
         (["table1", "out", "--rows", "i3d,c3d"], "got i3d, c3d"),
