@@ -2,7 +2,6 @@
 
 import re
 
-import nbformat
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -296,57 +295,3 @@ def test_it_fits_a_page(shown, page, screenshots, width):
         box = text.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
-
-
-IN_LAB = (
-    """
-import time, tempfile, torch, numpy as np
-from pathlib import Path
-from csglib.data.cohort import ClipSet
-from csglib.plan import Plan
-from csglib.view.widgets import TrainingDashboard
-
-class Slow(torch.nn.Linear):
-    def forward(self, clips):
-        time.sleep(0.1)
-        return super().forward(clips.mean(dim=(2, 3, 4)))
-
-frames = np.random.default_rng(0).integers(0, 255, (8, 1, 16, 16), dtype=np.uint8)
-sets = [ClipSet(frames=frames, grades=np.arange(8) % 2, patients=tuple(f"{n}{i}" for i in range(8)))
-        for n in "ab"]
-plan = Plan(folder=Path(tempfile.mkdtemp()) / "run", epochs=500, batch=8)
-dashboard = TrainingDashboard(Slow(3, 2), *sets, plan)
-dashboard
-""",
-    "records = await dashboard.run()",
-    "print('went on to the next cell after', len(records), 'of', plan.epochs)",
-)
-
-
-def test_in_jupyterlab_the_button_stops_a_cell_that_is_running(lab, page, screenshots):
-    """Its message reaches a busy kernel through a subshell."""
-    cells = [nbformat.v4.new_code_cell(source.strip()) for source in IN_LAB]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    nbformat.write(
-        nbformat.v4.new_notebook(cells=cells, metadata=kernel), lab.folder / "stop.ipynb"
-    )
-    page.set_viewport_size({"width": 1280, "height": 1100})
-    page.set_default_timeout(60_000)
-    page.goto(lab.address("stop.ipynb"))
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-    page.wait_for_function(
-        """() => {
-          const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
-          return kernel?.connectionStatus === "connected" && kernel.status === "idle";
-        }"""
-    )
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
-    state = page.locator(".csg-state")
-    expect(state).to_contain_text("Training epoch 3", timeout=60_000)
-    page.get_by_role("slider", name="Epoch").focus()
-    page.keyboard.press("Home")  # to look back while it trains
-    page.get_by_role("button", name="Stop after this epoch").click()
-    expect(state).to_contain_text("Stopped after epoch", timeout=20_000)
-    page.screenshot(path=screenshots / "training_dashboard_lab.png")
-    expect(page.get_by_text(re.compile(r"cell after \d+ of 500"))).to_be_visible()
-    expect(page.get_by_role("slider", name="Epoch")).to_have_value("1")

@@ -173,18 +173,24 @@ def place() -> str:
 
 
 @pytest.fixture
-def ran(notebook: str, place: str, jupyter: Jupyter, page: Page) -> Page:
-    """The page with that notebook open and every cell run."""
+def begun(notebook: str, place: str, jupyter: Jupyter, page: Page) -> Page:
+    """The page with that notebook open, and every cell on its way."""
     page.set_viewport_size({"width": 1280, "height": 1100})
     page.set_default_timeout(300_000)  # one of them trains a network
     page.goto(jupyter.address(place, notebook))
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
     page.wait_for_function(CONNECTED)
     page.evaluate(RUN_ALL)  # not awaited: it may never answer
-    page.wait_for_function(ENDED)
-    errors = page.locator("[data-mime-type='application/vnd.jupyter.error']")
-    assert errors.count() == 0, errors.first.inner_text()
     return page
+
+
+@pytest.fixture
+def ran(begun: Page) -> Page:
+    """The same, when all have ended."""
+    begun.wait_for_function(ENDED)
+    errors = begun.locator("[data-mime-type='application/vnd.jupyter.error']")
+    assert errors.count() == 0, errors.first.inner_text()
+    return begun
 
 
 @pytest.fixture

@@ -39,6 +39,29 @@ asked.clear()
 studio
 """,
 )
+DASHBOARD = (
+    """
+import time, tempfile, torch, numpy as np
+from pathlib import Path
+from csglib.data.cohort import ClipSet
+from csglib.plan import Plan
+from csglib.view.widgets import TrainingDashboard
+
+class Slow(torch.nn.Linear):
+    def forward(self, clips):
+        time.sleep(0.1)
+        return super().forward(clips.mean(dim=(2, 3, 4)))
+
+frames = np.random.default_rng(0).integers(0, 255, (8, 1, 16, 16), dtype=np.uint8)
+sets = [ClipSet(frames=frames, grades=np.arange(8) % 2, patients=tuple(f"{n}{i}" for i in range(8)))
+        for n in "ab"]
+plan = Plan(folder=Path(tempfile.mkdtemp()) / "run", epochs=500, batch=8)
+dashboard = TrainingDashboard(Slow(3, 2), *sets, plan)
+dashboard
+""",
+    "records = await dashboard.run()",
+    "print('went on to the next cell after', len(records), 'of', plan.epochs)",
+)
 
 
 @pytest.mark.parametrize("notebook", [STUDIO], indirect=True, ids=["studio"])
@@ -82,3 +105,17 @@ def test_one_arrow_key_lights_all_lamps(ran, notebook, screenshots):
     ran.keyboard.press("ArrowRight")
     expect(widget.locator(".csg-on")).to_have_count(3, timeout=20_000)
     widget.screenshot(path=screenshots / f"{Path(notebook).stem}.png")
+
+
+@pytest.mark.parametrize("notebook", [DASHBOARD], indirect=True, ids=["dashboard"])
+def test_the_button_stops_a_cell_that_is_running(begun, screenshots):
+    """Its message reaches a busy kernel through a subshell."""
+    state = begun.locator(".csg-state")
+    expect(state).to_contain_text("Training epoch 3", timeout=60_000)
+    begun.get_by_role("slider", name="Epoch").focus()
+    begun.keyboard.press("Home")  # to look back while it trains
+    begun.get_by_role("button", name="Stop after this epoch").click()
+    expect(state).to_contain_text("Stopped after epoch", timeout=20_000)
+    begun.screenshot(path=screenshots / "training_dashboard_lab.png")
+    expect(begun.get_by_text(re.compile(r"cell after \d+ of 500"))).to_be_visible()
+    expect(begun.get_by_role("slider", name="Epoch")).to_have_value("1")
