@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from csglib.data.clips import Clip, resample
 from csglib.data.region import Region, moving_part, moving_region
 from csglib.data.video import read_video
 
@@ -155,3 +156,8 @@ def test_a_region_cuts_out_what_it_says_and_refuses_the_rest():
 def test_what_two_regions_share():
     assert Region(0, 0, 10, 20).shared(Region(4, 5, 30, 9)) == Region(4, 5, 10, 9)
     assert Region(0, 0, 10, 20).shared(Region(10, 0, 12, 20)) is None
+
+
+def test_a_region_is_not_kept_once_frames_are_cut(tissue):
+    clip = Clip(frames=tissue, patient="", region=Region(3, 4, 100, 90))
+    assert resample(clip, frames=8, size=32).region is None
