@@ -101,9 +101,9 @@ class TimePadded(nn.Conv3d):
     gradients in bfloat16 on a CPU (oneDNN; compare torch's issue 169688), unless it need not pad.
     """
 
-    def forward(self, volume: Float[Tensor, "b c t y x"]) -> Float[Tensor, "b c2 t2 y2 x2"]:
+    def forward(self, volume: Float[Tensor, "*b c t y x"]) -> Float[Tensor, "*b c2 t2 y2 x2"]:
         """Convolve; arguments of the constructor are those of `torch.nn.Conv3d`."""
-        if volume.shape[2] >= self.kernel_size[0] or self.padding_mode != "zeros":
+        if volume.shape[-3] >= self.kernel_size[0] or self.padding_mode != "zeros":
             return super().forward(volume)
         reach, *others = (int(side) for side in self.padding)
         padded = F.pad(volume, (0, 0, 0, 0, reach, reach))
