@@ -19,6 +19,9 @@ _GAP = 1 / 20  # of the longer side: shadows between what moves
 _PART = 1 / 4  # of the largest part: a smaller one is a clock or a trace
 _LINE = 0.4  # of a row or column: at an edge, less than that is a clock beside a name
 _LEAST = 1 / 50  # of the picture: less than that is no tissue
+_STROKE = 60  # grey levels by which a thin line, a letter's, stands out in every frame
+_SURE = 5  # frames; in fewer, speckle too may be bright throughout
+_BLOCK = 8  # pixels: as far as codecs make a letter's surroundings tremble with it
 _SPILL = 2  # pixels that codecs smear what moves beyond its edge
 
 
@@ -76,7 +79,9 @@ def moving_part(frames: UInt8[ndarray, "t y x"]) -> Region | None:
     """Where the picture lives: speckle changes from frame to frame, text and borders do not.
 
     Codecs make still text tremble, but little beside how it stands out from what is around it. In
-    tissue, grey levels differ as much in time as in space. Edges are rather inside than outside:
+    tissue, grey levels differ as much in time as in space. Motion JPEG of a rate that it must keep
+    to may change a letter's block as much as tissue changes: near thin bright lines that never go
+    away, nothing counts as moving. Edges are rather inside than outside:
     half a line of a name can still be read. Two pictures side by side are one part, a clock or a
     trace elsewhere is none. Text on the tissue stays on it.
 
@@ -91,7 +96,8 @@ def moving_part(frames: UInt8[ndarray, "t y x"]) -> Region | None:
     """
     side = max(frames.shape[1:])
     reach, gap = (max(1, round(side * share)) for share in (_NEAR, _GAP))
-    moves = ndimage.binary_fill_holes(_closed(_lively(frames, reach), gap))
+    few = frames[np.unique(np.linspace(0, len(frames) - 1, _LOOKED_AT).astype(int))]
+    moves = ndimage.binary_fill_holes(_closed(_lively(few, reach), gap))
     parts, count = ndimage.label(moves)
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
     sizes[0] = 0  # all that stands still
@@ -107,18 +113,28 @@ def moving_part(frames: UInt8[ndarray, "t y x"]) -> Region | None:
 
 def _lively(frames: UInt8[ndarray, "t y x"], reach: int) -> Bool[ndarray, "y x"]:
     """Pixels around which changes in time are large, and not small beside those in space."""
-    few = frames[np.unique(np.linspace(0, len(frames) - 1, _LOOKED_AT).astype(int))]
-    mean, in_time = np.zeros((2, *few.shape[1:]), np.float32)
-    for frame in few:
-        mean += frame / np.float32(len(few))
-    for frame in few:
-        in_time += (frame - mean) ** 2 / np.float32(len(few))
+    mean, in_time = np.zeros((2, *frames.shape[1:]), np.float32)
+    for frame in frames:
+        mean += frame / np.float32(len(frames))
+    for frame in frames:
+        in_time += (frame - mean) ** 2 / np.float32(len(frames))
+    in_time[_near_strokes(frames, reach)] = 0
     in_time = ndimage.uniform_filter(in_time, 2 * reach + 1)
     mean -= mean.mean()  # of large numbers the difference below would be mostly rounding
     wide = 4 * reach + 1  # so that what trembles around letters is compared with the letters
     in_space = ndimage.uniform_filter(mean**2, wide) - ndimage.uniform_filter(mean, wide) ** 2
     lively: Bool[ndarray, "y x"] = in_time > np.maximum(_CHANGES, _LIVELY * (in_time + in_space))
     return lively
+
+
+def _near_strokes(frames: UInt8[ndarray, "t y x"], reach: int) -> Bool[ndarray, "y x"]:
+    """Pixels in whose blocks a codec may have had a letter: a line also where all is brightest."""
+    darkest, brightest = frames.min(axis=0), frames.max(axis=0)
+    heights = [ndimage.white_tophat(still, 2 * reach + 1) for still in (darkest, brightest)]
+    strokes = (np.minimum(*heights) > _STROKE) & (brightest - darkest < darkest / 2)
+    strokes &= len(frames) >= _SURE
+    near: Bool[ndarray, "y x"] = ndimage.maximum_filter(strokes, 2 * _BLOCK - 1)
+    return near
 
 
 def _closed(moves: Bool[ndarray, "y x"], gap: int) -> Bool[ndarray, "y x"]:
