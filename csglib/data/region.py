@@ -19,8 +19,8 @@ _GAP = 1 / 20  # of the longer side: shadows between what moves
 _PART = 1 / 4  # of the largest part: a smaller one is a clock or a trace
 _LINE = 0.4  # of a row or column: at an edge, less than that is a clock beside a name
 _LEAST = 1 / 50  # of the picture: less than that is no tissue
-_STROKE = 60  # grey levels by which a thin line, a letter's, stands out in every frame
-_SURE = 5  # frames; in fewer, speckle too may be bright throughout
+_STROKE = 80  # grey levels by which a thin line, a letter's, stands out in every frame
+_SURE = 5  # frames
 _BLOCK = 8  # pixels: as far as codecs make a letter's surroundings tremble with it
 _SPILL = 2  # pixels that codecs smear what moves beyond its edge
 
@@ -118,7 +118,7 @@ def _lively(frames: UInt8[ndarray, "t y x"], reach: int) -> Bool[ndarray, "y x"]
         mean += frame / np.float32(len(frames))
     for frame in frames:
         in_time += (frame - mean) ** 2 / np.float32(len(frames))
-    in_time[_near_strokes(frames, reach)] = 0
+    in_time[near_strokes(frames, reach)] = 0
     in_time = ndimage.uniform_filter(in_time, 2 * reach + 1)
     mean -= mean.mean()  # of large numbers the difference below would be mostly rounding
     wide = 4 * reach + 1  # so that what trembles around letters is compared with the letters
@@ -127,12 +127,18 @@ def _lively(frames: UInt8[ndarray, "t y x"], reach: int) -> Bool[ndarray, "y x"]
     return lively
 
 
-def _near_strokes(frames: UInt8[ndarray, "t y x"], reach: int) -> Bool[ndarray, "y x"]:
-    """Pixels in whose blocks a codec may have had a letter: a line also where all is brightest."""
+def near_strokes(frames: UInt8[ndarray, "t y x"], reach: int) -> Bool[ndarray, "y x"]:
+    """Pixels in whose blocks a codec may have had a letter: thin lines, bright whatever happens.
+
+    Args:
+        frames: in fewer than five, speckle too may be bright throughout, and nothing is found.
+        reach: half the width of a line, pixels.
+    """
+    if len(frames) < _SURE:
+        return np.zeros(frames.shape[1:], bool)
     darkest, brightest = frames.min(axis=0), frames.max(axis=0)
     heights = [ndimage.white_tophat(still, 2 * reach + 1) for still in (darkest, brightest)]
     strokes = (np.minimum(*heights) > _STROKE) & (brightest - darkest < darkest / 2)
-    strokes &= len(frames) >= _SURE
     near: Bool[ndarray, "y x"] = ndimage.maximum_filter(strokes, 2 * _BLOCK - 1)
     return near
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from scipy.ndimage import find_objects, label, median_filter, uniform_filter
 
-from csglib.data.region import Region
+from csglib.data.region import Region, near_strokes
 
 FEW = 4  # frames of which it can be said what stands still
 _LOOKED_AT = 16  # evenly spread; more say no more
@@ -80,6 +80,7 @@ def lively(frames: UInt8[ndarray, "t y x"]) -> Region:
     """
     few = _few(frames)
     moves = few.max(axis=0) - few.min(axis=0) > 2 * _CHANGE
+    moves &= ~near_strokes(few, max(1, max(few.shape) // 100))
     if not moves.any():
         return Region(0, 0, frames.shape[2], frames.shape[1])
     top, bottom = _span(moves.mean(axis=1))
