@@ -30,8 +30,9 @@ KNOWS = {  # what a package, or a file at the top, may import besides itself
     "baselines": "model",
     "networks": "model baselines",
     "experiment": "atomic weights model data baselines networks predictions runs plan training",
+    "card": "data metrics predictions experiment",
     "table1": "atomic weights model data metrics networks predictions plan training experiment",
-    "commands": "data metrics detector doctor plan training experiment table1",
+    "commands": "data metrics detector doctor plan training experiment card table1",
     "__main__": "commands",
     "view": "atomic weights model data metrics detect doctor runs plan training networks table1",
     "course": "atomic weights model data metrics detect doctor runs plan training networks view",
@@ -86,8 +87,8 @@ ROWS = {  # inside a package, a module imports from the rows above its own, neve
         "widgets",  # its __init__
     ),
     "course": (
-        "notebooks comparing inputs markup running",
-        "exercise",
+        "notebooks comparing exporting inputs markup running",
+        "exercise practice",
         "mistakes_*",
         "chapter_*",
         "book",

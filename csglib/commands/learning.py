@@ -30,6 +30,7 @@ class Learning(Command):
     course: Annotated[Course, Option(help="of the rate")] = "constant"
     augment: Annotated[bool, Option("--augment", help="change each a little")] = False
     memory: Annotated[Memory, Option(help="Adam's, of several processes, see torchrun")] = "each"
+    compiled: Annotated[bool, Option("--compiled", help="faster on a GPU, later")] = False
 
     def plan(self) -> "Plan":
         """How to train."""
@@ -45,6 +46,7 @@ class Learning(Command):
             course=self.course,
             augmented=self.augment,
             memory=self.memory,
+            compiled=self.compiled,
         )
 
 
@@ -126,6 +128,21 @@ class Evaluate(Command):
         print(f"{len(said.grades)} clips of {len(set(said.patients))} patients; 95 % intervals")
         for name, score in vars(said.scores()).items():
             print(f"{name:18}{score.value:7.3f}  [{score.low:.3f}, {score.high:.3f}]")
+
+
+@app.command(help="Print a run's model card, in Markdown.")
+@dataclass
+class Card(Command):
+    """See `csglib.card`."""
+
+    run_folder: Annotated[Path, Argument(help="folder of a finished run")]
+    cohort: Annotated[Path, Argument(help="folder of the clips that it was trained on")]
+
+    def run(self) -> None:
+        """Print it; what is not stated is for its reader to fill in."""
+        from csglib.card import model_card  # noqa: PLC0415
+
+        print(model_card(self.run_folder, self.cohort), end="")
 
 
 @app.command(help="Run the paper's Table 1 on simulated clips.")

@@ -32,8 +32,13 @@ def two_pictures(examined: Examined) -> Iterator[Finding]:
 
 
 def marks(examined: Examined) -> Iterator[Finding]:
-    """Find what stands still in the tissue, or in the boxes if there are any."""
+    """Find what stands still in the tissue, or in the boxes if there are any.
+
+    In a frozen clip all does: that is said once, by `frozen`.
+    """
     for clip, record in examined.records.items():
+        if max(record.changes, default=0) < _SAME:
+            continue
         kept = [span.box or record.region for span in examined.spans(clip)]
         seen = [mark for mark in record.marks if any(_within(mark, region) for region in kept)]
         if seen:

@@ -22,6 +22,7 @@ LESSONS = {  # notebooks, and how their widgets are marked in the page
     "08_training": ".csg-training-dashboard",
     "09_attention_across_frames": ".csg-explorer",
     "10_table_1": ".csg-table-reader",
+    "11_your_own_clips": ".csg-clip-picker",
 }
 STUDIO = (
     """

@@ -1,0 +1,80 @@
+"""The practice folder: what is planted is found, and nothing else; nobody's own folder is lost."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from csglib.course.exporting import FORMATS
+from csglib.course.practice import PLANTED, SWEEP, people, practice_folder
+from csglib.data.exports import list_exports
+from csglib.data.labels import read_labels
+from csglib.data.readers import read_clip
+from csglib.data.region import Region
+from csglib.doctor import examine
+from csglib.doctor.cleaning import Settings
+from csglib.doctor.cutting import Order, cut
+
+SAMPLES = Path(__file__).parents[2] / "data_samples"
+TRUE_ANYWAY = {("no scale", name) for name in (".mp4", ".avi", ".mkv", ".nii.gz", ".gif", "")}
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    return practice_folder(tmp_path_factory.mktemp("practice"), SAMPLES)
+
+
+@pytest.fixture(scope="module")
+def report(exports):
+    return examine(exports, size=64, jobs=1)
+
+
+def test_the_doctor_finds_all_that_is_planted_and_nothing_else(report):
+    found = {(finding.where, finding.kind) for finding in report.findings}
+    true = {(where, kind) for where, kind in found if kind in ("no scale", "scales differ")}
+    assert found - true == {*PLANTED.items()}
+    formats = {("no scale", "".join(Path(where).suffixes)) for where, _ in true if "/" in where}
+    assert formats == TRUE_ANYWAY
+
+
+def test_all_formats_are_there(exports):
+    endings = Counter("".join(Path(clip).suffixes) for clip in list_exports(exports).clips)
+    assert endings.keys() == FORMATS.keys()
+    assert min(endings.values()) > 10
+
+
+def test_cleaning_leaves_no_letter_of_any_screen(exports, report):
+    """Rows and columns of the screen are known here: a region must lie within the tissue."""
+    tissue = Region(40, 36, 168, 164)
+    for clip, record in report.examined.records.items():
+        if clip != "abel_fay/left.nii.gz":  # frozen: all of it stays, and it is refused
+            assert record.region.shared(tissue) == record.region, clip
+    frozen = next(row for row in read_labels(exports / "labels.csv") if "fay/left" in row.clip)
+    with pytest.raises(ValueError, match="nothing in it moves"):
+        cut(Order(exports, frozen, 8, Settings().size))
+
+
+def test_people_are_made_up_and_differ():
+    everybody = people()
+    assert len({one.folder for one in everybody}) == len({one.number for one in everybody}) == 56
+
+
+def test_the_sweep_is_one_long_video(exports):
+    assert len(read_clip(exports / SWEEP).frames) > 60
+
+
+@pytest.mark.slow
+def test_it_begins_anew_where_it_has_been_and_nowhere_else(tmp_path):
+    exports = practice_folder(tmp_path / "work", SAMPLES)
+    before = {path: path.read_bytes() for path in exports.rglob("*.csv")}
+    (exports / "labels.csv").write_text("spoiled")
+    (tmp_path / "work" / "run").mkdir()
+    assert practice_folder(tmp_path / "work", SAMPLES) == exports
+    assert not (tmp_path / "work" / "run").exists()
+    assert {path: path.read_bytes() for path in exports.rglob("*.csv")} == before
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "clip.mp4").write_text("precious")
+    with pytest.raises(ValueError, match="mine holds other files; name a new folder"):
+        practice_folder(mine, SAMPLES)
+    assert (mine / "clip.mp4").read_text() == "precious"
