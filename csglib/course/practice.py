@@ -51,6 +51,10 @@ PLANTED = {  # path below the folder: kind of finding, see `csglib.doctor.findin
     "unsorted.npz": "no patient",
     SWEEP: "no grade",
 }
+_MISTAKES: dict[str, Any] = {  # in rows: what somebody has typed
+    "birch_ann/left": {"grade": "Severe"},
+    "birch_cat/left.avi": {"first_frame": 4, "frames": 8},
+}
 _FAMILIES = ("Abel", "Birch", "Cole", "Dale", "Elm", "Ford", "Gale", "Hart")
 _GIVEN = ("Ann", "Ben", "Cat", "Dan", "Eve", "Fay", "Gus")
 _MARK = ".made_for_practice"
@@ -179,14 +183,11 @@ class _Planter:
         export(shot._replace(frames=change(shot.frames)), self.folder / clip)
 
     def _spoil_rows(self) -> None:
-        self._say("birch_ann/left", grade="Severe")
-        self._say("birch_cat/left.avi", first_frame=4, frames=8)
+        for clip, change in _MISTAKES.items():
+            self.rows[clip] = replace(self.rows[clip], **change)
         del self.rows["birch_dan/left.mkv"]
         self.rows["birch_ben/middle.mp4"] = Label(clip="birch_ben/middle.mp4", grade="mild")
         self.rows[SWEEP] = Label(clip=SWEEP, grade="")
-
-    def _say(self, clip: str, **changed: Any) -> None:
-        self.rows[clip] = replace(self.rows[clip], **changed)
 
 
 def _with_calipers(frames: Frames) -> Frames:
