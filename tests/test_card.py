@@ -17,6 +17,7 @@ from csglib.plan import Plan
 from csglib.predictions import Predictions
 
 SAMPLES = Path(__file__).parents[1] / "data_samples"
+SIDES = ("train", "train", "validation", "test", "test", "test")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,8 @@ def work(tmp_path_factory):
         path.parent.mkdir(parents=True, exist_ok=True)
         scale = None if number < 3 else 0.1 * (1 + number % 2)
         save_clip(Clip(frames=frames[number], patient="Jane Doe", mm_per_px=scale), path)
-        labels.append(Label(clip=name, grade=("mild", "severe")[number % 2]))
+        side = SIDES[number // 2]
+        labels.append(Label(clip=name, grade=("mild", "severe")[number % 2], split=side))
     settings = Settings(size=32)
     write_cohort(work / "exports", labels, work / "cohort", settings)
     experiment = Experiment(network="tiny", size=32)
@@ -65,13 +67,18 @@ def test_it_counts_clips_patients_and_answers(work):
     assert f"| are severe | 0 | {severe} |" in card
     assert "| accuracy | 1.000 | 1.000 to 1.000 |" in card
     assert "1 times over its clips, 8 a step" in card
+    all_severe = says(work, np.full(len(right), 0.9))
+    assert f"| are mild | 0 | {mild} |" in all_severe
+    assert f"| are severe | 0 | {severe} |" in all_severe
 
 
 def test_it_says_when_nothing_has_been_shown(work):
     grades = read_cohort(work / "cohort")["test"].grades
-    better, worse = says(work, grades * 0.8 + 0.1), says(work, np.full(len(grades), 0.9))
-    assert "It is better than always saying" in better
-    assert "**It is not shown to be better than always saying" in worse
+    right = grades * 0.8 + 0.1
+    assert "It is better than always saying" in says(work, right)
+    half = np.where(np.arange(len(grades)) > 1, right, 1 - right)  # one patient of three is wrong
+    for shares in (half, np.full(len(grades), 0.9)):
+        assert "**It is not shown to be better than always saying" in says(work, shares)
 
 
 def test_what_nobody_has_said_is_not_stated(work):
