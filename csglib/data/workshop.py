@@ -6,6 +6,7 @@ Not in the paper.
 import errno
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -76,7 +77,7 @@ def workers(
     others = set(active_children())
     pool = ProcessPoolExecutor(count, get_context("spawn"), _end_with_parent)
     try:
-        with _one_thread_each(), _deaf_to_interrupts():
+        with _one_thread_each(), _deaf_to_interrupts(), _without_main():
             futures = [pool.submit(work, task) for task in tasks]
         yield futures
     except BaseException:
@@ -112,6 +113,24 @@ def _deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """For processes that start meanwhile: they need csglib, and nothing of the script that called.
+
+    Else Python would run that script again in each of them, and one that does not ask for
+    `__name__ == "__main__"` would start workers of its own.
+    """
+    main = sys.modules["__main__"]
+    name, file = main.__spec__, main.__dict__.pop("__file__", None)
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__spec__ = name
+        if file is not None:
+            main.__file__ = file
 
 
 def _end_with_parent() -> None:

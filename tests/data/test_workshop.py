@@ -30,6 +30,25 @@ def test_workers_do_their_tasks_with_one_thread_each(monkeypatch):
     assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
+@pytest.mark.parametrize("how", ["file", "stdin"])
+def test_a_script_is_not_run_again_by_each_worker(tmp_path, how):
+    script = (
+        "from csglib.data.workshop import workers\n"
+        "print('begins', __name__, globals().get('__file__', '')[-6:])\n"
+        "with workers(2, abs, [-1, -2]) as futures:\n"
+        "    print(*(future.result() for future in futures))\n"
+        "print(globals().get('__file__', '')[-6:])\n"
+    )
+    path = tmp_path / "own.py"
+    path.write_text(script)
+    command, text = ([path], None) if how == "file" else (["-"], script)
+    ran = subprocess.run(
+        [sys.executable, *command], input=text, capture_output=True, text=True, check=False
+    )
+    name = "own.py" if how == "file" else "stdin>"
+    assert (ran.stdout, ran.stderr) == (f"begins __main__ {name}\n1 2\n{name}\n", "")
+
+
 def test_an_interrupt_ends_them_at_once():
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt), workers(2, time.sleep, [60, 60, 60]):
