@@ -19,7 +19,7 @@ import numpy as np
 
 from csglib.data.cohort import ClipSet, read_cohort
 from csglib.data.manifest import Row, digest, read_facts, read_manifest
-from csglib.experiment import Experiment, said_by
+from csglib.experiment import TEST, Experiment, said_by
 from csglib.metrics import confusion
 from csglib.predictions import Predictions
 
@@ -32,6 +32,7 @@ QUESTIONS = {
     "contact": "Whom does one ask?",
 }
 _NOBODY: Mapping[str, str] = MappingProxyType({})
+_NEEDED = ("experiment.json", "plan.json", "epochs.csv", "best.safetensors", TEST)
 _FEW = 10  # patients, from whom nothing can be chosen
 _SCALES = 1.5  # of the largest to the smallest
 
@@ -75,7 +76,9 @@ class _Known:
     cohort: Path
 
     def check(self) -> None:
-        """Refuse a cohort of other clips."""
+        """Refuse half a run, and a cohort of other clips."""
+        if missing := [name for name in _NEEDED if not (self.run / name).is_file()]:
+            raise ValueError(f"{self.run} holds no finished run: it lacks {', '.join(missing)}")
         if self.sides["train"].fingerprint != self.plan["training clips"]:
             raise ValueError(
                 f"{self.run} was trained on other clips than {self.cohort} has; wanted its own"

@@ -129,9 +129,10 @@ def test_another_cohort_and_half_a_run_are_refused(work, tmp_path):
     (other / "manifest.csv").write_text("".join([rows[0], *reversed(rows[1:])]))
     with pytest.raises(ValueError, match="was trained on other clips than"):
         model_card(work / "run", other)
-    with pytest.raises(ValueError, match="holds no run"):
+    with pytest.raises(ValueError, match=r"no finished run: it lacks experiment.json, plan.json"):
         model_card(tmp_path, other)
-    (work / "run" / TEST).rename(work / "kept.csv")
-    with pytest.raises(ValueError, match=r"test.csv: there is no such file"):
-        model_card(work / "run", work / "cohort")
-    (work / "kept.csv").rename(work / "run" / TEST)
+    for name in (TEST, "best.safetensors"):
+        (work / "run" / name).rename(work / "kept")
+        with pytest.raises(ValueError, match=f"holds no finished run: it lacks {name}"):
+            model_card(work / "run", work / "cohort")
+        (work / "kept").rename(work / "run" / name)
