@@ -59,6 +59,8 @@ class Plan:
         augmented: whether each clip is changed, another way each time, as `draw_change` does.
         memory: of several processes, whether "each" remembers all that Adam does of every weight,
             or it is "shared" out: for networks as large as that, at the price of some talk.
+        compiled: whether torch.compile is to make the steps faster, meant for a GPU; the first of
+            each size of batch takes minutes. Validation is not compiled.
         loss: what is lowered; the paper's is the cross-entropy as it is.
 
     Raises:
@@ -75,6 +77,7 @@ class Plan:
     course: Course = "constant"
     augmented: bool = False
     memory: Literal["each", "shared"] = "each"
+    compiled: bool = False
     loss: Loss = CROSS_ENTROPY
 
     def __post_init__(self) -> None:

@@ -3,8 +3,9 @@
 Source: section 3 for Adam and its numbers; the paper says nothing of memory or of processes.
 """
 
+import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from csglib.data.cohort import ClipSet
 if TYPE_CHECKING:  # four seconds to import: for those who train only
     from lightning.fabric import Fabric
     from lightning.fabric.wrappers import _FabricModule as FabricModule
+    from torch.distributed.optim import ZeroRedundancyOptimizer
 
 
 class Loss(NamedTuple):
@@ -70,7 +72,7 @@ class Step:
 
     Args:
         fabric: knows the device and the processes.
-        network: as Fabric has set it up.
+        network: a `Ballot`, compiled or not, as Fabric has set it up.
         optimizer: likewise.
         loss: what is lowered.
     """
@@ -133,8 +135,7 @@ class Step:
         """Summed loss, hits and clips of a part; what it teaches is added to the gradients."""
         clips = self.fabric.to_device(network_input(part.frames))
         grades = self.fabric.to_device(torch.from_numpy(part.grades))
-        with self.fabric.autocast():  # a call of anything but `forward` is not seen by Fabric
-            votes = votes_of(self.network, clips).float()
+        votes = self.network(clips).float()
         loss = self.loss.of(votes, grades).sum()
         if not torch.isfinite(loss):
             raise FloatingPointError(
@@ -150,3 +151,75 @@ def votes_of(network: nn.Module, clips: Tensor) -> Float[Tensor, "judges b class
     """Logits of each judge; most networks have a single one."""
     votes = getattr(network, "votes", None)
     return network(clips)[None] if votes is None else votes(clips)
+
+
+class Ballot(nn.Module):
+    """A network whose `forward` is its votes: Fabric, DDP and torch.compile see no other call.
+
+    It adds nothing to the network, which is saved and asked by itself.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, clips: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "judges b classes"]:
+        """Logits of each judge."""
+        return votes_of(self.network, clips)
+
+
+def compiled(ballot: Ballot, device: torch.device) -> nn.Module:
+    """To be set up by Fabric, which compiles what it has wrapped, at its first call.
+
+    Not in the paper. The network within stays as it is, with its weights and their names.
+
+    Args:
+        ballot: shapes and precision are found out when it is called.
+        device: where that will be.
+
+    Raises:
+        ValueError: nothing can be compiled for that device; says what is missing.
+    """
+    torch.compiler.reset()  # another network's code counts against the limit of one's own
+    try:
+        torch.compile(torch.neg)(torch.ones(2, device=device))  # else it would fail at a step
+    except RuntimeError as error:
+        raise ValueError(
+            "a compiled plan wants a machine where torch.compile works, with a C++ compiler and, "
+            f"for a GPU, Triton; here it says: {str(error).splitlines()[0]}"
+        ) from error
+    return cast("nn.Module", torch.compile(ballot))
+
+
+def adam_of(
+    network: nn.Module, rate: float, decay: float, in_shards: bool
+) -> torch.optim.Optimizer:
+    """Adam, whose decay spares biases, norms, the class token and the shares of branches.
+
+    Args:
+        network: what learns.
+        rate: of learning.
+        decay: of weights.
+        in_shards: whether each process remembers for a part of the weights only.
+    """
+    matrices = [p for p in network.parameters() if p.squeeze().ndim > 1]
+    vectors = [p for p in network.parameters() if p.squeeze().ndim <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": decay},
+        {"params": vectors},
+    ]
+    if in_shards:
+        return _in_shards(groups, rate)
+    return torch.optim.Adam(groups, lr=rate, fused=True)
+
+
+def shards() -> "type[ZeroRedundancyOptimizer]":
+    """What deals an optimiser's memory out among processes; two seconds to import."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch's, of itself
+        from torch.distributed.optim import ZeroRedundancyOptimizer  # noqa: PLC0415
+    return ZeroRedundancyOptimizer
+
+
+def _in_shards(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
+    return shards()(groups, torch.optim.Adam, lr=rate, fused=True)

@@ -4,13 +4,14 @@ Source: section 3, "Dataset and Implementations": Adam, learning rate 1e-4, weig
 batches of 4, 100 epochs.
 """
 
+import atexit
+import gc
 import os
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from csglib.data.clips import network_input
 from csglib.data.cohort import ClipSet
 from csglib.plan import SMOKE, Plan
 from csglib.runs import Epoch, Run, run_in
-from csglib.step import Step
+from csglib.step import Ballot, Step, adam_of, compiled, shards
 
 if TYPE_CHECKING:  # four seconds to import: for those who train only
     from lightning.fabric import Fabric
@@ -49,7 +50,8 @@ def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> It
 
     Raises:
         ValueError: a patient on both sides, or a folder with another run in it; raised when the
-            first record is asked for, before anything is written.
+            first record is asked for, before anything is written. So is a plan to compile where
+            that cannot be.
         FloatingPointError: the loss is no number any more; says at which step of the epoch and on
             which clips.
         torch.OutOfMemoryError: memory does not do for a single clip.
@@ -58,19 +60,19 @@ def fit(model: nn.Module, train: ClipSet, validation: ClipSet, plan: Plan) -> It
     fabric = _fabric(plan)
     facts = _facts(plan, train, model, fabric.world_size)
     first = fabric.is_global_zero  # the process that writes
+    ballot = compiled(Ballot(model), fabric.device) if plan.compiled else Ballot(model)
+    in_shards = plan.memory == "shared" and fabric.world_size > 1
     with run_in(plan.folder, facts) if first else nullcontext(Run(plan.folder)) as run:
         fabric.barrier()
-        adam = _adam(model, plan, fabric.world_size)
-        network, optimizer = fabric.setup(model, adam)
-        if hasattr(model, "votes"):
-            network.mark_forward_method("votes")
+        adam = adam_of(model, plan.rate, plan.decay, in_shards)
+        network, optimizer = fabric.setup(ballot, adam)
         records = run.resume(model, adam)
         yield from list(records)
         step = Step(fabric, network, optimizer, plan.loss)
         for record in _epochs(step, model, train, validation, plan, len(records)):
             records.append(record)
-            if plan.memory == "shared" and fabric.world_size > 1:
-                adam.consolidate_state_dict()  # type: ignore[attr-defined]  # see `_in_shards`
+            if in_shards:
+                adam.consolidate_state_dict()  # type: ignore[attr-defined]  # see `adam_of`
             if first:
                 run.save(model, adam, records, newest=plan.course != "constant")
             yield record
@@ -119,8 +121,23 @@ def _fabric(plan: Plan) -> "Fabric":
     fabric = Fabric(
         accelerator="auto", devices=here, num_nodes=everywhere // here, precision=plan.precision
     )
+    if plan.memory == "shared":
+        shards()  # a group that is there at its import stays for good, as a default in there
     fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_part)  # not in `fit`: another may follow in the same processes
     return fabric
+
+
+def _part() -> None:
+    """End the group of processes while Python still runs.
+
+    Gloo's threads let go of the last tensors when it suits them. If Python is on its way out by
+    then, it ends them on the spot, and C++ takes that for a crash. For NCCL, Lightning does this.
+    """
+    gc.collect()  # the threads end with the last reference; compiled code leaves some in rings
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def leads() -> bool:
@@ -207,32 +224,17 @@ def _shuffled(train: ClipSet, plan: Plan, epoch: int) -> Iterator[ClipSet]:
         yield batch
 
 
-def _adam(model: nn.Module, plan: Plan, processes: int) -> torch.optim.Optimizer:
-    matrices = [p for p in model.parameters() if p.squeeze().ndim > 1]
-    vectors = [p for p in model.parameters() if p.squeeze().ndim <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": matrices, "weight_decay": plan.decay},
-        {"params": vectors},
-    ]
-    if plan.memory == "shared" and processes > 1:
-        return _in_shards(groups, plan.rate)
-    return torch.optim.Adam(groups, lr=plan.rate, fused=True)
-
-
-def _in_shards(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch's, of itself
-        from torch.distributed.optim import ZeroRedundancyOptimizer  # noqa: PLC0415  # 2 s
-    return ZeroRedundancyOptimizer(groups, torch.optim.Adam, lr=rate, fused=True)
-
-
 def _facts(plan: Plan, train: ClipSet, model: nn.Module, processes: int) -> dict[str, str]:
     """What decides the weights after each epoch.
 
-    How many epochs there will be does not, as long as the rate takes no heed of the end.
+    How many epochs there will be does not, as long as the rate takes no heed of the end. Compiling
+    does: it rounds otherwise and draws other numbers, so a run that went on without it would not
+    end as an undisturbed one. It is told with the precision, of which older runs tell too.
     """
     facts = {name: str(value) for name, value in asdict(plan).items()}
-    del facts["folder"], facts["memory"]
+    del facts["folder"], facts["memory"], facts["compiled"]
+    if plan.compiled:
+        facts["precision"] += ", compiled"
     if plan.course == "constant":
         del facts["epochs"]
     parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from csglib import experiment
+from csglib import experiment, training
 from csglib.__main__ import main
 from csglib.commands.clips import Cohort
 from csglib.data import production
@@ -171,12 +171,15 @@ def test_train_and_evaluate(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(
         experiment, "build_network", lambda *_: nn.Sequential(Mean(), nn.Linear(3, 2))
     )
+    monkeypatch.setattr(training, "compiled", lambda ballot, device: ballot)  # minutes
     run = tmp_path / "run"
-    asked(monkeypatch, "train", run, SAMPLES, "--size", 64, "--epochs", 1, "--augment")
+    words = ["--size", 64, "--epochs", 1, "--augment", "--compiled"]
+    asked(monkeypatch, "train", run, SAMPLES, *words)
     said = capsys.readouterr().out
     assert said.startswith("32 clips of 16 patients; 95 % intervals\naccuracy")
     assert json.loads((run / "experiment.json").read_text())["size"] == 64
-    assert json.loads((run / "plan.json").read_text())["augmented"] == "True"
+    plan = json.loads((run / "plan.json").read_text())
+    assert (plan["augmented"], plan["precision"]) == ("True", "32-true, compiled")
     asked(monkeypatch, "evaluate", run)
     assert capsys.readouterr().out == said
     asked(monkeypatch, "evaluate", run, "--cohort", SAMPLES)

@@ -15,7 +15,7 @@ from torch import nn
 
 from csglib.data.clips import network_input
 from csglib.data.cohort import ClipSet
-from csglib.step import CROSS_ENTROPY, Loss, Step
+from csglib.step import CROSS_ENTROPY, Ballot, Loss, Step, votes_of
 from csglib.training import Plan, fit
 from csglib.weights import read_weights
 
@@ -49,9 +49,7 @@ def step():
     def made(network, loss=CROSS_ENTROPY):
         fabric = Fabric(accelerator="cpu", devices=1)
         descent = torch.optim.SGD(network.parameters(), lr=1.0)
-        ours, optimizer = fabric.setup(network, descent)
-        if hasattr(network, "votes"):
-            ours.mark_forward_method("votes")
+        ours, optimizer = fabric.setup(Ballot(network), descent)
         return Step(fabric, ours, optimizer, loss)
 
     return made
@@ -144,10 +142,10 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_step
-from csglib import training
+from csglib import step
 from test_step import Plan, clips, fit
-shards, made = training._in_shards, []
-training._in_shards = lambda *what: made.append(shards(*what)) or made[-1]
+shards, made = step._in_shards, []
+step._in_shards = lambda *what: made.append(shards(*what)) or made[-1]
 plan = Plan(folder=Path(sys.argv[2]), epochs=3, batch=4, rate=0.05, memory=sys.argv[4])
 network = getattr(test_step, sys.argv[3])()
 records = list(fit(network, clips(9), clips(7, "b"), plan))
@@ -182,6 +180,47 @@ def test_two_processes_learn_what_one_does(tmp_path, network, memory):
     weights = [read_weights(tmp_path / name / "last.safetensors")[0] for name in ("one", "two")]
     for name, tensor in weights[0].items():
         torch.testing.assert_close(tensor, weights[1][name])
+
+
+ENDING = """
+import gc, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import torch
+from test_step import Plan, Still, clips, fit
+plan = Plan(folder=Path(sys.argv[2]), epochs=1, memory="shared")
+gc.disable()  # as if no collection came by before the end
+list(fit(Still(), clips(4), clips(2, "b"), plan))
+ring = [torch.distributed.group.WORLD]
+ring.append(ring)  # as compiled code leaves some
+del ring
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        sleep(2)
+slow = Slow()  # to be deleted: Python is on its way out for two seconds
+last = torch.distributed.all_reduce(torch.ones(1), async_op=True)
+last.get_future().then(lambda _: time.sleep(1))  # in a thread of the group
+"""
+
+
+@pytest.mark.slow
+def test_a_thread_of_the_group_may_be_the_last_to_end(tmp_path):
+    """One that still had a tensor in hand when Python had gone crashed its process."""
+    program = tmp_path / "ending.py"
+    program.write_text(ENDING)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*torchrun, str(program), str(Path(__file__).parent), str(tmp_path / "run")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert run.returncode == 0, run.stderr[-2000:]
+
+
+@pytest.mark.parametrize("kind", [Still, Jury])
+def test_a_ballot_is_all_votes_and_nothing_of_its_own(kind):
+    network = kind()
+    ballot, pictures = Ballot(network), torch.rand(3, 3, 2, 8, 8)
+    assert ballot(pictures).shape == (len(ballot(pictures)), 3, 2)
+    torch.testing.assert_close(ballot(pictures), votes_of(network, pictures))
+    assert list(ballot.parameters()) == list(network.parameters())
 
 
 def test_weights_for_other_grades_are_refused(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from csglib import training
 from csglib.data.cohort import ClipSet
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
@@ -242,6 +243,91 @@ def test_a_damaged_resume_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"resume.safetensors is not whole"):
         next(fit(network(), clips(), clips(who="b"), plan(tmp_path)))
     assert json.loads((tmp_path / "plan.json").read_text())["rate"] == "0.05"
+
+
+class Sight(nn.Module):
+    """Counts the training steps that it takes as it is written, uncompiled.
+
+    Without norms: where they make a gradient nought, Adam makes a step of its rounding.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 5, 1)
+        self.classify = nn.Linear(5, 2)
+        self.by_hand = 0
+
+    def forward(self, clip):
+        if self.training and not torch.compiler.is_compiling():
+            self.by_hand += 1
+        return self.classify(self.conv(clip).tanh().mean((2, 3, 4)))
+
+
+class Panel(Sight):
+    def votes(self, clip):
+        logits = self(clip)
+        return torch.stack([logits, -2 * logits])
+
+
+COMPILED = """
+import sys
+from itertools import islice
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import torch
+import test_training
+from test_training import clips, fit, plan
+for kind in ("Sight", "Panel"):
+    for compiled in (False, True):
+        asked = plan(Path(sys.argv[2]) / f"{kind}-{compiled}", epochs=2, compiled=compiled)
+        torch.manual_seed(0)
+        begun, ended = (getattr(test_training, kind)() for _ in range(2))
+        list(islice(fit(begun, clips(8), clips(4, "b"), asked), 1))
+        list(fit(ended, clips(8), clips(4, "b"), asked))
+        print(kind, compiled, begun.by_hand, ended.by_hand)
+"""
+
+
+@pytest.mark.slow
+def test_compiled_it_learns_the_same_and_leaves_the_same_files(tmp_path):
+    """Two steps, a stop, and two more; in a process without checks of shapes, which do not compile.
+
+    What Python did by hand was not compiled, whatever compiles.
+    """
+    command = [sys.executable, "-c", COMPILED, str(Path(__file__).parent), str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)
+    assert run.returncode == 0, run.stderr[-2000:]
+    by_hand = ["Sight False 2 2", "Sight True 0 0", "Panel False 2 2", "Panel True 0 0"]
+    assert run.stdout.splitlines() == by_hand
+    for kind in ("Sight", "Panel"):
+        usual, compiled = (tmp_path / f"{kind}-{answer}" for answer in (False, True))
+        for name in ("last", "best", "resume"):
+            both = [read_weights(run / f"{name}.safetensors")[0] for run in (usual, compiled)]
+            torch.testing.assert_close(*both, rtol=1e-4, atol=1e-5)
+        for one, other in zip(
+            *(table(run / "epochs.csv") for run in (usual, compiled)), strict=True
+        ):
+            for loss in ("train_loss", "validation_loss"):
+                assert float(one[loss]) == pytest.approx(float(other[loss]), rel=1e-4)
+
+
+def test_a_compiled_run_is_another_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "compiled", lambda ballot, device: ballot)
+    list(fit(network(), clips(), clips(who="b"), plan(tmp_path)))
+    with pytest.raises(ValueError, match="precision=32-true where 32-true, compiled is asked for"):
+        next(fit(network(), clips(), clips(who="b"), plan(tmp_path, compiled=True)))
+
+
+def test_where_nothing_can_be_compiled_nothing_is_written(tmp_path, monkeypatch):
+    def compile_nothing(what):
+        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\nin a hundred lines")
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    with pytest.raises(
+        ValueError, match=r"a C\+\+ compiler and.* No working C\+\+ compiler found$"
+    ):
+        next(fit(network(), clips(), clips(who="b"), plan(tmp_path / "run", compiled=True)))
+    assert not (tmp_path / "run").exists()
 
 
 class TwoJudges(nn.Module):
