@@ -30,7 +30,7 @@ class Learning(Command):
     course: Annotated[Course, Option(help="of the rate")] = "constant"
     augment: Annotated[bool, Option("--augment", help="change each a little")] = False
     memory: Annotated[Memory, Option(help="Adam's, of several processes, see torchrun")] = "each"
-    compiled: Annotated[bool, Option("--compiled", help="faster on a GPU, later")] = False
+    compiled: Annotated[bool, Option("--compiled", help="torch.compile, for a GPU")] = False
 
     def plan(self) -> "Plan":
         """How to train."""
