@@ -21,9 +21,8 @@ from csglib.data.clips import GRADES, Clip, resample
 from csglib.data.grades import RULES, Rule
 from csglib.data.manifest import Row, digest, read_facts, read_manifest
 from csglib.data.npz import read_npz
-from csglib.data.split import check_apart
+from csglib.data.split import SPLITS, check_apart
 
-SPLITS = ("train", "validation", "test")
 _NEEDED = ("frames", "grade", "patient", "split")
 
 
@@ -163,9 +162,17 @@ def read_frames(folder: Path) -> dict[str, ClipSet]:
         folder: made by `python -m csglib cohort`.
 
     Raises:
-        ValueError: not a cohort, not all of one, or a file of it that has changed; says which.
+        ValueError: not a cohort, not all of one, a file of it that has changed, or clips that
+            people graded as a whole; says which.
     """
-    rule, rows = RULES[read_facts(folder)["rule"]], read_manifest(folder)
+    facts, rows = read_facts(folder), read_manifest(folder)
+    if facts.get("rule") not in RULES:
+        raise ValueError(
+            f"{folder} says nothing of single frames: its clips are graded by "
+            f"{facts.get('graded_by', 'nobody knows whom')}; wanted a cohort made by "
+            "`python -m csglib cohort`, which knows the stenosis in each"
+        )
+    rule = RULES[facts["rule"]]
     clips = [_unchanged(folder / row["clip"], row["sha256"]) for row in rows]
     owners = [row for row, clip in zip(rows, clips, strict=True) for _ in clip.frames]
     where = np.array([row["split"] for row in owners])

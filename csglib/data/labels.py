@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from csglib.atomic import replacing
 from csglib.data.exports import list_exports, patient_of
 from csglib.data.region import Region
+from csglib.data.split import SPLITS
 
-SPLITS = ("train", "validation", "test")
 BOX = ("left", "top", "right", "bottom")
 COLUMNS = (
     "clip", "grade", "split", "first_frame", "frames", "narrowest_frame", *BOX

@@ -7,6 +7,8 @@ import math
 import random
 from collections.abc import Hashable, Sequence
 
+SPLITS = ("train", "validation", "test")
+
 
 def deal(patients: Sequence[str], shares: Sequence[float], seed: int) -> list[int]:
     """Deal patients out at random; each clip goes where its patient goes.

@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from csglib.data.exports import patient_of
-from csglib.data.labels import SPLITS, Label
+from csglib.data.labels import Label
+from csglib.data.split import SPLITS
 from csglib.doctor.findings import ALL, Examined, Finding
 
 _UNEVEN = 4  # times as many clips of one grade as of another

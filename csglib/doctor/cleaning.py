@@ -21,10 +21,10 @@ from tqdm.auto import tqdm
 from csglib.atomic import replacing
 from csglib.data.clips import GRADES
 from csglib.data.exports import SHEET, list_exports
-from csglib.data.labels import SPLITS, Label
+from csglib.data.labels import Label
 from csglib.data.manifest import read_facts, write_facts, write_manifest
 from csglib.data.pseudonyms import Pseudonyms, key_of
-from csglib.data.split import check_apart
+from csglib.data.split import SPLITS, check_apart
 from csglib.data.workshop import holding, saying, workers
 from csglib.doctor.cutting import Order
 from csglib.doctor.nameless import numbered, write

@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 from csglib.atomic import replacing
 from csglib.data.clips import Clip, save_clip
-from csglib.data.labels import SPLITS
 from csglib.data.manifest import COLUMNS, Row, digest
 from csglib.data.patients import CLIPS
 from csglib.data.pseudonyms import Pseudonyms
-from csglib.data.split import deal
+from csglib.data.split import SPLITS, deal
 from csglib.doctor.cutting import Cut, Order, cut
 
 _SHARES = [clips / sum(CLIPS[8].values()) for clips in CLIPS[8].values()]  # of the paper's sides

@@ -204,3 +204,11 @@ def test_each_frame_by_itself_has_the_grade_of_what_it_shows(folder):
     np.testing.assert_array_equal(frames["train"].grades, (shares >= 0.5).ravel())
     worst = frames["train"].grades.reshape(shares.shape).max(axis=1)
     np.testing.assert_array_equal(worst, clips["train"].grades)
+
+
+def test_clips_that_people_graded_say_nothing_of_single_frames(folder):
+    facts = json.loads((folder / "cohort.json").read_text())
+    del facts["rule"]
+    (folder / "cohort.json").write_text(json.dumps(facts | {"graded_by": "people"}))
+    with pytest.raises(ValueError, match=r"says nothing of single frames: .* graded by people"):
+        read_frames(folder)
