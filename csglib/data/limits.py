@@ -4,6 +4,7 @@ Not in the paper. Section 3, "Dataset", is well inside: its 200 videos have 316 
 """
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 MAX_FRAMES = 10_000  # five minutes at 30 frames a second
 MAX_SIDE = 4096  # pixels; ultrasound screens have at most 1920
 MAX_BYTES = 1 << 30  # of all decoded frames together
+_FOLDERS = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^/\\'\"<>]*[/\\])+")  # of whole paths
 
 
 class ClipError(ValueError):
@@ -73,6 +75,8 @@ def check_link(path: Path, home: Path, name: str) -> None:
 def refusing(complaint: str) -> Iterator[None]:
     """Make a ClipError of whatever a foreign parser raises over a damaged file.
 
+    Folders in its words are left out: they may be a patient's name, and they are not asked for.
+
     Args:
         complaint: file, place, what is wanted; the parser's own words follow it.
 
@@ -84,5 +88,6 @@ def refusing(complaint: str) -> Iterator[None]:
     except ClipError:
         raise
     except Exception as error:  # over damaged bytes parsers raise nearly every type there is
-        reason = " ".join(f"{type(error).__name__}: {error}".split())  # some come in several lines
+        words = _FOLDERS.sub("", str(error))
+        reason = " ".join(f"{type(error).__name__}: {words}".split())  # some come in several lines
         raise ClipError(f"{complaint} ({reason})") from error

@@ -19,6 +19,7 @@ from scipy import ndimage
 
 from csglib.data import dicom, limits
 from csglib.data.clips import Clip, Truth, save_clip
+from csglib.data.limits import refusing
 from csglib.data.readers import ClipError, read_clip
 from csglib.data.region import Region
 
@@ -778,3 +779,29 @@ def test_a_real_cine_that_is_cut_short_is_refused(tmp_path, missing):
     path = tmp_path / "cine.dcm"
     path.write_bytes(whole[:-missing])
     refused(path)
+
+
+@pytest.mark.parametrize("name", ["whole.gif", "frames"])
+def test_what_a_parser_says_names_no_folder(tmp_path, name):
+    path = tmp_path / "Doe Jane" / name
+    path.parent.mkdir()
+    if path.suffix:
+        path.write_bytes(b"GIF89a")
+    else:
+        path.mkdir()
+        (path / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(ClipError, match="cannot identify image file") as caught:
+        read_clip(path)
+    assert str(tmp_path) not in str(caught.value)
+    assert "Doe" not in str(caught.value)
+
+
+def test_of_a_path_in_a_parser_s_words_the_name_is_left():
+    for words, left in {
+        r"no 'C:\Users\Jane Doe\a.nii' here": "no 'a.nii' here",
+        "file </home/jane/b.gif>": "file <b.gif>",
+        "3/4 of 8 bytes, 1/2 is read": "3/4 of 8 bytes, 1/2 is read",
+    }.items():
+        with pytest.raises(ClipError) as caught, refusing("x: bad"):
+            raise OSError(words)
+        assert str(caught.value) == f"x: bad (OSError: {left})"
