@@ -12,6 +12,7 @@ from pathlib import Path
 MAX_FRAMES = 10_000  # five minutes at 30 frames a second
 MAX_SIDE = 4096  # pixels; ultrasound screens have at most 1920
 MAX_BYTES = 1 << 30  # of all decoded frames together
+_OPENED = re.compile(r"(?<=cannot identify image file) .*")  # a path, or an open file: Pillow
 _FOLDERS = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^/\\'\"<>]*[/\\])+")  # of whole paths
 
 
@@ -75,7 +76,8 @@ def check_link(path: Path, home: Path, name: str) -> None:
 def refusing(complaint: str) -> Iterator[None]:
     """Make a ClipError of whatever a foreign parser raises over a damaged file.
 
-    Folders in its words are left out: they may be a patient's name, and they are not asked for.
+    Files in its words are left out, or at least their folders: those may be a patient's name, and
+    the complaint has said already which file it is.
 
     Args:
         complaint: file, place, what is wanted; the parser's own words follow it.
@@ -88,6 +90,13 @@ def refusing(complaint: str) -> Iterator[None]:
     except ClipError:
         raise
     except Exception as error:  # over damaged bytes parsers raise nearly every type there is
-        words = _FOLDERS.sub("", str(error))
-        reason = " ".join(f"{type(error).__name__}: {words}".split())  # some come in several lines
+        reason = f"{type(error).__name__}: {_words(error)}"
+        reason = " ".join(reason.split())  # some come in several lines
         raise ClipError(f"{complaint} ({reason})") from error
+
+
+def _words(error: Exception) -> str:
+    words = str(error)
+    if name := getattr(error, "filename", None):  # of what Python or FFmpeg has opened
+        words = words.replace(f": {name!r}", "")
+    return _FOLDERS.sub("", _OPENED.sub("", words))

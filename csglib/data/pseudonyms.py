@@ -4,13 +4,13 @@ Not in the paper.
 """
 
 import hmac
+import os
 import secrets
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
+from tempfile import mkstemp
 
-from filelock import FileLock
-
-from csglib.atomic import replacing
 from csglib.data.exports import KEY
 from csglib.data.limits import check_link
 
@@ -52,7 +52,8 @@ def key_of(folder: Path) -> bytes:
     """The key of a folder of exports; where there is none yet, one is made, for its owner's eyes.
 
     It stays there, as secret as the names of the folders around it. With it everybody could find
-    out whose a pseudonym is; without it nobody can, and the same patients get other names.
+    out whose a pseudonym is; without it nobody can, and the same patients get other names. Of many
+    who come at once one makes it, and all get that one. Nothing else is left in the folder.
 
     Args:
         folder: of exports.
@@ -63,17 +64,37 @@ def key_of(folder: Path) -> bytes:
     path = folder / KEY
     check_link(path, folder, KEY)
     try:
-        with FileLock(folder / f".{KEY}.lock"):  # of two who come at once, one makes it
-            if not path.exists():
-                with replacing(path) as file:
-                    Path(file.name).chmod(0o600)  # before there is anything to read
-                    file.write(secrets.token_bytes(_BYTES))
-            key = path.read_bytes()
+        if not path.exists():
+            _make(path)
+        key = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{path}: the key cannot be made or read: {error}") from error
+        raise ValueError(f"{path}: the key cannot be made or read: {error.strerror}") from error
     if len(key) != _BYTES:
         raise ValueError(
             f"{path}: the key is damaged, {len(key)} bytes of {_BYTES}; copy it back from wherever "
             "the folder is kept safe, or delete it: all patients then get other pseudonyms"
         )
     return key
+
+
+def _make(path: Path) -> None:
+    """Write a key beside its place, then put it there whole, unless another is there by now."""
+    handle, name = mkstemp(".part", f".{path.name}.", path.parent)  # nobody else may open it
+    unfinished = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        _place(unfinished, path)
+    finally:
+        unfinished.unlink()
+
+
+def _place(unfinished: Path, path: Path) -> None:
+    with suppress(FileExistsError):  # somebody was faster, and theirs is the key
+        try:
+            path.hardlink_to(unfinished)
+        except OSError:  # memory sticks have no links: there, somebody may see it half written
+            path.touch(0o600, exist_ok=False)
+            path.write_bytes(unfinished.read_bytes())

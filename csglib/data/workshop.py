@@ -28,6 +28,9 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def holding(folder: Path) -> Iterator[None]:
     """Hold a folder for this process alone; a killed process holds it no longer.
 
+    An empty file, `.lock`, stays there. Were it taken away, one process could hold the file that is
+    gone, having opened it before, and another a new one of that name.
+
     Raises:
         ValueError: another process holds it.
     """

@@ -20,10 +20,10 @@ def near_duplicates(examined: Examined) -> Iterator[Finding]:
     """Find clips that share frames, as far as these can be told under another encoding."""
     clips = [*examined.records]
     digests = [record.digest for record in examined.records.values()]
-    for one, other, share in examined.likenesses:
+    for one, other, share, mirrored in examined.likenesses:
         if digests.index(digests[one]) == one and digests.index(digests[other]) == other:
             much = "all" if share == 1 else f"about {share:.0%}"
-            what = f"shares {much} of its frames with {clips[one]}"
+            what = f"shares {much} of its frames with {clips[one]}{', mirrored' * mirrored}"
             yield _twin(examined, "near-duplicate", clips[other], clips[one], what)
 
 

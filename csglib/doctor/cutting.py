@@ -57,9 +57,9 @@ def cut(order: Order) -> Cut:
         ValueError: the file cannot be read, has not what the label says, or nothing tells which
             part of it is tissue; names the clip.
     """
-    label = order.label
+    label, path = order.label, order.folder / order.label.clip
     try:
-        clip = read_clip(order.folder / label.clip)
+        clip = read_clip(path)
         length = len(clip.frames)
         end = length if label.frames is None else label.first_frame + label.frames
         if max(label.first_frame + 1, end, (label.narrowest_frame or 0) + 1) > length:
@@ -69,7 +69,8 @@ def cut(order: Order) -> Cut:
         whole = Clip(frames=tissue, patient="", mm_per_px=clip.mm_per_px)
         small = resample(whole, order.frames, order.size)
     except ValueError as error:
-        raise ValueError(f"{label.clip}: {error}") from error
+        words = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
+        raise ValueError(f"{label.clip}: {words}") from error
     return Cut(small.frames, small.mm_per_px, _narrowest(label, len(part), order.frames))
 
 

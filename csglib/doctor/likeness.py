@@ -1,4 +1,4 @@
-"""Clips that show the same moments: encoded again, brighter, cut a little, or a part of the other.
+"""Clips that show the same moments: encoded again, brighter, cut a little, mirrored, or in part.
 
 Not in the paper. Each frame leaves a print, its tissue in 32 x 32 grey levels. Of a print only the
 pattern counts, not how bright or rich in contrast it is, so that a second encoding changes little.
@@ -25,6 +25,7 @@ _COARSE, _FINE = (1.0, 3.0), (0.8, 2.0)  # widths of two Gaussians: what lies be
 _FLAT = 0.15  # contrast below which a pattern fades out, of the square root of grey
 # As a file states it or as it moves, the region of one clip may be a tenth smaller.
 _ZOOMS = [np.array([[zoom, zoom, 0, 0]]) for zoom in (1.0, 0.955, 0.91)]
+_MIRRORS = [*product((1, -1), repeat=2)]  # steps down and across; not every format says which way
 _CLIMBS = 8  # at most, a size of step
 _STEPS = ((0.03, 0.5), (0.01, 0.2))  # of scale, and of shift in pixels of a print
 
@@ -39,11 +40,13 @@ class Likeness(NamedTuple):
         first: place of one clip.
         second: place of the other, behind it.
         share: of the frames of that clip of which more is in the other, 0 to 1.
+        mirrored: whether they have left and right, top and bottom, or both the other way round.
     """
 
     first: int
     second: int
     share: float
+    mirrored: bool
 
 
 def prints(frames: UInt8[ndarray, "t y x"]) -> Prints:
@@ -65,24 +68,25 @@ def alike(clips: Sequence[UInt8[ndarray, "_ 32 32"]]) -> Iterator[Likeness]:
         clips: the prints of each.
     """
     starts = np.cumsum([0, *map(len, clips)])[:-1]
-    everything = np.concatenate([np.empty((0, (SIDE // 2) ** 2), np.float32), *map(_rough, clips)])
-    pairs: dict[tuple[int, int], float] = {}
+    rough = [_rough(_patterns(clip, _COARSE)) for clip in clips]
+    everything = np.concatenate([np.empty((0, (SIDE // 2) ** 2), np.float32), *rough])
+    pairs: dict[tuple[int, int], Likeness] = {}
     for mine, clip in enumerate(clips):
         asked = clip[np.unique(np.linspace(0, len(clip) - 1, _ASKED).astype(int))]
-        like = np.stack(
-            [
-                np.maximum.reduceat(_rough(_moved(asked, zoom)) @ everything.T, starts, axis=1)
-                for zoom in _ZOOMS
-            ]
-        )
-        enough = (like > _PERHAPS).sum(axis=1).max(axis=0) >= min(_ENOUGH, len(asked))
-        for other in np.flatnonzero(enough).tolist():
-            if other != mine:
+        zoomed = _patterns(np.concatenate([_moved(asked, zoom) for zoom in _ZOOMS]), _COARSE)
+        for down, across in _MIRRORS:  # a mirrored print has a mirrored pattern
+            likes = _rough(zoomed, down, across) @ everything.T
+            likes = np.maximum.reduceat(likes, starts, axis=1)
+            like = rearrange(likes, "(zoom t) clip -> zoom t clip", zoom=len(_ZOOMS))
+            enough = (like > _PERHAPS).sum(axis=1).max(axis=0) >= min(_ENOUGH, len(asked))
+            for other in {*np.flatnonzero(enough).tolist()} - {mine}:
                 zoom, surest = divmod(int(like[..., other].argmax()), len(asked))
-                share = _share(asked, clips[other], surest, _ZOOMS[zoom])
+                turned = asked[:, ::down, ::across]
+                share = _share(turned, clips[other], surest, _ZOOMS[zoom])
                 pair = min(mine, other), max(mine, other)
-                pairs[pair] = max(share, pairs.get(pair, 0.0))
-    yield from (Likeness(*pair, share) for pair, share in sorted(pairs.items()) if share)
+                found = Likeness(*pair, share, mirrored=min(down, across) < 0)
+                pairs[pair] = max(pairs.get(pair, found), found, key=lambda one: one.share)
+    yield from (found for _, found in sorted(pairs.items()) if found.share)
 
 
 def _share(asked: Prints, others: UInt8[ndarray, "u 32 32"], surest: int, zoom: Moves) -> float:
@@ -132,8 +136,11 @@ def _patterns(
     return pattern
 
 
-def _rough(frames: Num[ndarray, "t 32 32"]) -> Float[ndarray, "t v"]:
-    return _vectors(_patterns(frames, _COARSE)[:, ::2, ::2])
+def _rough(
+    patterns: Float[ndarray, "t 32 32"], down: int = 1, across: int = 1
+) -> Float[ndarray, "t v"]:
+    """Of every other line, read forwards or, with -1, backwards."""
+    return _vectors(patterns[:, :: 2 * down, :: 2 * across])
 
 
 def _vectors(patterns: Float[ndarray, "t y x"]) -> Float[ndarray, "t v"]:

@@ -1,14 +1,34 @@
+import errno
 import hashlib
 import hmac
+import os
 import stat
+import subprocess
+import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from csglib.data import pseudonyms
 from csglib.data.exports import KEY
 from csglib.data.pseudonyms import Pseudonyms, key_of
+
+IN_STEP = """
+import sys
+from pathlib import Path
+from csglib.data.pseudonyms import key_of
+
+print("ready", flush=True)
+sys.stdin.readline()
+print(*(key_of(Path(folder)).hex() for folder in sys.argv[1:]))
+"""
+
+
+def no_links(path, target):
+    raise PermissionError(errno.EPERM, "Operation not permitted", str(target), None, str(path))
 
 
 def test_a_pseudonym_is_a_keyed_hash():
@@ -42,7 +62,14 @@ def test_a_folder_has_one_key_for_its_owner_s_eyes(tmp_path):
     assert key_of(tmp_path) == key
     (tmp_path / "other").mkdir()
     assert key_of(tmp_path / "other") != key
-    assert [path.name for path in tmp_path.glob("[!.]*")] == [KEY, "other"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [KEY, "other"]
+
+
+def test_where_there_is_a_key_nothing_is_written(tmp_path):
+    key_of(tmp_path)
+    os.utime(tmp_path, (0, 0))
+    key_of(tmp_path)
+    assert tmp_path.stat().st_mtime == 0
 
 
 def test_nobody_else_can_read_it_while_it_is_written(tmp_path, monkeypatch):
@@ -60,6 +87,51 @@ def test_nobody_else_can_read_it_while_it_is_written(tmp_path, monkeypatch):
 def test_of_many_who_come_at_once_one_makes_it(tmp_path):
     with ThreadPoolExecutor(16) as pool:
         assert len({*pool.map(key_of, [tmp_path] * 64)}) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [KEY]
+
+
+def test_of_many_processes_one_makes_it(tmp_path):
+    folders = [tmp_path / str(number) for number in range(50)]
+    for folder in folders:
+        folder.mkdir()
+    command = [sys.executable, "-c", IN_STEP, *map(str, folders)]
+    pipe = subprocess.PIPE
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
+            for _ in range(4)
+        ]
+        for each in started:
+            assert each.stdout.readline() == "ready\n"
+        for each in started:
+            each.stdin.write("go\n")
+            each.stdin.flush()
+        told = [each.communicate()[0].split() for each in started]
+    assert told == [[(folder / KEY).read_bytes().hex() for folder in folders]] * 4
+    assert {path.name for folder in folders for path in folder.iterdir()} == {KEY}
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["disk", "stick"])
+def test_who_comes_a_moment_later_takes_the_key_that_is_there(tmp_path, monkeypatch, links):
+    path = tmp_path / KEY
+
+    def somebody_is_faster(count):
+        path.write_bytes(b"x" * count)
+        return bytes(count)
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+    monkeypatch.setattr(pseudonyms.secrets, "token_bytes", somebody_is_faster)
+    assert key_of(tmp_path) == path.read_bytes() == b"x" * 32
+    assert [path.name for path in tmp_path.iterdir()] == [KEY]
+
+
+def test_a_stick_without_links_has_a_key_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    key = key_of(tmp_path)
+    assert (len(key), (tmp_path / KEY).read_bytes()) == (32, key)
+    assert stat.S_IMODE((tmp_path / KEY).stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == [KEY]
 
 
 @pytest.mark.parametrize("bad", [b"", bytes(31), bytes(64)])
@@ -80,7 +152,9 @@ def test_a_key_is_no_link_and_its_folder_is_there(tmp_path):
     with pytest.raises(ValueError, match="a link that leads out of its folder"):
         key_of(inside)
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="the key cannot be made or read"):
+    with pytest.raises(
+        ValueError, match=r"file/csglib\.key: the key cannot be made or read: Not a"
+    ):
         key_of(tmp_path / "file")
     (inside / KEY).unlink()
     (inside / KEY).mkdir()

@@ -1,6 +1,8 @@
+import errno
 import io
 import json
 import os
+import re
 import shutil
 import warnings
 import zipfile
@@ -781,19 +783,42 @@ def test_a_real_cine_that_is_cut_short_is_refused(tmp_path, missing):
     refused(path)
 
 
-@pytest.mark.parametrize("name", ["whole.gif", "frames"])
-def test_what_a_parser_says_names_no_folder(tmp_path, name):
-    path = tmp_path / "Doe Jane" / name
-    path.parent.mkdir()
-    if path.suffix:
-        path.write_bytes(b"GIF89a")
-    else:
-        path.mkdir()
-        (path / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(ClipError, match="cannot identify image file") as caught:
+@pytest.mark.parametrize("whole", [True, False], ids=["whole path", "path from here"])
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("cut.gif", b"GIF89a", "UnidentifiedImageError: cannot identify image file)"),
+        ("cut/1.png", b"\x89PNG\r\n\x1a\n", "UnidentifiedImageError: cannot identify image file)"),
+        ("cut.mkv", b"\x1a\x45\xdf\xa3\xff", "EOFError: [Errno 541478725] End of file)"),
+    ],
+)
+def test_what_a_parser_says_names_the_file_no_second_time(
+    tmp_path, monkeypatch, name, content, words, whole
+):
+    monkeypatch.chdir(tmp_path)
+    folder = (tmp_path if whole else Path()) / "clips" / "O'Hara Jane"
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_bytes(content)
+    with pytest.raises(ClipError, match=re.escape(words)) as caught:
+        read_clip(folder / name.partition("/")[0])
+    said = str(caught.value)
+    assert said.startswith(f"{name}: not a whole ")
+    assert said.count(name) == 1
+    for unasked in ("Hara", "clips", tmp_path.name):
+        assert unasked not in said
+
+
+def test_what_cannot_be_opened_is_named_as_it_was_asked_for(tmp_path, monkeypatch):
+    def refuse(path, *how):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    path = tmp_path / "a.npz"
+    path.touch()
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ClipError) as caught:
         read_clip(path)
-    assert str(tmp_path) not in str(caught.value)
-    assert "Doe" not in str(caught.value)
+    words = f"[Errno {errno.EACCES}] Permission denied"
+    assert str(caught.value) == f"{path}: cannot be opened (PermissionError: {words})"
 
 
 def test_of_a_path_in_a_parser_s_words_the_name_is_left():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import zipfile
 from dataclasses import replace
@@ -16,7 +17,7 @@ from pydicom import uid
 from pydicom.dataset import FileMetaDataset
 
 from csglib.data.clips import Clip, Truth, anonymous, resample, save_clip
-from csglib.data.cohort import read_cohort
+from csglib.data.cohort import read_cohort, read_frames
 from csglib.data.exports import KEY, SHEET
 from csglib.data.labels import Label
 from csglib.data.manifest import COLUMNS
@@ -247,6 +248,12 @@ def test_the_pixels_are_those_of_a_screen_on_which_nothing_is_written(exports, l
         assert np.abs(written.astype(int) - wanted).mean() < 3
 
 
+def test_of_single_frames_it_says_nothing(exports, labels, tmp_path):
+    write_cohort(exports, labels, tmp_path, SMALL)
+    with pytest.raises(ValueError, match=f"{tmp_path} says .* single frames: .* graded by people"):
+        read_frames(tmp_path)
+
+
 def test_only_what_is_listed_is_written(exports, labels, tmp_path):
     labels[0] = replace(labels[0], first_frame=1, frames=6, narrowest_frame=4)
     write_cohort(exports, labels, tmp_path, SMALL)
@@ -356,6 +363,19 @@ def test_what_moves_is_asked_of_the_labelled_frames_alone(own, tissues):
     as_npz(screen(tissues[0]), own / "p/short.npz")
     long = cut_of(own, "p/long.npz", frames=8)
     np.testing.assert_array_equal(long.frames, cut_of(own, "p/short.npz").frames)
+
+
+def test_a_clip_that_cannot_be_read_is_named_once(own):
+    (own / "p/cut.npz").write_bytes(b"PK")
+    (own / "p/film").mkdir()
+    for name, words in (
+        ("p/cut.npz", "p/cut.npz: not a whole NPZ; "),
+        ("p/film", "p/film: an empty folder; "),
+        ("p/gone.npz", "p/gone.npz: no such file; "),
+    ):
+        with pytest.raises(ValueError, match=f"^{re.escape(words)}") as caught:
+            cut_of(own, name)
+        assert str(caught.value).count(name.partition("/")[2]) == 1
 
 
 def test_frames_are_those_of_the_label_and_the_narrowest_stays_known(own, tissues):

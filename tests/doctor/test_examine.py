@@ -82,6 +82,7 @@ def plant_twins(exports):
     exports.save("bright/a.npz", np.clip(cohort[6] * 1.2 + 8, 0, 255).astype(np.uint8))
     exports.save("cropped/a.npz", cohort[8][:, 1:, 2:])
     exports.save("late/a.npz", cohort[10][3:])
+    exports.save("mirrored/a.npz", cohort[1][..., ::-1])
     exports.save("twin/a.npz", cohort[46], person="one")
     exports.save("twin_too/a.npz", cohort[48], person="one")
     exports.say("p0/same.npz")
@@ -90,6 +91,7 @@ def plant_twins(exports):
     exports.say("bright/a.npz", split="validation")
     exports.say("cropped/a.npz")
     exports.say("late/a.npz", split="test")
+    exports.say("mirrored/a.npz")
     exports.say("twin/a.npz")
     exports.say("twin_too/a.npz", split="test")
     exports.save("moved/a.npz", cohort[50], person="moved")
@@ -104,6 +106,7 @@ def plant_twins(exports):
         ("near-duplicate", "p3/6.npz", LOOK),
         ("both sides", "p4/8.npz", STOPS),
         ("near-duplicate", "p5/10.npz", LOOK),
+        ("near-duplicate", "p0/1.npz", LOOK),
         ("one person", "twin_too/a.npz", STOPS),
         ("both sides", "moved", STOPS),
         ("sizes differ", ALL, LOOK),
@@ -228,6 +231,13 @@ def near_between_patients(exports):
     return {("near-duplicate", "p5/9.mp4", STOPS), ("no scale", "p5/9.mp4", LOOK)}
 
 
+def mirrored_between_patients(exports):
+    relabelled(exports, split="")
+    exports.save("p5/9.npz", exports.cohort[9][:, ::-1], person="person 5")
+    exports.say("p5/9.npz", split="", grade="severe")
+    return {("near-duplicate", "p5/9.npz", STOPS)}
+
+
 def everybody_is_anonymous(exports):
     for number in range(12):
         exports.save(f"p{number // 2}/{number}.npz", exports.cohort[number], person="ANONYMOUS")
@@ -255,6 +265,7 @@ def nothing_can_be_read(exports):
         copied_between_patients,
         contradiction,
         near_between_patients,
+        mirrored_between_patients,
         everybody_is_anonymous,
         nothing_can_be_read,
     ],
@@ -289,6 +300,18 @@ def test_labels_that_are_there_are_never_written_over(exports):
 def test_every_kind_is_planted_somewhere():
     text = Path(__file__).read_text("utf-8")
     assert [kind for kind in KINDS if f'("{kind}", ' not in text] == []
+
+
+def test_of_a_mirrored_copy_it_is_said_that_it_is_one(exports):
+    exports.save("p0/copy.npz", exports.cohort[0], person="person 0", mm_per_px=0.1)
+    for name, frames in (("mirror", exports.cohort[2][..., ::-1]), ("part", exports.cohort[4][2:])):
+        exports.save(f"p0/{name}.npz", frames, person="person 0")
+    report = examine(exports.folder, frames=4, size=64, jobs=1)
+    said = [finding.what for finding in report.findings if finding.kind == "near-duplicate"]
+    assert said == [
+        "shares all of its frames with " + name
+        for name in ("p0/mirror.npz, mirrored", "p0/part.npz")
+    ]
 
 
 def test_a_box_says_which_of_two_pictures_is_meant(exports):
