@@ -31,7 +31,13 @@ from csglib.step import votes_of
 FRAMES = 8
 WAY_BACK = 3  # a step multiplies three times as much as an answer
 TRIES = 2  # of which the fastest counts: whatever disturbs makes slower
-PRECISIONS = {"cpu": ("float32",), "cuda": ("float32", "bfloat16")}  # bfloat16 needs its hardware
+
+
+def precisions(device: str) -> tuple[str, ...]:
+    """Those that this machine has instructions for; bfloat16 without them is slow."""
+    told = torch.cpu.get_capabilities()
+    fast = device == "cuda" or any(told.get(name) for name in ("avx512_bf16", "amx_bf16"))
+    return ("float32", "bfloat16") if fast else ("float32",)
 
 
 def limit(device: str, precision: str) -> float:
@@ -96,7 +102,7 @@ def measure(size: int) -> dict[str, Any]:
     machine = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
     torch.manual_seed(0)
     found: dict[str, Any] = {}
-    for precision in PRECISIONS[device]:
+    for precision in precisions(device):
         rows, limits = {}, []
         for name in tqdm(NETWORKS, desc=f"{precision}, {size} x {size}"):
             limits.append(limit(device, precision))  # again and again: machines are not steady

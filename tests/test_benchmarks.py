@@ -362,14 +362,18 @@ def test_real_frames_measure_as_real_frames_do():
         assert found[name] == pytest.approx(value, rel=0.1), name
 
 
-def test_step_times_every_network_against_the_limit_of_the_same_run(monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_step_times_every_network_against_the_limit_of_the_same_run(
+    precision, monkeypatch, tmp_path, capsys
+):
     step = loaded("step")
+    monkeypatch.setattr(step, "precisions", lambda _: (precision,))
     monkeypatch.setattr(step, "NETWORKS", {"csg3dct": None, "i3d": None})
     monkeypatch.setattr(step, "build_network", lambda *_, **__: CSG3DCT(TINY))
     monkeypatch.setattr(step, "TRIES", 1)
     step.main(32, tmp_path)
     found = json.loads((tmp_path / "step.json").read_text())
-    (rows,) = found["precisions"].values()
+    rows = found["precisions"][precision]
     assert rows["limit"] > 1e9
     for row in rows["networks"].values():
         assert row["macs"] == summary(CSG3DCT(TINY), 8, 32).total.macs
