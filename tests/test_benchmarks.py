@@ -378,8 +378,7 @@ def test_step_times_every_network_against_the_limit_of_the_same_run(
     for row in rows["networks"].values():
         assert row["macs"] == summary(CSG3DCT(TINY), 8, 32).total.macs
         assert row["step_rate"] == pytest.approx(3 * row["macs"] / row["step_seconds"])
-        assert row["answer_seconds"] < row["step_seconds"]
-        assert row["answer_rate"] < rows["limit"]
+        assert row["answer_rate"] == pytest.approx(row["macs"] / row["answer_seconds"])
     assert "i3d" in capsys.readouterr().out
 
 
