@@ -20,11 +20,14 @@ body { margin: 2rem auto; max-width: 62rem; padding: 0 1.25rem; background: var(
   color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
 """
 # Also stands inside a notebook, whose colours are its own: only currentColor and what it gives.
+# Jupyter sets tables for numbers: columns of one width, to the right.
 _PART_STYLE = """
-.doctor table { border-collapse: collapse; width: 100%; margin: 0.5rem 0 1.5rem; }
+.doctor table { border-collapse: collapse; width: 100%; margin: 0.5rem 0 1.5rem;
+  table-layout: auto !important; }
 .doctor caption { text-align: left; font-weight: 600; font-size: 1.15em; padding: 0.5rem 0; }
-.doctor th, .doctor td { text-align: left; vertical-align: top; padding: 0.4rem 0.75rem 0.4rem 0;
-  border-top: 1px solid var(--line, #8886); overflow-wrap: anywhere; white-space: normal; }
+.doctor th, .doctor td { text-align: left !important; vertical-align: top;
+  padding: 0.4rem 0.75rem 0.4rem 0; border-top: 1px solid var(--line, #8886);
+  overflow-wrap: anywhere; white-space: normal; }
 .doctor tr { background: none !important; }
 .doctor .sign { white-space: nowrap; font-weight: 600; width: 5.5rem; }
 .doctor .stops { color: var(--mark, inherit); }

@@ -1,0 +1,35 @@
+"""The doctor's report inside a notebook: a table to be read, whatever Jupyter does to tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from csglib.data.clips import Clip, save_clip
+from csglib.doctor import examine
+
+pytestmark = pytest.mark.browser
+
+SAMPLES = Path(__file__).parents[2] / "data_samples"
+JUPYTER = """<style>
+.jp-RenderedHTMLCommon table { table-layout: fixed; margin-left: auto; font-size: 12px; }
+.jp-RenderedHTMLCommon td, .jp-RenderedHTMLCommon th, .jp-RenderedHTMLCommon tr {
+  text-align: right; vertical-align: middle; white-space: normal; max-width: none; }
+</style><div class="jp-RenderedHTMLCommon jp-RenderedHTML">"""
+
+
+def test_its_words_stand_at_the_left_and_have_the_room(page, tmp_path):
+    with np.load(SAMPLES / "cohort_64.npz") as file:
+        clip = Clip(frames=file["frames"][0], patient="somebody")
+    (tmp_path / "one").mkdir()
+    save_clip(clip, tmp_path / "one" / "clip.npz")
+    page.set_viewport_size({"width": 720, "height": 900})
+    page.set_content(f"{JUPYTER}{examine(tmp_path, jobs=1)._repr_html_()}</div>")
+    cells = page.locator(".doctor th, .doctor td").evaluate_all(
+        "(cells) => cells.map((cell) => getComputedStyle(cell).textAlign)"
+    )
+    assert {*cells} == {"left"}
+    found = page.locator(".doctor table", has_text="where and what")
+    widths = found.locator("thead th").evaluate_all("(heads) => heads.map((it) => it.offsetWidth)")
+    assert widths[2] > widths[0] + widths[1]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 720
