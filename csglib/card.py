@@ -20,7 +20,7 @@ import numpy as np
 from csglib.data.cohort import ClipSet, read_cohort
 from csglib.data.manifest import Row, digest, read_facts, read_manifest
 from csglib.experiment import TEST, Experiment, said_by
-from csglib.metrics import confusion
+from csglib.metrics import Scores, confusion
 from csglib.predictions import Predictions
 
 QUESTIONS = {
@@ -95,9 +95,8 @@ class _Known:
 
     @property
     def epochs(self) -> int:
-        return (
-            len((self.run / "epochs.csv").read_text().splitlines()) - 1
-        )  # the first names columns
+        _, *records = (self.run / "epochs.csv").read_text().splitlines()  # the first names columns
+        return len(records)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -114,6 +113,10 @@ class _Known:
     @cached_property
     def said(self) -> Predictions:
         return said_by(self.run)
+
+    @cached_property
+    def scores(self) -> Scores:
+        return self.said.scores()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -163,7 +166,7 @@ def _counts(clips: ClipSet, known: _Known) -> list[int]:
 def _scores(known: _Known) -> tuple[list[str], list[list[str]]]:
     rows = [
         [name.replace("_", " "), f"{score.value:.3f}", f"{score.low:.3f} to {score.high:.3f}"]
-        for name, score in vars(known.said.scores()).items()
+        for name, score in vars(known.scores).items()
     ]
     return ["on the test's clips", "value", "95 %, by drawing patients"], rows
 
@@ -177,7 +180,7 @@ def _answers(known: _Known) -> tuple[list[str], list[list[str]]]:
 
 def _limits(known: _Known) -> Iterator[str]:
     """In sentences; the first is the one that counts."""
-    said, accuracy = known.said, known.said.scores().accuracy
+    said, accuracy = known.said, known.scores.accuracy
     yield (
         f"Its test has {len(said.grades)} clips of {len({*said.patients})} patients. Others might "
         f"well have given an accuracy between {accuracy.low:.0%} and {accuracy.high:.0%}."
@@ -196,8 +199,8 @@ def _limits(known: _Known) -> Iterator[str]:
         f"It knows no answer but {' and '.join(known.names)}: a heart, a hand or noise is graded "
         "too, and it may sound sure."
     )
-    gap = said.scores().calibration_error.value
-    yield f"Its confidence is off by {100 * gap:.0f} points on average: 90 % is not 9 of 10."
+    gap = known.scores.calibration_error.value
+    yield f"Its confidence is off by {100 * gap:.0f} points on average: 90 % need not be 9 of 10."
     yield from _limits_of_clips(known)
 
 

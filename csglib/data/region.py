@@ -94,8 +94,7 @@ def moving_part(frames: UInt8[ndarray, "t y x"]) -> Region | None:
     Source:
         Not in the paper; ours.
     """
-    side = max(frames.shape[1:])
-    reach, gap = (max(1, round(side * share)) for share in (_NEAR, _GAP))
+    reach, gap = _reach(frames), max(1, round(max(frames.shape[1:]) * _GAP))
     few = frames[np.unique(np.linspace(0, len(frames) - 1, _LOOKED_AT).astype(int))]
     moves = ndimage.binary_fill_holes(_closed(_lively(few, reach), gap))
     parts, count = ndimage.label(moves)
@@ -118,7 +117,7 @@ def _lively(frames: UInt8[ndarray, "t y x"], reach: int) -> Bool[ndarray, "y x"]
         mean += frame / np.float32(len(frames))
     for frame in frames:
         in_time += (frame - mean) ** 2 / np.float32(len(frames))
-    in_time[near_strokes(frames, reach)] = 0
+    in_time[near_strokes(frames)] = 0
     in_time = ndimage.uniform_filter(in_time, 2 * reach + 1)
     mean -= mean.mean()  # of large numbers the difference below would be mostly rounding
     wide = 4 * reach + 1  # so that what trembles around letters is compared with the letters
@@ -127,20 +126,25 @@ def _lively(frames: UInt8[ndarray, "t y x"], reach: int) -> Bool[ndarray, "y x"]
     return lively
 
 
-def near_strokes(frames: UInt8[ndarray, "t y x"], reach: int) -> Bool[ndarray, "y x"]:
+def near_strokes(frames: UInt8[ndarray, "t y x"]) -> Bool[ndarray, "y x"]:
     """Pixels in whose blocks a codec may have had a letter: thin lines, bright whatever happens.
 
     Args:
         frames: in fewer than five, speckle too may be bright throughout, and nothing is found.
-        reach: half the width of a line, pixels.
     """
     if len(frames) < _SURE:
         return np.zeros(frames.shape[1:], bool)
     darkest, brightest = frames.min(axis=0), frames.max(axis=0)
-    heights = [ndimage.white_tophat(still, 2 * reach + 1) for still in (darkest, brightest)]
+    width = 2 * _reach(frames) + 1
+    heights = [ndimage.white_tophat(still, width) for still in (darkest, brightest)]
     strokes = (np.minimum(*heights) > _STROKE) & (brightest - darkest < darkest / 2)
     near: Bool[ndarray, "y x"] = ndimage.maximum_filter(strokes, 2 * _BLOCK - 1)
     return near
+
+
+def _reach(frames: UInt8[ndarray, "t y x"]) -> int:
+    """How far around a pixel is looked, pixels."""
+    return max(1, round(max(frames.shape[1:]) * _NEAR))
 
 
 def _closed(moves: Bool[ndarray, "y x"], gap: int) -> Bool[ndarray, "y x"]:

@@ -80,7 +80,7 @@ def lively(frames: UInt8[ndarray, "t y x"]) -> Region:
     """
     few = _few(frames)
     moves = few.max(axis=0) - few.min(axis=0) > 2 * _CHANGE
-    moves &= ~near_strokes(few, max(1, max(few.shape) // 100))
+    moves &= ~near_strokes(few)
     if not moves.any():
         return Region(0, 0, frames.shape[2], frames.shape[1])
     top, bottom = _span(moves.mean(axis=1))
