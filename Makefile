@@ -6,24 +6,30 @@ READY := .venv/.installed
 LAB := --ip=localhost --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_inflation.ipynb \
   $(if $(filter 0,$(shell id -u)),--allow-root)
 
+# Two processes, a file of tests each at a time.
+TWO := -n 2 --dist loadfile
+
 # Threads that wait by spinning are faster alone (0.2 s a training step against 0.4) and much slower
 # beside another busy program (up to 2.5 s): tests had better take the same time everywhere.
-test fast notebooks: export OMP_WAIT_POLICY := PASSIVE
+test test-long fast notebooks: export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help lab test fast check notebooks clean
+.PHONY: help lab test test-long fast check notebooks clean
 
 help:            ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
 
 lab: $(READY)    ## open the course in JupyterLab (the first time, this also installs it)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m jupyterlab $(LAB)
 
 test: $(READY)   ## run everything: library, browser, and the notebooks, compared cell by cell
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval notebooks/
+	$(BIN)/python -m pytest $(TWO) -m "not long"
+	$(BIN)/python -m pytest $(TWO) --nbval notebooks/
+
+test-long: $(READY)  ## run what takes minutes each: ten times the broken files, every notebook in Lab
+	$(BIN)/python -m pytest -m long
 
 fast: $(READY)   ## run the quick tests only
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(BIN)/python -m pytest $(TWO) -m "not slow and not browser and not long"
 
 check: $(READY)  ## formatting, lint and types
 	$(BIN)/python -m ruff format --check .
@@ -31,7 +37,7 @@ check: $(READY)  ## formatting, lint and types
 	$(BIN)/python -m mypy
 
 notebooks: $(READY)  ## run all notebooks and save them with their outputs
-	$(BIN)/python -m csglib.course.notebooks
+	$(BIN)/python -m csgcourse.notebooks
 
 clean:           ## remove the environment and caches; runs/ stays
 	rm -rf .venv build csglib.egg-info .pytest_cache .ruff_cache .mypy_cache

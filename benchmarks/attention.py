@@ -25,19 +25,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from csglib.atomic import replacing
+from csglib.data.atomic import replacing
 from csglib.data.clips import Clip
 from csglib.data.manifest import read_facts, read_manifest
-from csglib.data.npz import read_npz
+from csglib.data.readers.npz import read_npz
 from csglib.metrics.intervals import Score, draw_patients, interval_of
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
+from csglib.model.weights import load_weights
 from csglib.view.controls import Comparison, class_token_map, compare, random_twin, with_controls
 from csglib.view.deletion import blurred, curves
 from csglib.view.grad_cam import grad_cam
 from csglib.view.rollout import rollout
 from csglib.view.scores import Method
-from csglib.weights import load_weights
 
 SAMPLES = Path(__file__).parents[1] / "data_samples"
 TWINS = 3

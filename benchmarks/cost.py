@@ -27,7 +27,7 @@ from matplotlib.ticker import (
 )
 from tqdm import tqdm
 
-from csglib.atomic import replacing
+from csglib.data.atomic import replacing
 from csglib.model.config import BASE, PAPER, ModelConfig
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.summary import summary

@@ -24,10 +24,10 @@ from numpy import ndarray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from csglib.atomic import replacing
+from csglib.data.atomic import replacing
 from csglib.data.cohort import ClipSet, read_cohort
-from csglib.data.grades import DEFAULT, RULES, Rule, observed
 from csglib.data.manifest import read_facts, read_manifest
+from csglib.data.stenosis import DEFAULT, RULES, Rule, observed
 
 SPREAD = 0.05  # of an observer's diameter stenosis; a quarter of all clips lie as close to the cut
 DRAWS = 1000

@@ -22,12 +22,12 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from csglib.atomic import replacing
+from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES, Clip, resample
 from csglib.data.readers import read_clip
-from csglib.experiment import Experiment, said_by, trained
 from csglib.metrics.intervals import Score
-from csglib.training import predict
+from csglib.train.experiment import Experiment, said_by, trained
+from csglib.train.fit import predict
 from csglib.view.grad_cam import grad_cam
 from csglib.view.scores import score_map
 

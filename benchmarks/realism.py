@@ -25,10 +25,10 @@ from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
 
-from csglib.atomic import replacing
-from csglib.data.measure import inside
-from csglib.data.phantom import VERSION, make_clip
-from csglib.data.scanners import SCANNERS
+from csglib.data.atomic import replacing
+from csglib.data.stenosis import inside
+from csglib.phantom.scanners import SCANNERS
+from csglib.phantom.simulate import VERSION, make_clip
 
 REAL = {
     "frame_mean": 17.0,

@@ -2,7 +2,7 @@
 
     python benchmarks/shortcuts.py COHORT
 
-COHORT is a folder that `python -m csglib cohort` made. Each number of `csglib.data.audit` is set
+COHORT is a folder that `python -m csglib cohort` made. Each number of `csglib.phantom.audit` is set
 against the grade by itself; what looks into the vessel stands apart, for comparison. Writes
 results/shortcuts.json beside this file.
 """
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from csglib.atomic import replacing
-from csglib.data.audit import LIMIT, Finding, audit, cues, nuisances
+from csglib.data.atomic import replacing
 from csglib.data.manifest import read_facts, read_manifest
-from csglib.data.npz import read_npz
+from csglib.data.readers.npz import read_npz
+from csglib.phantom.audit import LIMIT, Finding, audit, cues, nuisances
 
 SHOWN = 12  # nuisances in the printed table; the file has all
 

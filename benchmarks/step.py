@@ -23,10 +23,10 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from csglib.atomic import replacing
+from csglib.data.atomic import replacing
 from csglib.model.ledger import costs
-from csglib.networks import NETWORKS, build_network
-from csglib.step import votes_of
+from csglib.train.networks import NETWORKS, build_network
+from csglib.train.step import votes_of
 
 FRAMES = 8
 WAY_BACK = 3  # a step multiplies three times as much as an answer

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from csglib.data.clips import Clip
-from csglib.data.grades import RULES
-from csglib.data.phantom import make_clip
-from csglib.data.scanners import SCANNERS
+from csglib.data.stenosis import RULES
+from csglib.phantom.scanners import SCANNERS
+from csglib.phantom.simulate import make_clip
 
 RULE = RULES["four_grades"]
 TITLES = ("mild: below 50 %", "moderate: 50 to 69 %", "severe: 70 to 99 %", "occlusion")

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from csglib.atomic import replacing
+from csglib.data.atomic import replacing
 from csglib.data.clips import Clip, save_clip
-from csglib.data.phantom import make_clip
-from csglib.data.scanners import SCANNERS
+from csglib.phantom.scanners import SCANNERS
+from csglib.phantom.simulate import make_clip
 
 HERE = Path(__file__).parent
 

@@ -16,22 +16,24 @@ import numpy as np
 import torch
 
 from csglib.data.cohort import ClipSet, read_cohort, read_frames
-from csglib.data.patients import Settings
-from csglib.data.production import make_cohort
-from csglib.experiment import TEST, Experiment
-from csglib.plan import Plan
-from csglib.predictions import Predictions
+from csglib.model.weights import read_weights, write_weights
+from csglib.phantom.patients import Settings
+from csglib.phantom.production import make_cohort
 from csglib.table1.parent import parent_of, train_parent
-from csglib.weights import read_weights, write_weights
+from csglib.train.config import TrainConfig
+from csglib.train.experiment import TEST, Experiment
+from csglib.train.predictions import Predictions
 
 HERE = Path(__file__).parent
 SIZE = 128  # rows and columns of a frame: 8 x 8 patches
 COHORT = Settings(size=SIZE)
 OTHERS = Settings(size=SIZE, seed=2000, patients=676)  # whose single frames the parent sees
-PARENT = Plan(
+PARENT = TrainConfig(
     folder=Path("parent"), epochs=8, batch=64, rate=2e-3, course="one_cycle", augmented=True
 )
-CHILD = Plan(folder=Path("run"), epochs=12, batch=16, rate=1e-3, course="one_cycle", augmented=True)
+CHILD = TrainConfig(
+    folder=Path("run"), epochs=12, batch=16, rate=1e-3, course="one_cycle", augmented=True
+)
 
 
 def shuffled(sides: Mapping[str, ClipSet]) -> dict[str, ClipSet]:

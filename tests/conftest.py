@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from csglib.data.clips import Clip, Truth
-from csglib.experiment import TEST
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
-from csglib.predictions import Predictions
 from csglib.table1.report import COSTS
 from csglib.table1.rows import ROWS
 from csglib.table1.running import RESULT
+from csglib.train.experiment import TEST
+from csglib.train.predictions import Predictions
 
 
 def circles(radii, height, width):

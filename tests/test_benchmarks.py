@@ -13,20 +13,20 @@ import torch
 from scipy import ndimage, stats
 
 import csglib
-from csglib.data.audit import LIMIT
 from csglib.data.clips import resample, save_clip
 from csglib.data.cohort import ClipSet
-from csglib.data.grades import DEFAULT
 from csglib.data.manifest import COLUMNS, digest, write_facts, write_manifest
-from csglib.data.phantom import VERSION
 from csglib.data.readers import read_clip
-from csglib.experiment import Experiment, said_by, trained
+from csglib.data.stenosis import DEFAULT
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.summary import summary
-from csglib.networks import NETWORKS
-from csglib.plan import Plan
-from csglib.training import predict
+from csglib.phantom.audit import LIMIT
+from csglib.phantom.simulate import VERSION
+from csglib.train.config import TrainConfig
+from csglib.train.experiment import Experiment, said_by, trained
+from csglib.train.fit import predict
+from csglib.train.networks import NETWORKS
 
 ROOT = Path(csglib.__file__).parents[1]
 REAL_FRAMES = ROOT.parent / "shared" / "real"
@@ -280,7 +280,7 @@ def test_figure_4_asks_the_networks_of_runs(tmp_path, capsys):
     sides = {n: replace(squares(4, seed, 8), patients=(n,) * 4) for seed, n in enumerate(names)}
     run = tmp_path / "run"
     experiment = Experiment(network="tiny", size=32)
-    list(experiment.run(sides, Plan(folder=run, epochs=1)))
+    list(experiment.run(sides, TrainConfig(folder=run, epochs=1)))
     loaded("figure_4").main([run], tmp_path)
     (found,) = json.loads((tmp_path / "figure_4.json").read_text())["networks"].values()
     assert found["test accuracy"]["value"] == said_by(run).scores().accuracy.value

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from csglib.__main__ import main
-from csglib.card import QUESTIONS, model_card
 from csglib.data.clips import Clip, save_clip
 from csglib.data.cohort import read_cohort
-from csglib.data.labels import Label
+from csglib.doctor.card import QUESTIONS, model_card
 from csglib.doctor.cleaning import Settings, write_cohort
-from csglib.experiment import TEST, Experiment
-from csglib.plan import Plan
-from csglib.predictions import Predictions
+from csglib.doctor.labels import Label
+from csglib.train.config import TrainConfig
+from csglib.train.experiment import TEST, Experiment
+from csglib.train.predictions import Predictions
 
 SAMPLES = Path(__file__).parents[1] / "data_samples"
 SIDES = ("train", "train", "validation", "test", "test", "test")
@@ -39,7 +39,7 @@ def work(tmp_path_factory):
     write_cohort(work / "exports", labels, work / "cohort", settings)
     experiment = Experiment(network="tiny", size=32)
     sides = read_cohort(work / "cohort")
-    list(experiment.run(sides, Plan(folder=work / "run", epochs=1, batch=8)))
+    list(experiment.run(sides, TrainConfig(folder=work / "run", epochs=1, batch=8)))
     return work
 
 

@@ -8,8 +8,7 @@ from PIL import Image
 
 import csglib.detect
 from csglib.data.clips import Clip, Truth
-from csglib.data.measure import inside
-from csglib.data.phantom import make_clip
+from csglib.data.stenosis import inside
 from csglib.detect import (
     CONVINCING,
     SURROUNDINGS,
@@ -20,8 +19,9 @@ from csglib.detect import (
     likeliest_boxes,
     shown_size,
 )
-from csglib.detector.network import SIDE, STRIDE, Detector, numbers_of, places
-from csglib.weights import read_weights
+from csglib.detect.network import SIDE, STRIDE, Detector, numbers_of, places
+from csglib.model.weights import read_weights
+from csglib.phantom.simulate import make_clip
 
 WEIGHTS = Path(csglib.detect.__file__).with_name("detector.safetensors")
 REAL = Path(__file__).parents[2] / "shared" / "real" / "momot_cca_ccby4"

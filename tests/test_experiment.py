@@ -7,16 +7,16 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from csglib import experiment
 from csglib.data.clips import resample
 from csglib.data.cohort import ClipSet
 from csglib.data.readers import read_clip
-from csglib.experiment import Experiment, said_by, trained
-from csglib.networks import build_network
-from csglib.plan import Plan
-from csglib.predictions import Predictions
-from csglib.training import predict
-from csglib.weights import load_weights, read_weights
+from csglib.model.weights import load_weights, read_weights
+from csglib.train import experiment
+from csglib.train.config import TrainConfig
+from csglib.train.experiment import Experiment, said_by, trained
+from csglib.train.fit import predict
+from csglib.train.networks import build_network
+from csglib.train.predictions import Predictions
 
 
 class Small(nn.Module):
@@ -48,7 +48,7 @@ def sides():
 
 
 def plan(folder):
-    return Plan(folder=folder, epochs=3, rate=0.05, seed=5)
+    return TrainConfig(folder=folder, epochs=3, rate=0.05, seed=5)
 
 
 ASKED = Experiment(size=32)

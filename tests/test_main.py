@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from csglib import experiment, training
 from csglib.__main__ import main
 from csglib.commands.clips import Cohort
-from csglib.data import production
 from csglib.data.manifest import digest
-from csglib.data.patients import Settings
-from csglib.data.production import work_left
-from csglib.plan import BUDGETS
+from csglib.phantom import production
+from csglib.phantom.patients import Settings
+from csglib.phantom.production import work_left
 from csglib.table1 import estimate, report, running
+from csglib.train import experiment
+from csglib.train import fit as training
+from csglib.train.config import BUDGETS
 
 SAMPLES = str(Path(__file__).parents[1] / "data_samples" / "cohort_64.npz")
 OPTIONS = ("frames", "seed", "patients", "size", "rule", "observer")

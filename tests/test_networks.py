@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from csglib.networks import NETWORKS, build_network
-from csglib.step import votes_of
+from csglib.train.networks import NETWORKS, build_network
+from csglib.train.step import votes_of
 
 # At 400 classes: published, or, of TPN, counted by its authors' own code. See each module.
 PUBLISHED = {

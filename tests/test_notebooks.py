@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import csglib
-from csglib.course.notebooks import STAMP, stamp
+from csgcourse.notebooks import STAMP, stamp
 
 ROOT = Path(csglib.__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"

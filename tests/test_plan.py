@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from csglib.plan import BUDGETS, Plan
+from csglib.train.config import BUDGETS, TrainConfig
 
 
 def rates(plan, steps):
@@ -10,11 +10,11 @@ def rates(plan, steps):
 
 
 def test_the_paper_s_rate_stays(tmp_path):
-    assert set(rates(Plan(folder=tmp_path), 80)) == {1e-4}
+    assert set(rates(TrainConfig(folder=tmp_path), 80)) == {1e-4}
 
 
 def test_one_cycle_is_what_torch_calls_so(tmp_path):
-    plan = Plan(folder=tmp_path, epochs=10, rate=0.3, course="one_cycle")
+    plan = TrainConfig(folder=tmp_path, epochs=10, rate=0.3, course="one_cycle")
     weight = torch.zeros(1, requires_grad=True)
     adam = torch.optim.Adam([weight], lr=0.3)
     theirs = torch.optim.lr_scheduler.OneCycleLR(adam, 0.3, total_steps=2000, final_div_factor=1e9)
@@ -27,7 +27,9 @@ def test_one_cycle_is_what_torch_calls_so(tmp_path):
 
 
 def test_one_cycle_rises_once_and_comes_to_rest(tmp_path):
-    found = np.array(rates(Plan(folder=tmp_path, epochs=4, rate=1.0, course="one_cycle"), 50))
+    found = np.array(
+        rates(TrainConfig(folder=tmp_path, epochs=4, rate=1.0, course="one_cycle"), 50)
+    )
     assert found[0] == pytest.approx(0.04)
     assert found.argmax() == 60
     assert found.max() == 1.0
@@ -39,7 +41,7 @@ def test_one_cycle_rises_once_and_comes_to_rest(tmp_path):
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch": 0}, {"rate": 0.0}, {"decay": -1.0}])
 def test_a_plan_that_cannot_be(tmp_path, wrong):
     with pytest.raises(ValueError, match="a plan needs at least one epoch"):
-        Plan(folder=tmp_path, **wrong)
+        TrainConfig(folder=tmp_path, **wrong)
 
 
 def test_a_budget_plans_with_all_it_says(tmp_path):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from csglib.data.cohort import ClipSet
-from csglib.predictions import Predictions, pooled
+from csglib.train.predictions import Predictions, pooled
 
 
 @pytest.fixture

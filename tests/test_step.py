@@ -15,9 +15,9 @@ from torch import nn
 
 from csglib.data.clips import network_input
 from csglib.data.cohort import ClipSet
-from csglib.step import CROSS_ENTROPY, Ballot, Loss, Step, votes_of
-from csglib.training import Plan, fit
-from csglib.weights import read_weights
+from csglib.model.weights import read_weights
+from csglib.train.fit import TrainConfig, fit
+from csglib.train.step import CROSS_ENTROPY, Ballot, Loss, Step, votes_of
 
 
 class Still(nn.Module):
@@ -142,11 +142,11 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_step
-from csglib import step
-from test_step import Plan, clips, fit
+from csglib.train import step
+from test_step import TrainConfig, clips, fit
 shards, made = step._in_shards, []
 step._in_shards = lambda *what: made.append(shards(*what)) or made[-1]
-plan = Plan(folder=Path(sys.argv[2]), epochs=3, batch=4, rate=0.05, memory=sys.argv[4])
+plan = TrainConfig(folder=Path(sys.argv[2]), epochs=3, batch=4, rate=0.05, memory=sys.argv[4])
 network = getattr(test_step, sys.argv[3])()
 records = list(fit(network, clips(9), clips(7, "b"), plan))
 print(json.dumps([[r.epoch, r.train_loss, r.train_accuracy, r.validation_loss,
@@ -187,8 +187,8 @@ import gc, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
-from test_step import Plan, Still, clips, fit
-plan = Plan(folder=Path(sys.argv[2]), epochs=1, memory="shared")
+from test_step import TrainConfig, Still, clips, fit
+plan = TrainConfig(folder=Path(sys.argv[2]), epochs=1, memory="shared")
 gc.disable()  # as if no collection came by before the end
 list(fit(Still(), clips(4), clips(2, "b"), plan))
 ring = [torch.distributed.group.WORLD]
@@ -224,7 +224,7 @@ def test_a_ballot_is_all_votes_and_nothing_of_its_own(kind):
 
 
 def test_weights_for_other_grades_are_refused(tmp_path):
-    wrong = Plan(folder=tmp_path / "run", loss=Loss(grade_weights=(1.0, 2.0, 3.0)))
+    wrong = TrainConfig(folder=tmp_path / "run", loss=Loss(grade_weights=(1.0, 2.0, 3.0)))
     with pytest.raises(ValueError, match="each of the grades mild, severe is wanted"):
         next(fit(Still(), clips(4), clips(4, "b"), wrong))
     assert not (tmp_path / "run").exists()

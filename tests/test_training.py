@@ -13,12 +13,12 @@ import pytest
 import torch
 from torch import nn
 
-from csglib import training
 from csglib.data.cohort import ClipSet
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
-from csglib.training import Plan, fit, predict
-from csglib.weights import load_weights, read_weights
+from csglib.model.weights import load_weights, read_weights
+from csglib.train import fit as training
+from csglib.train.fit import TrainConfig, fit, predict
 
 
 class Mean(nn.Module):
@@ -50,7 +50,7 @@ def network():
 
 
 def plan(folder, **changes):
-    return replace(Plan(folder=folder, epochs=4, batch=4, rate=0.05), **changes)
+    return replace(TrainConfig(folder=folder, epochs=4, batch=4, rate=0.05), **changes)
 
 
 def table(path):
@@ -146,7 +146,7 @@ def test_killed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights(tmp_path
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-import csglib.step
+import csglib.train.step
 from test_training import clips, fit, network, plan
 given = []
 def deadly(frames):
@@ -154,7 +154,7 @@ def deadly(frames):
     if len(given) == 8:  # three steps an epoch
         os.kill(os.getpid(), 9)
     return csglib.data.clips.network_input(frames)
-csglib.step.network_input = deadly
+csglib.train.step.network_input = deadly
 list(fit(network(), clips(), clips(who="b"), plan(Path(sys.argv[1]))))
 """
     command = [sys.executable, "-c", program, str(tmp_path / "killed")]

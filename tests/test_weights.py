@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.weights import load_weights, read_weights, write_weights
+from csglib.model.weights import load_weights, read_weights, write_weights
 
 
 def test_weights_come_back_as_they_were(tmp_path):
@@ -70,7 +70,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("csglib.atomic.os.fsync", full)
+    monkeypatch.setattr("csglib.data.atomic.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_weights(path, {"a": torch.zeros(2)}, {})
     assert [entry.name for entry in tmp_path.iterdir()] == ["w.safetensors"]

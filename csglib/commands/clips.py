@@ -13,14 +13,14 @@ from csglib.commands.base import Command, app, end
 @app.command(help="Make a cohort of simulated clips, or what is missing of it.")
 @dataclass
 class Cohort(Command):
-    """See `csglib.data.production`."""
+    """See `csglib.phantom.production`."""
 
     out: Annotated[Path, Argument(help="folder: new, empty, or begun by the same command")]
     frames: Annotated[int, Option(help="frames of a clip, 8 or 16")] = 8
     seed: Annotated[int, Option(help="another seed, other patients")] = 0
     patients: Annotated[int, Option(help="how many; the paper has 169")] = 169
     size: Annotated[int, Option(help="height and width of a frame, pixels")] = 256
-    rule: Annotated[str, Option(help="what is graded how, see csglib.data.grades")] = "diameter_50"
+    rule: Annotated[str, Option(help="grading rule, see csglib.data.stenosis")] = "diameter_50"
     observer: Annotated[float, Option(help="spread of the errors of who measures it")] = 0.0
     jobs: Annotated[int, Option(min=1, help="processes; the result is the same")] = (
         os.cpu_count() or 1
@@ -29,8 +29,8 @@ class Cohort(Command):
 
     def run(self) -> None:
         """Say what it takes, make it, say where it is."""
-        from csglib.data.patients import Settings  # noqa: PLC0415
-        from csglib.data.production import make_cohort, work_left  # noqa: PLC0415
+        from csglib.phantom.patients import Settings  # noqa: PLC0415
+        from csglib.phantom.production import make_cohort, work_left  # noqa: PLC0415
 
         settings = Settings(
             frames=self.frames,
@@ -52,7 +52,7 @@ class Cohort(Command):
 @app.command(help="Train the vessel detector on simulated necks.")
 @dataclass
 class Detector(Command):
-    """See `csglib.detector.training`."""
+    """See `csglib.detect.training`."""
 
     out: Annotated[Path, Argument(help="folder of the necks and of detector.safetensors")]
     frames: Annotated[int, Option(help="necks, 12 or more")] = 960
@@ -62,7 +62,7 @@ class Detector(Command):
 
     def run(self) -> None:
         """Train, and say how well it does on necks that it has not seen."""
-        from csglib.detector.training import train_detector  # noqa: PLC0415
+        from csglib.detect.training import train_detector  # noqa: PLC0415
 
         scores = train_detector(self.out, self.frames, self.epochs, self.seed, self.jobs)
         for name, score in scores.items():

@@ -40,9 +40,9 @@ class Doctor(Command):
 
     def run(self) -> None:
         """Examine, print the table, write the page; then clean, if that is asked for."""
-        from csglib.data.exports import PAGE  # noqa: PLC0415
         from csglib.doctor import examine  # noqa: PLC0415
         from csglib.doctor.cleaning import Settings  # noqa: PLC0415
+        from csglib.doctor.exports import PAGE  # noqa: PLC0415
 
         names = tuple(grade.strip() for grade in self.grades.split(","))
         settings = Settings(frames=self.frames, size=self.size, seed=self.seed, grades=names)

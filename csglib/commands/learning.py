@@ -9,11 +9,11 @@ from typer import Argument, Option
 from csglib.commands.base import Command, app, end
 
 if TYPE_CHECKING:  # seconds to import
-    from csglib.plan import Plan
+    from csglib.train.config import TrainConfig
 
 Precision = Literal["32-true", "bf16-mixed"]  # of the arithmetic, as Lightning calls it
-Course = Literal["constant", "one_cycle"]  # of the rate, see `csglib.plan.COURSES`
-Memory = Literal["each", "shared"]  # see `csglib.plan.Plan`
+Course = Literal["constant", "one_cycle"]  # of the rate, see `csglib.train.config.COURSES`
+Memory = Literal["each", "shared"]  # see `csglib.train.config.TrainConfig`
 
 
 @dataclass
@@ -32,11 +32,11 @@ class Learning(Command):
     memory: Annotated[Memory, Option(help="Adam's, of several processes, see torchrun")] = "each"
     compiled: Annotated[bool, Option("--compiled", help="torch.compile, for a GPU")] = False
 
-    def plan(self) -> "Plan":
+    def plan(self) -> "TrainConfig":
         """How to train."""
-        from csglib.plan import Plan  # noqa: PLC0415
+        from csglib.train.config import TrainConfig  # noqa: PLC0415
 
-        return Plan(
+        return TrainConfig(
             folder=self.out,
             epochs=self.epochs,
             batch=self.batch,
@@ -76,9 +76,9 @@ class Parent(Learning):
 @app.command(help="Train one network on a cohort; again, go on.")
 @dataclass
 class Train(Learning):
-    """See `csglib.experiment`."""
+    """See `csglib.train.experiment`."""
 
-    network: Annotated[str, Option(help="a name in csglib.networks, such as i3d")] = "csg3dct"
+    network: Annotated[str, Option(help="a name in csglib.train.networks, such as i3d")] = "csg3dct"
     size: Annotated[int, Option(help="height and width that it sees, pixels")] = 256
     start: Annotated[str, Option(help="weights to begin with: file, or public name")] = ""
     stream: Annotated[
@@ -88,8 +88,8 @@ class Train(Learning):
     def run(self) -> None:
         """Train, and say how well it does on the test clips."""
         from csglib.data.cohort import read_cohort, stream_cohort  # noqa: PLC0415
-        from csglib.experiment import Experiment  # noqa: PLC0415
-        from csglib.training import leads  # noqa: PLC0415
+        from csglib.train.experiment import Experiment  # noqa: PLC0415
+        from csglib.train.fit import leads  # noqa: PLC0415
 
         if self.stream:
             sides = stream_cohort(self.cohort, self.stream, self.size)
@@ -122,7 +122,7 @@ class Evaluate(Command):
 
     def run(self) -> None:
         """Print each score and its interval."""
-        from csglib.experiment import said_by  # noqa: PLC0415
+        from csglib.train.experiment import said_by  # noqa: PLC0415
 
         said = said_by(self.run_folder, self.cohort)
         print(f"{len(said.grades)} clips of {len(set(said.patients))} patients; 95 % intervals")
@@ -133,14 +133,14 @@ class Evaluate(Command):
 @app.command(help="Print a run's model card, in Markdown.")
 @dataclass
 class Card(Command):
-    """See `csglib.card`."""
+    """See `csglib.doctor.card`."""
 
     run_folder: Annotated[Path, Argument(help="folder of a finished run")]
     cohort: Annotated[Path, Argument(help="folder of the clips that it was trained on")]
 
     def run(self) -> None:
         """Print it; what is not stated is for its reader to fill in."""
-        from csglib.card import model_card  # noqa: PLC0415
+        from csglib.doctor.card import model_card  # noqa: PLC0415
 
         print(model_card(self.run_folder, self.cohort), end="")
 

@@ -16,10 +16,9 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
-from csglib.atomic import replacing
-from csglib.data.grades import DEFAULT, Rule
-from csglib.data.measure import area_stenosis, inside
+from csglib.data.atomic import replacing
 from csglib.data.region import Region
+from csglib.data.stenosis import DEFAULT, Rule, area_stenosis, inside
 
 GRADES = DEFAULT.grades
 TRUTH_ARRAYS = ("vessel_outer", "vessel_inner", "lumen", "area_stenosis", "diameter_stenosis")
@@ -58,7 +57,7 @@ class Truth:
     def grade(self) -> int:
         """Index into `GRADES`: severe when the narrowest frame has lost half its diameter or more.
 
-        The paper names the grades but not its rule; `csglib.data.grades` has this one and others.
+        The paper names the grades but not its rule; `csglib.data.stenosis` has this one and others.
         """
         return DEFAULT.grade(self.stenosis(DEFAULT))
 

@@ -16,12 +16,12 @@ from jaxtyping import Int64, UInt8
 from numpy import ndarray
 from tqdm.auto import tqdm
 
-from csglib.atomic import replacing
+from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES, Clip, resample
-from csglib.data.grades import RULES, Rule
 from csglib.data.manifest import Row, digest, read_facts, read_manifest
-from csglib.data.npz import read_npz
+from csglib.data.readers.npz import read_npz
 from csglib.data.split import SPLITS, check_apart
+from csglib.data.stenosis import RULES, Rule
 
 _NEEDED = ("frames", "grade", "patient", "split")
 

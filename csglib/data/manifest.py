@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from csglib.atomic import replacing
+from csglib.data.atomic import replacing
 
 COLUMNS = {
     "clip": "file of the clip, in this folder",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from itertools import combinations
 
-from csglib.data.exports import LABELS
+from csglib.doctor.exports import LABELS
 from csglib.doctor.findings import Examined, Finding, Span
 
 

@@ -6,10 +6,10 @@ Source: section 3, "Dataset and Implementations": a split "at the patient level 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from csglib.data.exports import patient_of
-from csglib.data.labels import Label
 from csglib.data.split import SPLITS
+from csglib.doctor.exports import patient_of
 from csglib.doctor.findings import ALL, Examined, Finding
+from csglib.doctor.labels import Label
 
 _UNEVEN = 4  # times as many clips of one grade as of another
 

@@ -1,9 +1,9 @@
 """From a folder of exports to a cohort that names nobody: pixels of tissue, grades, pseudonyms.
 
 Not in the paper, whose clips are not public. Nothing is taken over but what is listed: pixels in
-`csglib.doctor.cutting.Cut`, columns in `csglib.doctor.nameless`, the rest in `_facts`.
+`csglib.doctor.cutting.Cut`, columns in `csglib.doctor.pseudonymise`, the rest in `_facts`.
 
-As in `csglib.data.production` each file appears whole or not at all, what an interrupted run has
+As in `csglib.phantom.production` each file appears whole or not at all, what an interrupted run has
 written is kept, and the same exports, labels, settings and key give the same bytes.
 """
 
@@ -18,16 +18,16 @@ from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
-from csglib.atomic import replacing
+from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES
-from csglib.data.exports import SHEET, list_exports
-from csglib.data.labels import Label
 from csglib.data.manifest import read_facts, write_facts, write_manifest
-from csglib.data.pseudonyms import Pseudonyms, key_of
+from csglib.data.parallel import holding, saying, workers
 from csglib.data.split import SPLITS, check_apart
-from csglib.data.workshop import holding, saying, workers
 from csglib.doctor.cutting import Order
-from csglib.doctor.nameless import numbered, write
+from csglib.doctor.exports import SHEET, list_exports
+from csglib.doctor.labels import Label
+from csglib.doctor.pseudonymise import numbered, write
+from csglib.doctor.pseudonyms import Pseudonyms, key_of
 from csglib.doctor.sheet import sheet, stamp
 
 FORMAT = 1  # changes whenever older files can no longer be read
@@ -73,7 +73,7 @@ def show_sheet(
 
     Args:
         folder: of exports. The page stays there, for it names files.
-        labels: see `csglib.data.labels.read_labels`.
+        labels: see `csglib.doctor.labels.read_labels`.
         out: where the cohort shall go.
         settings: see there.
         jobs: processes that read.

@@ -11,9 +11,9 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from csglib.data.clips import Clip, resample, spread
-from csglib.data.labels import Label
 from csglib.data.readers import read_clip
 from csglib.data.region import Region, moving_part
+from csglib.doctor.labels import Label
 
 
 class Order(NamedTuple):

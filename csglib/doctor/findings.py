@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from csglib.data.exports import Exports, patient_of
-from csglib.data.labels import Label
 from csglib.data.region import Region
-from csglib.doctor.likeness import Likeness
+from csglib.doctor.exports import Exports, patient_of
+from csglib.doctor.labels import Label
+from csglib.doctor.near_duplicates import Likeness
 from csglib.doctor.record import Record
 
 ALL = "the folder"  # where a finding is about all of it

@@ -16,11 +16,11 @@ from numpy import ndarray
 from PIL import Image
 
 from csglib.data.clips import Clip, anonymous
-from csglib.data.limits import ClipError
 from csglib.data.readers import read_clip
+from csglib.data.readers.limits import ClipError
 from csglib.data.region import Region, moving_region
-from csglib.doctor.likeness import Prints, prints
-from csglib.doctor.signs import beside, changes, lively, marks
+from csglib.doctor.near_duplicates import Prints, prints
+from csglib.doctor.overlays import beside, changes, lively, marks
 
 _STAMP = 112  # pixels, the longer side of a picture on the page
 
@@ -36,7 +36,7 @@ class Record:
         person: a hash of whoever the file itself says it is of; empty where it says nothing.
         region: of the tissue, as the file states it, or of all that moves.
         digest: the same for the same pixels.
-        prints: see `csglib.doctor.likeness`.
+        prints: see `csglib.doctor.near_duplicates`.
         changes: share of pixels that change, from each frame to the next.
         marks: where something bright stands still, also around the tissue.
         beside: whether there are two pictures side by side.

@@ -13,15 +13,15 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from csglib.atomic import replacing
+from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES
-from csglib.data.exports import LABELS, list_exports
-from csglib.data.labels import Label, read_labels, template, write_labels
-from csglib.data.limits import check_link
-from csglib.data.workshop import workers
+from csglib.data.parallel import workers
+from csglib.data.readers.limits import check_link
 from csglib.doctor.checks import findings_of
+from csglib.doctor.exports import LABELS, list_exports
 from csglib.doctor.findings import Examined, Finding, Wanted
-from csglib.doctor.likeness import alike
+from csglib.doctor.labels import Label, read_labels, template, write_labels
+from csglib.doctor.near_duplicates import alike
 from csglib.doctor.page import page, part
 from csglib.doctor.record import Record, Task, look
 from csglib.doctor.table import table
@@ -86,7 +86,7 @@ def examine(
     is written, nothing is changed, and no link is followed.
 
     Args:
-        folder: see `csglib.data.exports`.
+        folder: see `csglib.doctor.exports`.
         frames: of a clip that the network will see.
         size: rows and columns that it will see, pixels.
         grades: names that labels.csv may use, from open to closed.

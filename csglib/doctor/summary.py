@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from csglib.data.exports import patient_of
+from csglib.doctor.exports import patient_of
 from csglib.doctor.findings import KINDS, Examined, Finding
 
 _LISTED = 4  # different values; more are given as a range

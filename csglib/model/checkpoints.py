@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from csglib.model.config import CONFORMER_S, ModelConfig, SingleBranch
-from csglib.weights import read_weights
+from csglib.model.weights import read_weights
 
 _ZOO = "https://download.openmmlab.com/mmclassification/v0/conformer"
 _ZIP, _PICKLE = b"PK", b"\x80\x02"

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from csglib.model.build import conv_blocks, first_bottleneck, head, transformer_blocks
 from csglib.model.config import AMDF, STEM_STRIDE, ModelConfig
 from csglib.model.conv import Stem
-from csglib.model.parts import conv_blocks, first_bottleneck, head, transformer_blocks
-from csglib.model.start import initialise, silence
+from csglib.model.init import initialise, silence
 from csglib.model.tokens import PatchEmbedding, VideoTokens
 
 

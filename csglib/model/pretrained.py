@@ -14,7 +14,13 @@ from torch import Tensor, nn
 
 from csglib.model.checkpoints import read_checkpoint, unwrapped
 from csglib.model.inflation import Inflation, inflate_kernel
-from csglib.model.parent import OPTIONAL, PARENT_EXPANSION, REST_OF_BLOCK, canonical_keys, ours_of
+from csglib.model.state_dict_names import (
+    OPTIONAL,
+    PARENT_EXPANSION,
+    REST_OF_BLOCK,
+    canonical_keys,
+    ours_of,
+)
 
 __all__ = ["LoadReport", "canonical_keys", "load_conformer"]
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from csglib.data.patients import CLIPS, PATIENTS
 from csglib.model.config import CONFORMER_S
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.ledger import costs
-from csglib.networks import build_network
-from csglib.plan import Budget, Precision
+from csglib.phantom.patients import CLIPS, PATIENTS
 from csglib.table1.rows import ROWS
+from csglib.train.config import Budget, Precision
+from csglib.train.networks import build_network
 
 _WAY_BACK = 3  # a training step costs as much as three answers
 _SHARE = 0.3  # of its matrix rate that a machine reaches, roughly, in training

@@ -16,10 +16,10 @@ from torch import nn
 from csglib.data.cohort import ClipSet
 from csglib.model.config import CONFORMER_S, TINY_PARENT, VARIANTS, ModelConfig
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.parent import parent_state
-from csglib.plan import Plan
-from csglib.training import fit
-from csglib.weights import load_weights, read_weights, write_weights
+from csglib.model.state_dict_names import parent_state
+from csglib.model.weights import load_weights, read_weights, write_weights
+from csglib.train.config import TrainConfig
+from csglib.train.fit import fit
 
 WEIGHTS = "parent.safetensors"
 
@@ -37,7 +37,7 @@ def parent_of(network: str) -> ModelConfig:
 
 
 def train_parent(
-    frames: Mapping[str, ClipSet], plan: Plan, config: ModelConfig = CONFORMER_S
+    frames: Mapping[str, ClipSet], plan: TrainConfig, config: ModelConfig = CONFORMER_S
 ) -> Path:
     """Train a parent on single frames, or what is left of it.
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from csglib.atomic import replacing
-from csglib.experiment import TEST
+from csglib.data.atomic import replacing
 from csglib.metrics import Score, Scores
-from csglib.predictions import Predictions, pooled
 from csglib.table1.results import pair_of
 from csglib.table1.rows import ROWS
 from csglib.table1.running import RESULT
+from csglib.train.experiment import TEST
+from csglib.train.predictions import Predictions, pooled
 
 COSTS = ("parameters", "macs", "kept", "clips_per_second", "seconds", "peak_bytes")
 _ONE_WITH_ALL = "csg3dct"

@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray
 
-from csglib.experiment import TEST
 from csglib.metrics import Answers, Score, mcnemar, paired_difference
-from csglib.predictions import Predictions, pooled
 from csglib.table1.rows import ROWS
 from csglib.table1.running import RESULT
+from csglib.train.experiment import TEST
+from csglib.train.predictions import Predictions, pooled
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class Row(NamedTuple):
 
     Attributes:
         title: as it is printed.
-        network: one of `csglib.networks.NETWORKS`.
+        network: one of `csglib.train.networks.NETWORKS`.
         printed: the paper's numbers.
         frames: length of its clips.
         start: where the weights come from: random ones; the 2D parent, inflated; or the row "base",

@@ -15,16 +15,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from csglib.atomic import replacing
+from csglib.data.atomic import replacing
 from csglib.data.cohort import ClipSet, read_cohort, read_frames
-from csglib.data.patients import Settings
-from csglib.data.production import make_cohort
-from csglib.experiment import Experiment, trained
 from csglib.model.ledger import costs
-from csglib.plan import BUDGETS, Budget, Plan, Precision
+from csglib.phantom.patients import Settings
+from csglib.phantom.production import make_cohort
 from csglib.table1.parent import forget, train_parent
 from csglib.table1.rows import ROWS, Row
-from csglib.training import predict
+from csglib.train.config import BUDGETS, Budget, Precision, TrainConfig
+from csglib.train.experiment import Experiment, trained
+from csglib.train.fit import predict
 
 RESULT = "result.json"
 _OTHERS = 1_000  # seed of the parent's cohort: other patients than those of the table
@@ -104,7 +104,7 @@ class Table:
             return str(self._done("base", seed) / "best.safetensors")
         return str(self._parent(seed)) if self.start == "frames" else self.start
 
-    def _plan(self, row: Row, folder: Path, seed: int) -> Plan:
+    def _plan(self, row: Row, folder: Path, seed: int) -> TrainConfig:
         plan = self.budget.plan(folder, seed)
         if row.start != "eight":
             return plan

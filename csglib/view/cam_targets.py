@@ -53,20 +53,20 @@ def _mtv(network: Any, tokens: Float[Tensor, "b g s d"]) -> Volume:
 TARGETS: dict[str, Target] = {
     # I3D, NL-I3D, TPN and CNN-LSTM: res5. What TPN makes of it has one frame left, and what an LSTM
     # remembers has no places.
-    "csglib.baselines.resnet.OnResNet": Target(lambda network: network.backbone.stages[-1]),
+    "csglib.table1.baselines.resnet.OnResNet": Target(lambda network: network.backbone.stages[-1]),
     # The fast pathway, as in Fig. 4: it keeps all frames.
-    "csglib.baselines.slowfast.SlowFast": Target(lambda network: network.fast.stages[-1]),
-    "csglib.baselines.uniformer.UniFormer": Target(lambda network: network.stages[-1]),
+    "csglib.table1.baselines.slowfast.SlowFast": Target(lambda network: network.fast.stages[-1]),
+    "csglib.table1.baselines.uniformer.UniFormer": Target(lambda network: network.stages[-1]),
     # What the class token is about to ask for the last time. Behind that attention, nothing a patch
     # holds reaches the answer.
-    "csglib.baselines.timesformer.TimeSformer": Target(
+    "csglib.table1.baselines.timesformer.TimeSformer": Target(
         lambda network: network.network.timesformer.encoder.layer[-1].layernorm_before, _timesformer
     ),
-    "csglib.baselines.vivit.ViViT": Target(
+    "csglib.table1.baselines.vivit.ViViT": Target(
         lambda network: network.network.vivit.layers[-1].layernorm_before, _vivit
     ),
     # Likewise, in the view of the shortest pieces; the others have looked at it before.
-    "csglib.baselines.mtv.MTV": Target(lambda network: network.layers[-1][0].norm, _mtv),
+    "csglib.table1.baselines.mtv.MTV": Target(lambda network: network.layers[-1][0].norm, _mtv),
     # The last volume of the CNN; the class token's evidence is not in it.
     "csglib.model.csg3dct.CSG3DCT": Target(lambda network: network.convs[-1].second),
 }

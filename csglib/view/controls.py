@@ -153,7 +153,7 @@ def random_twin(network: nn.Module, seed: int = 0) -> CSG3DCT:
     if not isinstance(network, CSG3DCT):
         raise ValueError(
             "a twin is built from a CSG3DCT's configuration: got "
-            f"{type(network).__name__}; csglib.networks.build_network gives one of the others"
+            f"{type(network).__name__}; csglib.train.networks.build_network gives one of the others"
         )
     weights = next(network.parameters())
     with torch.random.fork_rng():

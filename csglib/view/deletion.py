@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from torch import nn
 
 from csglib.data.clips import Clip
-from csglib.training import predict
+from csglib.train.fit import predict
 from csglib.view.scores import Map, shares_of
 
 Frames = UInt8[ndarray, "t y x"]

@@ -33,7 +33,8 @@ def grad_cam(
     SlowFast's slow pathway for the frame that it sees and the three that it skips.
 
     Args:
-        network: anything in `csglib.networks.NETWORKS`; left as it came, in mode and gradients.
+        network: anything in `csglib.train.networks.NETWORKS`; left as it came, in mode and
+            gradients.
         clip: one that fits it.
         grade: index of the grade to look for; by default the network's answer.
         target: where to look; by default as `csglib.view.cam_targets.TARGETS` has it.

@@ -25,7 +25,7 @@ from csglib.data.clips import Clip
 from csglib.model.amdf import AMDFBlock
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.fusion import CrossAttention, InterDimension
-from csglib.model.fusion_compared import (
+from csglib.model.fusion_variants import (
     AllTokenCrossAttention,
     AllTokens,
     AllTokenSwitchedAttention,

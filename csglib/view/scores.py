@@ -17,7 +17,7 @@ from scipy.stats import entropy, rankdata
 from torch import Tensor, nn
 
 from csglib.data.clips import Clip, Truth
-from csglib.data.measure import inside
+from csglib.data.stenosis import inside
 
 Map = Float[Tensor, "t rows columns"] | Float[ndarray, "t rows columns"]
 """Attention, Grad-CAM, rollout, anything: 0 or more, in any unit, for each patch of each frame."""

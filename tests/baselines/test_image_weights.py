@@ -5,17 +5,17 @@ import torch
 import torchvision
 from transformers import ViTConfig, ViTModel
 
-from csglib.baselines.cnn_lstm import CNNLSTM
-from csglib.baselines.i3d import I3D
-from csglib.baselines.image_weights import load_image_weights, regridded
-from csglib.baselines.mtv import MTV
-from csglib.baselines.mtv_view import OneView
-from csglib.baselines.nl_i3d import NLI3D
-from csglib.baselines.slowfast import SlowFast
-from csglib.baselines.timesformer import TimeSformer
-from csglib.baselines.tpn import TPN
-from csglib.baselines.uniformer import Sizes, UniFormer
-from csglib.baselines.vivit import ViViT
+from csglib.table1.baselines.cnn_lstm import CNNLSTM
+from csglib.table1.baselines.i3d import I3D
+from csglib.table1.baselines.image_weights import load_image_weights, regridded
+from csglib.table1.baselines.mtv import MTV
+from csglib.table1.baselines.mtv_view import OneView
+from csglib.table1.baselines.nl_i3d import NLI3D
+from csglib.table1.baselines.slowfast import SlowFast
+from csglib.table1.baselines.timesformer import TimeSformer
+from csglib.table1.baselines.tpn import TPN
+from csglib.table1.baselines.uniformer import Sizes, UniFormer
+from csglib.table1.baselines.vivit import ViViT
 
 LAYERS, WIDTH = 2, 768
 

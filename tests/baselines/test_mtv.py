@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from csglib.baselines.mtv import B2_S8, MTV, Block, CrossView, View
+from csglib.table1.baselines.mtv import B2_S8, MTV, Block, CrossView, View
 
 FINE = View(width=16, heads=2, hidden=24, tubelet=2)
 COARSE = View(width=8, heads=4, hidden=12, tubelet=8)

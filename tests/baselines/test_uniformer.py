@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from csglib.baselines.drop_path import DropPath
-from csglib.baselines.uniformer import BASE, SMALL, GlobalBlock, LocalBlock, Sizes, UniFormer
+from csglib.table1.baselines.drop_path import DropPath
+from csglib.table1.baselines.uniformer import BASE, SMALL, GlobalBlock, LocalBlock, Sizes, UniFormer
 
 TINY = Sizes(depths=(1, 2, 1, 1), widths=(4, 6, 64, 128), drop_path=0.2)
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, JSHandle, Locator, Page, sync_playwright
 
-from csglib.view.widgets.base import LiveFigure
+from csglib.widgets.base import LiveFigure
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

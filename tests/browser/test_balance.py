@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from csglib.view.widgets import Balance
-from csglib.view.widgets.balance import RATE, STEPS, descend, two_estimates
+from csgcourse.widgets.balance import RATE, STEPS, Balance, descend, two_estimates
 
 pytestmark = pytest.mark.browser
 

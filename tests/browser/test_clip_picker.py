@@ -10,9 +10,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from csglib.data.clips import Clip
-from csglib.data.labels import Label, read_labels
 from csglib.data.region import Region
-from csglib.view.widgets import ClipPicker
+from csglib.doctor.labels import Label, read_labels
+from csglib.doctor.picker.clip_picker import ClipPicker
 
 pytestmark = pytest.mark.browser
 

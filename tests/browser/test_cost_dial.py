@@ -5,11 +5,10 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
+from csgcourse.widgets.cost_dial import KINDS, CostDial, multiplications, temporal_maps
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
-from csglib.view.widgets import CostDial
-from csglib.view.widgets.base import MAGNITUDE
-from csglib.view.widgets.cost_dial import KINDS, multiplications, temporal_maps
+from csglib.widgets.base import MAGNITUDE
 
 pytestmark = pytest.mark.browser
 

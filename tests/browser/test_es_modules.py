@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from csgcourse.widgets.self_test import SelfTest
+from csgcourse.widgets.time_stretch import TimeStretch, bar_of_light, responses
 from csglib.view.class_token import class_token
-from csglib.view.widgets import AttentionExplorer, SelfTest, TimeStretch
-from csglib.view.widgets.base import MAGNITUDE
-from csglib.view.widgets.time_stretch import bar_of_light, responses
+from csglib.widgets.base import MAGNITUDE
+from csglib.widgets.explorer.explorer import AttentionExplorer
 
 pytestmark = pytest.mark.browser
 

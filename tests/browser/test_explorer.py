@@ -14,11 +14,11 @@ from playwright.sync_api import expect
 
 from csglib.model.config import TINY, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
-from csglib.view.questions import questions
+from csglib.view.attention_record import questions
 from csglib.view.scores import score_map
-from csglib.view.widgets import AttentionExplorer, explorer_message
-from csglib.view.widgets.base import MAGNITUDE
-from csglib.view.widgets.explorer import SETTINGS
+from csglib.widgets.base import MAGNITUDE
+from csglib.widgets.explorer import message as explorer_message
+from csglib.widgets.explorer.explorer import SETTINGS, AttentionExplorer
 
 pytestmark = pytest.mark.browser
 
@@ -567,7 +567,7 @@ def test_rows_in_the_file_are_those_of_the_kernel(view, chromium, mount, page, n
 
 
 def test_a_file_without_rows_says_so(chromium, explorer, tmp_path, monkeypatch):
-    monkeypatch.setattr("csglib.view.widgets.explorer.MOST_EMBEDDED", 0)
+    monkeypatch.setattr("csglib.widgets.explorer.explorer.MOST_EMBEDDED", 0)
     explorer.view = "space"
     explorer.query = QUERY
     explorer.to_html(tmp_path / "explorer.html")

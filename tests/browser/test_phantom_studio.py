@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from csglib.view.widgets import PhantomStudio
-from csglib.view.widgets.phantom_studio import FRAMES, WORST
+from csgcourse.widgets.phantom_studio import FRAMES, WORST, PhantomStudio
 
 pytestmark = pytest.mark.browser
 

@@ -8,11 +8,10 @@ import pytest
 from playwright.sync_api import expect
 
 import csglib
+from csgcourse.widgets.switchboard import WIRINGS, Switchboard, two_branches, wired
 from csglib.data.clips import resample
 from csglib.data.readers import read_clip
-from csglib.view.widgets import Switchboard
-from csglib.view.widgets.base import MAGNITUDE, SIGNED
-from csglib.view.widgets.switchboard import WIRINGS, two_branches, wired
+from csglib.widgets.base import MAGNITUDE, SIGNED
 
 pytestmark = pytest.mark.browser
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from csglib.data.patients import CLIPS as CLIPS_OF
+from csgcourse.widgets.table_reader import TableReader
+from csglib.phantom.patients import CLIPS as CLIPS_OF
 from csglib.table1.rows import ROWS
-from csglib.view.widgets import TableReader
 
 pytestmark = pytest.mark.browser
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from csgcourse.widgets.token_explorer import TokenExplorer, lineup
 from csglib.data.clips import Clip
-from csglib.view.widgets.token_explorer import TokenExplorer, lineup
 
 pytestmark = pytest.mark.browser
 

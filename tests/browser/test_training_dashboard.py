@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 from torch import nn
 
 from csglib.data.cohort import ClipSet
-from csglib.plan import Plan
-from csglib.view.widgets import TrainingDashboard
+from csglib.train.config import TrainConfig
+from csglib.widgets.dashboard.dashboard import TrainingDashboard
 
 pytestmark = pytest.mark.browser
 
@@ -50,7 +50,7 @@ def widget(tmp_path):
         grades=GRADES,
         patients=tuple(f"p{place}" for place in range(6)),
     )
-    plan = Plan(folder=tmp_path, epochs=EPOCHS)
+    plan = TrainConfig(folder=tmp_path, epochs=EPOCHS)
     return TrainingDashboard(nn.Linear(1, 2), clips, clips, plan)
 
 

@@ -5,8 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from csglib.view.widgets import WiringMap
-from csglib.view.widgets.wiring_map import COLUMNS, NETWORKS, SPOTS, parts_of
+from csgcourse.widgets.wiring_map import COLUMNS, NETWORKS, SPOTS, WiringMap, parts_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -6,5 +6,5 @@ import pytest
 @pytest.fixture(autouse=True)
 def progress_file(tmp_path_factory, monkeypatch):
     file = tmp_path_factory.mktemp("progress") / "progress.json"
-    monkeypatch.setattr("csglib.course.record.FILE", file)
+    monkeypatch.setattr("csgcourse.record.FILE", file)
     return file

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from csglib.course import check
+from csgcourse import check
 
 
 def in_a_loop(numbers):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from einops import repeat
 
-from csglib.course import check
-from csglib.course.chapter_01 import (
+from csgcourse import check
+from csgcourse.chapter_01 import (
     inflate_center,
     inflate_mean,
     kernel_frames,

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce
 
-from csglib.course import check
-from csglib.course.chapter_02 import fold_space, fold_time, patches, unfold_time
+from csgcourse import check
+from csgcourse.chapter_02 import fold_space, fold_time, patches, unfold_time
 from csglib.model.tokens import PatchEmbedding, VideoTokens, fold, unfold
 
 

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 
-from csglib.course import check
-from csglib.course.chapter_03 import attention_cost, attention_map, split_heads
+from csgcourse import check
+from csgcourse.chapter_03 import attention_cost, attention_map, split_heads
 from csglib.model.attention import Attention
 from csglib.model.tokens import VideoTokens, fold
 

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch.utils.flop_counter import FlopCounterMode
 
-from csglib.course import check
-from csglib.course.chapter_04 import context, crossed, fusion_cost, switched
+from csgcourse import check
+from csgcourse.chapter_04 import context, crossed, fusion_cost, switched
 from csglib.model.attention import Attention
 from csglib.model.fusion import CrossAttention, SwitchedAttention
 from csglib.model.tokens import VideoTokens

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from csglib.course import check
-from csglib.course.chapter_05 import weigh, weigh_gradient
+from csgcourse import check
+from csgcourse.chapter_05 import weigh, weigh_gradient
 from csglib.model.tokens import VideoTokens
 from csglib.model.weighting import LearnableWeighting
 

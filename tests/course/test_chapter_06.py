@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce, repeat
 
-from csglib.course import check
-from csglib.course.chapter_02 import patches
-from csglib.course.chapter_06 import output_size, tokens_to_volume, volume_to_tokens
+from csgcourse import check
+from csgcourse.chapter_02 import patches
+from csgcourse.chapter_06 import output_size, tokens_to_volume, volume_to_tokens
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.fcu import TokensToVolume, VolumeToTokens

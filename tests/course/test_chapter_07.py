@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from csglib.course import check
-from csglib.course.chapter_07 import area_stenosis, diameter_stenosis, split
-from csglib.data import measure
+from csgcourse import check
+from csgcourse.chapter_07 import area_stenosis, diameter_stenosis, split
+from csglib.data import stenosis as measure
 from csglib.data.split import deal
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from csglib.course import check, running
-from csglib.course.chapter_08 import confusion, macro_f1, patient_bootstrap
+from csgcourse import check, running
+from csgcourse.chapter_08 import confusion, macro_f1, patient_bootstrap
 
 
 def test_the_counts_and_the_score_agree_with_precision_and_recall_by_hand():

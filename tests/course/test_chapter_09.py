@@ -7,8 +7,8 @@ import pytest
 import torch
 from einops import rearrange
 
-from csglib.course import check
-from csglib.course.chapter_09 import rollout, share_inside, tokens_to_maps
+from csgcourse import check
+from csgcourse.chapter_09 import rollout, share_inside, tokens_to_maps
 from csglib.model.tokens import PatchEmbedding
 
 

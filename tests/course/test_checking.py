@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from csglib.course import check, mine, running
-from csglib.course.checking import _named
+from csgcourse import check, mine, running
+from csgcourse.checking import _named
 
 
 def inflate(kernel, frames):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from csglib.course.comparing import compare
+from csgcourse.comparing import compare
 
 
 @pytest.mark.parametrize(

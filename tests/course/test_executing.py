@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from csglib.course.notebooks import STAMP, execute, main, stamp
+from csgcourse.notebooks import STAMP, execute, main, stamp
 
 DRAW = "import matplotlib.pyplot as plt\nplt.plot([2, 3, 5])\nplt.show()"
 SLIDE = "import ipywidgets\nipywidgets.IntSlider(value=3)"
@@ -87,7 +87,7 @@ def test_what_somebody_saved_meanwhile_is_kept(tmp_path):
 @pytest.mark.slow
 def test_nobodys_progress_is_shown_or_touched(tmp_path):
     """The reader's own file, beside the notebook."""
-    path = save(tmp_path / "here" / "one.ipynb", "from csglib.course import progress\nprogress()")
+    path = save(tmp_path / "here" / "one.ipynb", "from csgcourse import progress\nprogress()")
     mine = path.with_name("progress.json")
     mine.write_text('{"solved": ["0.1"]}')
     main([str(path)])

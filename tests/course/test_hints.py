@@ -2,21 +2,21 @@
 
 import pytest
 
-from csglib.course import check, hint
-from csglib.course.book import chapters, exercises_of
-from csglib.course.hints import LEVELS
+from csgcourse import check, hint
+from csgcourse.exercises import chapters, exercises_of
+from csgcourse.hints import LEVELS
 
 EXERCISES = [exercise for chapter in chapters() for exercise in exercises_of(chapter)]
 
 
 def test_each_call_goes_one_further_and_stays_at_the_last(monkeypatch):
-    monkeypatch.setattr("csglib.course.hints._shown", {})
+    monkeypatch.setattr("csgcourse.hints._shown", {})
     assert [hint("1.2").level for _ in range(4)] == [1, 2, 3, 3]
     assert hint("1.3").level == 1
 
 
 def test_a_level_can_be_asked_for(monkeypatch):
-    monkeypatch.setattr("csglib.course.hints._shown", {})
+    monkeypatch.setattr("csgcourse.hints._shown", {})
     assert hint("1.2", level=2).level == 2
     assert hint("1.2").level == 3
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from csglib.course import check
-from csglib.course.book import chapters, exercises_of
-from csglib.course.comparing import compare
+from csgcourse import check
+from csgcourse.comparing import compare
+from csgcourse.exercises import chapters, exercises_of
 
 EXERCISES = [exercise for chapter in chapters() for exercise in exercises_of(chapter)]
 MISTAKES = [(exercise, mistake) for exercise in EXERCISES for mistake in exercise.mistakes]

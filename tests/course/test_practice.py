@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from csglib.course.exporting import FORMATS
-from csglib.course.practice import PLANTED, SWEEP, people, practice_folder
-from csglib.data.exports import list_exports
-from csglib.data.labels import read_labels
+from csgcourse.exporting import FORMATS
+from csgcourse.practice import PLANTED, SWEEP, people, practice_folder
 from csglib.data.readers import read_clip
 from csglib.data.region import Region
 from csglib.doctor import examine
 from csglib.doctor.cleaning import Settings
 from csglib.doctor.cutting import Order, cut
+from csglib.doctor.exports import list_exports
+from csglib.doctor.labels import read_labels
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 TRUE_ANYWAY = {("no scale", name) for name in (".mp4", ".avi", ".mkv", ".nii.gz", ".gif", "")}

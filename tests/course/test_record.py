@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 import csglib
-from csglib.course import check, mine, progress, start_over
-from csglib.course.book import exercises_of
-from csglib.course.record import TITLES, Progress, remember
+from csgcourse import check, mine, progress, start_over
+from csgcourse.exercises import exercises_of
+from csgcourse.record import TITLES, Progress, remember
 
 
 def share(numbers):
@@ -53,7 +53,7 @@ def test_a_damaged_file_says_so_and_fails_no_answer(progress_file, text):
 
 
 def test_where_nothing_can_be_written_answers_still_pass(monkeypatch, tmp_path):
-    monkeypatch.setattr("csglib.course.record.FILE", tmp_path / "nowhere" / "progress.json")
+    monkeypatch.setattr("csgcourse.record.FILE", tmp_path / "nowhere" / "progress.json")
     assert remember("0.1").startswith("It could not be noted as solved: ")
     assert check("0.1", share).passed
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import csglib
-from csglib.course.book import exercises_of
-from csglib.course.checking import Verdict
+from csgcourse.checking import Verdict
+from csgcourse.exercises import exercises_of
 
 NOTEBOOKS = Path(csglib.__file__).parents[1] / "notebooks"
 

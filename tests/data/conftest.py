@@ -6,10 +6,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from csglib.data import filming, production
 from csglib.data.clips import Clip, Truth
-from csglib.data.patients import Settings
-from csglib.data.phantom import VERSION, Video
+from csglib.phantom import production
+from csglib.phantom import render as filming
+from csglib.phantom.patients import Settings
+from csglib.phantom.simulate import VERSION, Video
 
 TURN = np.linspace(0, 2 * np.pi, 12, endpoint=False)
 RING = np.stack([np.cos(TURN), np.sin(TURN)], axis=-1)

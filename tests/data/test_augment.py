@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from csglib.data.augment import Change, draw_change
-from csglib.data.measure import area_stenosis, diameter_stenosis, inside, widths
+from csglib.data.stenosis import area_stenosis, diameter_stenosis, inside, widths
 
 LARGE = Change(flipped=True, turn=-10, zoom=0.93, shift=(0.04, -0.03), gamma=1.1, gain=9.0)
 

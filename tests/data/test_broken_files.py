@@ -22,10 +22,9 @@ from pydicom import uid
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
 
-from csglib.data import npz
 from csglib.data.clips import Clip, Truth, save_clip
-from csglib.data.grey import eight_bits
-from csglib.data.readers import ClipError, read_clip
+from csglib.data.readers import ClipError, npz, read_clip
+from csglib.data.readers.grey import eight_bits
 
 BREAKER = Path(__file__).with_name("broken_files.py")
 GREY = np.arange(4 * 24 * 32, dtype=np.uint16).reshape(4, 24, 32).astype(np.uint8)

@@ -8,8 +8,7 @@ import pytest
 from scipy import ndimage
 
 from csglib.data.clips import GRADES, Clip, Truth, anonymous, resample, save_clip
-from csglib.data.grades import DEFAULT, RULES
-from csglib.data.measure import polygon_area
+from csglib.data.stenosis import DEFAULT, RULES, polygon_area
 
 
 def simulated(frames: int = 5, height: int = 37, width: int = 41) -> Clip:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from csglib.data.exports import Exports, list_exports, patient_of
+from csglib.doctor.exports import Exports, list_exports, patient_of
 
 DICOM = bytes(128) + b"DICM"
 

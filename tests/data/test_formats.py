@@ -20,9 +20,8 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
 from scipy import ndimage
 
-from csglib.data import limits
 from csglib.data.clips import Clip, save_clip
-from csglib.data.readers import ClipError, read_clip
+from csglib.data.readers import ClipError, limits, read_clip
 
 
 @pytest.fixture

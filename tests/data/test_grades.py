@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from csglib.data.grades import DEFAULT, OCCLUDED, RULES, Rule, observed
+from csglib.data.stenosis import DEFAULT, OCCLUDED, RULES, Rule, observed
 
 
 def rule(cuts=(0.5,), grades=("mild", "severe")) -> Rule:

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from csglib.data.labels import COLUMNS, Label, read_labels, template, write_labels
 from csglib.data.region import Region
+from csglib.doctor.labels import COLUMNS, Label, read_labels, template, write_labels
 
 ROWS = [
     Label(clip="p1/a.mp4", grade="mild"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.path import Path
 
-from csglib.data.measure import (
+from csglib.data.stenosis import (
     area_stenosis,
     diameter_stenosis,
     equal_area_diameter,

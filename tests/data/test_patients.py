@@ -3,10 +3,10 @@ from functools import cache
 
 import pytest
 
-from csglib.data.grades import RULES
-from csglib.data.patients import PLAQUES, Settings, orders
-from csglib.data.recipe import BODY, CHOICES, LIMITS, check
 from csglib.data.split import check_apart
+from csglib.data.stenosis import RULES
+from csglib.phantom.patients import PLAQUES, Settings, orders
+from csglib.phantom.recipe import BODY, CHOICES, LIMITS, check
 
 PAPER = {
     8: {"train": 318, "validation": 23, "test": 118},

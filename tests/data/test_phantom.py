@@ -7,10 +7,10 @@ from matplotlib.path import Path as Polygon
 from scipy.ndimage import gaussian_filter
 
 from csglib.data.clips import GRADES, Clip, Truth
-from csglib.data.measure import polygon_area
-from csglib.data.phantom import make_clip
 from csglib.data.readers import read_clip
-from csglib.data.recipe import CHOICES, LIMITS, draw
+from csglib.data.stenosis import polygon_area
+from csglib.phantom.recipe import CHOICES, LIMITS, draw
+from csglib.phantom.simulate import make_clip
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 STILL = {"speed": 0.0, "tremor": 0.0, "pulsation": 0.0, "persistence": 0.0}

@@ -15,14 +15,15 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from csglib.data import filming, production
 from csglib.data.clips import save_clip
 from csglib.data.cohort import read_cohort
-from csglib.data.grades import RULES
 from csglib.data.manifest import COLUMNS, read_facts, read_manifest
-from csglib.data.patients import Settings, orders
-from csglib.data.production import make_cohort, work_left
 from csglib.data.readers import read_clip
+from csglib.data.stenosis import RULES
+from csglib.phantom import production
+from csglib.phantom import render as filming
+from csglib.phantom.patients import Settings, orders
+from csglib.phantom.production import make_cohort, work_left
 
 TINY = Settings(patients=5, size=16, seed=1)
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from csglib.data import pseudonyms
-from csglib.data.exports import KEY
-from csglib.data.pseudonyms import Pseudonyms, key_of
+from csglib.doctor import pseudonyms
+from csglib.doctor.exports import KEY
+from csglib.doctor.pseudonyms import Pseudonyms, key_of
 
 IN_STEP = """
 import sys
 from pathlib import Path
-from csglib.data.pseudonyms import key_of
+from csglib.doctor.pseudonyms import key_of
 
 print("ready", flush=True)
 sys.stdin.readline()

@@ -19,10 +19,9 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from scipy import ndimage
 
-from csglib.data import dicom, limits
 from csglib.data.clips import Clip, Truth, save_clip
-from csglib.data.limits import refusing
-from csglib.data.readers import ClipError, read_clip
+from csglib.data.readers import ClipError, dicom, limits, read_clip
+from csglib.data.readers.limits import refusing
 from csglib.data.region import Region
 
 CINE = "examples_ybr_color.dcm"

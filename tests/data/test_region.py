@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from csglib.data.clips import Clip, resample
+from csglib.data.readers.video import read_video
 from csglib.data.region import Region, moving_part, moving_region
-from csglib.data.video import read_video
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 WIDTH, HEIGHT = 480, 360

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from csglib.data.audit import LIMIT, areas_under_curve, audit, cues, nuisances
-from csglib.data.measure import inside
-from csglib.data.phantom import make_clip
-from csglib.data.recipe import CHOICES, LIMITS
+from csglib.data.stenosis import inside
+from csglib.phantom.audit import LIMIT, areas_under_curve, audit, cues, nuisances
+from csglib.phantom.recipe import CHOICES, LIMITS
+from csglib.phantom.simulate import make_clip
 
 CLIPS = 72
 ONCE = np.ones((1, 7))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from csglib.data.probe import COMPENSATION, Grid, Probe
-from csglib.data.speckle import Points, echoes, envelope, grey, transmission
+from csglib.phantom.probe import COMPENSATION, Grid, Probe
+from csglib.phantom.speckle import Points, echoes, envelope, grey, transmission
 
 ONE_BEAM = Probe(beams=1, bandwidth=0.6, aperture=1.7, noise=-200.0, haze=-200.0, lobes=-200.0)
 GRID = Grid(left=-5.0, top=12.0, pixel=0.066, size=151)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from csglib.data.measure import inside, polygon_area
-from csglib.data.phantom import Video, make_clip, make_video
-from csglib.data.recipe import BODY, CHOICES, LIMITS, draw
-from csglib.data.scanners import SCANNERS
+from csglib.data.stenosis import inside, polygon_area
+from csglib.phantom.recipe import BODY, CHOICES, LIMITS, draw
+from csglib.phantom.scanners import SCANNERS
+from csglib.phantom.simulate import Video, make_clip, make_video
 
 PLAIN = {"scanner": "smooth", "persistence": 0.0, "calcified": 0.0, "bifurcation": False}
 

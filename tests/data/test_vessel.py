@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from csglib.data.measure import polygon_area, widths
-from csglib.data.plaque import ANGLES, TOWARDS, Lesion, grow, star_area
-from csglib.data.vessel import Artery, Vessel, pulse
+from csglib.data.stenosis import polygon_area, widths
+from csglib.phantom.plaque import ANGLES, TOWARDS, Lesion, grow, star_area
+from csglib.phantom.vessel import Artery, Vessel, pulse
 
 SIDES = ("far", "near", "left", "right", "concentric")
 

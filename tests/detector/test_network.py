@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.detector.network import SIDE, STRIDE, Detector, decode, logits, numbers_of, places
+from csglib.detect.network import SIDE, STRIDE, Detector, decode, logits, numbers_of, places
 
 BOXES = torch.tensor([[10.0, 22.0, 60.0, 95.0], [118.0, 40.0, 250.0, 130.0]])
 

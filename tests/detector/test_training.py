@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-import csglib.detector.frames
-import csglib.detector.training
-from csglib.detector.frames import Neck, empty_view, vessel_view, whole_view
-from csglib.detector.network import SIDE, STRIDE, decode, numbers_of, places
-from csglib.detector.spoiling import holed, painted_out, relit, spoilt, strange, veined, ways_aside
-from csglib.detector.training import (
+import csglib.detect.frames
+import csglib.detect.training
+from csglib.detect.frames import Neck, empty_view, vessel_view, whole_view
+from csglib.detect.network import SIDE, STRIDE, decode, numbers_of, places
+from csglib.detect.spoiling import holed, painted_out, relit, spoilt, strange, veined, ways_aside
+from csglib.detect.training import (
     boxes,
     detection_loss,
     fit_detector,
@@ -17,7 +17,7 @@ from csglib.detector.training import (
     overlap,
     train_detector,
 )
-from csglib.weights import read_weights
+from csglib.model.weights import read_weights
 
 
 def toy_neck(seed, alone=True):
@@ -70,10 +70,10 @@ def white_extent(picture):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_box_follows_the_vessel_into_every_view(monkeypatch, seed):
-    monkeypatch.setattr(csglib.detector.frames, "relit", lambda frame, box, chance: frame)
-    monkeypatch.setattr(csglib.detector.frames, "holed", lambda frame, box, chance: frame)
-    monkeypatch.setattr(csglib.detector.frames, "veined", lambda frame, box, chance: frame)
-    monkeypatch.setattr(csglib.detector.frames, "spoilt", lambda picture, chance: picture)
+    monkeypatch.setattr(csglib.detect.frames, "relit", lambda frame, box, chance: frame)
+    monkeypatch.setattr(csglib.detect.frames, "holed", lambda frame, box, chance: frame)
+    monkeypatch.setattr(csglib.detect.frames, "veined", lambda frame, box, chance: frame)
+    monkeypatch.setattr(csglib.detect.frames, "spoilt", lambda picture, chance: picture)
     frame = np.full((384, 384), 30, np.uint8)
     frame[140:200, 60:150] = 255
     neck = Neck(frame, np.array([60.0, 140, 150, 200]), True)
@@ -117,7 +117,7 @@ def test_only_pieces_within_the_picture_are_taken(left, right, ways):
 
 
 def test_beside_a_second_artery_the_first_is_never_painted_out(monkeypatch):
-    monkeypatch.delattr(csglib.detector.frames, "painted_out")
+    monkeypatch.delattr(csglib.detect.frames, "painted_out")
     chance = np.random.default_rng(2)
     assert all(empty_view(toy_neck(3, alone=False), chance).box is None for _ in range(9))
     with pytest.raises(NameError, match="painted_out"):
@@ -177,12 +177,12 @@ def test_too_little_is_refused_before_anything_is_written(tmp_path, asked):
 
 @pytest.mark.slow
 def test_the_network_learns_eight_necks_by_heart(monkeypatch):
-    monkeypatch.setattr(csglib.detector.training, "chance_view", lambda neck, _: whole_view(neck))
+    monkeypatch.setattr(csglib.detect.training, "chance_view", lambda neck, _: whole_view(neck))
     necks = [toy_neck(seed) for seed in range(8)]
     detector = fit_detector(necks, epochs=60, seed=0)
     views = [whole_view(neck) for neck in necks]
     with torch.no_grad():
-        found, score = decode(detector(csglib.detector.training.pictures(views)))
+        found, score = decode(detector(csglib.detect.training.pictures(views)))
     assert overlap(found, boxes(views)).min() > 0.7
     assert score.min() > 0.9
     assert judge(detector, necks)["whole_found"] == 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from csglib.data.clips import Clip, save_clip
-from csglib.data.labels import Label, write_labels
+from csglib.doctor.labels import Label, write_labels
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 SIDES = ("train", "train", "validation", "validation", "test", "test")

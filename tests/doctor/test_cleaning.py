@@ -18,17 +18,17 @@ from pydicom.dataset import FileMetaDataset
 
 from csglib.data.clips import Clip, Truth, anonymous, resample, save_clip
 from csglib.data.cohort import read_cohort, read_frames
-from csglib.data.exports import KEY, SHEET
-from csglib.data.labels import Label
 from csglib.data.manifest import COLUMNS
-from csglib.data.npz import read_npz
 from csglib.data.readers import read_clip
+from csglib.data.readers.npz import read_npz
 from csglib.data.region import Region, moving_part
-from csglib.doctor import nameless
+from csglib.doctor import pseudonymise as nameless
 from csglib.doctor.cleaning import Settings, show_sheet, write_cohort
 from csglib.doctor.cutting import Order, cut
-from csglib.experiment import Experiment
-from csglib.plan import Plan
+from csglib.doctor.exports import KEY, SHEET
+from csglib.doctor.labels import Label
+from csglib.train.config import TrainConfig
+from csglib.train.experiment import Experiment
 
 NAME, NUMBER, BORN, HOUSE = "Jörgensen", "PX-4711-98", "19610203", "Waldklinik"
 TISSUE = Region(60, 50, 188, 178)  # where it lies on the screen
@@ -214,7 +214,7 @@ def test_no_byte_says_who_it_is_even_after_training(exports, labels, tmp_path):
     }
     write_cohort(exports, labels, out, Settings(frames=8, size=64))
     sides = read_cohort(out)
-    plan = Plan(folder=run, epochs=1, batch=4, rate=1e-3)
+    plan = TrainConfig(folder=run, epochs=1, batch=4, rate=1e-3)
     (record,) = Experiment(network="tiny", size=64).run(sides, plan)
     assert -(-len(sides["train"]) // plan.batch) == 2
     assert np.isfinite(record.train_loss)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from csglib.data.labels import read_labels
 from csglib.data.region import Region
 from csglib.doctor import examine
 from csglib.doctor.findings import ALL, KINDS
+from csglib.doctor.labels import read_labels
 
 from .conftest import SIDES, encoded, side_by_side, with_cross
 

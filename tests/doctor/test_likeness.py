@@ -6,12 +6,12 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from csglib.data.phantom import make_video
 from csglib.data.readers import read_clip
 from csglib.data.region import moving_region
-from csglib.doctor import likeness
-from csglib.doctor.likeness import LIKE, alike, prints
-from csglib.doctor.signs import lively
+from csglib.doctor import near_duplicates as likeness
+from csglib.doctor.near_duplicates import LIKE, alike, prints
+from csglib.doctor.overlays import lively
+from csglib.phantom.simulate import make_video
 
 from .conftest import SAMPLES, encoded
 

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from csglib.data.readers import read_clip
 from csglib.data.region import Region, moving_region
-from csglib.doctor.signs import beside, changes, lively, marks
+from csglib.doctor.overlays import beside, changes, lively, marks
 
 from .conftest import SAMPLES, side_by_side, with_cross
 from .test_likeness import h264, on_a_screen

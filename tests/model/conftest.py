@@ -9,7 +9,7 @@ from torch import nn
 from csglib.model.config import AMDF, ModelConfig, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.inflation import inflate_kernel
-from csglib.model.parent import names
+from csglib.model.state_dict_names import names
 
 WIDTHS = (8, 8, 16)  # one stage alone, one that strides as it is entered, one as it is left
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from csglib.model.fusion import CrossAttention, SwitchedAttention
-from csglib.model.fusion_compared import (
+from csglib.model.fusion_variants import (
     AllTokenCrossAttention,
     AllTokenSwitchedAttention,
     InsertedCrossAttention,

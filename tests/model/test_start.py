@@ -6,7 +6,7 @@ from torch import nn
 
 from csglib.model.config import PAPER
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.start import initialise
+from csglib.model.init import initialise
 from csglib.model.tokens import VideoTokens
 
 

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from csglib.data.patients import CLIPS
 from csglib.metrics import scores_of
-from csglib.table1.backwards import matrices
+from csglib.phantom.patients import CLIPS
+from csglib.table1.confusion_from_scores import matrices
 from csglib.table1.rows import ROWS, Printed
 
 FOUND = {  # (right, wrong) of the smaller grade, then of the other

@@ -6,11 +6,11 @@ from csglib.data.cohort import ClipSet
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.pretrained import load_conformer
-from csglib.networks import build_network
-from csglib.plan import Plan
+from csglib.model.weights import read_weights
 from csglib.table1 import parent
 from csglib.table1.parent import parent_of, train_parent
-from csglib.weights import read_weights
+from csglib.train.config import TrainConfig
+from csglib.train.networks import build_network
 
 
 def frames(who, count):
@@ -24,7 +24,7 @@ def frames(who, count):
 @pytest.mark.slow
 def test_what_the_parent_has_learned_csg3dct_takes(tmp_path, monkeypatch):
     sides = {"train": frames("a", 8), "validation": frames("b", 4)}
-    plan = Plan(folder=tmp_path, epochs=1, batch=8)
+    plan = TrainConfig(folder=tmp_path, epochs=1, batch=8)
     path = train_parent(sides, plan)
     _, notes = read_weights(path)
     assert notes["epoch"] == "1"
@@ -43,7 +43,7 @@ def test_what_the_parent_has_learned_csg3dct_takes(tmp_path, monkeypatch):
 
 def test_a_small_network_has_a_small_parent(tmp_path):
     sides = {"train": frames("a", 8), "validation": frames("b", 4)}
-    plan = Plan(folder=tmp_path, epochs=3, batch=8, rate=0.01, course="one_cycle")
+    plan = TrainConfig(folder=tmp_path, epochs=3, batch=8, rate=0.01, course="one_cycle")
     path = train_parent(sides, plan, parent_of("tiny"))
     assert read_weights(path)[1]["epoch"] == "3", "where the rate has come to rest"
     model = build_network("tiny", size=32)

@@ -6,11 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from csglib.experiment import TEST
-from csglib.predictions import Predictions
 from csglib.table1.report import COSTS, lines, write_table
 from csglib.table1.rows import ROWS
 from csglib.table1.running import RESULT
+from csglib.train.experiment import TEST
+from csglib.train.predictions import Predictions
 
 CLIPS = 40
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from csglib import experiment
 from csglib.data.manifest import digest
-from csglib.plan import BUDGETS, Budget
-from csglib.predictions import Predictions
+from csglib.model.weights import read_weights
 from csglib.table1 import running
 from csglib.table1.rows import ROWS
 from csglib.table1.running import RESULT, Table, table
-from csglib.weights import read_weights
+from csglib.train import experiment
+from csglib.train.config import BUDGETS, Budget
+from csglib.train.predictions import Predictions
 
 SMALL = Budget(
     patients=3,

@@ -11,8 +11,7 @@ import torch
 import traitlets
 from PIL import Image
 
-from csglib.view.widgets import Balance
-from csglib.view.widgets.balance import CLIPS, RATE, STEPS, descend, two_estimates
+from csgcourse.widgets.balance import CLIPS, RATE, STEPS, Balance, descend, two_estimates
 
 
 def branches(space_noise, time_noise):

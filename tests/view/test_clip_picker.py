@@ -10,10 +10,10 @@ import traitlets
 from PIL import Image
 
 from csglib.data.clips import Clip
-from csglib.data.labels import Label, read_labels, write_labels
 from csglib.data.region import Region
-from csglib.view.widgets import ClipPicker
-from csglib.view.widgets.clip_picker_preview import MOST_SENT, SIDES, preview
+from csglib.doctor.labels import Label, read_labels, write_labels
+from csglib.doctor.picker.clip_picker import ClipPicker
+from csglib.doctor.picker.preview import MOST_SENT, SIDES, preview
 
 NAME = "doe_jane/sweep.mp4"
 HEIGHT, WIDTH, FRAMES = 60, 90, 40

@@ -8,11 +8,10 @@ import pytest
 import torch
 import traitlets
 
+from csgcourse.widgets.cost_dial import KINDS, CostDial, multiplications, temporal_maps
 from csglib.data.clips import network_input
 from csglib.model.config import TINY, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
-from csglib.view.widgets import CostDial
-from csglib.view.widgets.cost_dial import KINDS, multiplications, temporal_maps
 
 LIVE = "application/vnd.jupyter.widget-view+json"
 

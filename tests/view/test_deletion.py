@@ -12,7 +12,7 @@ from csglib.data.clips import Clip, network_input, resample
 from csglib.data.readers import read_clip
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
-from csglib.training import predict
+from csglib.train.fit import predict
 from csglib.view.deletion import Curve, blurred, curves, mean_grey
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"

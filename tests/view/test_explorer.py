@@ -11,11 +11,12 @@ import traitlets
 from csglib.data.clips import Clip
 from csglib.model.config import PAPER, TINY, SingleBranch, Stage
 from csglib.model.csg3dct import CSG3DCT
-from csglib.view.questions import questions
+from csglib.view.attention_record import questions
 from csglib.view.scores import areas
-from csglib.view.widgets import AttentionExplorer, explorer_message
-from csglib.view.widgets import explorer as module
-from csglib.view.widgets.explorer_message import encoded
+from csglib.widgets.explorer import explorer as module
+from csglib.widgets.explorer import message as explorer_message
+from csglib.widgets.explorer.explorer import AttentionExplorer
+from csglib.widgets.explorer.message import encoded
 
 FRAMES, PATCHES = 3, 48  # of `simulated_clip`: 6 x 8 patches
 JOINT = SingleBranch(axis="joint", heads=2, hidden=64)
@@ -251,7 +252,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(explorer, tmp_path, mo
     def broken(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("csglib.atomic.os.fsync", broken)
+    monkeypatch.setattr("csglib.data.atomic.os.fsync", broken)
     with pytest.raises(OSError, match="disk full"):
         explorer.to_html(path)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]

@@ -10,18 +10,18 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from csglib.baselines import i3d, mtv, resnet, uniformer
-from csglib.baselines.cnn_lstm import CNNLSTM
-from csglib.baselines.nl_i3d import NLI3D
-from csglib.baselines.slowfast import SlowFast
-from csglib.baselines.timesformer import TimeSformer
-from csglib.baselines.tpn import TPN
-from csglib.baselines.vivit import ViViT
 from csglib.data.clips import Clip, network_input
 from csglib.model.config import TINY, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
-from csglib.networks import NETWORKS, build_network
-from csglib.training import predict
+from csglib.table1.baselines import i3d, mtv, resnet, uniformer
+from csglib.table1.baselines.cnn_lstm import CNNLSTM
+from csglib.table1.baselines.nl_i3d import NLI3D
+from csglib.table1.baselines.slowfast import SlowFast
+from csglib.table1.baselines.timesformer import TimeSformer
+from csglib.table1.baselines.tpn import TPN
+from csglib.table1.baselines.vivit import ViViT
+from csglib.train.fit import predict
+from csglib.train.networks import NETWORKS, build_network
 from csglib.view.cam_targets import TARGETS, Target, target_of
 from csglib.view.grad_cam import grad_cam, library_cam, raw_cam
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import traitlets
 
+from csgcourse.widgets import phantom_studio
+from csgcourse.widgets.phantom_studio import FRAMES, SIDES, WORST, PhantomStudio
 from csglib.data.clips import Truth
-from csglib.data.grades import DEFAULT, RULES
-from csglib.data.measure import area_stenosis, diameter_stenosis
-from csglib.view.widgets import PhantomStudio, phantom_studio
-from csglib.view.widgets.phantom_studio import FRAMES, SIDES, WORST
+from csglib.data.stenosis import DEFAULT, RULES, area_stenosis, diameter_stenosis
 
 ANSWERS = ("facts", "pixels", "contours")
 

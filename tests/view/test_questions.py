@@ -10,9 +10,9 @@ from torch import nn
 from csglib.data.clips import Clip, network_input
 from csglib.model.config import TINY, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
+from csglib.view.attention_record import questions
 from csglib.view.capture import attention_maps
 from csglib.view.class_token import class_token
-from csglib.view.questions import questions
 
 FRAMES, ROWS, COLUMNS = 3, 2, 5
 PATCHES = ROWS * COLUMNS

@@ -10,7 +10,7 @@ from torch import nn
 from csglib.data.clips import Clip, network_input
 from csglib.model.config import TINY, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
-from csglib.networks import build_network
+from csglib.train.networks import build_network
 from csglib.view.capture import attention_maps
 from csglib.view.rollout import rollout, token_shares
 from csglib.view.scores import shares_of

@@ -12,7 +12,7 @@ from torch import nn
 from csglib.data.clips import network_input, resample
 from csglib.data.readers import read_clip
 from csglib.view.controls import class_token_map
-from csglib.view.sanity import REST, depends_on_weights, stages
+from csglib.view.randomisation import REST, depends_on_weights, stages
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 BRANCHES = ("space", "time", "into_space", "into_time")

@@ -8,10 +8,10 @@ import pytest
 import torch
 from matplotlib.path import Path as Outline
 
-from csglib.course.chapter_09 import share_inside
+from csgcourse.chapter_09 import share_inside
 from csglib.data.clips import resample
-from csglib.data.measure import polygon_area
 from csglib.data.readers import read_clip
+from csglib.data.stenosis import polygon_area
 from csglib.view.scores import Inside, areas, score_map, shares_of
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"

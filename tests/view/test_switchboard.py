@@ -12,8 +12,7 @@ import pytest
 import traitlets
 from PIL import Image
 
-from csglib.view.widgets import Switchboard
-from csglib.view.widgets.switchboard import WIRINGS, two_branches, wired
+from csgcourse.widgets.switchboard import WIRINGS, Switchboard, two_branches, wired
 
 WIRES = list(itertools.product(("own", "other"), repeat=3))
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import traitlets
 
-from csglib.experiment import TEST
+from csgcourse.widgets.table_reader import TableReader
 from csglib.table1.report import lines
 from csglib.table1.results import pairs_in, runs_in
 from csglib.table1.rows import ROWS
 from csglib.table1.running import RESULT
-from csglib.view.widgets import TableReader
+from csglib.train.experiment import TEST
 
 CLIPS = 30
 

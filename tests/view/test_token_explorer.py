@@ -8,8 +8,8 @@ import pytest
 import traitlets
 from PIL import Image
 
+from csgcourse.widgets.token_explorer import TokenExplorer, lineup
 from csglib.data.clips import Clip
-from csglib.view.widgets.token_explorer import TokenExplorer, lineup
 
 
 @pytest.fixture

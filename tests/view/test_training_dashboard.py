@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from csglib.data.cohort import ClipSet
-from csglib.plan import Plan
-from csglib.training import fit, predict
-from csglib.view.widgets import TrainingDashboard
+from csglib.train.config import TrainConfig
+from csglib.train.fit import fit, predict
+from csglib.widgets.dashboard.dashboard import TrainingDashboard
 
 CLIPS, WATCHED, EPOCHS = 6, 4, 5
 
@@ -43,7 +43,7 @@ def network():
 
 @pytest.fixture
 def plan(tmp_path):
-    return Plan(folder=tmp_path / "run", epochs=EPOCHS, batch=2, rate=0.3)
+    return TrainConfig(folder=tmp_path / "run", epochs=EPOCHS, batch=2, rate=0.3)
 
 
 @pytest.fixture

@@ -14,28 +14,25 @@ import traitlets
 from PIL import Image
 
 import csglib
+from csgcourse.widgets.balance import Balance
+from csgcourse.widgets.cost_dial import CostDial
+from csgcourse.widgets.phantom_studio import PhantomStudio
+from csgcourse.widgets.self_test import SelfTest
+from csgcourse.widgets.switchboard import Switchboard
+from csgcourse.widgets.table_reader import TableReader
+from csgcourse.widgets.time_stretch import KERNEL, TimeStretch, bar_of_light, responses
+from csgcourse.widgets.token_explorer import TokenExplorer
+from csgcourse.widgets.wiring_map import WiringMap
 from csglib.data.clips import Clip, resample
 from csglib.data.cohort import ClipSet
 from csglib.data.readers import read_clip
+from csglib.doctor.picker.clip_picker import ClipPicker
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
-from csglib.plan import SMOKE
+from csglib.train.config import SMOKE
 from csglib.view.class_token import class_token
-from csglib.view.widgets import (
-    AttentionExplorer,
-    Balance,
-    ClipPicker,
-    CostDial,
-    PhantomStudio,
-    SelfTest,
-    Switchboard,
-    TableReader,
-    TimeStretch,
-    TokenExplorer,
-    TrainingDashboard,
-    WiringMap,
-)
-from csglib.view.widgets.time_stretch import KERNEL, bar_of_light, responses
+from csglib.widgets.dashboard.dashboard import TrainingDashboard
+from csglib.widgets.explorer.explorer import AttentionExplorer
 
 NEEDS = {  # what each is made from
     AttentionExplorer: ("opinionated_network", "simulated_clip"),

@@ -10,11 +10,10 @@ import torch
 import traitlets
 from PIL import Image
 
+from csgcourse.widgets.wiring_map import COLUMNS, HALF, HEIGHT, SPOTS, WIDTH, WiringMap, parts_of
 from csglib.model.config import BASE, PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.summary import summary
-from csglib.view.widgets import WiringMap
-from csglib.view.widgets.wiring_map import COLUMNS, HALF, HEIGHT, SPOTS, WIDTH, parts_of
 
 pytestmark = pytest.mark.slow  # three networks are counted, once
 

@@ -17,7 +17,7 @@ import numpy as np, torch
 from csglib.data.clips import Clip
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
-from csglib.view.widgets import AttentionExplorer
+from csglib.widgets.explorer.explorer import AttentionExplorer
 """,
     """
 grey = np.random.default_rng(3).integers(0, 256, (8, 64, 64), dtype=np.uint8)
@@ -27,7 +27,7 @@ explorer
 )
 FRAMES_IN_THE_KERNEL = """
 import gc, json
-from csglib.view.widgets import AttentionExplorer
+from csglib.widgets.explorer.explorer import AttentionExplorer
 explorers = [thing for thing in gc.get_objects() if issubclass(type(thing), AttentionExplorer)]
 print(json.dumps({explorer.model_id: explorer.frame for explorer in explorers}))
 """

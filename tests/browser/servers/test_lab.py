@@ -26,7 +26,8 @@ LESSONS = {  # notebooks, and how their widgets are marked in the page
 }
 STUDIO = (
     """
-from csglib.view.widgets import PhantomStudio, phantom_studio
+from csgcourse.widgets.phantom_studio import PhantomStudio
+from csgcourse.widgets import phantom_studio
 asked, make_video = [], phantom_studio.make_video
 def counting(number, **what):
     asked.append(what["stenosis"])
@@ -45,8 +46,8 @@ DASHBOARD = (
 import time, tempfile, torch, numpy as np
 from pathlib import Path
 from csglib.data.cohort import ClipSet
-from csglib.plan import Plan
-from csglib.view.widgets import TrainingDashboard
+from csglib.train.config import TrainConfig
+from csglib.widgets.dashboard.dashboard import TrainingDashboard
 
 class Slow(torch.nn.Linear):
     def forward(self, clips):
@@ -56,7 +57,7 @@ class Slow(torch.nn.Linear):
 frames = np.random.default_rng(0).integers(0, 255, (8, 1, 16, 16), dtype=np.uint8)
 sets = [ClipSet(frames=frames, grades=np.arange(8) % 2, patients=tuple(f"{n}{i}" for i in range(8)))
         for n in "ab"]
-plan = Plan(folder=Path(tempfile.mkdtemp()) / "run", epochs=500, batch=8)
+plan = TrainConfig(folder=Path(tempfile.mkdtemp()) / "run", epochs=500, batch=8)
 dashboard = TrainingDashboard(Slow(3, 2), *sets, plan)
 dashboard
 """,

@@ -1,1 +1,0 @@
-"""The detector behind `csglib.detect`: its network, what it learns from, and how."""

@@ -1,0 +1,118 @@
+"""The parts that a configuration names: every choice in `config.py` is looked up here, once.
+
+Source: Table SI, column by column.
+"""
+
+from csglib.model.amdf import AMDFBlock
+from csglib.model.config import AMDF, STEM_STRIDE, ModelConfig, SingleBranch, Stage
+from csglib.model.conv import EXPANSION, Bottleneck
+from csglib.model.conv_block import ConvBlock
+from csglib.model.fcu import TokensToVolume, VolumeToTokens
+from csglib.model.fusion import CrossAttention, InterDimension, SwitchedAttention
+from csglib.model.fusion_variants import (
+    AllTokenCrossAttention,
+    AllTokenSwitchedAttention,
+    InsertedCrossAttention,
+)
+from csglib.model.head import JoinedHead, TwoHeads
+from csglib.model.intra import BalancedIntraDimension, IntraDimension
+from csglib.model.tokens import Axis
+from csglib.model.weighting import (
+    EvenWeighting,
+    LearnableWeighting,
+    RawWeighting,
+    SoftmaxWeighting,
+)
+
+_HEADS: dict[str, type[JoinedHead | TwoHeads]] = {"joined": JoinedHead, "two": TwoHeads}
+_FUSIONS: dict[str, type[InterDimension]] = {
+    "cross": CrossAttention,
+    "cross_inserted": InsertedCrossAttention,
+    "cross_all": AllTokenCrossAttention,
+    "switched": SwitchedAttention,
+}
+_LEARNABLE = {"sigmoid": LearnableWeighting, "softmax": SoftmaxWeighting, "raw": RawWeighting}
+
+
+def first_bottleneck(config: ModelConfig) -> Bottleneck:
+    """Stage c1: the only bottleneck that meets no tokens."""
+    first = config.stages[0]
+    return Bottleneck(
+        config.stem, first.width, frames=first.frames, padding=config.padding, projected=True
+    )
+
+
+def conv_blocks(config: ModelConfig) -> list[ConvBlock]:
+    """Stages c2 to c5, L blocks in all."""
+    blocks, channels = [], EXPANSION * config.stages[0].width
+    for stage, stride in list(zip(config.stages, config.strides, strict=True))[1:]:
+        scale = config.patch // (STEM_STRIDE * stride)
+        for place in range(1, stage.blocks + 1):
+            entered = stage.stride if place == 1 else 1
+            left = stage.last_stride if place == stage.blocks else 1
+            blocks.append(_conv_block(config, stage, channels, scale, (entered, left)))
+            channels = EXPANSION * stage.width
+    return blocks
+
+
+def _conv_block(
+    config: ModelConfig, stage: Stage, channels: int, scale: int, strides: tuple[int, int]
+) -> ConvBlock:
+    width, frames, padding = stage.width, stage.frames, config.padding
+    return ConvBlock(
+        first=Bottleneck(channels, width, frames=frames, stride=strides[0], padding=padding),
+        down=VolumeToTokens(width, config.dim, scale),
+        up=TokensToVolume(config.dim, width, scale),
+        second=Bottleneck(
+            EXPANSION * width, width, frames=frames, stride=strides[1], padding=padding
+        ),
+        gain=2 if config.class_carry == "double" else 1,
+    )
+
+
+def transformer_blocks(config: ModelConfig) -> list[IntraDimension | AMDFBlock]:
+    """The encoder, L + 1 blocks."""
+    count = sum(stage.blocks for stage in config.stages)
+    match config.encoder:
+        case SingleBranch(axis=axis, heads=heads, hidden=hidden):
+            return [_branch(config, heads, hidden, axis) for _ in range(count)]
+        case AMDF() as amdf:
+            return _amdf_blocks(config, amdf, count)
+
+
+def _amdf_blocks(config: ModelConfig, amdf: AMDF, count: int) -> list[IntraDimension | AMDFBlock]:
+    blocks: list[IntraDimension | AMDFBlock] = []
+    weigh = _weighting(amdf)
+    for _ in range(count):
+        block = AMDFBlock(
+            space=_branch(config, amdf.heads, amdf.space_hidden, "space"),
+            time=_branch(config, amdf.heads, amdf.hidden, "time"),
+            into_space=_fusion(config, amdf, "space"),
+            into_time=_fusion(config, amdf, "time"),
+            weigh=weigh if amdf.shared_by == "network" else _weighting(amdf),
+        )
+        blocks.append(block)
+    return blocks
+
+
+def _branch(config: ModelConfig, heads: int, hidden: int, axis: Axis) -> IntraDimension:
+    branch = BalancedIntraDimension if config.class_tokens == "balanced" else IntraDimension
+    return branch(config.dim, heads, hidden, axis)
+
+
+def _fusion(config: ModelConfig, amdf: AMDF, axis: Axis) -> InterDimension:
+    if amdf.fusion == "switched_all":
+        return AllTokenSwitchedAttention(config.dim, amdf.heads, amdf.hidden, axis)
+    return _FUSIONS[amdf.fusion](config.dim, amdf.heads, amdf.hidden)
+
+
+def _weighting(amdf: AMDF) -> EvenWeighting:
+    if amdf.weighting == "even":
+        return EvenWeighting()
+    return _LEARNABLE[amdf.weighting](amdf.share)
+
+
+def head(config: ModelConfig) -> JoinedHead | TwoHeads:
+    """Who judges."""
+    channels = EXPANSION * config.stages[-1].width
+    return _HEADS[config.head](channels, config.dim, config.classes)

@@ -1,0 +1,85 @@
+"""Weights on disk: safetensors and nothing else, since loading a pickle runs whatever is in it.
+
+Not in the paper. A file is read whole before a model is touched.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from csglib.data.atomic import replacing
+
+_PICKLES = (
+    b"\x80\x02",
+    b"\x80\x03",
+    b"\x80\x04",
+    b"\x80\x05",
+    b"PK\x03\x04",
+)  # torch.save zips one
+
+
+def write_weights(path: Path, tensors: dict[str, Tensor], notes: dict[str, str]) -> None:
+    """Write tensors by name, with notes beside them; the file is there whole or not at all."""
+    with replacing(path) as file:
+        file.write(save(_apart(tensors), metadata=notes))
+
+
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Plain tensors; one that stands under several names is written under each of them."""
+    plain: dict[str, Tensor] = {}
+    taken: set[int] = set()
+    for name, tensor in tensors.items():
+        lone = tensor.detach().cpu().contiguous()
+        plain[name] = lone.clone() if lone.data_ptr() in taken else lone
+        taken.add(lone.data_ptr())
+    return plain
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read tensors by name, and the notes beside them.
+
+    Raises:
+        ValueError: no such file, a pickle, or a damaged file; says which.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file; wanted weights in safetensors format")
+    with path.open("rb") as file:
+        if file.read(4).startswith(_PICKLES):
+            raise ValueError(
+                f"{path} is a pickle (as torch.save writes), which can run code when it is loaded; "
+                "wanted weights in safetensors format"
+            )
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not whole or not in safetensors format: {error}") from error
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Fill a model from a file that holds exactly its tensors.
+
+    Raises:
+        ValueError: the file cannot be read, or belongs to another network; the model is as before.
+    """
+    tensors, _ = read_weights(path)
+    wanted = model.state_dict()
+    missing, unknown = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
+    other = [
+        name for name in wanted.keys() & tensors.keys() if _differ(wanted[name], tensors[name])
+    ]
+    if missing or unknown or other:
+        first = min([*missing, *unknown, *other])
+        raise ValueError(
+            f"{path} belongs to another network: {len(missing)} tensors missing, {len(unknown)} "
+            f"unknown, {len(other)} of another shape; the first is {first}"
+        )
+    model.load_state_dict(tensors)
+
+
+def _differ(wanted: Tensor, found: Tensor) -> bool:
+    return wanted.shape != found.shape or not torch.can_cast(found.dtype, wanted.dtype)

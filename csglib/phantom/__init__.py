@@ -1,0 +1,1 @@
+"""The simulator: arteries, plaques, speckle and cohorts whose truth is known."""

@@ -1,0 +1,107 @@
+"""A page of a cohort to look at: some clips of each grade, frame by frame.
+
+Not in the paper. What no number tells, a look does: clips that are all alike, a vessel that leaves
+the picture, a grade that nobody would give.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from csglib.data.clips import Clip
+from csglib.data.manifest import Row
+from csglib.data.readers.npz import read_npz
+
+_OF_A_GRADE = 6
+_CAPTION, _FRAME, _GAP, _BARS, _EDGE = 216, 112, 4, 20, 32  # pixels, as is all that follows
+_LINE, _HEAD, _SECTION = _FRAME + _BARS + 14, 92, 52
+_PAPER, _INK, _SOFT, _MARK = "#fbfaf7", "#1d1d1f", "#6b6b70", "#d9480f"
+_BAR, _TRACK = "#b5b2aa", "#ebe8e0"
+_LEGEND = (
+    "A bar says how much of the diameter is closed in its frame: the whole height is all of it. "
+    "Orange: the narrowest frame, which is graded."
+)
+
+
+def contact_sheet(folder: Path, rows: Sequence[Row]) -> Image.Image:
+    """Draw the page. Within a grade the clips stand from open to closed.
+
+    Args:
+        folder: of the cohort.
+        rows: its manifest, in which no other order counts.
+    """
+    grades = sorted({(int(row["grade_index"]), row["grade"]) for row in rows})
+    parts = [(name, [row for row in rows if row["grade"] == name]) for _, name in grades]
+    chosen = [(name, len(part), sample(part)) for name, part in parts]
+    frames = len(read_npz(folder / rows[0]["clip"]).frames)
+    height = _HEAD + sum(_SECTION + len(few) * _LINE for _, _, few in chosen) + _EDGE
+    page = Image.new("RGB", (2 * _EDGE + _CAPTION + frames * (_FRAME + _GAP), height), _PAPER)
+    draw = ImageDraw.Draw(page)
+    patients = len({row["patient"] for row in rows})
+    title = f"{len(rows)} simulated clips of {patients} virtual patients. Not for diagnosis."
+    draw.text((_EDGE, 26), title, _INK, ImageFont.load_default(24))
+    draw.text((_EDGE, 60), _LEGEND, _SOFT, ImageFont.load_default(14))
+    y = _HEAD
+    for name, count, few in chosen:
+        heading = f"{name}: {count} clips, {len(few)} of them here"
+        draw.text((_EDGE, y + 16), heading, _INK, ImageFont.load_default(20))
+        y += _SECTION
+        for row in few:
+            _caption(draw, row, y)
+            _strip(page, draw, read_npz(folder / row["clip"]), y)
+            y += _LINE
+    return page
+
+
+def sample(rows: Sequence[Row]) -> list[Row]:
+    """A few clips of one grade, from each side of the split, evenly from open to closed."""
+    rows = sorted(rows, key=lambda row: (float(row["diameter_stenosis"]), row["clip"]))
+    sides = [
+        [row for row in rows if row["split"] == side]
+        for side in sorted({row["split"] for row in rows})
+    ]
+    each = _OF_A_GRADE // len(sides)
+    few: list[Row] = []
+    for number, side in enumerate(sides):
+        shift = (number + 0.5) / len(sides)  # so that two sides do not show the same stenosis
+        places = ((np.arange(each) + shift) / each * len(side)).astype(int)
+        few += [side[place] for place in sorted(set(places.tolist()))]
+    return sorted(few, key=rows.index)
+
+
+def _caption(draw: ImageDraw.ImageDraw, row: Row, y: int) -> None:
+    seen = row["observed_stenosis"]
+    side = {"concentric": "all around"}.get(row["side"], f"{row['side']} wall")
+    calcium = f", {float(row['calcified']):.0%} calcified" if float(row["calcified"]) else ""
+    lines = [
+        f"{float(row['diameter_stenosis']):.0%} of the diameter",
+        f"{float(row['area_stenosis']):.0%} of the area",
+        f"type {row['plaque']}, {side}{calcium}",
+        f"{row['scanner']} scanner, {row['split']}",
+    ]
+    if seen:
+        lines.append(f"read as {float(seen):.0%} by the observer")
+    draw.text((_EDGE, y), Path(row["clip"]).stem, _INK, ImageFont.load_default(16))
+    for number, line in enumerate(lines):
+        draw.text((_EDGE, y + 26 + 20 * number), line, _SOFT, ImageFont.load_default(14))
+
+
+def _strip(page: Image.Image, draw: ImageDraw.ImageDraw, clip: Clip, y: int) -> None:
+    """The frames from left to right, and the bars beneath."""
+    assert clip.truth is not None, "the phantom's clips know their truth"
+    for number, (frame, closed) in enumerate(
+        zip(clip.frames, clip.truth.diameter_stenosis, strict=True)
+    ):
+        x = _EDGE + _CAPTION + number * (_FRAME + _GAP)
+        page.paste(
+            Image.fromarray(frame).resize((_FRAME, _FRAME), Image.Resampling.LANCZOS), (x, y)
+        )
+        graded = number == clip.truth.narrowest
+        foot = y + _FRAME + 3 + _BARS
+        top = foot - round(float(closed) * _BARS)
+        draw.rectangle((x, foot - _BARS, x + _FRAME - 1, foot), _TRACK)
+        draw.rectangle((x, top, x + _FRAME - 1, foot), _MARK if graded else _BAR)
+        if graded:
+            draw.rectangle((x - 2, y - 2, x + _FRAME + 1, y + _FRAME + 1), outline=_MARK, width=2)

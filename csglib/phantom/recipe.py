@@ -1,0 +1,245 @@
+"""What a phantom can be asked for, and how it is drawn when nothing is asked.
+
+The paper's cohort (section 3, "Dataset") is not public; ours follows published measurements.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from csglib.phantom.plaque import Lesion
+from csglib.phantom.probe import Probe
+from csglib.phantom.scanners import SCANNERS
+from csglib.phantom.vessel import Artery
+
+Part = TypeVar("Part", Artery, Lesion, "Sweep", "Display", Probe)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """How the examiner moves the probe.
+
+    Attributes:
+        speed: along the artery, mm/s.
+        frame_rate: of the frames that are kept, 1/s.
+        heart_rate: beats a minute.
+        tremor: step of the hand from frame to frame, mm.
+        roll: turn of the probe against the neck, degrees.
+    """
+
+    speed: float
+    frame_rate: float
+    heart_rate: float
+    tremor: float
+    roll: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Display:
+    """What the scanner makes of the echoes, and which part of them is kept.
+
+    Attributes:
+        scanner: name of the preset that all the scanner's numbers come from.
+        gain: brightness, dB; 0 shows the adventitia at grey 190.
+        dynamic_range: dB between black and white.
+        gamma: of the grey levels; above 1 darkens what is between black and white.
+        smoothing: sigma of the picture's smoothing, mm.
+        persistence: share of the frame before that stays in a frame.
+        field: "artery", a crop around it, or "neck", all from skin to spine.
+        margin: width of the crop, in diameters of the artery with its wall.
+        aside: where the artery stands right of the picture's middle, in widths of the picture.
+        lower: where it stands below the middle of a crop, likewise.
+    """
+
+    scanner: str
+    gain: float
+    dynamic_range: float
+    gamma: float
+    smoothing: float
+    persistence: float
+    field: str
+    margin: float
+    aside: float
+    lower: float
+
+
+class Recipe(NamedTuple):
+    """All that a phantom is made from, apart from chance."""
+
+    artery: Artery
+    lesion: Lesion
+    sweep: Sweep
+    display: Display
+    probe: Probe
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Every number and name, in one flat table."""
+        table = {name: value for part in self for name, value in asdict(part).items()}
+        return {name: value for name, value in table.items() if name != "at"}
+
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "diameter": (3, 10),
+    "wall": (0.4, 1.5),
+    "flattening": (0, 0.2),
+    "depth": (8, 30),
+    "drift": (-0.3, 0.3),
+    "pulsation": (0, 0.8),
+    "stenosis": (0, 1),
+    "length": (3, 30),
+    "calcified": (0, 1),
+    "speed": (0, 20),
+    "frame_rate": (2, 100),
+    "heart_rate": (30, 200),
+    "tremor": (0, 0.3),
+    "roll": (-30, 30),
+    "gain": (-20, 20),
+    "dynamic_range": (40, 80),
+    "gamma": (0.5, 2),
+    "smoothing": (0, 0.3),
+    "persistence": (0, 0.8),
+    "margin": (1, 3),
+    "aside": (-0.4, 0.4),
+    "lower": (-0.4, 0.4),
+    "frequency": (4, 12),
+    "bandwidth": (0.2, 0.9),
+    "aperture": (1, 4),
+    "focus": (5, 40),
+    "slice": (0.5, 3),
+    "steer": (0, 5),
+    "noise": (-200, -20),
+    "haze": (-200, -10),
+    "lobes": (-200, -20),
+}
+CHOICES: dict[str, tuple[str | bool | int, ...]] = {
+    "beams": (1, 3, 5, 7, 9),
+    "side": ("far", "near", "left", "right", "lateral", "concentric"),
+    "plaque": ("I", "II", "III", "IV"),
+    "bifurcation": (False, True),
+    "scanner": tuple(SCANNERS),
+    "field": ("artery", "neck"),
+}
+_OF_A_PLAQUE = {field.name for field in fields(Lesion)}
+_OF_A_SWEEP = {"roll", "speed", "margin", "aside", "lower", "field"}
+BODY = tuple(sorted({*LIMITS, *CHOICES} - _OF_A_PLAQUE - _OF_A_SWEEP))
+"""What stays the same in all clips of a patient: the artery, the heart and the scanner."""
+
+
+def draw(rng: np.random.Generator, asked: Mapping[str, object]) -> Recipe:
+    """Draw every parameter, then put what was asked in its place.
+
+    All are drawn in any case, so asking for one never changes another, but for a scanner, which
+    brings its own settings.
+
+    Args:
+        rng: draws.
+        asked: some of `LIMITS` and `CHOICES`; "lateral" leaves left or right to chance.
+
+    Raises:
+        TypeError: a name that is neither.
+        ValueError: a value out of its limits; both say what is wanted.
+
+    Source:
+        Not in the paper. Diameters: Krejza 2006; Gray-Weale types: PMC3565685. How severe
+        they are is our choice: about as many above half the diameter as below.
+    """
+    check(asked)
+    chance = _artery(rng) | draw_lesion(rng) | _sweep(rng, str(asked.get("field", "artery")))
+    scanner = str(rng.choice(list(SCANNERS)))
+    chance |= _settings(str(asked.get("scanner", scanner)), rng)
+    lateral = rng.choice(["left", "right"])
+    values = chance | {name: _float(name, value) for name, value in asked.items()}
+    if values["side"] == "lateral":
+        values["side"] = str(lateral)
+    return Recipe(
+        _fill(Artery, values),
+        _fill(Lesion, values),
+        _fill(Sweep, values),
+        _fill(Display, values),
+        _fill(Probe, values),
+    )
+
+
+def check(asked: Mapping[str, Any]) -> None:
+    """Refuse names and values that no phantom has; see `draw`."""
+    for name, value in asked.items():
+        if name in CHOICES:
+            if value not in CHOICES[name]:
+                wanted = ", ".join(repr(choice) for choice in CHOICES[name])
+                raise ValueError(f"{name} must be one of {wanted}: got {value!r}")
+        elif name in LIMITS:
+            low, high = LIMITS[name]
+            if type(value) not in (int, float) or not low <= value <= high:
+                raise ValueError(f"{name} must be a number from {low} to {high}: got {value!r}")
+        else:
+            wanted = ", ".join(sorted([*LIMITS, *CHOICES, "patient"]))
+            raise TypeError(f"a phantom has no parameter {name!r}; it has {wanted}")
+
+
+def draw_lesion(rng: np.random.Generator) -> dict[str, Any]:
+    """Draw the parameters of one plaque."""
+    sides, plaques = ["far", "near", "left", "right", "concentric"], ["I", "II", "III", "IV"]
+    return {
+        "stenosis": float(np.clip(0.06 + 0.92 * rng.beta(3.0, 2.0), 0.08, 0.95)),
+        "length": float(np.clip(rng.gamma(4, 3.2), 6, 30)),
+        "side": str(rng.choice(sides, p=[0.5, 0.15, 0.125, 0.125, 0.1])),
+        "plaque": str(rng.choice(plaques, p=[0.2, 0.3, 0.3, 0.2])),
+        "calcified": float(rng.uniform(0.05, 0.35) * (rng.random() < 0.4)),
+    }
+
+
+def _float(name: str, value: Any) -> Any:
+    return float(value) if name in LIMITS else value
+
+
+def _fill(part: type[Part], values: Mapping[str, Any]) -> Part:
+    return part(
+        **{field.name: values[field.name] for field in fields(part) if field.name in values}
+    )
+
+
+def _artery(rng: np.random.Generator) -> dict[str, Any]:
+    site = rng.choice(3, p=[0.4, 0.35, 0.25])  # common carotid, bulb, internal carotid
+    diameter = rng.normal([6.3, 7.2, 4.9][site], 0.9)
+    return {
+        "diameter": float(np.clip(diameter, 3.8, 9)),
+        "wall": rng.uniform(0.6, 0.9),
+        "flattening": float(min(abs(rng.normal(0, 0.04)), 0.12)),
+        "depth": rng.uniform(11, 25),
+        "drift": rng.uniform(-0.15, 0.15),
+        "pulsation": rng.uniform(0.1, 0.35),
+        "bifurcation": bool(rng.random() < [0, 0.3, 0.8][site]),
+    }
+
+
+def _sweep(rng: np.random.Generator, field: str) -> dict[str, Any]:
+    roll = float(np.clip(rng.normal(0, 4), -10, 10))
+    aside = rng.uniform(-1, 1)
+    neck = field == "neck"
+    return {
+        "speed": rng.uniform(6, 10),
+        "frame_rate": 12.0,
+        "heart_rate": float(np.clip(rng.normal(68, 9), 45, 110)),
+        "tremor": 0.05,
+        "roll": 0.0 if neck else roll,  # the probe lies on the skin: all of the skin is level
+        "field": field,
+        "margin": rng.uniform(1.2, 1.6),
+        "aside": (0.3 if neck else 0.06) * aside,
+        "lower": rng.uniform(-0.06, 0.06),
+    }
+
+
+def _settings(scanner: str, rng: np.random.Generator) -> dict[str, Any]:
+    """The preset, as this examiner has turned its knobs."""
+    settings = asdict(Probe()) | SCANNERS[scanner] | {"scanner": scanner}
+    settings["gain"] = float(np.clip(settings["gain"] + rng.normal(0, 3), -20, 20))
+    settings["dynamic_range"] += rng.uniform(-4, 4)
+    settings["frequency"] *= rng.uniform(0.92, 1.08)
+    # Some necks let little sound through: more of what bounces about in them, and of the noise.
+    settings["haze"] = min(settings["haze"] - 2 + rng.exponential(5), -10.0)
+    settings["noise"] = min(settings["noise"] - 1 + rng.exponential(3), -26.0)
+    settings["focus"] = rng.uniform(14, 24)
+    return settings

@@ -1,0 +1,167 @@
+"""How a scanner turns points into a frame: each becomes a ringing spot, and their sum is speckle.
+
+The paper's clips are B-mode pictures (section 3, "Dataset"); this is their physics at its plainest.
+Lengths are in mm, echoes in dB against the artery's adventitia; x points right, z down.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from einops import rearrange
+from jaxtyping import Bool, Complex64, Float
+from numpy import ndarray
+from scipy import fft, ndimage, signal, sparse
+
+from csglib.phantom.probe import COMPENSATION, Grid, Probe
+
+_LATE = 1.6  # echoes that bounced twice come late: after this many mm a third of them is left
+_WIDER = 5  # times as wide as the beam are its side lobes
+
+
+class Points(NamedTuple):
+    """Things that echo. One of amplitude 1 makes a spot whose peak is 1, which is 0 dB."""
+
+    x: Float[ndarray, " points"]
+    z: Float[ndarray, " points"]
+    amplitude: Float[ndarray, " points"]
+
+
+def echoes(points: Points, grid: Grid, probe: Probe) -> Complex64[ndarray, "beams y x"]:
+    """Sum the spots of all points, each with the phase of its way there and back.
+
+    Returns:
+        Amplitude and phase, one picture for each direction of the beam.
+
+    Source:
+        Not in the paper. The usual linear model: points convolved with a point spread function.
+        Where points are denser than spots, their sum is speckle, and follows Rayleigh's law.
+    """
+    onto, seen = _shares(points, grid)
+    x, z, amplitude = (column[seen] for column in points)
+    tilt = probe.angles[:, None]
+    way = np.cos(tilt) @ z[None] + np.sin(tilt) @ x[None]
+    phase = (-probe.turn * way).astype(np.float32)
+    splat = onto @ (amplitude.astype(np.float32) * np.exp(np.complex64(1j) * phase)).T
+    return _spread(rearrange(splat, "(y x) beams -> beams y x", y=grid.size), grid, probe)
+
+
+def _shares(points: Points, grid: Grid) -> tuple[sparse.csc_array, Bool[ndarray, " points"]]:
+    """Split each point among the four pixels around it: a sparse column for each point seen."""
+    column, row = (
+        (points.x - grid.left) / grid.pixel - 0.5,
+        (points.z - grid.top) / grid.pixel - 0.5,
+    )
+    last = grid.size - 1
+    seen = (column >= 0) & (column < last) & (row >= 0) & (row < last)
+    column, row = column[seen], row[seen]
+    first = row.astype(np.int32) * grid.size + column.astype(np.int32)
+    right, down = column % 1, row % 1
+    pixels = np.stack([first, first + 1, first + grid.size, first + grid.size + 1], axis=-1)
+    shares = [(1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down]
+    share = np.stack(shares, axis=-1).astype(np.float32)
+    starts = np.arange(0, share.size + 1, 4)
+    shape = (grid.size**2, len(first))
+    return sparse.csc_array((share.ravel(), pixels.ravel(), starts), shape=shape), seen
+
+
+def _spread(
+    splat: Complex64[ndarray, "beams y x"], grid: Grid, probe: Probe
+) -> Complex64[ndarray, "beams y x"]:
+    """Turn each dot into a spot: along the beam a pulse, across it a Gaussian of its depth."""
+    already = grid.pixel**2 / 6  # variance that sharing among pixels has given a dot
+    axial = np.sqrt(probe.axial**2 - already) / grid.pixel
+    lateral = np.sqrt(probe.lateral(grid.z) ** 2 - already)
+    pulse = ndimage.gaussian_filter1d(splat, axial, axis=-2, mode="constant")
+    waves = 2 * np.pi * fft.fftfreq(grid.size, grid.pixel)
+    across = np.outer(lateral, waves) ** 2
+    lobes = _WIDER * 10 ** (probe.lobes / 20)  # as high in space, so much more in the spectrum
+    beam = np.exp(-0.5 * across) + lobes * np.exp(-0.5 * _WIDER**2 * across)
+    peak = 2 * np.pi * probe.axial * probe.lateral(grid.z) / grid.pixel**2
+    spectrum = fft.fft(pulse, axis=-1) * (peak[:, None] * beam).astype(np.float32)
+    return fft.ifft(spectrum, axis=-1)
+
+
+def transmission(
+    loss: Float[ndarray, "y x"], pixel: float, probe: Probe
+) -> Float[ndarray, "beams y x"]:
+    """What is left of an echo after tissue has dimmed it there and back: shadow, or enhancement.
+
+    Args:
+        loss: attenuation of the tissue, dB/cm/MHz; the beam enters through the first row.
+        pixel: width of its pixels, mm.
+        probe: its frequency, its directions; it adds back what average tissue takes.
+
+    Returns:
+        A factor on amplitude: below 1 behind calcium, above 1 behind blood.
+    """
+    rows, columns = np.indices(loss.shape)
+    excess = (loss - COMPENSATION) * (2 * probe.frequency * pixel / 10)
+    factors = []
+    for slope in np.tan(probe.angles):
+        slanted = ndimage.map_coordinates(
+            excess, [rows, columns + slope * rows], order=1, mode="nearest"
+        )
+        total = np.cumsum(slanted, axis=0) - slanted / 2
+        total = ndimage.map_coordinates(
+            total, [rows, columns - slope * rows], order=1, mode="nearest"
+        )
+        factors.append(10 ** (-total / 20))
+    return np.stack(factors)
+
+
+def envelope(
+    points: Points,
+    loss: Float[ndarray, "rows columns"],
+    grid: Grid,
+    probe: Probe,
+    rng: np.random.Generator,
+) -> Float[ndarray, "y x"]:
+    """One frame before it is compressed to grey: all directions, averaged without their phase.
+
+    Args:
+        points: what echoes.
+        loss: attenuation over the grid's field, dB/cm/MHz, on pixels as coarse as one likes.
+        grid: the pixels wanted.
+        probe: the scanner.
+        rng: draws noise and haze.
+    """
+    fine = _between(len(loss), grid.size)
+    dimmed = transmission(loss, grid.pixel * grid.size / len(loss), probe)
+    clean = echoes(points, grid, probe) * (fine @ dimmed @ fine.T).astype(np.float32)
+    fading = np.exp(-grid.pixel / _LATE)
+    above = signal.lfilter([1 - fading], [1, -fading], np.abs(clean), axis=-2)
+    floor = np.hypot(np.float32(10 ** (probe.noise / 20)), 10 ** (probe.haze / 20) * above)
+    return np.abs(clean + floor * _noise(grid, probe, rng)).mean(axis=0)
+
+
+def _between(coarse: int, fine: int) -> Float[ndarray, "fine coarse"]:
+    """Weights that read a line of coarse pixels at the middles of finer ones."""
+    at = np.clip((np.arange(fine) + 0.5) * coarse / fine - 0.5, 0, coarse - 1)
+    return np.maximum(1 - np.abs(at[:, None] - np.arange(coarse)), 0)
+
+
+def _noise(grid: Grid, probe: Probe, rng: np.random.Generator) -> Complex64[ndarray, "beams y x"]:
+    """Complex noise of intensity 1, as coarse as a pulse along the beam and half a spot across.
+
+    One field serves all beams, rolled elsewhere for each: no pixel meets the same noise twice.
+    """
+    white = rng.standard_normal((2, grid.size, grid.size), dtype=np.float32)
+    sigmas = np.array([probe.axial, probe.lateral(np.array([probe.focus]))[0] / 2]) / grid.pixel
+    smooth = ndimage.gaussian_filter(white, sigmas, axes=(-2, -1), truncate=3, mode="wrap")
+    field = (smooth[0] + 1j * smooth[1]) * np.float32(np.sqrt(2 * np.pi * sigmas.prod()))
+    rolls = rng.integers(0, grid.size, (probe.beams, 2))
+    return np.stack([np.roll(field, roll, axis=(0, 1)) for roll in rolls])
+
+
+def grey(
+    envelope: Float[ndarray, "y x"], gain: float, dynamic_range: float
+) -> Float[ndarray, "y x"]:
+    """Compress echoes to grey levels, 0 to 255: the adventitia's 0 dB becomes 190 at no gain.
+
+    Args:
+        envelope: magnitude of the echoes.
+        gain: added to all, dB.
+        dynamic_range: dB between black and white.
+    """
+    decibel = 20 * np.log10(np.maximum(envelope, 1e-9)) + gain
+    return np.clip(190 + 255 * decibel / dynamic_range, 0, 255)

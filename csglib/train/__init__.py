@@ -1,0 +1,1 @@
+"""Training: configuration, loop, runs on disk, experiments, networks by name."""

@@ -1,0 +1,106 @@
+"""What a network says of each clip, beside what is true: on disk, and as scores.
+
+Not in the paper. A table of one row a clip, so that two runs can be compared clip by clip.
+"""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from csglib.data.atomic import replacing
+from csglib.data.cohort import ClipSet
+from csglib.metrics import Answers, Scores, grade_scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Of the clips of one set, in its order.
+
+    Attributes:
+        probabilities: of each grade.
+        grades: the true ones, indices into `names`.
+        patients: whose each clip is.
+        names: of the grades.
+    """
+
+    probabilities: Float[ndarray, "clips classes"]
+    grades: Int64[ndarray, " clips"]
+    patients: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, logits: Float[Tensor, "clips classes"], clips: ClipSet) -> "Predictions":
+        """From what `csglib.train.fit.predict` gives."""
+        return cls(
+            probabilities=logits.double().softmax(1).numpy(),
+            grades=clips.grades,
+            patients=clips.patients,
+            names=clips.grade_names,
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> "Predictions":
+        """From a table that `write` has written.
+
+        Raises:
+            ValueError: no such file, or no such table; says which.
+        """
+        if not path.is_file():
+            raise ValueError(f"{path}: there is no such file; wanted a table of predictions")
+        rows = list(csv.DictReader(path.read_text().splitlines()))
+        try:
+            names = tuple(name.removeprefix("p_") for name in rows[0] if name.startswith("p_"))
+            return cls(
+                probabilities=np.array([[float(row[f"p_{n}"]) for n in names] for row in rows]),
+                grades=np.array([names.index(row["grade"]) for row in rows]),
+                patients=tuple(row["patient"] for row in rows),
+                names=names,
+            )
+        except (IndexError, KeyError, ValueError) as error:
+            raise ValueError(f"{path} is no table of predictions: {error}") from error
+
+    def write(self, path: Path) -> None:
+        """Write them; the file is there whole or not at all."""
+        text = io.StringIO(newline="")
+        table = csv.writer(text)
+        table.writerow(["clip", "patient", "grade", *(f"p_{name}" for name in self.names)])
+        for place, (patient, grade, shares) in enumerate(
+            zip(self.patients, self.grades.tolist(), self.probabilities.tolist(), strict=True)
+        ):
+            row = [place, patient, self.names[grade], *(f"{share:.6f}" for share in shares)]
+            table.writerow(row)
+        with replacing(path) as file:
+            file.write(text.getvalue().encode())
+
+    def scores(self) -> Scores:
+        """All scores, with intervals by patient."""
+        return grade_scores(self.probabilities, self.grades, self.patients)
+
+    def answers(self) -> Answers:
+        """Which clips are right."""
+        right = self.probabilities.argmax(1) == self.grades
+        return Answers(right=right, clips=range(len(right)), patients=self.patients)
+
+
+def pooled(runs: list[Predictions]) -> Predictions:
+    """Those of several runs on the same clips, one after the other.
+
+    Raises:
+        ValueError: the clips differ.
+    """
+    first = runs[0]
+    for other in runs[1:]:
+        if other.patients != first.patients or not np.array_equal(other.grades, first.grades):
+            raise ValueError("runs to be pooled need the same clips in the same order")
+    return Predictions(
+        probabilities=np.concatenate([run.probabilities for run in runs]),
+        grades=np.tile(first.grades, len(runs)),
+        patients=first.patients * len(runs),
+        names=first.names,
+    )

@@ -1,0 +1,114 @@
+"""Does a map depend on the network at all? Randomise its weights, from the head down, and compare.
+
+Source: not in the paper. Adebayo et al. 2018 ("Sanity checks for saliency maps"): a map that stays
+the same shows the picture, whatever it is called.
+"""
+
+import copy
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.stats import rankdata
+from torch import nn
+
+from csglib.data.clips import Clip
+from csglib.train.fit import predict
+from csglib.view.scores import Method, shares_of
+
+_ALIKE = 1e-6  # numbers that differ by a smaller part are rounding
+_LARGE = 1 / 4  # of all weights: a part that holds more is taken apart
+REST = "rest"
+"""The stage of weights that belong to no part that runs, such as a class token."""
+
+
+def depends_on_weights(
+    method: Method, network: nn.Module, clip: Clip, seed: int = 0
+) -> dict[str, float]:
+    """How alike a map stays while a copy of the network is randomised, one more stage at a time.
+
+    The entries of each tensor are shuffled: it keeps its scale, so the network neither dies nor
+    explodes, and loses what it has learned. A lone number and a tensor of equal ones stay, and so
+    do the statistics of norms.
+
+    Attention never depends on what comes after it: it stays at 1 until its own block's turn.
+
+    Args:
+        method: makes a map.
+        network: a trained one; left alone but for evaluation mode.
+        clip: to make the map of.
+        seed: of the shuffling.
+
+    Returns:
+        By stage, from the head down, the Spearman correlation of the map with the one before any
+        shuffling. Near 1 to the end: the map ignores the weights. NaN where a map is even.
+
+    Raises:
+        ValueError: a map that does not fit the clip, or holds what is negative or no number.
+    """
+    copied = copy.deepcopy(network)
+    before = shares_of(method(copied, clip), clip)
+    generator = torch.Generator().manual_seed(seed)
+    parts = stages(copied, clip)
+    owned = {id(weights) for name in parts for weights in copied.get_submodule(name).parameters()}
+    rest = [weights for weights in copied.parameters() if id(weights) not in owned]
+    found = {}
+    for name in parts:
+        _shuffle(list(copied.get_submodule(name).parameters()), generator)
+        found[name] = _spearman(before, shares_of(method(copied, clip), clip))
+    if rest:
+        _shuffle(rest, generator)
+        found[REST] = _spearman(before, shares_of(method(copied, clip), clip))
+    return found
+
+
+def stages(network: nn.Module, clip: Clip) -> list[str]:
+    """Names of a network's parts in the order of their work, last ones first.
+
+    Args:
+        network: of any kind; a part with more than a quarter of its weights is taken apart.
+        clip: the network runs on it once, to see who works when.
+    """
+    finished: dict[str, None] = {}
+    handles = []
+    for name in _parts(network, "", _count(network) * _LARGE):
+
+        def note(*_: object, name: str = name) -> None:
+            finished.setdefault(name)
+
+        handles.append(network.get_submodule(name).register_forward_hook(note))
+    try:
+        predict(network, clip.frames[None])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return list(reversed(finished))
+
+
+def _count(module: nn.Module) -> int:
+    return sum(weights.numel() for weights in module.parameters())
+
+
+def _parts(module: nn.Module, prefix: str, large: float) -> Iterator[str]:
+    for name, part in module.named_children():
+        lists = isinstance(part, nn.ModuleList | nn.ModuleDict)  # they run nothing themselves
+        if lists or (_count(part) > large and any(part.children())):
+            yield from _parts(part, f"{prefix}{name}.", large)
+        elif _count(part):
+            yield f"{prefix}{name}"
+
+
+@torch.no_grad()
+def _shuffle(tensors: list[nn.Parameter], generator: torch.Generator) -> None:
+    for weights in tensors:
+        order = torch.randperm(weights.numel(), generator=generator).to(weights.device)
+        weights.copy_(weights.flatten()[order].view(weights.shape))
+
+
+def _spearman(one: Float[ndarray, "t y x"], other: Float[ndarray, "t y x"]) -> float:
+    if any(np.ptp(shares) <= _ALIKE * shares.max() for shares in (one, other)):
+        return math.nan  # an even map has no order
+    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])

@@ -1,0 +1,1 @@
+"""Teaching widgets: one Python class and one ES module each."""
