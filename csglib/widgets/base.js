@@ -60,6 +60,68 @@ function blit(canvas, source, { opacity = 1, smooth = false } = {}) {
   context.globalAlpha = 1;
 }
 
+/** Pictures of grey frames, u8 (t, y, x), to be drawn with `blit`. */
+function greyPictures(grey, { frames, height, width }) {
+  return Array.from({ length: frames }, (_, frame) => {
+    const first = frame * height * width;
+    return picture(width, height, (cell) => Array(3).fill(grey[first + cell]));
+  });
+}
+
+/** A map of one frame, a pixel a patch, on the scale low to high; NaN is transparent. */
+function mapPicture(values, columns, { low, high }, colour) {
+  const level = (value) => Math.round((255 * (value - low)) / (high - low || 1)) || 0;
+  const coloured = picture(columns, values.length / columns, (cell) =>
+    colour(Math.max(0, Math.min(255, level(values[cell])))),
+  );
+  const context = coloured.getContext("2d");
+  values.forEach((value, cell) => {
+    if (Number.isNaN(value)) context.clearRect(cell % columns, Math.floor(cell / columns), 1, 1);
+  });
+  return coloured;
+}
+
+/** Stroke the current path so that it is seen on dark and on light: a dark rim first. */
+function strokeRimmed(context, colour, line) {
+  for (const [style, width] of [["rgb(0 0 0 / 80%)", 2.4 * line], [colour, line]]) {
+    context.strokeStyle = style;
+    context.lineWidth = width;
+    context.stroke();
+  }
+}
+
+/** A closed polygon whose corners, x and y in turn, are fractions of the canvas. */
+function drawPolygon(canvas, corners, { colour = "#ffffff", line = Math.max(1.5, canvas.width / 180), dashes = [] } = {}) {
+  const context = canvas.getContext("2d");
+  context.beginPath();
+  for (let corner = 0; corner < corners.length; corner += 2)
+    context.lineTo(corners[corner] * canvas.width, corners[corner + 1] * canvas.height);
+  context.closePath();
+  context.setLineDash(dashes.map((length) => length * line));
+  strokeRimmed(context, colour, line);
+  context.setLineDash([]);
+}
+
+/** The rim of one patch of a canvas that is cut into rows and columns. */
+function outlinePatch(canvas, { rows, columns }, { row, column }, colour) {
+  const context = canvas.getContext("2d");
+  const [wide, high] = [canvas.width / columns, canvas.height / rows];
+  context.beginPath();
+  context.rect(column * wide, row * high, wide, high);
+  strokeRimmed(context, colour, Math.max(1.5, canvas.width / 130));
+}
+
+/** An SVG drawing from its text, and a way to find the parts of it that move. */
+function svgDrawing(name, { width, height }, inner) {
+  const svg = `<svg viewBox="0 0 ${width} ${height}" role="img">${inner}</svg>`;
+  const box = make("div", { class: `csg-${name}`, innerHTML: svg });
+  return { box, svg: box.firstChild, part: (which) => box.querySelector(`.csg-${which}`) };
+}
+
+function setAttributes(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+}
+
 /**
  * Keep our keys from the page around us. A notebook takes arrow keys for its cells before an input
  * sees them; only a listener on the window, on the way down, comes first. It stops the event's
@@ -187,6 +249,99 @@ class Desk {
     this.closing.push(() => clearInterval(timer));
     return { button, toggle };
   }
+}
+
+/** A canvas with the shape of a frame. */
+function frameCanvas({ height, width }, longer) {
+  const scale = longer / Math.max(height, width);
+  return make("canvas", { width: Math.round(scale * width), height: Math.round(scale * height) });
+}
+
+/** Call `choose` with the row and column of the patch under a press. */
+function onPatchPress(canvas, { rows, columns }, choose) {
+  canvas.classList.add("csg-pressable");
+  canvas.addEventListener("click", ({ offsetX, offsetY }) => {
+    const within = (place, count) => Math.max(0, Math.min(count - 1, Math.floor(place)));
+    const row = within((rows * offsetY) / canvas.clientHeight, rows);
+    choose(row, within((columns * offsetX) / canvas.clientWidth, columns));
+  });
+}
+
+/**
+ * The frames of a clip side by side, a canvas each; whoever makes it paints the canvases.
+ *
+ * Without `choose` it is a picture. With it, patches are pressed, or reached by keys once the strip
+ * has the focus: arrows go from patch to patch over the frames as they stand, Page Up and Page Down
+ * to another frame, Escape calls `leave`. `position()` is the chosen `{ frame, row, column }`, or
+ * null; then the first key chooses the middle of `start()`, a frame. All counts are from 0.
+ */
+function filmstrip(desk, size, { label, longer = 128, choose, position, start = () => 0, leave } = {}) {
+  const { frames, rows, columns } = size;
+  const list = make("ol", { class: "csg-frames" });
+  const cells = Array.from({ length: frames }, (_, frame) => {
+    const canvas = frameCanvas(size, longer);
+    const caption = make("span", { class: "csg-caption", textContent: frame + 1 });
+    const shown = make("div", { class: "csg-frame", role: "img", "aria-label": `Frame ${frame + 1}` }, canvas, caption);
+    const box = make("li", {}, shown);
+    if (choose)
+      onPatchPress(canvas, size, (row, column) => {
+        choose({ frame, row, column });
+        list.focus({ preventScroll: true }); // so that keys go on from here
+      });
+    list.append(box);
+    return { frame, canvas, caption, shown, box };
+  });
+  list.style.setProperty("--wide", Math.min(frames, 8));
+  list.style.setProperty("--narrow", Math.min(frames, 4));
+  if (!choose) return { list, cells };
+  Object.assign(list, { tabIndex: 0, role: "application", ariaLabel: label });
+  const clamp = (value, count) => Math.max(0, Math.min(count - 1, value));
+  const from = (move) => () => {
+    const here = position();
+    choose(here ? move(here) : { frame: start(), row: rows >> 1, column: columns >> 1 });
+  };
+  const across = (by) => ({ frame, row, column }) => {
+    const along = clamp(frame * columns + column + by, frames * columns);
+    return { frame: Math.floor(along / columns), row, column: along % columns };
+  };
+  const down = (by) => (here) => ({ ...here, row: clamp(here.row + by, rows) });
+  const later = (by) => (here) => ({ ...here, frame: clamp(here.frame + by, frames) });
+  desk.closing.push(
+    guardKeys(list, {
+      ArrowLeft: from(across(-1)), ArrowRight: from(across(1)),
+      ArrowUp: from(down(-1)), ArrowDown: from(down(1)),
+      PageUp: from(later(-1)), PageDown: from(later(1)),
+    }),
+  );
+  const escape = (event) => {
+    if (event.key !== "Escape" || !position() || !event.composedPath().includes(list)) return;
+    event.stopPropagation(); // a notebook would take the focus away
+    event.preventDefault();
+    leave();
+  };
+  if (leave) {
+    window.addEventListener("keydown", escape, { capture: true });
+    desk.closing.push(() => window.removeEventListener("keydown", escape, { capture: true }));
+  }
+  return { list, cells };
+}
+
+/** A model without a kernel, for a page of its own: it keeps traits and tells listeners. */
+function staticModel(plain, packed) {
+  const state = { ...plain };
+  for (const [name, letters] of Object.entries(packed))
+    state[name] = new DataView(Uint8Array.from(atob(letters), (letter) => letter.charCodeAt(0)).buffer);
+  const heard = {};
+  return {
+    get: (name) => state[name],
+    set(name, value) {
+      state[name] = value;
+      for (const listener of heard[`change:${name}`] ?? []) listener();
+    },
+    on: (event, listener) => (heard[event] ??= new Set()).add(listener),
+    off: (event, listener) => heard[event].delete(listener),
+    save_changes() {},
+  };
 }
 
 /** A sentence that a screen reader speaks when it changes, unless it changes by itself. */

@@ -3,11 +3,6 @@
 const STRIP = 128; // pixels on the longer side of a canvas in the strip
 const LARGE = 448; // and of an enlarged frame
 
-function frameCanvas({ height, width }, longer) {
-  const scale = longer / Math.max(height, width);
-  return make("canvas", { width: Math.round(scale * width), height: Math.round(scale * height) });
-}
-
 /** Let a token ask; a patch is looked at in a branch where patches ask. */
 function letAsk(desk, data, query) {
   const [{ branches, alongTime }] = data.networks;
