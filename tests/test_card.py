@@ -10,7 +10,7 @@ from csglib.__main__ import main
 from csglib.data.clips import Clip, save_clip
 from csglib.data.cohort import read_cohort
 from csglib.doctor.card import QUESTIONS, model_card
-from csglib.doctor.cleaning import Settings, write_cohort
+from csglib.doctor.deidentification import DeidentifySettings, deidentify
 from csglib.doctor.labels import Label
 from csglib.train.config import TrainConfig
 from csglib.train.experiment import TEST, Experiment
@@ -35,8 +35,8 @@ def work(tmp_path_factory):
         save_clip(Clip(frames=frames[number], patient="Jane Doe", mm_per_px=scale), path)
         side = SIDES[number // 2]
         labels.append(Label(clip=name, grade=("mild", "severe")[number % 2], split=side))
-    settings = Settings(size=32)
-    write_cohort(work / "exports", labels, work / "cohort", settings)
+    settings = DeidentifySettings(size=32)
+    deidentify(work / "exports", labels, work / "cohort", settings)
     experiment = Experiment(network="tiny", size=32)
     sides = read_cohort(work / "cohort")
     list(experiment.run(sides, TrainConfig(folder=work / "run", epochs=1, batch=8)))

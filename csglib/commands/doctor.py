@@ -11,7 +11,7 @@ from typer import Argument, Option
 from csglib.commands.base import Command, app, end
 
 if TYPE_CHECKING:  # seconds to import
-    from csglib.doctor.cleaning import Settings
+    from csglib.doctor.deidentification import DeidentifySettings
     from csglib.doctor.report import Report
 
 _QUESTION = "Is any name, date or number of a person to be seen? [y/N] "
@@ -41,11 +41,13 @@ class Doctor(Command):
     def run(self) -> None:
         """Examine, print the table, write the page; then clean, if that is asked for."""
         from csglib.doctor import examine  # noqa: PLC0415
-        from csglib.doctor.cleaning import Settings  # noqa: PLC0415
+        from csglib.doctor.deidentification import DeidentifySettings  # noqa: PLC0415
         from csglib.doctor.exports import PAGE  # noqa: PLC0415
 
         names = tuple(grade.strip() for grade in self.grades.split(","))
-        settings = Settings(frames=self.frames, size=self.size, seed=self.seed, grades=names)
+        settings = DeidentifySettings(
+            frames=self.frames, size=self.size, seed=self.seed, grades=names
+        )
         if self.looked and not self.clean:
             raise ValueError("--looked says that what is cleaned may be written: add --clean OUT")
         try:
@@ -63,15 +65,15 @@ class Doctor(Command):
         except KeyboardInterrupt:
             end("stopped; the same command begins again, and keeps what is written", 130)
 
-    def _write(self, report: "Report", out: Path, settings: "Settings") -> None:
-        from csglib.doctor.cleaning import show_sheet, write_cohort  # noqa: PLC0415
+    def _write(self, report: "Report", out: Path, settings: "DeidentifySettings") -> None:
+        from csglib.doctor.deidentification import deidentify, write_review_sheet  # noqa: PLC0415
 
         labels = report.examined.labels
-        sheet = show_sheet(self.folder, labels, out, settings, self.jobs)
+        sheet = write_review_sheet(self.folder, labels, out, settings, self.jobs)
         print(f"{sheet} shows all that would be written. Look at every frame.", flush=True)
         if not self.looked:
             _ask(sheet)
-        write_cohort(self.folder, labels, out, settings, self.jobs)
+        deidentify(self.folder, labels, out, settings, self.jobs)
         print(f"{out} is ready, without names: python -m csglib train runs/mine {out}")
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 LABELS = "labels.csv"  # see csglib.doctor.labels
 KEY = "csglib.key"  # see csglib.doctor.pseudonyms
 PAGE = "doctor.html"  # see csglib.doctor
-SHEET = "cleaning.png"  # see csglib.doctor.cleaning
+SHEET = "cleaning.png"  # see csglib.doctor.deidentification
 _OURS = (LABELS, KEY, PAGE, SHEET)
 _MOVING = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv", ".gif")
 _STORED = (".dcm", ".dicom", ".ima", ".npz", ".nii", ".nii.gz")

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES
-from csglib.data.parallel import workers
+from csglib.data.parallel import workers as processes
 from csglib.data.readers.limits import check_link
 from csglib.doctor.checks import findings_of
 from csglib.doctor.exports import LABELS, list_exports
@@ -78,7 +78,7 @@ def examine(
     frames: int = 8,
     size: int = 256,
     grades: Sequence[str] = GRADES,
-    jobs: int | None = None,
+    workers: int | None = None,
 ) -> Report:
     """Examine a folder of exports: `FOLDER/patient/clip.*` and `FOLDER/labels.csv`.
 
@@ -90,7 +90,7 @@ def examine(
         frames: of a clip that the network will see.
         size: rows and columns that it will see, pixels.
         grades: names that labels.csv may use, from open to closed.
-        jobs: processes that read; None is one for each core, and 1 reads here.
+        workers: processes that read; None is one for each core, and 1 reads here.
 
     Returns:
         The findings, which show themselves.
@@ -98,13 +98,13 @@ def examine(
     Raises:
         ValueError: no such folder, nothing asked for, or a reading process was killed.
     """
-    folder, jobs = Path(folder), (os.cpu_count() or 1) if jobs is None else jobs
-    if min(frames, size, jobs) < 1:
-        raise ValueError(f"wanted 1 or more: got {frames=}, {size=}, {jobs=}")
+    folder, workers = Path(folder), (os.cpu_count() or 1) if workers is None else workers
+    if min(frames, size, workers) < 1:
+        raise ValueError(f"wanted 1 or more: got {frames=}, {size=}, {workers=}")
     if len({*grades}) != len(grades) or len(grades) < 2 or not all(grades):
         raise ValueError(f"wanted two or more names of grades: got {', '.join(grades)}")
     exports = list_exports(folder)
-    looked = _look([Task(folder, clip) for clip in exports.clips], jobs)
+    looked = _look([Task(folder, clip) for clip in exports.clips], workers)
     records = {clip: found for clip, found in looked.items() if isinstance(found, Record)}
     labels, trouble = _labels(folder)
     examined = Examined(
@@ -119,23 +119,23 @@ def examine(
     return Report(folder=folder, examined=examined, findings=tuple(findings_of(examined)))
 
 
-def _look(tasks: Sequence[Task], jobs: int) -> Looked:
+def _look(tasks: Sequence[Task], workers: int) -> Looked:
     """What each clip shows, in the order of the tasks."""
     bar = tqdm(total=len(tasks), desc="doctor", unit="clip", disable=not tasks)
     with bar:
-        if min(jobs, len(tasks)) < 2:
+        if min(workers, len(tasks)) < 2:
             found = []
             for task in tasks:
                 found.append(look(task))
                 bar.update()
             return dict(zip((task.clip for task in tasks), found, strict=True))
         try:
-            with workers(min(jobs, len(tasks)), look, tasks) as futures:
+            with processes(min(workers, len(tasks)), look, tasks) as futures:
                 for _ in as_completed(futures):
                     bar.update()
                 found = [future.result() for future in futures]
         except BrokenProcessPool:
-            why = "a reading process was killed, perhaps for lack of memory; try fewer jobs"
+            why = "a reading process was killed, perhaps for lack of memory; try fewer workers"
             raise ValueError(why) from None
     return dict(zip((task.clip for task in tasks), found, strict=True))
 

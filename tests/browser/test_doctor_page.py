@@ -24,7 +24,7 @@ def test_its_words_stand_at_the_left_and_have_the_room(page, tmp_path):
     (tmp_path / "one").mkdir()
     save_clip(clip, tmp_path / "one" / "clip.npz")
     page.set_viewport_size({"width": 720, "height": 900})
-    page.set_content(f"{JUPYTER}{examine(tmp_path, jobs=1)._repr_html_()}</div>")
+    page.set_content(f"{JUPYTER}{examine(tmp_path, workers=1)._repr_html_()}</div>")
     cells = page.locator(".doctor th, .doctor td").evaluate_all(
         "(cells) => cells.map((cell) => getComputedStyle(cell).textAlign)"
     )

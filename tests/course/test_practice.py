@@ -10,8 +10,8 @@ from csgcourse.practice import PLANTED, SWEEP, people, practice_folder
 from csglib.data.readers import read_clip
 from csglib.data.region import Region
 from csglib.doctor import examine
-from csglib.doctor.cleaning import Settings
 from csglib.doctor.cutting import Order, cut
+from csglib.doctor.deidentification import DeidentifySettings
 from csglib.doctor.exports import list_exports
 from csglib.doctor.labels import read_labels
 
@@ -26,7 +26,7 @@ def exports(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(exports):
-    return examine(exports, size=64, jobs=1)
+    return examine(exports, size=64, workers=1)
 
 
 def test_the_doctor_finds_all_that_is_planted_and_nothing_else(report):
@@ -51,7 +51,7 @@ def test_cleaning_leaves_no_letter_of_any_screen(exports, report):
             assert record.region.shared(tissue) == record.region, clip
     frozen = next(row for row in read_labels(exports / "labels.csv") if "fay/left" in row.clip)
     with pytest.raises(ValueError, match="nothing in it moves"):
-        cut(Order(exports, frozen, 8, Settings().size))
+        cut(Order(exports, frozen, 8, DeidentifySettings().size))
 
 
 def test_people_are_made_up_and_differ():

@@ -23,8 +23,8 @@ from csglib.data.readers import read_clip
 from csglib.data.readers.npz import read_npz
 from csglib.data.region import Region, moving_part
 from csglib.doctor import pseudonymise as nameless
-from csglib.doctor.cleaning import Settings, show_sheet, write_cohort
 from csglib.doctor.cutting import Order, cut
+from csglib.doctor.deidentification import DeidentifySettings, deidentify, write_review_sheet
 from csglib.doctor.exports import KEY, SHEET
 from csglib.doctor.labels import Label
 from csglib.train.config import TrainConfig
@@ -32,7 +32,7 @@ from csglib.train.experiment import Experiment
 
 NAME, NUMBER, BORN, HOUSE = "Jörgensen", "PX-4711-98", "19610203", "Waldklinik"
 TISSUE = Region(60, 50, 188, 178)  # where it lies on the screen
-SMALL = Settings(frames=4, size=32)
+SMALL = DeidentifySettings(frames=4, size=32)
 
 
 @pytest.fixture(scope="session")
@@ -212,7 +212,7 @@ def test_no_byte_says_who_it_is_even_after_training(exports, labels, tmp_path):
     assert {name for name, _ in leaks(exports, secrets)} >= {
         str(path.relative_to(exports)) for path in exports.rglob("*")
     }
-    write_cohort(exports, labels, out, Settings(frames=8, size=64))
+    deidentify(exports, labels, out, DeidentifySettings(frames=8, size=64))
     sides = read_cohort(out)
     plan = TrainConfig(folder=run, epochs=1, batch=4, rate=1e-3)
     (record,) = Experiment(network="tiny", size=64).run(sides, plan)
@@ -249,14 +249,14 @@ def test_the_pixels_are_those_of_a_screen_on_which_nothing_is_written(exports, l
 
 
 def test_of_single_frames_it_says_nothing(exports, labels, tmp_path):
-    write_cohort(exports, labels, tmp_path, SMALL)
+    deidentify(exports, labels, tmp_path, SMALL)
     with pytest.raises(ValueError, match=f"{tmp_path} says .* single frames: .* graded by people"):
         read_frames(tmp_path)
 
 
 def test_only_what_is_listed_is_written(exports, labels, tmp_path):
     labels[0] = replace(labels[0], first_frame=1, frames=6, narrowest_frame=4)
-    write_cohort(exports, labels, tmp_path, SMALL)
+    deidentify(exports, labels, tmp_path, SMALL)
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("[!.]*"))
     clips = [f"clips/{number:04d}.npz" for number in range(1, len(labels) + 1)]
     assert names == ["clips", *clips, "cohort.json", "manifest.csv"]
@@ -283,8 +283,8 @@ def test_only_what_is_listed_is_written(exports, labels, tmp_path):
 
 def test_clips_come_in_the_order_of_the_pseudonyms_and_names_in_no_order(exports, labels, tmp_path):
     more = [*labels, replace(labels[3], first_frame=2)]
-    write_cohort(exports, more, tmp_path / "one", SMALL)
-    write_cohort(exports, more[::-1], tmp_path / "other", SMALL)
+    deidentify(exports, more, tmp_path / "one", SMALL)
+    deidentify(exports, more[::-1], tmp_path / "other", SMALL)
     one, other = rows_of(tmp_path / "one"), rows_of(tmp_path / "other")
     patients = [row["patient"] for row in one]
     assert patients == sorted(patients) == [row["patient"] for row in other]
@@ -423,16 +423,16 @@ def cuts(monkeypatch):
 def test_killed_in_the_middle_it_goes_on_and_comes_to_the_same(
     exports, labels, tmp_path, cuts, monkeypatch
 ):
-    write_cohort(exports, labels, tmp_path / "straight", SMALL)
+    deidentify(exports, labels, tmp_path / "straight", SMALL)
     cuts.clear()
     with monkeypatch.context() as patched:
         patched.setattr(nameless, "save_clip", killer_after(3))
         with pytest.raises(KeyboardInterrupt):
-            write_cohort(exports, labels, tmp_path / "out", SMALL)
+            deidentify(exports, labels, tmp_path / "out", SMALL)
     assert not (tmp_path / "out/manifest.csv").exists()
     (tmp_path / "out/clips/.0009.npz.77.part").write_bytes(b"half")
     assert len(cuts) == 4
-    write_cohort(exports, labels, tmp_path / "out", SMALL)
+    deidentify(exports, labels, tmp_path / "out", SMALL)
     assert len(cuts) == len(labels) + 1  # the one that was interrupted is cut twice
     assert cuts[3] == cuts[4]
     assert contents(tmp_path / "out") == contents(tmp_path / "straight")
@@ -452,19 +452,19 @@ def killer_after(clips):
 
 def test_what_was_changed_is_made_anew(exports, labels, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    write_cohort(exports, labels, out, SMALL)
+    deidentify(exports, labels, out, SMALL)
     before = contents(out)
     (out / "clips/0002.npz").write_bytes(b"spoiled")
     (out / "clips/0005.npz").unlink()
     (out / "manifest.csv").write_text(NAME)
-    write_cohort(exports, labels, out, SMALL)
+    deidentify(exports, labels, out, SMALL)
     assert contents(out) == before
     with monkeypatch.context() as patched:
         patched.setattr(nameless, "save_clip", killer_after(3))
         with pytest.raises(KeyboardInterrupt):
-            write_cohort(exports, labels, tmp_path / "other", SMALL)
+            deidentify(exports, labels, tmp_path / "other", SMALL)
     (tmp_path / "other/clips/0002.npz").write_bytes(b"spoiled")
-    write_cohort(exports, labels, tmp_path / "other", SMALL)
+    deidentify(exports, labels, tmp_path / "other", SMALL)
     assert contents(tmp_path / "other") == before
 
 
@@ -472,11 +472,11 @@ def test_key_and_processes(exports, labels, tmp_path):
     """Processes change nothing; another key changes every name, and nothing else of a clip."""
     copy = tmp_path / "copy"
     shutil.copytree(exports, copy)
-    write_cohort(exports, labels, tmp_path / "one", SMALL)
-    write_cohort(exports, labels, tmp_path / "two", SMALL, jobs=2)
+    deidentify(exports, labels, tmp_path / "one", SMALL)
+    deidentify(exports, labels, tmp_path / "two", SMALL, workers=2)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     (copy / KEY).write_bytes(bytes(32))
-    write_cohort(copy, labels, tmp_path / "other", SMALL)
+    deidentify(copy, labels, tmp_path / "other", SMALL)
     one, other = ({row["patient"] for row in rows_of(tmp_path / out)} for out in ("one", "other"))
     assert not one & other
     pixels = [
@@ -493,25 +493,25 @@ def test_key_and_processes(exports, labels, tmp_path):
 def test_sides_are_the_labels_or_dealt_by_seed(exports, labels, tmp_path):
     sides = ["train", "validation", "test"]
     given = [replace(label, split=sides[n % 3]) for n, label in enumerate(labels)]
-    write_cohort(exports, given, tmp_path / "given", SMALL)
+    deidentify(exports, given, tmp_path / "given", SMALL)
     counts = [len(read_cohort(tmp_path / "given")[side]) for side in sides]
     assert counts == [4, 3, 3]
     splits = []
     for seed in range(4):
-        write_cohort(exports, labels, tmp_path / f"{seed}", replace(SMALL, seed=seed))
+        deidentify(exports, labels, tmp_path / f"{seed}", replace(SMALL, seed=seed))
         splits.append(tuple(row["split"] for row in rows_of(tmp_path / f"{seed}")))
     assert len(set(splits)) > 1
     with pytest.raises(
         ValueError, match="names the sides test, train, validation and none: wanted"
     ):
-        write_cohort(exports, [*given[:-1], labels[-1]], tmp_path / "no", SMALL)
+        deidentify(exports, [*given[:-1], labels[-1]], tmp_path / "no", SMALL)
     with pytest.raises(ValueError, match="names the sides train: wanted all of train, validation"):
-        write_cohort(exports, given[::3], tmp_path / "no", SMALL)
+        deidentify(exports, given[::3], tmp_path / "no", SMALL)
     twice = replace(given[0], first_frame=2, split="test")
     with pytest.raises(ValueError, match=rf"patient {NAME}\^Inga 0 is in train and in test"):
-        write_cohort(exports, [*given, twice], tmp_path / "no", SMALL)
+        deidentify(exports, [*given, twice], tmp_path / "no", SMALL)
     with pytest.raises(ValueError, match="train, validation, test need a patient each: got 2"):
-        write_cohort(exports, labels[:2], tmp_path / "no", SMALL)
+        deidentify(exports, labels[:2], tmp_path / "no", SMALL)
     assert not (tmp_path / "no").exists()
 
 
@@ -523,13 +523,13 @@ def test_labels_that_do_not_fit_are_refused_before_anything_is_written(exports, 
         ({"clip": "p/none.mp4"}, "p/none.mp4 is in labels.csv, but is no clip in"),
     ):
         wrong = [*labels[1:], replace(labels[0], **change)]
-        for ask in (write_cohort, show_sheet):
+        for ask in (deidentify, write_review_sheet):
             with pytest.raises(ValueError, match=message):
                 ask(exports, wrong, out, SMALL)
     with pytest.raises(ValueError, match=r"labels\.csv has no rows"):
-        write_cohort(exports, [], out, SMALL)
-    with pytest.raises(ValueError, match="jobs must be 1 or more: got 0"):
-        write_cohort(exports, labels, out, SMALL, jobs=0)
+        deidentify(exports, [], out, SMALL)
+    with pytest.raises(ValueError, match="workers must be 1 or more: got 0"):
+        deidentify(exports, labels, out, SMALL, workers=0)
     assert not out.exists()
 
 
@@ -537,7 +537,7 @@ def test_links_are_no_clips(own, tissues, tmp_path):
     as_npz(screen(tissues[0]), tmp_path / "elsewhere.npz")
     (own / "p/link.npz").symlink_to(tmp_path / "elsewhere.npz")
     with pytest.raises(ValueError, match=r"p/link\.npz is in labels\.csv, but is no clip in"):
-        write_cohort(own, [Label(clip="p/link.npz", grade="mild")], tmp_path / "out", SMALL)
+        deidentify(own, [Label(clip="p/link.npz", grade="mild")], tmp_path / "out", SMALL)
 
 
 @pytest.mark.parametrize(
@@ -547,20 +547,20 @@ def test_links_are_no_clips(own, tissues, tmp_path):
 def test_settings_say_what_they_want(wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"{name} must be .*: got"):
-        Settings(**wrong)
+        DeidentifySettings(**wrong)
 
 
 def test_the_output_lies_apart_and_holds_nothing_else(exports, labels, tmp_path):
     for out in (exports, exports / "clean", exports.parent):
         with pytest.raises(ValueError, match="lie in one another: name a folder somewhere else"):
-            write_cohort(exports, labels, out, SMALL)
+            deidentify(exports, labels, out, SMALL)
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="is a file; name a folder"):
-        write_cohort(exports, labels, tmp_path / "file", SMALL)
+        deidentify(exports, labels, tmp_path / "file", SMALL)
     with pytest.raises(ValueError, match=r"holds other files \(file\); name a new folder"):
-        write_cohort(exports, labels, tmp_path, SMALL)
+        deidentify(exports, labels, tmp_path, SMALL)
     out = tmp_path / "out"
-    write_cohort(exports, labels, out, SMALL)
+    deidentify(exports, labels, out, SMALL)
     before = contents(out)
     other = [replace(labels[0], grade="severe"), *labels[1:]]
     for wanted, settings, differ in (
@@ -569,7 +569,7 @@ def test_the_output_lies_apart_and_holds_nothing_else(exports, labels, tmp_path)
         (other, SMALL, "made_from"),
     ):
         with pytest.raises(ValueError, match=f"holds another cohort, of other .*{differ}"):
-            write_cohort(exports, wanted, out, settings)
+            deidentify(exports, wanted, out, settings)
     assert contents(out) == before
 
 
@@ -577,8 +577,8 @@ def test_the_output_lies_apart_and_holds_nothing_else(exports, labels, tmp_path)
 
 
 def test_the_page_shows_what_will_be_written_and_stays_with_the_names(exports, labels, tmp_path):
-    settings = Settings(frames=4, size=200)  # as large as on the page
-    path = show_sheet(exports, labels, tmp_path / "out", settings)
+    settings = DeidentifySettings(frames=4, size=200)  # as large as on the page
+    path = write_review_sheet(exports, labels, tmp_path / "out", settings)
     assert path == exports / SHEET
     assert not (tmp_path / "out").exists()
     page = np.asarray(Image.open(path))
@@ -606,7 +606,7 @@ def test_a_name_on_the_tissue_stays_bright_on_the_page(own, tissues, tmp_path):
             frames[:, 110:120, 80:160] = frames[:, 8:18, 6:86]  # a piece of the header
         as_npz(frames, own / f"p{number}/a.npz")
     wanted = [Label(clip=f"p{number}/a.npz", grade="mild") for number in range(3)]
-    settings = Settings(frames=8, size=200)
-    page = np.asarray(Image.open(show_sheet(own, wanted, tmp_path / "out", settings)))
+    settings = DeidentifySettings(frames=8, size=200)
+    page = np.asarray(Image.open(write_review_sheet(own, wanted, tmp_path / "out", settings)))
     brightest = [page[106:306, x + 204 : x + 404].max() for x in (28, 664)]
     assert brightest[0] < 180 and brightest[1] > 240

@@ -20,7 +20,7 @@ STOPS, LOOK = True, False
 
 
 def found_in(folder, **how):
-    report = examine(folder, **{"frames": 4, "size": 64, "jobs": 1} | how)
+    report = examine(folder, **{"frames": 4, "size": 64, "workers": 1} | how)
     return [(finding.kind, finding.where, finding.stops) for finding in report.findings]
 
 
@@ -146,7 +146,7 @@ PLANTS = (plant_files, plant_labels, plant_twins, plant_pictures)
 
 
 def test_a_folder_in_order_has_no_findings(exports):
-    report = examine(exports.write(), frames=4, size=64, jobs=1)
+    report = examine(exports.write(), frames=4, size=64, workers=1)
     assert report.findings == report.stops == ()
     assert sorted(path.name for path in exports.folder.iterdir() if path.is_file()) == [
         "labels.csv"
@@ -306,7 +306,7 @@ def test_of_a_mirrored_copy_it_is_said_that_it_is_one(exports):
     exports.save("p0/copy.npz", exports.cohort[0], person="person 0", mm_per_px=0.1)
     for name, frames in (("mirror", exports.cohort[2][..., ::-1]), ("part", exports.cohort[4][2:])):
         exports.save(f"p0/{name}.npz", frames, person="person 0")
-    report = examine(exports.folder, frames=4, size=64, jobs=1)
+    report = examine(exports.folder, frames=4, size=64, workers=1)
     said = [finding.what for finding in report.findings if finding.kind == "near-duplicate"]
     assert said == [
         "shares all of its frames with " + name
@@ -354,8 +354,8 @@ def test_files_that_are_called_alike_are_not_one_person(exports):
 def test_processes_make_no_difference(exports):
     for plant in PLANTS:
         plant(exports)
-    alone = examine(exports.write(), frames=4, size=64, jobs=1)
-    together = examine(exports.folder, frames=4, size=64, jobs=2)
+    alone = examine(exports.write(), frames=4, size=64, workers=1)
+    together = examine(exports.folder, frames=4, size=64, workers=2)
     assert together.findings == alone.findings
     assert repr(together) == repr(alone)
 
@@ -364,16 +364,16 @@ def test_processes_make_no_difference(exports):
     ("how", "words"),
     [
         ({"frames": 0}, "wanted 1 or more: got frames=0"),
-        ({"jobs": 0}, "jobs=0"),
+        ({"workers": 0}, "workers=0"),
         ({"grades": ["mild"]}, "two or more names of grades: got mild"),
         ({"grades": ["mild", "mild"]}, "got mild, mild"),
     ],
 )
 def test_what_cannot_be_asked_for(exports, how, words):
     with pytest.raises(ValueError, match=re.escape(words)):
-        examine(exports.folder, **{"jobs": 1} | how)
+        examine(exports.folder, **{"workers": 1} | how)
 
 
 def test_there_must_be_a_folder(tmp_path):
     with pytest.raises(ValueError, match="nowhere is no folder"):
-        examine(tmp_path / "nowhere", jobs=1)
+        examine(tmp_path / "nowhere", workers=1)

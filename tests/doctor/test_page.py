@@ -39,7 +39,7 @@ def spoiled(exports):
     exports.save("p0/<b>&'\".npz", exports.cohort[40], person="person 0")
     exports.say("p0/<b>&'\".npz", first_frame=6, frames=9)
     (exports.folder / "p0/notes.txt").write_text("")
-    return examine(exports.write(), size=64, jobs=1)
+    return examine(exports.write(), size=64, workers=1)
 
 
 def test_the_page_is_whole_and_needs_nothing_from_outside(spoiled, tmp_path):
@@ -78,6 +78,6 @@ def test_a_notebook_gets_the_same_without_a_page_around_it(spoiled):
 def test_pictures_are_small(exports):
     frames = exports.cohort[0].repeat(8, axis=1).repeat(8, axis=2)
     exports.save("p0/large.npz", frames, person="person 0")
-    report = examine(exports.folder, jobs=1)
+    report = examine(exports.folder, workers=1)
     stamp = report.examined.records["p0/large.npz"].stamp
     assert len(stamp) < 30_000

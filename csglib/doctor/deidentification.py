@@ -21,7 +21,8 @@ from tqdm.auto import tqdm
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES
 from csglib.data.manifest import read_facts, write_facts, write_manifest
-from csglib.data.parallel import holding, saying, workers
+from csglib.data.parallel import holding, saying
+from csglib.data.parallel import workers as processes
 from csglib.data.split import SPLITS, check_apart
 from csglib.doctor.cutting import Order
 from csglib.doctor.exports import SHEET, list_exports
@@ -36,7 +37,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class DeidentifySettings:
     """All that decides a cleaned cohort, apart from clips, labels and key.
 
     Attributes:
@@ -66,53 +67,53 @@ class Settings:
                 raise ValueError(f"{name} must be {what}: got {getattr(self, name)}")
 
 
-def show_sheet(
-    folder: Path, labels: Sequence[Label], out: Path, settings: Settings, jobs: int = 1
+def write_review_sheet(
+    folder: Path, labels: Sequence[Label], out: Path, settings: DeidentifySettings, workers: int = 1
 ) -> Path:
-    """Draw all clips as `write_cohort` would write them, to be looked at first; write nothing else.
+    """Draw all clips as `deidentify` would write them, to be looked at first; write nothing else.
 
     Args:
         folder: of exports. The page stays there, for it names files.
         labels: see `csglib.doctor.labels.read_labels`.
         out: where the cohort shall go.
         settings: see there.
-        jobs: processes that read.
+        workers: processes that read.
 
     Returns:
         The page, a PNG.
 
     Raises:
-        ValueError: whatever `write_cohort` would refuse.
+        ValueError: whatever `deidentify` would refuse.
     """
-    _check(folder, labels, settings, jobs)
+    _check(folder, labels, settings, workers)
     _check_place(folder, out)
     with saying(folder):
-        stamps = _each(stamp, _orders(folder, labels, settings), jobs, "sheet")
+        stamps = _each(stamp, _orders(folder, labels, settings), workers, "sheet")
         with replacing(folder / SHEET) as file:
             sheet(stamps).save(file, "PNG")
     return folder / SHEET
 
 
-def write_cohort(
-    folder: Path, labels: Sequence[Label], out: Path, settings: Settings, jobs: int = 1
+def deidentify(
+    folder: Path, labels: Sequence[Label], out: Path, settings: DeidentifySettings, workers: int = 1
 ) -> None:
     """Write the cohort, or what is missing of it; `csglib.data.cohort.read_cohort` reads it.
 
-    Look at the page of `show_sheet` before: a name that is burned into the tissue stays there.
+    Review the sheet of `write_review_sheet` first: text burned into the tissue is not removed.
 
     Args:
         folder: of exports; a key for pseudonyms is made in it, if there is none.
         labels: a row a clip, each with a grade.
         out: new, empty, or begun with the same exports, labels, settings and key; not in `folder`.
         settings: what decides it.
-        jobs: processes that read; they make no difference to the result.
+        workers: processes that read; they make no difference to the result.
 
     Raises:
         ValueError: labels that do not fit each other, the settings or the clips, a clip that
             cannot be read or cut, a damaged key, or a folder that holds something else or cannot
             be written. What has been made stays.
     """
-    _check(folder, labels, settings, jobs)
+    _check(folder, labels, settings, workers)
     _check_place(folder, out)
     key = key_of(folder)
     facts = _facts(folder, labels, settings, key)
@@ -121,12 +122,14 @@ def write_cohort(
         out.mkdir(parents=True, exist_ok=True)
         with holding(out):
             _prepare(out, facts)
-            _write(_orders(folder, labels, settings), out, settings, Pseudonyms(key), jobs)
+            _write(_orders(folder, labels, settings), out, settings, Pseudonyms(key), workers)
 
 
-def _check(folder: Path, labels: Sequence[Label], settings: Settings, jobs: int) -> None:
-    if jobs < 1:
-        raise ValueError(f"jobs must be 1 or more: got {jobs}")
+def _check(
+    folder: Path, labels: Sequence[Label], settings: DeidentifySettings, workers: int
+) -> None:
+    if workers < 1:
+        raise ValueError(f"workers must be 1 or more: got {workers}")
     if not labels:
         raise ValueError("labels.csv has no rows: there is nothing to clean")
     there = {*list_exports(folder).clips}
@@ -174,7 +177,9 @@ def _check_empty(out: Path, facts: dict[str, Any]) -> None:
         raise ValueError(f"{out} holds other files ({', '.join(strangers[:3])}); name a new folder")
 
 
-def _facts(folder: Path, labels: Sequence[Label], settings: Settings, key: bytes) -> dict[str, Any]:
+def _facts(
+    folder: Path, labels: Sequence[Label], settings: DeidentifySettings, key: bytes
+) -> dict[str, Any]:
     """What two cohorts must have in common to be the same; without the key it tells nothing."""
     told = [[asdict(label), _size(folder / label.clip)] for label in labels]
     made_from = hmac.digest(key, json.dumps(told, sort_keys=True).encode(), "sha256").hex()[:16]
@@ -197,31 +202,35 @@ def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in path.glob("*")) or path.stat().st_size
 
 
-def _orders(folder: Path, labels: Sequence[Label], settings: Settings) -> list[Order]:
+def _orders(folder: Path, labels: Sequence[Label], settings: DeidentifySettings) -> list[Order]:
     return [Order(folder, label, settings.frames, settings.size) for label in labels]
 
 
 def _write(
-    orders: Sequence[Order], out: Path, settings: Settings, pseudonyms: Pseudonyms, jobs: int
+    orders: Sequence[Order],
+    out: Path,
+    settings: DeidentifySettings,
+    pseudonyms: Pseudonyms,
+    workers: int,
 ) -> None:
     tasks = [*numbered(orders, pseudonyms, out / "clips", settings.seed, settings.grades)]
-    write_manifest(out, _each(write, tasks, jobs, "cohort"))  # whoever finds it finds all
+    write_manifest(out, _each(write, tasks, workers, "cohort"))  # whoever finds it finds all
     for task in tasks:
         task.note.unlink(missing_ok=True)
 
 
 def _each(
-    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int, title: str
+    work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, title: str
 ) -> list[Result]:
     """Do the tasks; what comes of them, in order."""
     with tqdm(total=len(tasks), desc=title, unit="clip") as bar:
-        if min(jobs, len(tasks)) < 2:
+        if min(workers, len(tasks)) < 2:
             found = []
             for task in tasks:
                 found.append(work(task))
                 bar.update()
             return found
-        with workers(min(jobs, len(tasks)), work, tasks) as futures:
+        with processes(min(workers, len(tasks)), work, tasks) as futures:
             for future in as_completed(futures):
                 future.result()  # the first that fails ends it
                 bar.update()
