@@ -18,6 +18,13 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** A paragraph of a class, for instance "csg-sentence" or "csg-small". */
+const paragraph = (kind, textContent = "") => make("p", { class: kind, textContent });
+
+/** What a widget asks before it shows a result: a question in bold, then the ways to answer. */
+const guessPanel = (words, ...children) =>
+  make("div", { class: "csg-question" }, make("strong", { textContent: words }), ...children);
+
 /** 0.1234 as "12.3 %", in one piece. */
 function percent(share) {
   const hundredths = 100 * share;
@@ -157,6 +164,11 @@ class Desk {
 
   get(trait) {
     return this.model.get(trait);
+  }
+
+  /** The values of several traits. */
+  values(...traits) {
+    return traits.map((trait) => this.get(trait));
   }
 
   put(trait, value) {
