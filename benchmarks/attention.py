@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import Clip
-from csglib.data.manifest import read_facts, read_manifest
+from csglib.data.cohort import read_manifest, read_metadata
 from csglib.data.readers.npz import read_npz
 from csglib.metrics.intervals import Score, draw_patients, interval_of
 from csglib.model.config import TINY
@@ -133,7 +133,7 @@ def main(cohort: Path, folder: Path) -> None:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": f"{platform.system()} {platform.machine()}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "cohort": {n: f for n, f in read_facts(cohort).items() if "columns" not in n},
+        "cohort": {n: f for n, f in read_metadata(cohort).items() if "columns" not in n},
         "clips": len(clips),
         "patients": len({clip.patient for clip in clips}),
         "maps": {name: asdict(comparison)["scores"] for name, comparison in found.items()},

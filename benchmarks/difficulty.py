@@ -25,9 +25,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from csglib.data.atomic import replacing
-from csglib.data.cohort import ClipSet, read_cohort
-from csglib.data.manifest import read_facts, read_manifest
-from csglib.data.stenosis import DEFAULT, RULES, Rule, observed
+from csglib.data.cohort import ClipSet, read_cohort, read_manifest, read_metadata
+from csglib.data.stenosis import DEFAULT_RULE, RULES, Rule, observed
 
 SPREAD = 0.05  # of an observer's diameter stenosis; a quarter of all clips lie as close to the cut
 DRAWS = 1000
@@ -54,7 +53,7 @@ class Measured(NamedTuple):
 def measured(cohort: Path) -> Measured:
     """Look the test clips of a cohort up, in its manifest or in its only file."""
     if cohort.is_dir():
-        rule = RULES[read_facts(cohort)["rule"]]
+        rule = RULES[read_metadata(cohort)["rule"]]
         rows = [row for row in read_manifest(cohort) if row["split"] == "test"]
         stenoses = np.array([float(row[f"{rule.measure}_stenosis"]) for row in rows])
         return Measured(stenoses, np.array([int(row["grade_index"]) for row in rows]), rule)
@@ -62,7 +61,7 @@ def measured(cohort: Path) -> Measured:
         test = file["split"] == "test"
         narrowest = file["area_stenosis"][test].argmax(axis=1)
         stenoses = file["diameter_stenosis"][test][np.arange(len(narrowest)), narrowest]
-        return Measured(stenoses.astype(float), file["grade"][test], DEFAULT)
+        return Measured(stenoses.astype(float), file["grade"][test], DEFAULT_RULE)
 
 
 def oracle_accuracies(clips: Measured, rng: np.random.Generator) -> Float[ndarray, " draws"]:
@@ -170,7 +169,7 @@ def examine(cohort: Path) -> dict[str, Any]:
 def _facts(cohort: Path) -> dict[str, Any]:
     if not cohort.is_dir():
         return {"file": cohort.name}
-    return {name: fact for name, fact in read_facts(cohort).items() if "columns" not in name}
+    return {name: fact for name, fact in read_metadata(cohort).items() if "columns" not in name}
 
 
 def main(cohort: Path, folder: Path) -> None:

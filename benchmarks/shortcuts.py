@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from csglib.data.atomic import replacing
-from csglib.data.manifest import read_facts, read_manifest
+from csglib.data.cohort import read_manifest, read_metadata
 from csglib.data.readers.npz import read_npz
 from csglib.phantom.audit import LIMIT, Finding, audit, cues, nuisances
 
@@ -27,7 +27,7 @@ SHOWN = 12  # nuisances in the printed table; the file has all
 
 def examine(cohort: Path) -> dict[str, Any]:
     """Audit all clips of a cohort, of all sides of its split."""
-    facts, rows = read_facts(cohort), read_manifest(cohort)
+    facts, rows = read_metadata(cohort), read_manifest(cohort)
     clips = (read_npz(cohort / row["clip"]) for row in rows)
     numbers = [(nuisances(c), cues(c)) for c in tqdm(clips, total=len(rows), desc="clips")]
     severe = np.array([int(row["grade_index"]) > 0 for row in rows])

@@ -14,10 +14,9 @@ from scipy import ndimage, stats
 
 import csglib
 from csglib.data.clips import resample, save_clip
-from csglib.data.cohort import ClipSet
-from csglib.data.manifest import COLUMNS, digest, write_facts, write_manifest
+from csglib.data.cohort import COLUMNS, ClipSet, digest, write_manifest, write_metadata
 from csglib.data.readers import read_clip
-from csglib.data.stenosis import DEFAULT
+from csglib.data.stenosis import DEFAULT_RULE
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.summary import summary
@@ -116,11 +115,13 @@ def cohort(simulated_clip, tmp_path):
             "split": ["train", "train", "train", "train", "validation", "test"][number // 2],
             "grade_index": severe,
             "area_stenosis": clip.truth.area_stenosis.max(),
-            "diameter_stenosis": clip.truth.stenosis(DEFAULT),
+            "diameter_stenosis": clip.truth.stenosis(DEFAULT_RULE),
             "sha256": digest(path),
         }
         rows.append(dict.fromkeys(COLUMNS, "") | {name: str(value) for name, value in row.items()})
-    write_facts(folder, {"rule": DEFAULT.name, "grades": DEFAULT.grades, "phantom": VERSION})
+    write_metadata(
+        folder, {"rule": DEFAULT_RULE.name, "grades": DEFAULT_RULE.grades, "phantom": VERSION}
+    )
     write_manifest(folder, rows)
     return folder
 
@@ -146,7 +147,7 @@ def test_an_observer_errs_as_often_as_the_normal_law_says(monkeypatch):
     difficulty = loaded("difficulty")
     monkeypatch.setattr(difficulty, "DRAWS", 100)
     stenoses = np.linspace(0.35, 0.65, 31)
-    clips = difficulty.Measured(stenoses, (stenoses >= 0.5).astype(np.int64), DEFAULT)
+    clips = difficulty.Measured(stenoses, (stenoses >= 0.5).astype(np.int64), DEFAULT_RULE)
     right = difficulty.oracle_accuracies(clips, np.random.default_rng(3))
     expected = stats.norm.cdf(np.abs(stenoses - 0.5) / difficulty.SPREAD).mean()
     assert right.mean() == pytest.approx(expected, abs=0.02)
@@ -156,7 +157,7 @@ def test_the_narrowest_frame_of_a_single_file_is_measured():
     difficulty, path = loaded("difficulty"), ROOT / "data_samples" / "cohort_64.npz"
     clips = difficulty.measured(path)
     assert len(clips.stenoses) == 32
-    assert [DEFAULT.grade(stenosis) for stenosis in clips.stenoses] == clips.grades.tolist()
+    assert [DEFAULT_RULE.grade(stenosis) for stenosis in clips.stenoses] == clips.grades.tolist()
 
 
 def squares(count, seed, length=3):

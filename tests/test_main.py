@@ -12,7 +12,7 @@ from torch import nn
 
 from csglib.__main__ import main
 from csglib.commands.clips import Cohort
-from csglib.data.manifest import digest
+from csglib.data.cohort import digest
 from csglib.phantom import production
 from csglib.phantom.patients import Settings
 from csglib.phantom.production import work_left
@@ -101,7 +101,6 @@ def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
         (["train", "run", SAMPLES, "--size", "63"], "multiple of 32"),
         (["train", "run", SAMPLES, "--precision", "half"], "Invalid value for '--precision'"),
         (["train", "run", "nowhere"], "nowhere"),
-        (["train", "run", SAMPLES, "--stream", "frames"], "cohort_64.npz is a file: only a folder"),
         (["parent", "run", "nowhere"], "nowhere"),
         (["parent", "run", SAMPLES, "--network", "i3d"], "those with a 2D parent are tiny, base"),
         (["train", "run", SAMPLES, "--size", "64", "--start", "lost.pth"], "there is no such file"),
@@ -201,11 +200,10 @@ def test_a_small_network_begins_with_what_its_parent_learned(monkeypatch, capsys
     said = capsys.readouterr().out
     assert f"train --network tiny --start {weights} begins with what it knows" in said
     words = ["--network", "tiny", "--size", 32, "--epochs", 1, "--start", weights]
-    words += ["--stream", tmp_path / "frames", "--course", "one_cycle"]
+    words += ["--course", "one_cycle"]
     asked(monkeypatch, "train", run, cohort, *words)
     assert json.loads((run / "experiment.json").read_text())["start"] == digest(weights)[:16]
     assert json.loads((run / "plan.json").read_text())["course"] == "one_cycle"
-    assert (tmp_path / "frames/train.npy").is_file()
     assert "accuracy" in capsys.readouterr().out
 
 

@@ -81,20 +81,14 @@ class Train(Learning):
     network: Annotated[str, Option(help="a name in csglib.train.networks, such as i3d")] = "csg3dct"
     size: Annotated[int, Option(help="height and width that it sees, pixels")] = 256
     start: Annotated[str, Option(help="weights to begin with: file, or public name")] = ""
-    stream: Annotated[
-        Path | None, Option(help="folder for the frames, if memory cannot hold them")
-    ] = None
 
     def run(self) -> None:
         """Train, and say how well it does on the test clips."""
-        from csglib.data.cohort import read_cohort, stream_cohort  # noqa: PLC0415
+        from csglib.data.cohort import read_cohort  # noqa: PLC0415
         from csglib.train.experiment import Experiment  # noqa: PLC0415
         from csglib.train.fit import leads  # noqa: PLC0415
 
-        if self.stream:
-            sides = stream_cohort(self.cohort, self.stream, self.size)
-        else:
-            sides = read_cohort(self.cohort, self.size)
+        sides = read_cohort(self.cohort, self.size)
         clips = sides["train"]
         experiment = Experiment(
             network=self.network,

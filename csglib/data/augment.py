@@ -17,7 +17,7 @@ from PIL import Image
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class Augmentation:
     """One change of a whole clip; without values, none.
 
     Everything turns and grows about the middle of the picture, in the order of the attributes.
@@ -82,13 +82,13 @@ class Change:
         return np.clip(bent + self.gain, 0, 255).astype(np.float32)
 
 
-def draw_change(rng: np.random.Generator) -> Change:
+def draw_augmentation(rng: np.random.Generator) -> Augmentation:
     """Draw a change that keeps the artery in the picture and its darkest plaque above black.
 
     An artery fills up to three quarters of its clip, and the least echogenic plaque has 14 grey
     levels (Gray-Weale type I): a larger change could hide what the grade is read from.
     """
-    return Change(
+    return Augmentation(
         flipped=bool(rng.random() < 0.5),
         turn=int(rng.integers(-10, 11)),
         zoom=float(rng.uniform(0.9, 1.1)),

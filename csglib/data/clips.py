@@ -17,13 +17,56 @@ from PIL import Image
 from torch import Tensor
 
 from csglib.data.atomic import replacing
-from csglib.data.region import Region
-from csglib.data.stenosis import DEFAULT, Rule, area_stenosis, inside
+from csglib.data.stenosis import DEFAULT_RULE, Rule, area_stenosis, inside
 
-GRADES = DEFAULT.grades
+GRADES = DEFAULT_RULE.grades
 TRUTH_ARRAYS = ("vessel_outer", "vessel_inner", "lumen", "area_stenosis", "diameter_stenosis")
 _IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1, 1)
 _IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of pixels; `right` and `bottom` are the first ones outside it.
+
+    Attributes:
+        left: first column, from 0.
+        top: first row, from 0.
+        right: one more than the last column.
+        bottom: one more than the last row.
+
+    Raises:
+        ValueError: nothing is inside.
+    """
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right and 0 <= self.top < self.bottom):
+            raise ValueError(f"a region needs 0 <= left < right and 0 <= top < bottom: got {self}")
+
+    def crop(self, frames: UInt8[ndarray, "t y x"]) -> UInt8[ndarray, "t rows columns"]:
+        """What is inside.
+
+        Raises:
+            ValueError: it does not lie within the frames.
+        """
+        height, width = frames.shape[1:]
+        if self.right > width or self.bottom > height:
+            raise ValueError(f"{self} does not lie within frames of {width} x {height} pixels")
+        return frames[:, self.top : self.bottom, self.left : self.right]
+
+    def intersection(self, other: "Region") -> "Region | None":
+        """What lies in both; None if nothing does."""
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
+        return Region(left, top, right, bottom) if left < right and top < bottom else None
+
+    def __str__(self) -> str:
+        return f"columns {self.left} to {self.right - 1}, rows {self.top} to {self.bottom - 1}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +102,7 @@ class Truth:
 
         The paper names the grades but not its rule; `csglib.data.stenosis` has this one and others.
         """
-        return DEFAULT.grade(self.stenosis(DEFAULT))
+        return DEFAULT_RULE.grade(self.stenosis(DEFAULT_RULE))
 
     def stenosis(self, rule: Rule) -> float:
         """What the rule measures, in the narrowest frame: a share that is closed, 0 to 1."""
@@ -137,7 +180,7 @@ def save_clip(clip: Clip, path: Path) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def anonymous(identity: str) -> str:
+def hash_patient(identity: str) -> str:
     """A name for a patient that does not say who it is: the same for the same `identity`.
 
     It hides a name from a reader's eye, not from somebody who can try every identity there is.
@@ -145,7 +188,7 @@ def anonymous(identity: str) -> str:
     return f"patient-{hashlib.sha256(identity.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
-def spread(length: int, frames: int) -> Int[ndarray, " t"]:
+def even_indices(length: int, frames: int) -> Int[ndarray, " t"]:
     """Places of so many frames, evenly spread over a clip; the first and the last are among them.
 
     Args:
@@ -176,7 +219,7 @@ def resample(clip: Clip, frames: int = 8, size: int = 256) -> Clip:
         raise ValueError(f"wanted at least one frame of one pixel: got {frames=}, {size=}")
     if frames > len(clip.frames):
         raise ValueError(f"asked for {frames} frames of a clip that has {len(clip.frames)}")
-    kept = spread(len(clip.frames), frames)
+    kept = even_indices(len(clip.frames), frames)
     height, width = clip.frames.shape[1:]
     side = min(height, width)
     corner = np.array([(width - side) // 2, (height - side) // 2])  # of the square, (x, y)

@@ -4,24 +4,106 @@ Source: section 3, "Dataset and Implementations": training, validation and test 
 patient level with no overlap".
 """
 
+import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+import io
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
-from tqdm.auto import tqdm
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES, Clip, resample
-from csglib.data.manifest import Row, digest, read_facts, read_manifest
 from csglib.data.readers.npz import read_npz
-from csglib.data.split import SPLITS, check_apart
+from csglib.data.split import SPLITS, check_no_overlap
 from csglib.data.stenosis import RULES, Rule
+
+COLUMNS = {
+    "clip": "file of the clip, in this folder",
+    "patient": "whose vessel it is",
+    "video": "the sweep that the clip is cut from",
+    "first_frame": "of the clip in the video, from 0",
+    "split": "train, validation or test; all clips of a patient have the same",
+    "grade": "by the rule that cohort.json names",
+    "grade_index": "the same as a number, from 0",
+    "observed_stenosis": "what the observer took for the stenosis; empty without an observer",
+    "area_stenosis": "share of the vessel's area that is closed in the narrowest frame, 0 to 1",
+    "diameter_stenosis": "largest share of a diameter that is closed in that frame, 0 to 1",
+    "narrowest_frame": "of the clip, from 0: the one with the largest area stenosis",
+    "plaque": "Gray-Weale type, I to IV",
+    "side": "of the vessel on which the plaque lies",
+    "calcified": "share of the plaque's arc that is calcified, 0 to 1",
+    "diameter_mm": "of the vessel without plaque",
+    "depth_mm": "of the vessel's middle under the skin",
+    "scanner": "preset of the simulated scanner",
+    "mm_per_px": "width of a pixel, mm",
+    "seed": "of the video",
+    "sha256": "of the file",
+}
+Row = dict[str, str]
+_AGAIN = "the command that made the cohort, given again, writes it"
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_metadata(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write cohort.json; what the columns of the manifest mean is added."""
+    text = json.dumps({**facts, "columns_of_the_manifest": COLUMNS}, indent=2)
+    with replacing(folder / "cohort.json") as file:
+        file.write(f"{text}\n".encode())
+
+
+def read_metadata(folder: Path) -> dict[str, Any]:
+    """Read cohort.json; its `grades` are a tuple.
+
+    Raises:
+        ValueError: there is none, or it is no such file.
+    """
+    path = folder / "cohort.json"
+    if not path.is_file():
+        raise ValueError(f"{folder} is not a cohort: it has no cohort.json")
+    try:
+        facts = dict(json.loads(path.read_bytes()))
+        facts["grades"] = tuple(facts["grades"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is damaged ({error}): take another folder") from None
+    return facts
+
+
+def write_manifest(folder: Path, rows: Sequence[Row]) -> None:
+    """Write manifest.csv; rows have the names of `COLUMNS`."""
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, [*COLUMNS])
+    table.writeheader()
+    table.writerows(rows)
+    with replacing(folder / "manifest.csv") as file:
+        file.write(text.getvalue().encode())
+
+
+def read_manifest(folder: Path) -> list[Row]:
+    """Read manifest.csv.
+
+    Raises:
+        ValueError: it is not there yet, or a program that changed it has spoiled its columns.
+    """
+    path = folder / "manifest.csv"
+    if not path.is_file():
+        raise ValueError(f"{folder} is half a cohort, without manifest.csv: {_AGAIN}")
+    rows = [*csv.DictReader(io.StringIO(path.read_text("utf-8"), newline=""))]
+    missing = [name for name in COLUMNS if not rows or any(row.get(name) is None for row in rows)]
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing[:3])}: {_AGAIN} anew")
+    return rows
+
 
 _NEEDED = ("frames", "grade", "patient", "split")
 
@@ -95,62 +177,10 @@ def read_cohort(path: Path, size: int | None = None) -> dict[str, ClipSet]:
         raise ValueError(f"{path}: there is no such file or folder; wanted a cohort")
     where, clips = (_of_a_folder if path.is_dir() else _of_a_file)(path, size)
     try:
-        check_apart(clips.patients, where)
+        check_no_overlap(clips.patients, where)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return {name: clips.choose(np.flatnonzero(np.array(where) == name)) for name in SPLITS}
-
-
-def stream_cohort(folder: Path, into: Path, size: int | None = None) -> dict[str, ClipSet]:
-    """As `read_cohort`, for clips that do not fit into memory: their frames stay on the disk.
-
-    Args:
-        folder: made by `python -m csglib cohort`.
-        into: folder of uncompressed copies, a file a side, of one byte a pixel; made anew.
-        size: see `read_cohort`.
-
-    Returns:
-        By split; frames are read from `into` when they are asked for, as long as that is there.
-
-    Raises:
-        ValueError: see `read_cohort`.
-    """
-    if folder.is_file():
-        raise ValueError(f"{folder} is a file: only a folder of clips can be streamed")
-    names, rows = read_facts(folder)["grades"], read_manifest(folder)
-    where = [row["split"] for row in rows]
-    try:
-        check_apart(tuple(row["patient"] for row in rows), where)
-    except ValueError as error:
-        raise ValueError(f"{folder}: {error}") from error
-    into.mkdir(parents=True, exist_ok=True)
-    sides = {}
-    for split in SPLITS:
-        mine = [row for row in rows if row["split"] == split]
-        if not mine:
-            raise ValueError(f"{folder} lists no clip for {split}")
-        frames = (_frames(folder, row, size) for row in mine)
-        sides[split] = _listed(mine, _on_disk(into / f"{split}.npy", frames, len(mine)), names)
-    return sides
-
-
-def _on_disk(
-    path: Path, clips: Iterator[UInt8[ndarray, "t y x"]], count: int
-) -> UInt8[ndarray, "clips t y x"]:
-    """Written clip by clip, so that one is in memory at a time."""
-    first = next(clips)
-    facts = {"descr": "|u1", "fortran_order": False, "shape": (count, *first.shape)}
-    with replacing(path) as file:
-        np.lib.format.write_array_header_1_0(file, facts)
-        for frames in tqdm(chain([first], clips), path.stem, count):
-            if frames.shape != first.shape:
-                raise ValueError(
-                    f"clips of one cohort have one shape: got {first.shape} and {frames.shape}"
-                )
-            file.write(frames.tobytes())
-    # "c": whoever writes changes a copy. torch warns of arrays that cannot be written at all.
-    mapped: UInt8[ndarray, "clips t y x"] = np.load(path, mmap_mode="c", allow_pickle=False)
-    return mapped
 
 
 def read_frames(folder: Path) -> dict[str, ClipSet]:
@@ -165,7 +195,7 @@ def read_frames(folder: Path) -> dict[str, ClipSet]:
         ValueError: not a cohort, not all of one, a file of it that has changed, or clips that
             people graded as a whole; says which.
     """
-    facts, rows = read_facts(folder), read_manifest(folder)
+    facts, rows = read_metadata(folder), read_manifest(folder)
     if facts.get("rule") not in RULES:
         raise ValueError(
             f"{folder} says nothing of single frames: its clips are graded by "
@@ -211,7 +241,7 @@ def _of_a_file(path: Path, size: int | None) -> tuple[list[str], ClipSet]:
 def _of_a_folder(folder: Path, size: int | None) -> tuple[list[str], ClipSet]:
     rows = read_manifest(folder)
     frames = np.stack([_frames(folder, row, size) for row in rows])
-    return [row["split"] for row in rows], _listed(rows, frames, read_facts(folder)["grades"])
+    return [row["split"] for row in rows], _listed(rows, frames, read_metadata(folder)["grades"])
 
 
 def _frames(folder: Path, row: Row, size: int | None) -> UInt8[ndarray, "t y x"]:

@@ -25,7 +25,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @contextmanager
-def holding(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Hold a folder for this process alone; a killed process holds it no longer.
 
     An empty file, `.lock`, stays there. Were it taken away, one process could hold the file that is
@@ -44,7 +44,7 @@ def holding(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def saying(folder: Path) -> Iterator[None]:
+def explain_write_errors(folder: Path) -> Iterator[None]:
     """Say in a sentence what kept a folder from being written.
 
     Raises:

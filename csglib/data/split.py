@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 SPLITS = ("train", "validation", "test")
 
 
-def deal(patients: Sequence[str], shares: Sequence[float], seed: int) -> list[int]:
+def split_by_patient(patients: Sequence[str], shares: Sequence[float], seed: int) -> list[int]:
     """Deal patients out at random; each clip goes where its patient goes.
 
     The order in which clips come does not matter, nor how many a patient has: shares are of
@@ -47,7 +47,7 @@ def _in_a_row(patients: int, shares: Sequence[float]) -> list[int]:
     return [group for group, count in enumerate(counts) for _ in range(count)]
 
 
-def check_apart(patients: Sequence[str], groups: Sequence[Hashable]) -> None:
+def check_no_overlap(patients: Sequence[str], groups: Sequence[Hashable]) -> None:
     """Fail if a patient stands on both sides of a split.
 
     Args:

@@ -158,7 +158,7 @@ RULES: dict[str, Rule] = {
         ),
     )
 }
-DEFAULT = RULES["diameter_50"]
+DEFAULT_RULE = RULES["diameter_50"]
 
 
 def observed(stenosis: float, rng: np.random.Generator, spread: float = 0.05) -> float:

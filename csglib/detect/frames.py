@@ -14,7 +14,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from csglib.data.clips import save_clip
-from csglib.data.parallel import holding, saying, workers
+from csglib.data.parallel import explain_write_errors, lock_folder, workers
 from csglib.data.readers import read_clip
 from csglib.detect.network import into_square, shown_size
 from csglib.detect.spoiling import holed, painted_out, relit, spoilt, strange, veined, ways_aside
@@ -61,12 +61,12 @@ def simulate_necks(folder: Path, seeds: Sequence[int], jobs: int) -> list[Neck]:
     Raises:
         ValueError: the folder cannot be written, or another process is writing to it.
     """
-    with saying(folder):
+    with explain_write_errors(folder):
         kept = folder / f"phantom-{VERSION}"
         kept.mkdir(parents=True, exist_ok=True)
         paths = [kept / f"{seed}.npz" for seed in seeds]
         missing = [path for path in paths if not path.is_file()]
-        with holding(kept), tqdm(total=len(paths), desc="simulating necks") as bar:
+        with lock_folder(kept), tqdm(total=len(paths), desc="simulating necks") as bar:
             bar.update(len(paths) - len(missing))
             with workers(jobs, _simulate, missing) as futures:
                 for future in futures:

@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from csglib.data.cohort import ClipSet, read_cohort
-from csglib.data.manifest import Row, digest, read_facts, read_manifest
+from csglib.data.cohort import ClipSet, Row, digest, read_cohort, read_manifest, read_metadata
 from csglib.metrics import Scores, confusion
 from csglib.train.experiment import TEST, Experiment, said_by
 from csglib.train.predictions import Predictions
@@ -100,7 +99,7 @@ class _Known:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        return read_facts(self.cohort)
+        return read_metadata(self.cohort)
 
     @cached_property
     def rows(self) -> list[Row]:

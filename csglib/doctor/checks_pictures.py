@@ -6,7 +6,7 @@ Not in the paper. A check is a function of `Examined`; `CHECKS` lists those of t
 from collections import Counter
 from collections.abc import Iterator
 
-from csglib.data.region import Region
+from csglib.data.clips import Region
 from csglib.doctor.findings import ALL, Examined, Finding
 
 _COLOURED = 0.005  # share of a frame: a lumen of 40 pixels in a picture of 640 x 480

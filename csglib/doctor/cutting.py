@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from csglib.data.clips import Clip, resample, spread
+from csglib.data.clips import Clip, Region, even_indices, resample
 from csglib.data.readers import read_clip
-from csglib.data.region import Region, moving_part
 from csglib.doctor.labels import Label
+from csglib.doctor.moving_region import moving_part
 
 
 class Order(NamedTuple):
@@ -65,7 +65,7 @@ def cut(order: Order) -> Cut:
         if max(label.first_frame + 1, end, (label.narrowest_frame or 0) + 1) > length:
             raise ValueError(f"labels.csv asks for more than its {length} frames, from 0")
         part = clip.frames[label.first_frame : end]
-        tissue = _tissue(part, clip.region, label.box).of(part)
+        tissue = _tissue(part, clip.region, label.box).crop(part)
         whole = Clip(frames=tissue, patient="", mm_per_px=clip.mm_per_px)
         small = resample(whole, order.frames, order.size)
     except ValueError as error:
@@ -81,7 +81,7 @@ def _tissue(frames: UInt8[ndarray, "t y x"], stated: Region | None, box: Region 
     """
     height, width = frames.shape[1:]
     within = stated or Region(0, 0, width, height)
-    moving = moving_part(within.of(frames))
+    moving = moving_part(within.crop(frames))
     if moving is None and box is None:
         raise ValueError(
             "nothing in it moves, so text cannot be told from tissue: give it a box in labels.csv"
@@ -89,8 +89,8 @@ def _tissue(frames: UInt8[ndarray, "t y x"], stated: Region | None, box: Region 
     tissue = within if moving is None else _placed(moving, within)
     if box is None:
         return tissue
-    box.of(frames)  # refuses what does not lie within
-    found = box.shared(tissue)
+    box.crop(frames)  # refuses what does not lie within
+    found = box.intersection(tissue)
     if found is None:
         raise ValueError(f"its box, {box}, has no tissue in it: that is in {tissue}")
     return found
@@ -105,5 +105,5 @@ def _placed(inner: Region, outer: Region) -> Region:
 def _narrowest(label: Label, length: int, frames: int) -> int | None:
     if label.narrowest_frame is None:
         return None
-    kept = spread(length, frames)
+    kept = even_indices(length, frames)
     return int(np.abs(kept - (label.narrowest_frame - label.first_frame)).argmin())

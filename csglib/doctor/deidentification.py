@@ -20,10 +20,10 @@ from tqdm.auto import tqdm
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES
-from csglib.data.manifest import read_facts, write_facts, write_manifest
-from csglib.data.parallel import holding, saying
+from csglib.data.cohort import read_metadata, write_manifest, write_metadata
+from csglib.data.parallel import explain_write_errors, lock_folder
 from csglib.data.parallel import workers as processes
-from csglib.data.split import SPLITS, check_apart
+from csglib.data.split import SPLITS, check_no_overlap
 from csglib.doctor.cutting import Order
 from csglib.doctor.exports import SHEET, list_exports
 from csglib.doctor.labels import Label
@@ -87,7 +87,7 @@ def write_review_sheet(
     """
     _check(folder, labels, settings, workers)
     _check_place(folder, out)
-    with saying(folder):
+    with explain_write_errors(folder):
         stamps = _each(stamp, _orders(folder, labels, settings), workers, "sheet")
         with replacing(folder / SHEET) as file:
             sheet(stamps).save(file, "PNG")
@@ -117,10 +117,10 @@ def deidentify(
     _check_place(folder, out)
     key = key_of(folder)
     facts = _facts(folder, labels, settings, key)
-    with saying(out):
+    with explain_write_errors(out):
         _check_empty(out, facts)
         out.mkdir(parents=True, exist_ok=True)
-        with holding(out):
+        with lock_folder(out):
             _prepare(out, facts)
             _write(_orders(folder, labels, settings), out, settings, Pseudonyms(key), workers)
 
@@ -153,7 +153,7 @@ def _check_sides(labels: Sequence[Label]) -> None:
     if given == {""} and len(patients := {label.patient for label in labels}) < len(SPLITS):
         raise ValueError(f"{', '.join(SPLITS)} need a patient each: got {len(patients)}")
     if "" not in given:
-        check_apart([label.patient for label in labels], [label.split for label in labels])
+        check_no_overlap([label.patient for label in labels], [label.split for label in labels])
 
 
 def _check_place(folder: Path, out: Path) -> None:
@@ -167,7 +167,7 @@ def _check_place(folder: Path, out: Path) -> None:
 def _check_empty(out: Path, facts: dict[str, Any]) -> None:
     """Refuse a folder that is not ours to write in."""
     if (out / "cohort.json").exists():
-        found = read_facts(out)
+        found = read_metadata(out)
         if differ := [name for name, value in facts.items() if found.get(name) != value]:
             raise ValueError(
                 f"{out} holds another cohort, of other {', '.join(differ)}; delete it, or name a "
@@ -191,7 +191,7 @@ def _facts(
 def _prepare(out: Path, facts: dict[str, Any]) -> None:
     if not (out / "cohort.json").exists():  # before all else: by it the folder is known as ours
         made_with = {name: version(name) for name in ("numpy", "pillow")}
-        write_facts(out, facts | {"made_with": made_with})
+        write_metadata(out, facts | {"made_with": made_with})
     (out / "clips").mkdir(exist_ok=True)
     for half_written in out.glob("**/.*.part"):  # by processes that were killed
         half_written.unlink()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from csglib.data.region import Region
+from csglib.data.clips import Region
 from csglib.doctor.exports import Exports, patient_of
 from csglib.doctor.labels import Label
 from csglib.doctor.near_duplicates import Likeness

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from csglib.data.atomic import replacing
-from csglib.data.region import Region
+from csglib.data.clips import Region
 from csglib.data.split import SPLITS
 from csglib.doctor.exports import list_exports, patient_of
 

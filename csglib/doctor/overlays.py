@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from scipy.ndimage import find_objects, label, median_filter, uniform_filter
 
-from csglib.data.region import Region, near_strokes
+from csglib.data.clips import Region
+from csglib.doctor.moving_region import near_strokes
 
 FEW = 4  # frames of which it can be said what stands still
 _LOOKED_AT = 16  # evenly spread; more say no more

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import Clip, save_clip
-from csglib.data.manifest import COLUMNS, Row, digest
-from csglib.data.split import SPLITS, deal
+from csglib.data.cohort import COLUMNS, Row, digest
+from csglib.data.split import SPLITS, split_by_patient
 from csglib.doctor.cutting import Cut, Order, cut
 from csglib.doctor.pseudonyms import Pseudonyms
 from csglib.phantom.patients import CLIPS
@@ -65,7 +65,7 @@ def numbered(
         ((pseudonyms.name(order.label.patient), order) for order in orders),
         key=lambda pair: pair[0],
     )
-    dealt = deal([patient for patient, _ in called], _SHARES, seed)
+    dealt = split_by_patient([patient for patient, _ in called], _SHARES, seed)
     videos: dict[str, str] = {}
     for number, ((patient, order), side) in enumerate(zip(called, dealt, strict=True), start=1):
         path, label = clips / f"{number:04d}.npz", order.label

@@ -15,10 +15,10 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from csglib.data.clips import Clip, anonymous
+from csglib.data.clips import Clip, Region, hash_patient
 from csglib.data.readers import read_clip
 from csglib.data.readers.limits import ClipError
-from csglib.data.region import Region, moving_region
+from csglib.doctor.moving_region import moving_region
 from csglib.doctor.near_duplicates import Prints, prints
 from csglib.doctor.overlays import beside, changes, lively, marks
 
@@ -76,7 +76,7 @@ def look(task: Task) -> Record | str:
     except ClipError as error:
         return str(error).replace(str(path), path.name)
     region = clip.region or moving_region(clip.frames)
-    stated = clip.region.of(clip.frames) if clip.region else clip.frames
+    stated = clip.region.crop(clip.frames) if clip.region else clip.frames
     return Record(
         size=clip.frames.shape,
         mm_per_px=clip.mm_per_px,
@@ -84,7 +84,7 @@ def look(task: Task) -> Record | str:
         person=_person(clip, path),
         region=region,
         digest=_digest(clip.frames),
-        prints=prints(lively(stated).of(stated)),
+        prints=prints(lively(stated).crop(stated)),
         changes=changes(clip.frames),
         marks=marks(clip.frames),
         beside=beside(stated),
@@ -100,7 +100,9 @@ def _digest(frames: UInt8[ndarray, "t y x"]) -> str:
 
 def _person(clip: Clip, path: Path) -> str:
     """Readers that find no name inside a file make one of what the file is called."""
-    from_outside = {anonymous(name) for name in (path.name, path.stem, path.name.partition(".")[0])}
+    from_outside = {
+        hash_patient(name) for name in (path.name, path.stem, path.name.partition(".")[0])
+    }
     return "" if clip.patient in from_outside else clip.patient
 
 

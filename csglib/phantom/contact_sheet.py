@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from csglib.data.clips import Clip
-from csglib.data.manifest import Row
+from csglib.data.cohort import Row
 from csglib.data.readers.npz import read_npz
 
 _OF_A_GRADE = 6

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from csglib.data.split import deal
-from csglib.data.stenosis import DEFAULT, RULES
+from csglib.data.split import split_by_patient
+from csglib.data.stenosis import DEFAULT_RULE, RULES
 from csglib.phantom.recipe import BODY, draw
 
 PATIENTS, VIDEOS = 169, 200
@@ -46,7 +46,7 @@ class Settings:
     size: int = 256
     seed: int = 0
     patients: int = PATIENTS
-    rule: str = DEFAULT.name
+    rule: str = DEFAULT_RULE.name
     observer: float = 0.0
 
     def __post_init__(self) -> None:
@@ -97,7 +97,7 @@ def orders(settings: Settings) -> list[Order]:
     """
     frames, patients, seed = settings.frames, settings.patients, settings.seed
     names = [f"p{number:03d}" for number in range(1, patients + 1)]
-    dealt = np.array(deal(names, _SHARES, seed))
+    dealt = np.array(split_by_patient(names, _SHARES, seed))
     rng = np.random.default_rng(seed)
     videos = _evenly(round(VIDEOS * patients / PATIENTS), patients, rng)
     ordered: list[Order] = []

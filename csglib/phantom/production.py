@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 from tqdm.auto import tqdm
 
 from csglib.data.atomic import replacing
-from csglib.data.manifest import Row, read_facts, read_manifest, write_facts, write_manifest
-from csglib.data.parallel import holding, saying, workers
+from csglib.data.cohort import Row, read_manifest, read_metadata, write_manifest, write_metadata
+from csglib.data.parallel import explain_write_errors, lock_folder, workers
 from csglib.data.stenosis import RULES
 from csglib.phantom.contact_sheet import contact_sheet
 from csglib.phantom.patients import Settings, orders
@@ -67,7 +67,7 @@ def work_left(folder: Path, settings: Settings, videos: bool = False) -> Work:
         ValueError: the folder holds something else, or cannot be read.
     """
     ordered = orders(settings)
-    with saying(folder):
+    with explain_write_errors(folder):
         _check(folder, settings)
         clips = {clip_file(folder, order) for order in ordered}
         films = {video_file(folder, order) for order in ordered if videos}
@@ -93,10 +93,10 @@ def make_cohort(folder: Path, settings: Settings, jobs: int = 1, videos: bool = 
     if jobs < 1:
         raise ValueError(f"jobs must be 1 or more: got {jobs}")
     left = work_left(folder, settings, videos)
-    with saying(folder):
+    with explain_write_errors(folder):
         _check_room(folder, left.megabytes)
         folder.mkdir(parents=True, exist_ok=True)
-        with holding(folder):
+        with lock_folder(folder):
             _prepare(folder, settings)
             for name in ("clips", "videos")[: 1 + videos]:
                 (folder / name).mkdir(exist_ok=True)
@@ -116,7 +116,7 @@ def _check(folder: Path, settings: Settings) -> None:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; name a folder")
     if (folder / "cohort.json").exists():
-        found = read_facts(folder)
+        found = read_metadata(folder)
         others = [
             f"{name} {found.get(name)} where {value} is asked for"
             for name, value in _facts(settings).items()
@@ -148,7 +148,7 @@ def _prepare(folder: Path, settings: Settings) -> None:
         made_with = {name: version(name) for name in ("numpy", "scipy")}
         what = "Simulated clips of carotid plaques; not for diagnosis."
         graded = {"grades": RULES[settings.rule].grades, "graded_by": f"{settings.rule} of {by}"}
-        write_facts(folder, {"what": what, **_facts(settings), **graded, "made_with": made_with})
+        write_metadata(folder, {"what": what, **_facts(settings), **graded, "made_with": made_with})
     for half_written in folder.glob("**/.*.part"):  # by processes that were killed
         half_written.unlink()
 

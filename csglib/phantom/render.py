@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from csglib.data.clips import Clip, Truth, save_clip
-from csglib.data.manifest import Row, digest
+from csglib.data.cohort import Row, digest
 from csglib.data.readers.limits import ClipError
 from csglib.data.readers.npz import read_npz
 from csglib.data.stenosis import RULES, observed

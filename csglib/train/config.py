@@ -56,7 +56,7 @@ class TrainConfig:
         precision: "32-true", or "bf16-mixed" where the machine multiplies bfloat16 fast.
         course: of the rate, a name in `COURSES`. If it is constant, the best weights are those of
             the lowest validation loss; if it falls to nothing, those it comes to rest at.
-        augmented: whether each clip is changed, another way each time, as `draw_change` does.
+        augmented: whether each clip is changed, another way each time, as `draw_augmentation` does.
         memory: of several processes, whether "each" remembers all that Adam does of every weight,
             or it is "shared" out: for networks as large as that, at the price of some talk.
         compiled: whether torch.compile is to make the steps faster, meant for a GPU; the first of

@@ -13,8 +13,7 @@ import torch
 from torch import nn
 
 from csglib.data.atomic import replacing
-from csglib.data.cohort import ClipSet, read_cohort
-from csglib.data.manifest import digest
+from csglib.data.cohort import ClipSet, digest, read_cohort
 from csglib.model.checkpoints import read_checkpoint
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.pretrained import load_conformer

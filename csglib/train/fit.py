@@ -21,7 +21,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from csglib.data.augment import draw_change
+from csglib.data.augment import draw_augmentation
 from csglib.data.clips import network_input
 from csglib.data.cohort import ClipSet
 from csglib.train.config import SMOKE, TrainConfig
@@ -222,7 +222,7 @@ def _shuffled(train: ClipSet, plan: TrainConfig, epoch: int) -> Iterator[ClipSet
     for first in range(0, len(train), plan.batch):
         batch = train.choose(order[first : first + plan.batch])
         if plan.augmented:
-            changed = [draw_change(chance).apply(frames) for frames in batch.frames]
+            changed = [draw_augmentation(chance).apply(frames) for frames in batch.frames]
             batch = replace(batch, frames=np.stack(changed))
         yield batch
 

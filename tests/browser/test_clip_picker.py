@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from csglib.data.clips import Clip
-from csglib.data.region import Region
+from csglib.data.clips import Clip, Region
 from csglib.doctor.labels import Label, read_labels
 from csglib.doctor.picker.clip_picker import ClipPicker
 

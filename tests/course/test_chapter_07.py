@@ -11,7 +11,7 @@ import torch
 from csgcourse import check
 from csgcourse.chapter_07 import area_stenosis, diameter_stenosis, split
 from csglib.data import stenosis as measure
-from csglib.data.split import deal
+from csglib.data.split import split_by_patient
 
 
 def test_the_references_agree_with_a_measured_lumen(simulated_clip):
@@ -37,7 +37,7 @@ def test_the_references_are_the_library_in_fewer_words(simulated_clip):
     patients = [f"p{place * place % 31}" for place in range(100)]
     for seed in range(5):
         shares = (0.69, 0.01, 0.3)
-        assert split(patients, shares, seed) == deal(patients, shares, seed)
+        assert split(patients, shares, seed) == split_by_patient(patients, shares, seed)
 
 
 def test_the_reference_split_keeps_its_promises():
@@ -114,7 +114,7 @@ def by_slices(patients, shares, seed):
         ("7.2", lambda area: 1 - torch.sqrt(1 - area)),
         ("7.2", lambda area: 1 - np.sqrt(1 - area.numpy())),
         ("7.2", lambda area: -math.expm1(math.log1p(-area) / 2) if area < 1 else 1),
-        ("7.3", deal),
+        ("7.3", split_by_patient),
         ("7.3", by_numpy),
         ("7.3", by_torch),
         ("7.3", by_the_largest_first),

@@ -7,8 +7,8 @@ import pytest
 
 from csgcourse.exporting import FORMATS
 from csgcourse.practice import PLANTED, SWEEP, people, practice_folder
+from csglib.data.clips import Region
 from csglib.data.readers import read_clip
-from csglib.data.region import Region
 from csglib.doctor import examine
 from csglib.doctor.cutting import Order, cut
 from csglib.doctor.deidentification import DeidentifySettings
@@ -48,7 +48,7 @@ def test_cleaning_leaves_no_letter_of_any_screen(exports, report):
     tissue = Region(40, 36, 168, 164)
     for clip, record in report.examined.records.items():
         if clip != "abel_fay/left.nii.gz":  # frozen: all of it stays, and it is refused
-            assert record.region.shared(tissue) == record.region, clip
+            assert record.region.intersection(tissue) == record.region, clip
     frozen = next(row for row in read_labels(exports / "labels.csv") if "fay/left" in row.clip)
     with pytest.raises(ValueError, match="nothing in it moves"):
         cut(Order(exports, frozen, 8, DeidentifySettings().size))

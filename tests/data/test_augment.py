@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from csglib.data.augment import Change, draw_change
+from csglib.data.augment import Augmentation, draw_augmentation
 from csglib.data.stenosis import area_stenosis, diameter_stenosis, inside, widths
 
-LARGE = Change(flipped=True, turn=-10, zoom=0.93, shift=(0.04, -0.03), gamma=1.1, gain=9.0)
+LARGE = Augmentation(flipped=True, turn=-10, zoom=0.93, shift=(0.04, -0.03), gamma=1.1, gain=9.0)
 
 
-def changes(count: int) -> list[Change]:
+def changes(count: int) -> list[Augmentation]:
     rng = np.random.default_rng(5)
-    return [draw_change(rng) for _ in range(count)]
+    return [draw_augmentation(rng) for _ in range(count)]
 
 
 def noise(frames: int, height: int, width: int) -> np.ndarray:
@@ -91,22 +91,25 @@ def test_all_frames_of_a_clip_change_alike():
 
 def test_no_change_changes_nothing():
     grey, points = noise(3, 37, 41), outline((20, 18), 9.0)
-    np.testing.assert_array_equal(Change().apply(grey), grey)
-    np.testing.assert_array_equal(Change().move(points, 37, 41), points)
+    np.testing.assert_array_equal(Augmentation().apply(grey), grey)
+    np.testing.assert_array_equal(Augmentation().move(points, 37, 41), points)
 
 
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
-        (Change(flipped=True), lambda grey: grey[:, :, ::-1]),
-        (Change(turn=90), lambda grey: np.rot90(grey, k=-1, axes=(1, 2))),  # clockwise
-        (Change(turn=180), lambda grey: grey[:, ::-1, ::-1]),
+        (Augmentation(flipped=True), lambda grey: grey[:, :, ::-1]),
+        (Augmentation(turn=90), lambda grey: np.rot90(grey, k=-1, axes=(1, 2))),  # clockwise
+        (Augmentation(turn=180), lambda grey: grey[:, ::-1, ::-1]),
         (
-            Change(shift=(2 / 43, 0.0)),
+            Augmentation(shift=(2 / 43, 0.0)),
             lambda grey: np.pad(grey, ((0, 0), (0, 0), (2, 0)))[..., :43],
         ),
-        (Change(shift=(0.0, 3 / 43)), lambda grey: np.pad(grey, ((0, 0), (3, 0), (0, 0)))[:, :43]),
-        (Change(flipped=True, turn=90), lambda grey: np.rot90(grey[..., ::-1], -1, (1, 2))),
+        (
+            Augmentation(shift=(0.0, 3 / 43)),
+            lambda grey: np.pad(grey, ((0, 0), (3, 0), (0, 0)))[:, :43],
+        ),
+        (Augmentation(flipped=True, turn=90), lambda grey: np.rot90(grey[..., ::-1], -1, (1, 2))),
     ],
 )
 def test_changes_known_by_heart(change, wanted):
@@ -116,12 +119,12 @@ def test_changes_known_by_heart(change, wanted):
 
 def test_greys_follow_gamma_then_gain_and_beyond_the_edge_it_is_black():
     grey = np.full((2, 20, 20), 64, np.uint8)
-    seen = Change(gamma=0.5, gain=7.0, shift=(0.25, 0.0)).apply(grey)
+    seen = Augmentation(gamma=0.5, gain=7.0, shift=(0.25, 0.0)).apply(grey)
     assert (seen[:, :, 5:] == round(255 * (64 / 255) ** 0.5 + 7)).all()
     assert (seen[:, :, :5] == 0).all()
     ends = np.array([[[0, 255]]], np.uint8)
-    assert Change(gain=-300.0).apply(ends).tolist() == [[[0, 0]]]
-    assert Change(gain=20.0).apply(ends).tolist() == [[[20, 255]]]
+    assert Augmentation(gain=-300.0).apply(ends).tolist() == [[[0, 0]]]
+    assert Augmentation(gain=20.0).apply(ends).tolist() == [[[20, 255]]]
 
 
 def test_a_drawn_change_hides_nothing_that_a_grade_is_read_from():
@@ -133,7 +136,9 @@ def test_a_drawn_change_hides_nothing_that_a_grade_is_read_from():
         moved = change.move(artery, 128, 128)
         assert moved.min() > -0.5
         assert moved.max() < 127.5
-        ((blood, plaque),) = Change(gamma=change.gamma, gain=change.gain).apply(blood_and_plaque)[0]
+        ((blood, plaque),) = Augmentation(gamma=change.gamma, gain=change.gain).apply(
+            blood_and_plaque
+        )[0]
         assert plaque > blood
 
 
@@ -149,4 +154,4 @@ def test_the_same_seed_draws_the_same_changes_and_both_directions():
 @pytest.mark.parametrize(("zoom", "gamma"), [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.0)])
 def test_changes_that_cannot_be_are_refused(zoom, gamma):
     with pytest.raises(ValueError, match=f"above 0: got zoom={zoom}, gamma={gamma}"):
-        Change(zoom=zoom, gamma=gamma)
+        Augmentation(zoom=zoom, gamma=gamma)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from csglib.data.clips import GRADES, Clip, Truth, anonymous, resample, save_clip
-from csglib.data.stenosis import DEFAULT, RULES, polygon_area
+from csglib.data.clips import GRADES, Clip, Truth, hash_patient, resample, save_clip
+from csglib.data.stenosis import DEFAULT_RULE, RULES, polygon_area
 
 
 def simulated(frames: int = 5, height: int = 37, width: int = 41) -> Clip:
@@ -164,8 +164,8 @@ def test_what_a_clip_cannot_give_is_refused(frames, size, message):
 
 
 def test_an_anonymous_name_depends_on_who_it_is_and_hides_it():
-    assert anonymous("Jane Doe") == anonymous("Jane Doe") != anonymous("John Doe")
-    assert "Jane" not in anonymous("Jane Doe")
+    assert hash_patient("Jane Doe") == hash_patient("Jane Doe") != hash_patient("John Doe")
+    assert "Jane" not in hash_patient("Jane Doe")
 
 
 def rings(radii: list[tuple[float, float, float]]) -> Truth:
@@ -193,7 +193,7 @@ def test_a_clip_is_graded_where_most_of_its_area_is_closed():
         diameter_stenosis=np.array([0.1, 0.49, 0.4, 0.58, 0.1]),
     )
     assert truth.narrowest == 1
-    assert truth.stenosis(DEFAULT) == 0.49
+    assert truth.stenosis(DEFAULT_RULE) == 0.49
     assert truth.stenosis(RULES["area_75"]) == 0.74
     assert (truth.grade, GRADES[truth.grade]) == (0, "mild")
     severe = {name for name, rule in RULES.items() if rule.grade(truth.stenosis(rule))}

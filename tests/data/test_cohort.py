@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from csglib.data.clips import resample
-from csglib.data.cohort import ClipSet, read_cohort, read_frames, stream_cohort
-from csglib.data.manifest import read_manifest, write_manifest
+from csglib.data.cohort import (
+    ClipSet,
+    read_cohort,
+    read_frames,
+    read_manifest,
+    write_manifest,
+)
 from csglib.data.readers import read_clip
 
 
@@ -120,35 +125,6 @@ def test_a_folder_is_read_in_another_size(folder):
     row = next(row for row in read_manifest(folder) if row["split"] == "validation")
     wanted = resample(read_clip(folder / row["clip"]), frames=8, size=8).frames
     np.testing.assert_array_equal(small[0], wanted)
-
-
-def test_a_streamed_cohort_is_the_same(folder, tmp_path):
-    kept, streamed = read_cohort(folder, 8), stream_cohort(folder, tmp_path / "frames", 8)
-    for split, clips in kept.items():
-        assert streamed[split].fingerprint == clips.fingerprint
-        assert streamed[split].patients == clips.patients
-        assert isinstance(streamed[split].frames, np.memmap), "nothing of it is in memory"
-        some = streamed[split].choose(np.array([0]))
-        np.testing.assert_array_equal(some.frames, clips.frames[:1])
-    assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == [
-        "test.npy",
-        "train.npy",
-        "validation.npy",
-    ]
-
-
-def test_a_streamed_cohort_is_refused_for_the_same_reasons(folder, tmp_path):
-    rows = read_manifest(folder)
-    clip = folder / rows[-1]["clip"]
-    clip.write_bytes(clip.read_bytes() + b"x")
-    with pytest.raises(ValueError, match=f"{clip.name} has changed since it was made"):
-        stream_cohort(folder, tmp_path / "frames")
-    assert not list(tmp_path.glob("frames/*.part"))
-    leaking = [{**row, "patient": "p001"} for row in rows]
-    write_manifest(folder, leaking)
-    with pytest.raises(ValueError, match="patient p001 is in"):
-        stream_cohort(folder, tmp_path / "more")
-    assert not (tmp_path / "more").exists()
 
 
 def test_a_leak_in_a_folder_is_refused(folder):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from csglib.data.manifest import read_manifest
+from csglib.data.cohort import read_manifest
 from csglib.phantom.contact_sheet import contact_sheet, sample
 
 MARK = np.array([0xD9, 0x48, 0x0F])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from csglib.data.stenosis import DEFAULT, OCCLUDED, RULES, Rule, observed
+from csglib.data.stenosis import DEFAULT_RULE, OCCLUDED, RULES, Rule, observed
 
 
 def rule(cuts=(0.5,), grades=("mild", "severe")) -> Rule:
@@ -22,7 +22,7 @@ def rule(cuts=(0.5,), grades=("mild", "severe")) -> Rule:
     ],
 )
 def test_a_stenosis_that_reaches_a_cut_has_the_worse_grade(stenosis, two, four):
-    assert DEFAULT.grades[DEFAULT.grade(stenosis)] == two
+    assert DEFAULT_RULE.grades[DEFAULT_RULE.grade(stenosis)] == two
     assert RULES["four_grades"].grades[RULES["four_grades"].grade(stenosis)] == four
 
 
@@ -43,13 +43,13 @@ def test_the_rules_are_these_and_none_is_called_nascet():
         "area_75": ("area", (0.75,)),
         "four_grades": ("diameter", (0.5, 0.7, 0.995)),
     }
-    assert DEFAULT is RULES["diameter_50"]
+    assert DEFAULT_RULE is RULES["diameter_50"]
 
 
 def test_half_the_diameter_of_a_round_lumen_is_three_quarters_of_its_area():
     for diameter in (*np.linspace(0, 1, 41), 0.5 - 1e-9, 0.5 + 1e-9):
         area = 1 - (1 - diameter) ** 2
-        assert DEFAULT.grade(diameter) == RULES["area_75"].grade(area)
+        assert DEFAULT_RULE.grade(diameter) == RULES["area_75"].grade(area)
 
 
 def test_rounding_may_lead_a_little_beyond():
@@ -59,7 +59,7 @@ def test_rounding_may_lead_a_little_beyond():
 @pytest.mark.parametrize("stenosis", [60.0, 1.01, -0.3, float("nan")])
 def test_what_is_no_share_has_no_grade(stenosis):
     with pytest.raises(ValueError, match=f"diameter_50: a stenosis is a share.* got {stenosis}"):
-        DEFAULT.grade(stenosis)
+        DEFAULT_RULE.grade(stenosis)
 
 
 @pytest.mark.parametrize(

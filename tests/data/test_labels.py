@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from csglib.data.region import Region
+from csglib.data.clips import Region
 from csglib.doctor.labels import COLUMNS, Label, read_labels, template, write_labels
 
 ROWS = [

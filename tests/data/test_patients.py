@@ -3,7 +3,7 @@ from functools import cache
 
 import pytest
 
-from csglib.data.split import check_apart
+from csglib.data.split import check_no_overlap
 from csglib.data.stenosis import RULES
 from csglib.phantom.patients import PLAQUES, Settings, orders
 from csglib.phantom.recipe import BODY, CHOICES, LIMITS, check
@@ -46,7 +46,7 @@ def test_other_numbers_of_patients_keep_the_proportions(patients):
 @pytest.mark.parametrize("patients", [3, 11, 169])
 def test_no_patient_stands_on_two_sides(patients):
     clips = ordered(patients=patients, seed=5)
-    check_apart([order.patient for order in clips], [order.split for order in clips])
+    check_no_overlap([order.patient for order in clips], [order.split for order in clips])
     assert {order.split for order in clips} == set(PAPER[8])
 
 

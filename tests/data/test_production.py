@@ -16,8 +16,7 @@ from filelock import FileLock
 from PIL import Image
 
 from csglib.data.clips import save_clip
-from csglib.data.cohort import read_cohort
-from csglib.data.manifest import COLUMNS, read_facts, read_manifest
+from csglib.data.cohort import COLUMNS, read_cohort, read_manifest, read_metadata
 from csglib.data.readers import read_clip
 from csglib.data.stenosis import RULES
 from csglib.phantom import production
@@ -49,7 +48,7 @@ def test_a_folder_has_all_its_clips_and_says_what_they_are(folder):
     assert set(contents(folder)) == {"cohort.json", "manifest.csv", "contact_sheet.png"} | {
         row["clip"] for row in rows
     }
-    facts = read_facts(folder)
+    facts = read_metadata(folder)
     assert facts["what"] == "Simulated clips of carotid plaques; not for diagnosis."
     assert (facts["patients"], facts["size"], facts["seed"]) == (5, 16, 1)
     assert facts["grades"] == ("mild", "severe")

@@ -19,10 +19,9 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from scipy import ndimage
 
-from csglib.data.clips import Clip, Truth, save_clip
+from csglib.data.clips import Clip, Region, Truth, save_clip
 from csglib.data.readers import ClipError, dicom, limits, read_clip
 from csglib.data.readers.limits import refusing
-from csglib.data.region import Region
 
 CINE = "examples_ybr_color.dcm"
 FULL, LIMITED = 2, 1  # FFmpeg's names for the range of grey

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from csglib.data.split import check_apart, deal
+from csglib.data.split import check_no_overlap, split_by_patient
 
 
 def clips(patients: int, most: int, seed: int = 0) -> list[str]:
@@ -24,28 +24,28 @@ def people(patients: list[str], groups: list[int]) -> list[int]:
 @pytest.mark.parametrize("count", [3, 17, 169])
 def test_nobody_stands_on_two_sides(count, seed):
     patients = clips(count, 7, seed)
-    groups = deal(patients, (0.69, 0.05, 0.26), seed)
+    groups = split_by_patient(patients, (0.69, 0.05, 0.26), seed)
     assert len(groups) == len(patients)
     assert len(set(zip(patients, groups, strict=True))) == count
-    check_apart(patients, groups)
+    check_no_overlap(patients, groups)
 
 
 def test_one_clip_on_the_other_side_is_found():
     """Whichever clip goes astray, as long as its patient has another."""
     patients = clips(11, 4)
-    groups = deal(patients, (0.6, 0.4), 3)
+    groups = split_by_patient(patients, (0.6, 0.4), 3)
     for place, (patient, group) in enumerate(zip(patients, groups, strict=True)):
         if patients.count(patient) > 1:
             leak = [*groups[:place], 1 - group, *groups[place + 1 :]]
             with pytest.raises(ValueError, match=f"{patient} is in [01] and in [01]$"):
-                check_apart(patients, leak)
+                check_no_overlap(patients, leak)
 
 
 def test_a_leak_is_told_by_patient_and_sides():
     sides = ["train", "train", "validation", "test", "test"]
     with pytest.raises(ValueError, match=r"^patient b is in train and in test$"):
-        check_apart(["a", "b", "c", "b", "d"], sides)
-    check_apart(["a", "b", "c", "d", "d"], sides)
+        check_no_overlap(["a", "b", "c", "b", "d"], sides)
+    check_no_overlap(["a", "b", "c", "d", "d"], sides)
 
 
 def by_remainders(count: int, shares: tuple[float, ...]) -> list[int]:
@@ -61,45 +61,49 @@ def by_remainders(count: int, shares: tuple[float, ...]) -> list[int]:
 @pytest.mark.parametrize("count", [23, 41, 113, 169])
 def test_groups_are_rounded_by_largest_remainder(count, shares):
     patients = clips(count, 3)
-    assert people(patients, deal(patients, shares, 1)) == by_remainders(count, shares)
+    assert people(patients, split_by_patient(patients, shares, 1)) == by_remainders(count, shares)
 
 
 def test_a_share_too_small_for_one_patient_gets_one():
-    assert people(clips(7, 2), deal(clips(7, 2), (0.02, 0.96, 0.02), 1)) == [1, 5, 1]
-    assert people(clips(3, 2), deal(clips(3, 2), (0.98, 0.01, 0.01), 1)) == [1, 1, 1]
+    assert people(clips(7, 2), split_by_patient(clips(7, 2), (0.02, 0.96, 0.02), 1)) == [1, 5, 1]
+    assert people(clips(3, 2), split_by_patient(clips(3, 2), (0.98, 0.01, 0.01), 1)) == [1, 1, 1]
 
 
 def test_the_order_and_the_number_of_clips_do_not_matter():
     patients = clips(29, 5)
-    group_of = dict(zip(patients, deal(patients, (0.5, 0.2, 0.3), 6), strict=True))
+    group_of = dict(zip(patients, split_by_patient(patients, (0.5, 0.2, 0.3), 6), strict=True))
     for other in (patients[::-1], sorted(patients), sorted(set(patients)), patients * 2):
-        assert deal(other, (0.5, 0.2, 0.3), 6) == [group_of[patient] for patient in other]
+        assert split_by_patient(other, (0.5, 0.2, 0.3), 6) == [
+            group_of[patient] for patient in other
+        ]
 
 
 def test_a_seed_brings_its_split_back_in_every_session():
     """Written down: an order of a set, say, would be another one each time Python starts."""
     names = ["ada", "bo", "cy", "di", "ed", "flo", "gus", "hal"]
-    assert deal(names, (0.5, 0.25, 0.25), 7) == [1, 2, 0, 1, 0, 2, 0, 0]
-    splits = {tuple(deal(names, (0.5, 0.25, 0.25), seed)) for seed in range(40)}
+    assert split_by_patient(names, (0.5, 0.25, 0.25), 7) == [1, 2, 0, 1, 0, 2, 0, 0]
+    splits = {tuple(split_by_patient(names, (0.5, 0.25, 0.25), seed)) for seed in range(40)}
     assert len(splits) > 30
 
 
 def test_everybody_may_land_in_every_group():
-    drawn = np.array([deal(["a", "b", "c", "d", "e"], (0.6, 0.4), seed) for seed in range(800)])
+    drawn = np.array(
+        [split_by_patient(["a", "b", "c", "d", "e"], (0.6, 0.4), seed) for seed in range(800)]
+    )
     np.testing.assert_allclose(drawn.mean(axis=0), 0.4, atol=0.06)
 
 
 @pytest.mark.parametrize("shares", [(0.7, 0.2), (0.5, 0.6), (), (1.2, -0.2), (1.0, 0.0)])
 def test_shares_that_are_none_are_refused(shares):
     with pytest.raises(ValueError, match="shares must be above 0 and sum to 1: got"):
-        deal(clips(9, 2), shares, 0)
+        split_by_patient(clips(9, 2), shares, 0)
 
 
 def test_too_few_patients_are_refused():
     with pytest.raises(ValueError, match="3 groups need a patient each: got 2 patients"):
-        deal(["a", "b", "a", "b"], (0.5, 0.3, 0.2), 0)
+        split_by_patient(["a", "b", "a", "b"], (0.5, 0.3, 0.2), 0)
 
 
 def test_sides_that_do_not_belong_to_the_clips_are_refused():
     with pytest.raises(ValueError, match="3 clips need as many groups: got 2"):
-        check_apart(["a", "b", "b"], [0, 1])
+        check_no_overlap(["a", "b", "b"], [0, 1])

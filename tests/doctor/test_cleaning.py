@@ -16,17 +16,16 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from pydicom import uid
 from pydicom.dataset import FileMetaDataset
 
-from csglib.data.clips import Clip, Truth, anonymous, resample, save_clip
-from csglib.data.cohort import read_cohort, read_frames
-from csglib.data.manifest import COLUMNS
+from csglib.data.clips import Clip, Region, Truth, hash_patient, resample, save_clip
+from csglib.data.cohort import COLUMNS, read_cohort, read_frames
 from csglib.data.readers import read_clip
 from csglib.data.readers.npz import read_npz
-from csglib.data.region import Region, moving_part
 from csglib.doctor import pseudonymise as nameless
 from csglib.doctor.cutting import Order, cut
 from csglib.doctor.deidentification import DeidentifySettings, deidentify, write_review_sheet
 from csglib.doctor.exports import KEY, SHEET
 from csglib.doctor.labels import Label
+from csglib.doctor.moving_region import moving_part
 from csglib.train.config import TrainConfig
 from csglib.train.experiment import Experiment
 
@@ -193,7 +192,7 @@ def leaks(folder, secrets):
 
 
 def secrets_of(exports):
-    plain = {anonymous(text) for text in (NAME, NUMBER)}
+    plain = {hash_patient(text) for text in (NAME, NUMBER)}
     plain |= {read_clip(path).patient for path in exports.glob("*/*/*")}
     return {NAME, NUMBER, BORN, HOUSE, "1961-02-03", "Inga", str(exports.parent), *plain}
 
@@ -238,8 +237,8 @@ def test_the_pixels_are_those_of_a_screen_on_which_nothing_is_written(exports, l
     """Tissue pasted on black, cut by hand where the tissue was found."""
     for number, (label, name) in enumerate(zip(labels, [*EXACT, *NEARLY], strict=True)):
         found = moving_part(read_clip(exports / label.clip).frames)
-        assert found.shared(TISSUE) == found
-        clean = found.of(screen(tissues[number], lines=()))
+        assert found.intersection(TISSUE) == found
+        clean = found.crop(screen(tissues[number], lines=()))
         wanted = resample(Clip(frames=clean, patient=""), 4, 32).frames
         written = cut(Order(exports, label, 4, 32)).frames
         if name in EXACT:
@@ -317,7 +316,7 @@ def test_a_file_s_region_is_kept_to_where_it_is_the_smaller(own, tissues):
     as_dicom(frames, own / "p/a.dcm", inner)
     piece = cut_of(own, "p/a.dcm")
     assert piece.mm_per_px == pytest.approx(0.2 * 80 / 32)
-    wanted = resample(Clip(frames=inner.of(frames), patient=""), 4, 32).frames
+    wanted = resample(Clip(frames=inner.crop(frames), patient=""), 4, 32).frames
     np.testing.assert_array_equal(piece.frames, wanted)
 
 
@@ -326,7 +325,7 @@ def test_a_box_is_kept_to_and_never_goes_beyond_the_tissue(own, tissues):
     as_npz(frames, own / "p/a.npz")
     box = Region(110, 80, 150, 120)
     piece = cut_of(own, "p/a.npz", box=box)
-    wanted = resample(Clip(frames=box.of(frames), patient=""), 4, 32).frames
+    wanted = resample(Clip(frames=box.crop(frames), patient=""), 4, 32).frames
     np.testing.assert_array_equal(piece.frames, wanted)
     assert piece.mm_per_px == pytest.approx(0.1 * 40 / 32)
     broad = cut_of(own, "p/a.npz", box=Region(95, 80, 165, 120))  # its middle is cut out of it
@@ -352,7 +351,7 @@ def test_a_still_needs_somebody_who_says_where_its_tissue_is(own, tissues, write
     ):
         cut_of(own, "p/a")
     box = Region(100, 80, 150, 130)
-    np.testing.assert_array_equal(cut_of(own, "p/a", box=box, size=50).frames, box.of(frames)[:4])
+    np.testing.assert_array_equal(cut_of(own, "p/a", box=box, size=50).frames, box.crop(frames)[:4])
 
 
 def test_what_moves_is_asked_of_the_labelled_frames_alone(own, tissues):

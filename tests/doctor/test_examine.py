@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from csglib.data.region import Region
+from csglib.data.clips import Region
 from csglib.doctor import examine
 from csglib.doctor.findings import ALL, KINDS
 from csglib.doctor.labels import read_labels

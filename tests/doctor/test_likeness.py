@@ -7,8 +7,8 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
 from csglib.data.readers import read_clip
-from csglib.data.region import moving_region
 from csglib.doctor import near_duplicates as likeness
+from csglib.doctor.moving_region import moving_region
 from csglib.doctor.near_duplicates import LIKE, alike, prints
 from csglib.doctor.overlays import lively
 from csglib.phantom.simulate import make_video
@@ -136,10 +136,10 @@ def test_the_order_makes_no_difference(cohort, sweep):
 
 def test_a_screen_around_the_tissue_is_the_same_in_all_clips_and_counts_for_nothing(large):
     on_screens = [on_a_screen(frames) for frames in large[:2]]
-    tissue = [lively(frames).of(frames) for frames in on_screens]
+    tissue = [lively(frames).crop(frames) for frames in on_screens]
     assert shares(*tissue) == {}
     assert shares(tissue[0], large[0]) == {(0, 1): 1}
-    cut = moving_region(on_screens[0]).of(on_screens[0])  # as a file might state it
+    cut = moving_region(on_screens[0]).crop(on_screens[0])  # as a file might state it
     assert shares(cut, large[0]).keys() == {(0, 1)}
 
 

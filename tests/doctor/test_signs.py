@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from csglib.data.clips import Region
 from csglib.data.readers import read_clip
-from csglib.data.region import Region, moving_region
+from csglib.doctor.moving_region import moving_region
 from csglib.doctor.overlays import beside, changes, lively, marks
 
 from .conftest import SAMPLES, side_by_side, with_cross
@@ -72,10 +73,10 @@ def test_of_few_frames_nothing_is_said(large):
 def test_what_a_screen_shows_around_its_tissue_is_not_in_it(large):
     screen = on_a_screen(large[0])
     region = moving_region(screen)
-    assert marks(region.of(screen)) == ()
+    assert marks(region.crop(screen)) == ()
     letters = marks(screen)
     assert len(letters) > 10
-    assert [mark for mark in letters if region.shared(mark) == mark] == []
+    assert [mark for mark in letters if region.intersection(mark) == mark] == []
     assert not beside(screen)
 
 

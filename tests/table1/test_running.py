@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.data.manifest import digest
+from csglib.data.cohort import digest
 from csglib.model.weights import read_weights
 from csglib.table1 import running
 from csglib.table1.rows import ROWS

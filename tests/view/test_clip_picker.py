@@ -9,8 +9,7 @@ import pytest
 import traitlets
 from PIL import Image
 
-from csglib.data.clips import Clip
-from csglib.data.region import Region
+from csglib.data.clips import Clip, Region
 from csglib.doctor.labels import Label, read_labels, write_labels
 from csglib.doctor.picker.clip_picker import ClipPicker
 from csglib.doctor.picker.preview import MOST_SENT, SIDES, preview

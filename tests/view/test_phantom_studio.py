@@ -9,7 +9,7 @@ import traitlets
 from csgcourse.widgets import phantom_studio
 from csgcourse.widgets.phantom_studio import FRAMES, SIDES, WORST, PhantomStudio
 from csglib.data.clips import Truth
-from csglib.data.stenosis import DEFAULT, RULES, area_stenosis, diameter_stenosis
+from csglib.data.stenosis import DEFAULT_RULE, RULES, area_stenosis, diameter_stenosis
 
 ANSWERS = ("facts", "pixels", "contours")
 
@@ -70,7 +70,7 @@ def test_grades_are_those_of_the_narrowest_frame(quick, studio):
     closed, narrowest = studio.facts["closed"], studio.facts["narrowest"]
     assert narrowest == 1 + np.argmax(closed["area"])
     assert [rule["name"] for rule in studio.facts["rules"]] == list(RULES)
-    assert studio.facts["rules"][0]["name"] == DEFAULT.name  # the page grades by the first
+    assert studio.facts["rules"][0]["name"] == DEFAULT_RULE.name  # the page grades by the first
     for rule in studio.facts["rules"]:
         share = closed[rule["measure"]][narrowest - 1]
         assert rule["grade"] == rule["grades"][sum(share >= cut for cut in rule["cuts"])]

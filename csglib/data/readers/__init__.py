@@ -5,7 +5,7 @@ Not in the paper, whose clips come from the machines of its authors' hospitals.
 
 from pathlib import Path
 
-from csglib.data.clips import Clip, anonymous
+from csglib.data.clips import Clip, hash_patient
 from csglib.data.readers.dicom import read_dicom
 from csglib.data.readers.frames import Film
 from csglib.data.readers.limits import ClipError, check_link, refusing
@@ -52,7 +52,7 @@ def read_clip(path: str | Path) -> Clip:
 def _clip(film: Film, identity: str) -> Clip:
     return Clip(
         frames=film.frames,
-        patient=anonymous(identity),
+        patient=hash_patient(identity),
         mm_per_px=film.mm_per_px,
         coloured=film.coloured,
     )

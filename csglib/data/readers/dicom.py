@@ -15,7 +15,7 @@ from pydicom import DataElement, Dataset, uid
 from pydicom.encaps import generate_fragments
 from pydicom.filereader import read_file_meta_info
 
-from csglib.data.clips import Clip, anonymous
+from csglib.data.clips import Clip, hash_patient
 from csglib.data.readers.dicom_pictures import Promise, check_pixels, pictures
 from csglib.data.readers.dicom_regions import mm_per_px, tissue_region
 from csglib.data.readers.frames import Film, Reel
@@ -52,7 +52,7 @@ def read_dicom(path: Path) -> Clip:
         with refusing(f"{name}: the DICOM header is damaged; export it again"):
             promise = _promise(dataset)
             moving = dataset.file_meta.TransferSyntaxUID in _VIDEO
-            patient = anonymous(str(dataset.get("PatientID") or "").strip() or path.stem)
+            patient = hash_patient(str(dataset.get("PatientID") or "").strip() or path.stem)
             scale, region = mm_per_px(dataset), tissue_region(dataset)
             check_size(name, *promise)
             if not moving:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydicom import Dataset
 
-from csglib.data.region import Region
+from csglib.data.clips import Region
 
 _TISSUE, _TWO_DIMENSIONAL, _CENTIMETRES = 1, 1, 3  # codes of DICOM PS3.3, C.8.5.5
 

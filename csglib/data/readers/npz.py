@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from csglib.data.clips import TRUTH_ARRAYS, Clip, Truth, anonymous
+from csglib.data.clips import TRUTH_ARRAYS, Clip, Truth, hash_patient
 from csglib.data.readers.frames import Reel
 from csglib.data.readers.limits import MAX_BYTES, ClipError, check_size, refusing
 
@@ -97,7 +97,7 @@ def _grey(frames: ndarray, name: str) -> UInt8[ndarray, "t y x"]:
 def _patient(arrays: dict[str, ndarray], path: Path) -> str:
     patient = arrays.get("patient")
     if patient is None:
-        return anonymous(path.stem)
+        return hash_patient(path.stem)
     if patient.shape != () or patient.dtype.kind != "U":
         raise ClipError(f"{path.name}: patient is {patient.dtype} {patient.shape}; wanted one text")
     if not str(patient).isprintable():

@@ -14,8 +14,7 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from csglib.data.clips import GRADES, Clip
-from csglib.data.region import Region
+from csglib.data.clips import GRADES, Clip, Region
 from csglib.doctor.labels import Label, read_labels, write_labels
 from csglib.doctor.picker.preview import preview
 from csglib.doctor.picker.still import figure
@@ -197,7 +196,7 @@ class ClipPicker(LiveFigure):
             known = ", ".join(self._grades)
             raise ValueError(f"grades are {known}: got {label.grade!r}; name all in grades=")
         if label.box is not None:
-            label.box.of(self._clip.frames[:1])
+            label.box.crop(self._clip.frames[:1])
 
     def __repr__(self) -> str:
         frames, height, width = self._clip.frames.shape

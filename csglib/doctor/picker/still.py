@@ -64,7 +64,7 @@ def _shown(clip: Clip, label: Label, frame: int) -> UInt8[ndarray, "y x"] | None
     """Only what no scanner writes a name into."""
     box = label.box or clip.region
     if box is not None:
-        return box.of(clip.frames[frame : frame + 1])[0]
+        return box.crop(clip.frames[frame : frame + 1])[0]
     return None if clip.truth is None else clip.frames[frame]
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from csglib.data.clips import TRUTH_ARRAYS, Truth
-from csglib.data.stenosis import DEFAULT, RULES
+from csglib.data.stenosis import DEFAULT_RULE, RULES
 from csglib.phantom.recipe import CHOICES, draw
 from csglib.phantom.simulate import Video, make_video
 from csglib.widgets.base import LiveFigure, es_module, style_sheet
@@ -73,8 +73,8 @@ class PhantomStudio(LiveFigure):
     gain = traitlets.Int(0, min=GAIN[0], max=GAIN[1]).tag(sync=True)
     haze = traitlets.Int(-23, min=HAZE[0], max=HAZE[1]).tag(sync=True)
     frame = traitlets.Int(WORST, min=1, max=FRAMES).tag(sync=True)
-    guess = traitlets.Enum(("", *DEFAULT.grades), "").tag(sync=True)
-    answer = traitlets.Enum(("", *DEFAULT.grades), "").tag(sync=True)
+    guess = traitlets.Enum(("", *DEFAULT_RULE.grades), "").tag(sync=True)
+    answer = traitlets.Enum(("", *DEFAULT_RULE.grades), "").tag(sync=True)
     seen = traitlets.Int(0, min=0).tag(sync=True)
     right = traitlets.Int(0, min=0).tag(sync=True)
     outlined = traitlets.Bool(True).tag(sync=True)

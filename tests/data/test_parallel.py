@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from csglib.data.parallel import saying, workers
+from csglib.data.parallel import explain_write_errors, workers
 
 PARENT = """
 import os, time
@@ -69,7 +69,7 @@ def test_an_error_of_a_task_is_raised_here_and_ends_the_others():
 def test_a_worker_that_is_killed_is_told_from_an_error(tmp_path):
     with (
         pytest.raises(ValueError, match=f"{tmp_path}: a process was killed .* with fewer jobs"),
-        saying(tmp_path),
+        explain_write_errors(tmp_path),
         workers(1, os._exit, [9]) as futures,
     ):
         futures[0].result()
@@ -78,7 +78,7 @@ def test_a_worker_that_is_killed_is_told_from_an_error(tmp_path):
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_called_that(tmp_path, number):
     full = "the disk is full; make room: what is made is kept"
-    with pytest.raises(ValueError, match=full), saying(tmp_path):
+    with pytest.raises(ValueError, match=full), explain_write_errors(tmp_path):
         raise OSError(number, os.strerror(number))
 
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from csglib.data.clips import Clip, resample
+from csglib.data.clips import Clip, Region, resample
 from csglib.data.readers.video import read_video
-from csglib.data.region import Region, moving_part, moving_region
+from csglib.doctor.moving_region import moving_part, moving_region
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 WIDTH, HEIGHT = 480, 360
@@ -75,7 +75,7 @@ CODECS = {
 
 def assert_just_inside(found, wanted=TISSUE, loss=0.1):
     assert found is not None
-    assert found.shared(wanted) == found, "something around the tissue is in it"
+    assert found.intersection(wanted) == found, "something around the tissue is in it"
     for low, high in (("left", "right"), ("top", "bottom")):
         size = getattr(wanted, high) - getattr(wanted, low)
         assert getattr(found, high) - getattr(found, low) >= (1 - loss) * size
@@ -130,7 +130,7 @@ def test_corners_beside_a_fan_are_cut_off_as_far_as_most_of_a_line_is_black(tiss
     y, x = np.mgrid[:250, :240]
     fan = tissue * (np.abs(x - 120) < 20 + 0.6 * y)
     found = moving_part(screen(fan.astype(np.uint8)))
-    assert found.shared(TISSUE) == found
+    assert found.intersection(TISSUE) == found
     assert (found.right - found.left) * (found.bottom - found.top) > 0.7 * 240 * 250
 
 
@@ -158,17 +158,17 @@ def test_pictures_of_a_few_pixels_are_no_trouble():
 
 def test_a_region_cuts_out_what_it_says_and_refuses_the_rest():
     frames = np.arange(2 * 5 * 7, dtype=np.uint8).reshape(2, 5, 7)
-    np.testing.assert_array_equal(Region(1, 2, 4, 5).of(frames), frames[:, 2:5, 1:4])
+    np.testing.assert_array_equal(Region(1, 2, 4, 5).crop(frames), frames[:, 2:5, 1:4])
     with pytest.raises(ValueError, match="columns 1 to 7, rows 0 to 4 does not lie within"):
-        Region(1, 0, 8, 5).of(frames)
+        Region(1, 0, 8, 5).crop(frames)
     for edges in ((3, 0, 3, 5), (0, 4, 2, 3), (-1, 0, 2, 2)):
         with pytest.raises(ValueError, match="a region needs 0 <= left < right"):
             Region(*edges)
 
 
 def test_what_two_regions_share():
-    assert Region(0, 0, 10, 20).shared(Region(4, 5, 30, 9)) == Region(4, 5, 10, 9)
-    assert Region(0, 0, 10, 20).shared(Region(10, 0, 12, 20)) is None
+    assert Region(0, 0, 10, 20).intersection(Region(4, 5, 30, 9)) == Region(4, 5, 10, 9)
+    assert Region(0, 0, 10, 20).intersection(Region(10, 0, 12, 20)) is None
 
 
 def test_a_region_is_not_kept_once_frames_are_cut(tissue):

@@ -4,12 +4,12 @@ Not in the paper. Around the tissue stand names, dates and scales; no network sh
 nobody else either.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from scipy import ndimage
+
+from csglib.data.clips import Region
 
 _LOOKED_AT = 24  # frames, evenly spread; more say no more
 _CHANGES = 4  # variance in time, grey levels squared; less may be rounding
@@ -23,50 +23,6 @@ _STROKE = 80  # grey levels by which a thin line, a letter's, stands out in ever
 _SURE = 5  # frames
 _BLOCK = 8  # pixels: as far as codecs make a letter's surroundings tremble with it
 _SPILL = 2  # pixels that codecs smear what moves beyond its edge
-
-
-@dataclass(frozen=True)
-class Region:
-    """A rectangle of pixels; `right` and `bottom` are the first ones outside it.
-
-    Attributes:
-        left: first column, from 0.
-        top: first row, from 0.
-        right: one more than the last column.
-        bottom: one more than the last row.
-
-    Raises:
-        ValueError: nothing is inside.
-    """
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.left < self.right and 0 <= self.top < self.bottom):
-            raise ValueError(f"a region needs 0 <= left < right and 0 <= top < bottom: got {self}")
-
-    def of(self, frames: UInt8[ndarray, "t y x"]) -> UInt8[ndarray, "t rows columns"]:
-        """What is inside.
-
-        Raises:
-            ValueError: it does not lie within the frames.
-        """
-        height, width = frames.shape[1:]
-        if self.right > width or self.bottom > height:
-            raise ValueError(f"{self} does not lie within frames of {width} x {height} pixels")
-        return frames[:, self.top : self.bottom, self.left : self.right]
-
-    def shared(self, other: "Region") -> "Region | None":
-        """What lies in both; None if nothing does."""
-        left, top = max(self.left, other.left), max(self.top, other.top)
-        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
-        return Region(left, top, right, bottom) if left < right and top < bottom else None
-
-    def __str__(self) -> str:
-        return f"columns {self.left} to {self.right - 1}, rows {self.top} to {self.bottom - 1}"
 
 
 def moving_region(frames: UInt8[ndarray, "t y x"]) -> Region:
