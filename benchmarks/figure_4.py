@@ -26,7 +26,7 @@ from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES, Clip, resample
 from csglib.data.readers import read_clip
 from csglib.metrics.intervals import Score
-from csglib.train.experiment import Experiment, said_by, trained
+from csglib.train.experiment import Experiment, test_predictions, trained
 from csglib.train.fit import predict
 from csglib.view.grad_cam import grad_cam
 from csglib.view.scores import score_map
@@ -55,11 +55,13 @@ class Seen(NamedTuple):
 
 def look(run: Path) -> Seen:
     """Ask the network of a run."""
-    experiment, network = Experiment.kept_in(run), trained(run)
+    experiment, network = Experiment.load(run), trained(run)
     clip = resample(read_clip(CLIP), experiment.frames, experiment.size)
     severe = float(predict(network, clip.frames[None]).softmax(dim=1)[0, SEVERE])
     name = f"{experiment.network}, {experiment.size} px"
-    return Seen(name, clip, grad_cam(network, clip, SEVERE), severe, said_by(run).scores().accuracy)
+    return Seen(
+        name, clip, grad_cam(network, clip, SEVERE), severe, test_predictions(run).scores().accuracy
+    )
 
 
 def picture(seen: Sequence[Seen]) -> Figure:

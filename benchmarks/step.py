@@ -26,7 +26,7 @@ from tqdm import tqdm
 from csglib.data.atomic import replacing
 from csglib.model.ledger import costs
 from csglib.train.networks import NETWORKS, build_network
-from csglib.train.step import votes_of
+from csglib.train.step import head_logits
 
 FRAMES = 8
 WAY_BACK = 3  # a step multiplies three times as much as an answer
@@ -73,8 +73,8 @@ def examine(name: str, size: int, device: str, precision: str) -> dict[str, Any]
 
     def step() -> None:
         with mixed:
-            votes = votes_of(network, clips).float()
-        F.cross_entropy(votes.flatten(0, 1), grades.repeat(len(votes))).backward()
+            logits = head_logits(network, clips).float()
+        F.cross_entropy(logits.flatten(0, 1), grades.repeat(len(logits))).backward()
         adam.step()
         adam.zero_grad()
 

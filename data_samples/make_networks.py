@@ -19,7 +19,7 @@ from csglib.data.cohort import ClipSet, read_cohort, read_frames
 from csglib.model.weights import read_weights, write_weights
 from csglib.phantom.patients import Settings
 from csglib.phantom.production import make_cohort
-from csglib.table1.parent import parent_of, train_parent
+from csglib.table1.pretrain import conformer_for, pretrain
 from csglib.train.config import TrainConfig
 from csglib.train.experiment import TEST, Experiment
 from csglib.train.predictions import Predictions
@@ -29,10 +29,10 @@ SIZE = 128  # rows and columns of a frame: 8 x 8 patches
 COHORT = Settings(size=SIZE)
 OTHERS = Settings(size=SIZE, seed=2000, patients=676)  # whose single frames the parent sees
 PARENT = TrainConfig(
-    folder=Path("parent"), epochs=8, batch=64, rate=2e-3, course="one_cycle", augmented=True
+    folder=Path("parent"), epochs=8, batch_size=64, lr=2e-3, schedule="one_cycle", augment=True
 )
 CHILD = TrainConfig(
-    folder=Path("run"), epochs=12, batch=16, rate=1e-3, course="one_cycle", augmented=True
+    folder=Path("run"), epochs=12, batch_size=16, lr=1e-3, schedule="one_cycle", augment=True
 )
 
 
@@ -48,12 +48,12 @@ def shuffled(sides: Mapping[str, ClipSet]) -> dict[str, ClipSet]:
 
 def train(work: Path, frames: Mapping[str, ClipSet], clips: Mapping[str, ClipSet]) -> Path:
     """Train the parent on frames, then `TINY` on clips; the folder of its run."""
-    parent = train_parent(frames, replace(PARENT, folder=work / "parent"), parent_of("tiny"))
-    experiment = Experiment(network="tiny", size=SIZE, start=str(parent))
-    plan = replace(CHILD, folder=work / "run")
-    for _ in experiment.run(clips, plan):
+    parent = pretrain(frames, replace(PARENT, folder=work / "parent"), conformer_for("tiny"))
+    experiment = Experiment(network="tiny", size=SIZE, init=str(parent))
+    config = replace(CHILD, folder=work / "run")
+    for _ in experiment.run(clips, config):
         pass
-    return plan.folder
+    return config.folder
 
 
 def keep(run: Path, path: Path, told: str) -> None:

@@ -22,8 +22,9 @@ from csglib.model.csg3dct import CSG3DCT
 from csglib.model.summary import summary
 from csglib.phantom.audit import LIMIT
 from csglib.phantom.simulate import VERSION
+from csglib.train import experiment as experiment_module
 from csglib.train.config import TrainConfig
-from csglib.train.experiment import Experiment, said_by, trained
+from csglib.train.experiment import Experiment, trained
 from csglib.train.fit import predict
 from csglib.train.networks import NETWORKS
 
@@ -284,7 +285,8 @@ def test_figure_4_asks_the_networks_of_runs(tmp_path, capsys):
     list(experiment.run(sides, TrainConfig(folder=run, epochs=1)))
     loaded("figure_4").main([run], tmp_path)
     (found,) = json.loads((tmp_path / "figure_4.json").read_text())["networks"].values()
-    assert found["test accuracy"]["value"] == said_by(run).scores().accuracy.value
+    accuracy = experiment_module.test_predictions(run).scores().accuracy
+    assert found["test accuracy"]["value"] == accuracy.value
     clip = resample(read_clip(ROOT / "data_samples" / "severe_concentric_type_IV.npz"), 8, 32)
     asked = predict(trained(run), clip.frames[None]).softmax(dim=1)[0, 1]
     assert found["severe"] == pytest.approx(float(asked))

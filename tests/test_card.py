@@ -39,7 +39,7 @@ def work(tmp_path_factory):
     deidentify(work / "exports", labels, work / "cohort", settings)
     experiment = Experiment(network="tiny", size=32)
     sides = read_cohort(work / "cohort")
-    list(experiment.run(sides, TrainConfig(folder=work / "run", epochs=1, batch=8)))
+    list(experiment.run(sides, TrainConfig(folder=work / "run", epochs=1, batch_size=8)))
     return work
 
 
@@ -129,7 +129,7 @@ def test_another_cohort_and_half_a_run_are_refused(work, tmp_path):
     (other / "manifest.csv").write_text("".join([rows[0], *reversed(rows[1:])]))
     with pytest.raises(ValueError, match="was trained on other clips than"):
         model_card(work / "run", other)
-    with pytest.raises(ValueError, match=r"no finished run: it lacks experiment.json, plan.json"):
+    with pytest.raises(ValueError, match=r"no finished run: it lacks experiment.json, epochs.csv"):
         model_card(tmp_path, other)
     for name in (TEST, "best.safetensors"):
         (work / "run" / name).rename(work / "kept")

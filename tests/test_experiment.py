@@ -13,7 +13,7 @@ from csglib.data.readers import read_clip
 from csglib.model.weights import load_weights, read_weights
 from csglib.train import experiment
 from csglib.train.config import TrainConfig
-from csglib.train.experiment import Experiment, said_by, trained
+from csglib.train.experiment import Experiment, trained
 from csglib.train.fit import predict
 from csglib.train.networks import build_network
 from csglib.train.predictions import Predictions
@@ -43,29 +43,29 @@ def clips(who, count, size=32):
 
 
 @pytest.fixture
-def sides():
+def splits():
     return {"train": clips("a", 9), "validation": clips("b", 4), "test": clips("c", 6)}
 
 
-def plan(folder):
-    return TrainConfig(folder=folder, epochs=3, rate=0.05, seed=5)
+def config(folder):
+    return TrainConfig(folder=folder, epochs=3, lr=0.05, seed=5)
 
 
 ASKED = Experiment(size=32)
 
 
-def test_it_leaves_what_the_best_weights_say_of_the_test_clips(tmp_path, sides):
-    records = list(ASKED.run(sides, plan(tmp_path)))
+def test_it_leaves_what_the_best_weights_say_of_the_test_clips(tmp_path, splits):
+    records = list(ASKED.run(splits, config(tmp_path)))
     assert len(records) == 3
     said = Predictions.read(tmp_path / "test.csv")
-    assert said.patients == sides["test"].patients
+    assert said.patients == splits["test"].patients
     network = trained(tmp_path)
-    wanted = predict(network, sides["test"].frames).softmax(1).numpy()
+    wanted = predict(network, splits["test"].frames).softmax(1).numpy()
     np.testing.assert_allclose(said.probabilities, wanted, atol=1e-6)
     best = min(records, key=lambda record: record.validation_loss).epoch
     assert read_weights(tmp_path / "best.safetensors")[1]["epoch"] == str(best)
-    assert Experiment.kept_in(tmp_path) == ASKED
-    assert said_by(tmp_path).patients == said.patients
+    assert Experiment.load(tmp_path) == ASKED
+    assert experiment.test_predictions(tmp_path).patients == said.patients
 
 
 def test_the_seed_decides_the_first_weights(monkeypatch):
@@ -74,21 +74,21 @@ def test_the_seed_decides_the_first_weights(monkeypatch):
     assert not torch.equal(one, other)
 
 
-def test_a_finished_run_is_not_trained_again(tmp_path, sides):
-    first = list(ASKED.run(sides, plan(tmp_path)))
+def test_a_finished_run_is_not_trained_again(tmp_path, splits):
+    first = list(ASKED.run(splits, config(tmp_path)))
     (tmp_path / "test.csv").unlink()  # killed right before it was written
     stamp = (tmp_path / "last.safetensors").stat().st_mtime_ns
-    assert list(ASKED.run(sides, plan(tmp_path))) == first
+    assert list(ASKED.run(splits, config(tmp_path))) == first
     assert (tmp_path / "last.safetensors").stat().st_mtime_ns == stamp
     assert (tmp_path / "test.csv").is_file()
 
 
-def test_another_experiment_in_the_same_folder_is_refused(tmp_path, sides):
-    list(ASKED.run(sides, plan(tmp_path)))
+def test_another_experiment_in_the_same_folder_is_refused(tmp_path, splits):
+    list(ASKED.run(splits, config(tmp_path)))
     before = sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir())
     other = Experiment(network="i3d", size=32)
     with pytest.raises(ValueError, match=r"holds another experiment.*network='csg3dct'"):
-        next(other.run(sides, plan(tmp_path)))
+        next(other.run(splits, config(tmp_path)))
     assert before == sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir())
 
 
@@ -101,40 +101,40 @@ def test_another_experiment_in_the_same_folder_is_refused(tmp_path, sides):
     ],
 )
 def test_clips_that_do_not_fit_are_refused_before_anything_is_written(
-    tmp_path, sides, asked, message
+    tmp_path, splits, asked, message
 ):
     with pytest.raises(ValueError, match=message):
-        next(asked.run(sides, plan(tmp_path / "run")))
+        next(asked.run(splits, config(tmp_path / "run")))
     assert not (tmp_path / "run").exists()
 
 
-def test_what_training_refuses_leaves_nothing_behind(tmp_path, sides):
-    leak = sides | {"validation": clips("a", 4)}
+def test_what_training_refuses_leaves_nothing_behind(tmp_path, splits):
+    leak = splits | {"validation": clips("a", 4)}
     with pytest.raises(ValueError, match="among the training and the validation clips"):
-        next(ASKED.run(leak, plan(tmp_path / "run")))
+        next(ASKED.run(leak, config(tmp_path / "run")))
     assert not (tmp_path / "run").exists()
 
 
 def test_no_run_no_network(tmp_path):
-    with pytest.raises(ValueError, match="holds no run of `python -m csglib train`"):
+    with pytest.raises(ValueError, match="holds no run of `csglib train`"):
         trained(tmp_path)
 
 
-def test_a_run_of_the_same_network_is_a_start(tmp_path, sides):
-    list(ASKED.run(sides, plan(tmp_path)))
+def test_a_run_of_the_same_network_is_a_start(tmp_path, splits):
+    list(ASKED.run(splits, config(tmp_path)))
     weights = str(tmp_path / "best.safetensors")
-    again = Experiment(size=32, start=weights)
+    again = Experiment(size=32, init=weights)
     network = again.build(seed=9)
     for name, tensor in trained(tmp_path).state_dict().items():
         assert torch.equal(network.state_dict()[name], tensor)
 
 
-def test_what_started_from_a_file_needs_it_no_more(tmp_path, sides):
-    list(ASKED.run(sides, plan(tmp_path / "first")))
+def test_what_started_from_a_file_needs_it_no_more(tmp_path, splits):
+    list(ASKED.run(splits, config(tmp_path / "first")))
     start = str(tmp_path / "first/best.safetensors")
-    list(Experiment(size=32, start=start).run(sides, plan(tmp_path / "second")))
+    list(Experiment(size=32, init=start).run(splits, config(tmp_path / "second")))
     (tmp_path / "first/best.safetensors").unlink()
-    assert said_by(tmp_path / "second").names == ("mild", "severe")
+    assert experiment.test_predictions(tmp_path / "second").names == ("mild", "severe")
     trained(tmp_path / "second")
 
 
@@ -143,38 +143,38 @@ def test_a_2d_network_is_a_start_where_there_is_one(tmp_path, monkeypatch):
     save_file({"conv1.weight": torch.zeros(1)}, tmp_path / "flat.safetensors")
     start = str(tmp_path / "flat.safetensors")
     with pytest.raises(ValueError, match="Small has no 2D network"):
-        Experiment(start=start).build()
+        Experiment(init=start).build()
     monkeypatch.setattr(experiment, "build_network", build_network)
     with pytest.raises(ValueError, match="not the 2D network that I3D starts from"):
-        Experiment(network="i3d", start=start).build()
+        Experiment(network="i3d", init=start).build()
     with pytest.raises(ValueError, match="of a Conformer as deep as this network"):
-        Experiment(network="csg3dct", start=start).build()
+        Experiment(network="csg3dct", init=start).build()
 
 
 def test_a_start_that_is_not_there(tmp_path):
     with pytest.raises(ValueError, match="there is no such file"):
-        Experiment(start=str(tmp_path / "nothing.pth")).build()
+        Experiment(init=str(tmp_path / "nothing.pth")).build()
 
 
-def test_another_cohort_is_scored(tmp_path, sides):
-    list(ASKED.run(sides, plan(tmp_path)))
+def test_another_cohort_is_scored(tmp_path, splits):
+    list(ASKED.run(splits, config(tmp_path)))
     other = clips("z", 5)
     np.savez_compressed(
         tmp_path / "other.npz",
-        frames=np.concatenate([other.frames, sides["train"].frames[:2]]),
+        frames=np.concatenate([other.frames, splits["train"].frames[:2]]),
         grade=np.concatenate([other.grades, [0, 1]]),
         patient=np.array([*other.patients, "q", "r"]),
         split=np.array(["test"] * 5 + ["train", "validation"]),
     )
-    said = said_by(tmp_path, Path(tmp_path / "other.npz"))
+    said = experiment.test_predictions(tmp_path, Path(tmp_path / "other.npz"))
     assert said.patients == other.patients
     assert json.loads((tmp_path / "experiment.json").read_text())["network"] == "csg3dct"
 
 
-def test_of_several_processes_one_writes(tmp_path, sides, monkeypatch):
+def test_of_several_processes_one_writes(tmp_path, splits, monkeypatch):
     """What the others would write is the same, and late: the first may be reading it."""
-    monkeypatch.setattr(experiment, "leads", lambda: False)
-    assert len(list(ASKED.run(sides, plan(tmp_path)))) == 3
+    monkeypatch.setattr(experiment, "is_main_process", lambda: False)
+    assert len(list(ASKED.run(splits, config(tmp_path)))) == 3
     assert not (tmp_path / "test.csv").exists()
     assert not (tmp_path / "experiment.json").exists()
 

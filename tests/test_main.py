@@ -17,9 +17,9 @@ from csglib.phantom import production
 from csglib.phantom.patients import Settings
 from csglib.phantom.production import work_left
 from csglib.table1 import estimate, report, running
+from csglib.table1.budget import BUDGETS
 from csglib.train import experiment
 from csglib.train import fit as training
-from csglib.train.config import BUDGETS
 
 SAMPLES = str(Path(__file__).parents[1] / "data_samples" / "cohort_64.npz")
 OPTIONS = ("frames", "seed", "patients", "size", "rule", "observer")
@@ -101,9 +101,10 @@ def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
         (["train", "run", SAMPLES, "--size", "63"], "multiple of 32"),
         (["train", "run", SAMPLES, "--precision", "half"], "Invalid value for '--precision'"),
         (["train", "run", "nowhere"], "nowhere"),
+        (["train", "run", SAMPLES, "--lr", "0"], "lr > 0"),
         (["parent", "run", "nowhere"], "nowhere"),
         (["parent", "run", SAMPLES, "--network", "i3d"], "those with a 2D parent are tiny, base"),
-        (["train", "run", SAMPLES, "--size", "64", "--start", "lost.pth"], "there is no such file"),
+        (["train", "run", SAMPLES, "--size", "64", "--init", "lost.pth"], "there is no such file"),
         (["doctor"], "Missing argument"),
         (["doctor", "nowhere"], "nowhere is no folder; wanted one with a folder for each patient"),
         (["doctor", ".", "--jobs", "0"], "Invalid value for '--jobs'"),
@@ -173,13 +174,13 @@ def test_train_and_evaluate(monkeypatch, capsys, tmp_path):
     )
     monkeypatch.setattr(training, "compiled", lambda ballot, device: ballot)  # minutes
     run = tmp_path / "run"
-    words = ["--size", 64, "--epochs", 1, "--augment", "--compiled"]
+    words = ["--size", 64, "--epochs", 1, "--augment", "--compile"]
     asked(monkeypatch, "train", run, SAMPLES, *words)
     said = capsys.readouterr().out
     assert said.startswith("32 clips of 16 patients; 95 % intervals\naccuracy")
     assert json.loads((run / "experiment.json").read_text())["size"] == 64
-    plan = json.loads((run / "plan.json").read_text())
-    assert (plan["augmented"], plan["precision"]) == ("True", "32-true, compiled")
+    config = json.loads((run / "config.json").read_text())
+    assert (config["augment"], config["precision"]) == ("True", "32-true, compiled")
     asked(monkeypatch, "evaluate", run)
     assert capsys.readouterr().out == said
     asked(monkeypatch, "evaluate", run, "--cohort", SAMPLES)
@@ -196,14 +197,15 @@ def test_a_small_network_begins_with_what_its_parent_learned(monkeypatch, capsys
     cohort, parent, run = (tmp_path / name for name in ("cohort", "parent", "run"))
     asked(monkeypatch, "cohort", cohort, "--patients", 3, "--size", 32, "--jobs", 1)
     asked(monkeypatch, "parent", parent, cohort, "--network", "tiny", "--epochs", 1)
-    weights = parent / "parent.safetensors"
+    weights = parent / "conformer.safetensors"
     said = capsys.readouterr().out
-    assert f"train --network tiny --start {weights} begins with what it knows" in said
-    words = ["--network", "tiny", "--size", 32, "--epochs", 1, "--start", weights]
-    words += ["--course", "one_cycle"]
+    assert f"train --network tiny --init {weights} begins with what it knows" in said
+    words = ["--network", "tiny", "--size", 32, "--epochs", 1, "--init", weights]
+    words += ["--schedule", "one_cycle"]
     asked(monkeypatch, "train", run, cohort, *words)
-    assert json.loads((run / "experiment.json").read_text())["start"] == digest(weights)[:16]
-    assert json.loads((run / "plan.json").read_text())["course"] == "one_cycle"
+    assert json.loads((run / "experiment.json").read_text())["init"] == digest(weights)[:16]
+    assert json.loads((run / "config.json").read_text())["schedule"] == "one_cycle"
+    assert (tmp_path / "frames/train.npy").is_file()
     assert "accuracy" in capsys.readouterr().out
 
 

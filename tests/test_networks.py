@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from csglib.train.networks import NETWORKS, build_network
-from csglib.train.step import votes_of
+from csglib.train.step import head_logits
 
 # At 400 classes: published, or, of TPN, counted by its authors' own code. See each module.
 PUBLISHED = {
@@ -60,9 +60,9 @@ def test_contract(name):
     adam = torch.optim.Adam(network.parameters(), lr=rate)
     losses = []
     for _ in range(6):
-        votes = votes_of(network, clips)
-        assert votes.shape[1:] == (4, 3)
-        loss = F.cross_entropy(votes.flatten(0, 1), grades.repeat(len(votes)))
+        logits = head_logits(network, clips)
+        assert logits.shape[1:] == (4, 3)
+        loss = F.cross_entropy(logits.flatten(0, 1), grades.repeat(len(logits)))
         adam.zero_grad()
         loss.backward()
         adam.step()

@@ -16,8 +16,7 @@ from torch import nn
 from csglib.data.clips import network_input
 from csglib.data.cohort import ClipSet
 from csglib.model.weights import read_weights
-from csglib.train.fit import TrainConfig, fit
-from csglib.train.step import CROSS_ENTROPY, Ballot, Loss, Step, votes_of
+from csglib.train.step import HeadLogits, TrainStep, head_logits
 
 
 class Still(nn.Module):
@@ -37,7 +36,7 @@ class Still(nn.Module):
 
 
 class Jury(Still):
-    def votes(self, clip):
+    def head_logits(self, clip):
         logits = self(clip)
         return torch.stack([logits, -2 * logits])
 
@@ -46,11 +45,11 @@ class Jury(Still):
 def step():
     """A step of plain descent: what it changes is the gradient."""
 
-    def made(network, loss=CROSS_ENTROPY):
+    def made(network):
         fabric = Fabric(accelerator="cpu", devices=1)
         descent = torch.optim.SGD(network.parameters(), lr=1.0)
-        ours, optimizer = fabric.setup(Ballot(network), descent)
-        return Step(fabric, ours, optimizer, loss)
+        ours, optimizer = fabric.setup(HeadLogits(network), descent)
+        return TrainStep(fabric, ours, optimizer)
 
     return made
 
@@ -84,28 +83,12 @@ def same(network, wanted):
 def test_it_lowers_the_cross_entropy(step, batch):
     network = Still()
     wanted = learned(network, batch, F.cross_entropy)
-    tally = step(network)(batch)
+    sums = step(network)(batch)
     same(network, wanted)
     logits, grades = Still()(network_input(batch.frames)), torch.from_numpy(batch.grades)
-    assert tally.loss / tally.clips == pytest.approx(F.cross_entropy(logits, grades).item())
-    assert tally.hits == (logits.argmax(1) == grades).sum()
-    assert tally.clips == 5
-
-
-def test_weights_and_smoothing_are_torchs(step, batch):
-    network = Still()
-    weights = torch.tensor([1.0, 3.0])
-
-    def plain(logits, grades):
-        return F.cross_entropy(logits, grades, weight=weights)
-
-    wanted = learned(network, batch, plain)
-    step(network, Loss(grade_weights=(1.0, 3.0)))(batch)
-    same(network, wanted)
-    network = Still()
-    wanted = learned(network, batch, lambda x, y: F.cross_entropy(x, y, label_smoothing=0.2))
-    step(network, Loss(smoothing=0.2))(batch)
-    same(network, wanted)
+    assert sums.loss / sums.clips == pytest.approx(F.cross_entropy(logits, grades).item())
+    assert sums.correct == (logits.argmax(1) == grades).sum()
+    assert sums.clips == 5
 
 
 def test_each_judge_learns_by_itself(step, batch):
@@ -126,7 +109,9 @@ def test_out_of_memory_means_smaller_pieces_of_the_same_step(step, batch, capsys
     first = taking(batch)
     same(network, wanted)
     assert first.clips == 5
-    assert "from here on 2 clips at a time, and a step is still one of 5" in capsys.readouterr().out
+    assert (
+        "micro-batches of 2 clips from here on; a step is still one of 5" in capsys.readouterr().out
+    )
     network.seen.clear()
     taking(batch)
     assert max(network.seen) <= 2, "it remembers"
@@ -142,24 +127,18 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_step
-from csglib.train import step
 from test_step import TrainConfig, clips, fit
-shards, made = step._in_shards, []
-step._in_shards = lambda *what: made.append(shards(*what)) or made[-1]
-plan = TrainConfig(folder=Path(sys.argv[2]), epochs=3, batch=4, rate=0.05, memory=sys.argv[4])
+config = TrainConfig(folder=Path(sys.argv[2]), epochs=3, batch_size=4, lr=0.05)
 network = getattr(test_step, sys.argv[3])()
-records = list(fit(network, clips(9), clips(7, "b"), plan))
+records = list(fit(network, clips(9), clips(7, "b"), config))
 print(json.dumps([[r.epoch, r.train_loss, r.train_accuracy, r.validation_loss,
                    r.validation_accuracy] for r in records]))
-print("remembers", sum(len(adam.optim.state) for adam in made))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("network", "memory"), [("Still", "each"), ("Jury", "each"), ("Still", "shared")]
-)
-def test_two_processes_learn_what_one_does(tmp_path, network, memory):
+@pytest.mark.parametrize("network", ["Still", "Jury"])
+def test_two_processes_learn_what_one_does(tmp_path, network):
     """Of 9 clips, 4 a step: in the last there is nothing for the second to do."""
     program = tmp_path / "world.py"
     program.write_text(WORLD)
@@ -167,13 +146,11 @@ def test_two_processes_learn_what_one_does(tmp_path, network, memory):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     found = []
     for start, folder in (([sys.executable], "one"), (torchrun, "two")):
-        command = [*start, str(program), here, str(tmp_path / folder), network, memory]
+        command = [*start, str(program), here, str(tmp_path / folder), network]
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         assert run.returncode == 0, run.stderr[-2000:]
         lines = [line for line in run.stdout.splitlines() if line.startswith("[[")]
         found.append([json.loads(line) for line in lines])
-    remembered = [int(line.split()[1]) for line in run.stdout.splitlines() if "remembers" in line]
-    assert sorted(remembered) == ([2, 2] if memory == "shared" else [0, 0]), "of four"
     (alone,), (first, second) = found
     assert first == second
     torch.testing.assert_close(torch.tensor(first), torch.tensor(alone))
@@ -188,9 +165,9 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
 from test_step import TrainConfig, Still, clips, fit
-plan = TrainConfig(folder=Path(sys.argv[2]), epochs=1, memory="shared")
+config = TrainConfig(folder=Path(sys.argv[2]), epochs=1)
 gc.disable()  # as if no collection came by before the end
-list(fit(Still(), clips(4), clips(2, "b"), plan))
+list(fit(Still(), clips(4), clips(2, "b"), config))
 ring = [torch.distributed.group.WORLD]
 ring.append(ring)  # as compiled code leaves some
 del ring
@@ -217,14 +194,7 @@ def test_a_thread_of_the_group_may_be_the_last_to_end(tmp_path):
 @pytest.mark.parametrize("kind", [Still, Jury])
 def test_a_ballot_is_all_votes_and_nothing_of_its_own(kind):
     network = kind()
-    ballot, pictures = Ballot(network), torch.rand(3, 3, 2, 8, 8)
+    ballot, pictures = HeadLogits(network), torch.rand(3, 3, 2, 8, 8)
     assert ballot(pictures).shape == (len(ballot(pictures)), 3, 2)
-    torch.testing.assert_close(ballot(pictures), votes_of(network, pictures))
+    torch.testing.assert_close(ballot(pictures), head_logits(network, pictures))
     assert list(ballot.parameters()) == list(network.parameters())
-
-
-def test_weights_for_other_grades_are_refused(tmp_path):
-    wrong = TrainConfig(folder=tmp_path / "run", loss=Loss(grade_weights=(1.0, 2.0, 3.0)))
-    with pytest.raises(ValueError, match="each of the grades mild, severe is wanted"):
-        next(fit(Still(), clips(4), clips(4, "b"), wrong))
-    assert not (tmp_path / "run").exists()

@@ -18,7 +18,8 @@ from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.weights import load_weights, read_weights
 from csglib.train import fit as training
-from csglib.train.fit import TrainConfig, fit, predict
+from csglib.train.config import TrainConfig
+from csglib.train.fit import fit, predict
 
 
 class Mean(nn.Module):
@@ -49,8 +50,8 @@ def network():
     return Mean()
 
 
-def plan(folder, **changes):
-    return replace(TrainConfig(folder=folder, epochs=4, batch=4, rate=0.05), **changes)
+def config(folder, **changes):
+    return replace(TrainConfig(folder=folder, epochs=4, batch_size=4, lr=0.05), **changes)
 
 
 def table(path):
@@ -63,7 +64,7 @@ def weights(folder):
 
 def test_it_learns_and_keeps_everything(tmp_path):
     model = network()
-    records = list(fit(model, clips(), clips(who="b"), plan(tmp_path / "run", epochs=12)))
+    records = list(fit(model, clips(), clips(who="b"), config(tmp_path / "run", epochs=12)))
     assert [record.epoch for record in records] == list(range(1, 13))
     assert records[-1].train_loss < records[0].train_loss / 2
     assert records[-1].validation_accuracy == 1.0
@@ -79,7 +80,7 @@ def test_it_learns_and_keeps_everything(tmp_path):
 def test_best_weights_are_those_of_the_lowest_validation_loss(tmp_path):
     contrary = clips(who="b")
     contrary = replace(contrary, grades=1 - contrary.grades)  # the more is learned, the worse
-    records = list(fit(network(), clips(), contrary, plan(tmp_path)))
+    records = list(fit(network(), clips(), contrary, config(tmp_path)))
     best = min(records, key=lambda record: record.validation_loss)
     assert best is not records[-1]
     assert read_weights(tmp_path / "best.safetensors")[1]["epoch"] == str(best.epoch)
@@ -91,8 +92,8 @@ def test_best_weights_are_those_of_the_lowest_validation_loss(tmp_path):
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path):
-    undisturbed = list(fit(network(), clips(), clips(who="b"), plan(tmp_path / "whole")))
-    broken = plan(tmp_path / "broken")
+    undisturbed = list(fit(network(), clips(), clips(who="b"), config(tmp_path / "whole")))
+    broken = config(tmp_path / "broken")
     first = list(islice(fit(network(), clips(), clips(who="b"), broken), 2))
     other_start = nn.init.normal_  # what the model holds before does not matter
     model = network()
@@ -105,20 +106,20 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path):
 
 
 def test_a_run_can_be_made_longer(tmp_path):
-    list(fit(network(), clips(), clips(who="b"), plan(tmp_path / "a", epochs=2)))
-    list(fit(network(), clips(), clips(who="b"), plan(tmp_path / "a", epochs=4)))
-    list(fit(network(), clips(), clips(who="b"), plan(tmp_path / "b", epochs=4)))
+    list(fit(network(), clips(), clips(who="b"), config(tmp_path / "a", epochs=2)))
+    list(fit(network(), clips(), clips(who="b"), config(tmp_path / "a", epochs=4)))
+    list(fit(network(), clips(), clips(who="b"), config(tmp_path / "b", epochs=4)))
     assert all(
         torch.equal(t, weights(tmp_path / "b")[n]) for n, t in weights(tmp_path / "a").items()
     )
 
 
 def test_a_rate_that_falls_goes_on_where_it_was(tmp_path):
-    falls = plan(tmp_path / "whole", course="one_cycle")
+    falls = config(tmp_path / "whole", schedule="one_cycle")
     list(fit(network(), clips(), clips(who="b"), falls))
     list(islice(fit(network(), clips(), clips(who="b"), replace(falls, folder=tmp_path / "b")), 2))
     list(fit(network(), clips(), clips(who="b"), replace(falls, folder=tmp_path / "b")))
-    steady = plan(tmp_path / "steady")
+    steady = config(tmp_path / "steady")
     list(fit(network(), clips(), clips(who="b"), steady))
     whole = weights(tmp_path / "whole")
     assert all(torch.equal(t, weights(tmp_path / "b")[n]) for n, t in whole.items())
@@ -128,14 +129,14 @@ def test_a_rate_that_falls_goes_on_where_it_was(tmp_path):
 def test_where_a_rate_comes_to_rest_the_weights_are_best(tmp_path):
     contrary = clips(who="b")
     contrary = replace(contrary, grades=1 - contrary.grades)  # the more is learned, the worse
-    list(fit(network(), clips(), contrary, plan(tmp_path, course="one_cycle")))
+    list(fit(network(), clips(), contrary, config(tmp_path, schedule="one_cycle")))
     assert read_weights(tmp_path / "best.safetensors")[1]["epoch"] == "4"
 
 
 def test_a_rate_that_falls_needs_to_know_the_end(tmp_path):
-    falls = plan(tmp_path, course="one_cycle")
+    falls = config(tmp_path, schedule="one_cycle")
     list(fit(network(), clips(), clips(who="b"), falls))
-    with pytest.raises(ValueError, match="epochs=4 where 6 is asked for"):
+    with pytest.raises(ValueError, match="epochs=4 instead of 6"):
         next(fit(network(), clips(), clips(who="b"), replace(falls, epochs=6)))
 
 
@@ -147,7 +148,7 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import csglib.train.step
-from test_training import clips, fit, network, plan
+from test_training import clips, fit, network, config
 given = []
 def deadly(frames):
     given.append(frames)
@@ -155,13 +156,13 @@ def deadly(frames):
         os.kill(os.getpid(), 9)
     return csglib.data.clips.network_input(frames)
 csglib.train.step.network_input = deadly
-list(fit(network(), clips(), clips(who="b"), plan(Path(sys.argv[1]))))
+list(fit(network(), clips(), clips(who="b"), config(Path(sys.argv[1]))))
 """
     command = [sys.executable, "-c", program, str(tmp_path / "killed")]
     assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
     assert "records" in read_weights(tmp_path / "killed/resume.safetensors")[1]
     for name in ("killed", "undisturbed"):
-        list(fit(network(), clips(), clips(who="b"), plan(tmp_path / name)))
+        list(fit(network(), clips(), clips(who="b"), config(tmp_path / name)))
     for name, tensor in weights(tmp_path / "undisturbed").items():
         assert torch.equal(tensor, weights(tmp_path / "killed")[name]), name
 
@@ -173,7 +174,9 @@ def test_the_order_of_clips_changes_with_the_epoch_and_the_seed(tmp_path):
         model.register_forward_pre_hook(
             lambda module, args: seen.append(args[0].sum().item()) if module.training else None
         )
-        list(fit(model, clips(8), clips(4, who="b"), plan(tmp_path / folder, seed=seed, epochs=2)))
+        list(
+            fit(model, clips(8), clips(4, who="b"), config(tmp_path / folder, seed=seed, epochs=2))
+        )
     assert len(seen) == 8
     assert len({tuple(seen[start : start + 2]) for start in (0, 2, 4, 6)}) == 4
 
@@ -182,12 +185,12 @@ def test_vectors_do_not_decay(tmp_path):
     """Without a gradient only decay could move a weight; the class token counts as a vector."""
 
     class Indifferent(CSG3DCT):
-        def votes(self, clip):
+        def head_logits(self, clip):
             return sum(p.sum() * 0 for p in self.parameters()) + clip.new_ones(1, 2, 2)
 
     model = Indifferent(TINY)
     before = {name: value.clone() for name, value in model.named_parameters()}
-    list(fit(model, clips(2), clips(2, who="b"), plan(tmp_path, decay=0.1, epochs=1)))
+    list(fit(model, clips(2), clips(2, who="b"), config(tmp_path, weight_decay=0.1, epochs=1)))
     moved = {
         name for name, value in model.named_parameters() if not torch.equal(before[name], value)
     }
@@ -196,28 +199,28 @@ def test_vectors_do_not_decay(tmp_path):
 
 
 def test_another_plan_in_the_same_folder_is_refused_and_nothing_is_touched(tmp_path):
-    list(fit(network(), clips(), clips(who="b"), plan(tmp_path)))
+    list(fit(network(), clips(), clips(who="b"), config(tmp_path)))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(ValueError, match=r"another run, of rate=0.05 where 0.1 is asked for"):
-        next(fit(network(), clips(), clips(who="b"), plan(tmp_path, rate=0.1)))
-    with pytest.raises(ValueError, match="another run, of training clips="):
-        next(fit(network(), clips(7), clips(who="b"), plan(tmp_path)))
+    with pytest.raises(ValueError, match=r"another run, with lr=0.05 instead of 0.1"):
+        next(fit(network(), clips(), clips(who="b"), config(tmp_path, lr=0.1)))
+    with pytest.raises(ValueError, match="another run, with training clips="):
+        next(fit(network(), clips(7), clips(who="b"), config(tmp_path)))
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
 def test_a_patient_on_both_sides_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="patient a0 is among the training and the validation"):
-        next(fit(network(), clips(), clips(), plan(tmp_path / "run")))
+        next(fit(network(), clips(), clips(), config(tmp_path / "run")))
     assert not (tmp_path / "run").exists()
 
 
 def test_two_loops_cannot_train_in_one_folder(tmp_path):
-    standing = fit(network(), clips(), clips(who="b"), plan(tmp_path))
+    standing = fit(network(), clips(), clips(who="b"), config(tmp_path))
     next(standing)
-    with pytest.raises(ValueError, match="by a loop of this one that was left standing"):
-        next(fit(network(), clips(), clips(who="b"), plan(tmp_path)))
+    with pytest.raises(ValueError, match="an unfinished loop over"):
+        next(fit(network(), clips(), clips(who="b"), config(tmp_path)))
     standing.close()
-    assert len(list(fit(network(), clips(), clips(who="b"), plan(tmp_path)))) == 4
+    assert len(list(fit(network(), clips(), clips(who="b"), config(tmp_path)))) == 4
 
 
 def test_a_lost_loss_stops_with_the_clips_it_was_lost_on(tmp_path):
@@ -227,22 +230,24 @@ def test_a_lost_loss_stops_with_the_clips_it_was_lost_on(tmp_path):
     with pytest.raises(
         FloatingPointError, match=r"step 1 of the epoch: the loss became nan on clips of a\d"
     ):
-        next(fit(model, clips(), clips(who="b"), plan(tmp_path / "run")))
+        next(fit(model, clips(), clips(who="b"), config(tmp_path / "run")))
 
 
-@pytest.mark.parametrize("change", [{"epochs": 0}, {"batch": 0}, {"rate": 0.0}, {"decay": -1.0}])
+@pytest.mark.parametrize(
+    "change", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"weight_decay": -1.0}]
+)
 def test_impossible_plans_are_refused(tmp_path, change):
-    with pytest.raises(ValueError, match="at least one epoch, one clip a step"):
-        plan(tmp_path, **change)
+    with pytest.raises(ValueError, match="epochs >= 1"):
+        config(tmp_path, **change)
 
 
 def test_a_damaged_resume_file_is_named(tmp_path):
-    list(fit(network(), clips(), clips(who="b"), plan(tmp_path, epochs=2)))
+    list(fit(network(), clips(), clips(who="b"), config(tmp_path, epochs=2)))
     path = tmp_path / "resume.safetensors"
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ValueError, match=r"resume.safetensors is not whole"):
-        next(fit(network(), clips(), clips(who="b"), plan(tmp_path)))
-    assert json.loads((tmp_path / "plan.json").read_text())["rate"] == "0.05"
+        next(fit(network(), clips(), clips(who="b"), config(tmp_path)))
+    assert json.loads((tmp_path / "config.json").read_text())["lr"] == "0.05"
 
 
 class Sight(nn.Module):
@@ -264,7 +269,7 @@ class Sight(nn.Module):
 
 
 class Panel(Sight):
-    def votes(self, clip):
+    def head_logits(self, clip):
         logits = self(clip)
         return torch.stack([logits, -2 * logits])
 
@@ -276,10 +281,10 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
 import test_training
-from test_training import clips, fit, plan
+from test_training import clips, fit, config
 for kind in ("Sight", "Panel"):
     for compiled in (False, True):
-        asked = plan(Path(sys.argv[2]) / f"{kind}-{compiled}", epochs=2, compiled=compiled)
+        asked = config(Path(sys.argv[2]) / f"{kind}-{compiled}", epochs=2, compile=compiled)
         torch.manual_seed(0)
         begun, ended = (getattr(test_training, kind)() for _ in range(2))
         list(islice(fit(begun, clips(8), clips(4, "b"), asked), 1))
@@ -313,9 +318,9 @@ def test_compiled_it_learns_the_same_and_leaves_the_same_files(tmp_path):
 
 def test_a_compiled_run_is_another_run(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "compiled", lambda ballot, device: ballot)
-    list(fit(network(), clips(), clips(who="b"), plan(tmp_path)))
-    with pytest.raises(ValueError, match="precision=32-true where 32-true, compiled is asked for"):
-        next(fit(network(), clips(), clips(who="b"), plan(tmp_path, compiled=True)))
+    list(fit(network(), clips(), clips(who="b"), config(tmp_path)))
+    with pytest.raises(ValueError, match="compile=False instead of True"):
+        next(fit(network(), clips(), clips(who="b"), config(tmp_path, compile=True)))
 
 
 def test_where_nothing_can_be_compiled_nothing_is_written(tmp_path, monkeypatch):
@@ -326,7 +331,7 @@ def test_where_nothing_can_be_compiled_nothing_is_written(tmp_path, monkeypatch)
     with pytest.raises(
         ValueError, match=r"a C\+\+ compiler and.* No working C\+\+ compiler found$"
     ):
-        next(fit(network(), clips(), clips(who="b"), plan(tmp_path / "run", compiled=True)))
+        next(fit(network(), clips(), clips(who="b"), config(tmp_path / "run", compile=True)))
     assert not (tmp_path / "run").exists()
 
 
@@ -336,9 +341,9 @@ class TwoJudges(nn.Module):
     def __init__(self):
         super().__init__()
         self.opinions = nn.Parameter(torch.tensor([[0.0, 2.0], [1.0, 0.0]]))
-        self.narrow = []  # whether each training step calculated in the plan's precision
+        self.narrow = []  # whether each training step calculated in the config's precision
 
-    def votes(self, clip):
+    def head_logits(self, clip):
         if self.training:
             self.narrow.append(torch.is_autocast_enabled("cpu"))
         mean = clip.mean((1, 2, 3, 4))
@@ -346,31 +351,31 @@ class TwoJudges(nn.Module):
         return self.opinions[:, None] * bright[:, None]
 
     def forward(self, clip):
-        return self.votes(clip).sum(0)
+        return self.head_logits(clip).sum(0)
 
 
-def test_the_loss_of_several_judges_is_the_mean_of_theirs(tmp_path):
+def test_the_loss_of_several_heads_is_the_mean_of_theirs(tmp_path):
     """By hand, of a dark clip of grade 0 and a bright one of grade 1, in whichever order."""
-    train = plan(tmp_path, epochs=1, batch=2)
+    train = config(tmp_path, epochs=1, batch_size=2)
     [epoch] = fit(TwoJudges(), clips(2), clips(2, who="b"), train)
     bright = math.log(1 + math.exp(-2)) + math.log(1 + math.exp(1))
     assert epoch.train_loss == pytest.approx((2 * math.log(2) + bright) / 4, abs=1e-6)
     assert epoch.train_accuracy == 1.0  # the sum of their logits is right
 
 
-def test_judges_calculate_in_the_plans_precision(tmp_path):
-    judges = TwoJudges()
-    train = plan(tmp_path, epochs=1, precision="bf16-mixed")
-    list(fit(judges, clips(2), clips(2, who="b"), train))
-    assert judges.narrow == [True]
+def test_heads_calculate_in_the_plans_precision(tmp_path):
+    heads = TwoJudges()
+    train = config(tmp_path, epochs=1, precision="bf16-mixed")
+    list(fit(heads, clips(2), clips(2, who="b"), train))
+    assert heads.narrow == [True]
 
 
 def test_a_share_of_the_whole_network_is_saved_and_resumed(tmp_path):
     encoder = replace(TINY.encoder, shared_by="network")
     networks = [CSG3DCT(replace(TINY, encoder=encoder)) for _ in range(2)]
     train, watch = clips(4), clips(2, who="b")
-    list(fit(networks[0], train, watch, plan(tmp_path, epochs=1)))
-    list(fit(networks[1], train, watch, plan(tmp_path, epochs=2)))
+    list(fit(networks[0], train, watch, config(tmp_path, epochs=1)))
+    list(fit(networks[1], train, watch, config(tmp_path, epochs=2)))
     for block in networks[1].blocks:
         assert block.weigh is networks[1].blocks[0].weigh
     assert networks[1].blocks[0].weigh.theta.item() != 0

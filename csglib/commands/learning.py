@@ -11,66 +11,63 @@ from csglib.commands.base import Command, app, end
 if TYPE_CHECKING:  # seconds to import
     from csglib.train.config import TrainConfig
 
-Precision = Literal["32-true", "bf16-mixed"]  # of the arithmetic, as Lightning calls it
-Course = Literal["constant", "one_cycle"]  # of the rate, see `csglib.train.config.COURSES`
-Memory = Literal["each", "shared"]  # see `csglib.train.config.TrainConfig`
+Precision = Literal["32-true", "bf16-mixed"]
+Schedule = Literal["constant", "one_cycle"]
 
 
 @dataclass
 class Learning(Command):
-    """What every training is told; what is left out is the paper's."""
+    """Options of every training; the defaults are the paper's."""
 
-    out: Annotated[Path, Argument(help="folder of the run: new, or begun by the same command")]
+    out: Annotated[Path, Argument(help="folder of the run: new, or an unfinished run to resume")]
     cohort: Annotated[Path, Argument(help="folder or file of clips")]
-    epochs: Annotated[int, Option(help="how often each is seen")] = 100
-    batch: Annotated[int, Option(help="how many a step")] = 4
-    rate: Annotated[float, Option(help="learning rate")] = 1e-4
-    seed: Annotated[int, Option(help="of weights and order")] = 0
+    epochs: Annotated[int, Option(help="passes over the training clips")] = 100
+    batch_size: Annotated[int, Option(help="clips per step")] = 4
+    lr: Annotated[float, Option(help="peak learning rate")] = 1e-4
+    seed: Annotated[int, Option(help="of weights, order and augmentation")] = 0
     precision: Annotated[Precision, Option(help="bf16-mixed where it is fast")] = "32-true"
-    course: Annotated[Course, Option(help="of the rate")] = "constant"
-    augment: Annotated[bool, Option("--augment", help="change each a little")] = False
-    memory: Annotated[Memory, Option(help="Adam's, of several processes, see torchrun")] = "each"
-    compiled: Annotated[bool, Option("--compiled", help="torch.compile, for a GPU")] = False
+    schedule: Annotated[Schedule, Option(help="learning rate over the run")] = "constant"
+    augment: Annotated[bool, Option("--augment", help="augment at random")] = False
+    compile: Annotated[bool, Option("--compile", help="torch.compile, for a GPU")] = False
 
-    def plan(self) -> "TrainConfig":
+    def config(self) -> "TrainConfig":
         """How to train."""
         from csglib.train.config import TrainConfig  # noqa: PLC0415
 
         return TrainConfig(
             folder=self.out,
             epochs=self.epochs,
-            batch=self.batch,
-            rate=self.rate,
+            batch_size=self.batch_size,
+            lr=self.lr,
             seed=self.seed,
             precision=self.precision,
-            course=self.course,
-            augmented=self.augment,
-            memory=self.memory,
-            compiled=self.compiled,
+            schedule=self.schedule,
+            augment=self.augment,
+            compile=self.compile,
         )
 
 
 @app.command(help="Train a 2D network on a cohort's single frames, for others to start from.")
 @dataclass
 class Parent(Learning):
-    """See `csglib.table1.parent`."""
+    """See `csglib.table1.pretrain`."""
 
     cohort: Annotated[Path, Argument(help="folder of clips; other patients than those of train")]
     network: Annotated[str, Option(help="whose parent: tiny, or any other CSG-3DCT")] = "csg3dct"
     epochs: Annotated[int, Option(help="how often each frame is seen")] = 20
-    batch: Annotated[int, Option(help="frames a step")] = 32
+    batch_size: Annotated[int, Option(help="frames per step")] = 32
 
     def run(self) -> None:
-        """Train, and say what `train --start` wants."""
+        """Train, and say what `train --init` wants."""
         from csglib.data.cohort import read_frames  # noqa: PLC0415
-        from csglib.table1.parent import parent_of, train_parent  # noqa: PLC0415
+        from csglib.table1.pretrain import conformer_for, pretrain  # noqa: PLC0415
 
-        config, frames = parent_of(self.network), read_frames(self.cohort)
+        model, frames = conformer_for(self.network), read_frames(self.cohort)
         try:
-            path = train_parent(frames, self.plan(), config)
+            path = pretrain(frames, self.config(), model)
         except KeyboardInterrupt:
             end("stopped; the same command goes on from the last whole epoch", 130)
-        print(f"train --network {self.network} --start {path} begins with what it knows")
+        print(f"train --network {self.network} --init {path} begins with what it knows")
 
 
 @app.command(help="Train one network on a cohort; again, go on.")
@@ -80,29 +77,29 @@ class Train(Learning):
 
     network: Annotated[str, Option(help="a name in csglib.train.networks, such as i3d")] = "csg3dct"
     size: Annotated[int, Option(help="height and width that it sees, pixels")] = 256
-    start: Annotated[str, Option(help="weights to begin with: file, or public name")] = ""
+    init: Annotated[str, Option(help="initial weights: file, or public name")] = ""
 
     def run(self) -> None:
         """Train, and say how well it does on the test clips."""
         from csglib.data.cohort import read_cohort  # noqa: PLC0415
         from csglib.train.experiment import Experiment  # noqa: PLC0415
-        from csglib.train.fit import leads  # noqa: PLC0415
+        from csglib.train.fit import is_main_process  # noqa: PLC0415
 
-        sides = read_cohort(self.cohort, self.size)
-        clips = sides["train"]
+        splits = read_cohort(self.cohort, self.size)
+        clips = splits["train"]
         experiment = Experiment(
             network=self.network,
             frames=clips.frames.shape[1],
             size=self.size,
             classes=len(clips.grade_names),
-            start=self.start,
+            init=self.init,
         )
         try:
-            for _ in experiment.run(sides, self.plan()):
+            for _ in experiment.run(splits, self.config()):
                 pass
         except KeyboardInterrupt:
             end("stopped; the same command goes on from the last whole epoch", 130)
-        if leads():
+        if is_main_process():
             Evaluate(self.out).run()
 
 
@@ -116,9 +113,9 @@ class Evaluate(Command):
 
     def run(self) -> None:
         """Print each score and its interval."""
-        from csglib.train.experiment import said_by  # noqa: PLC0415
+        from csglib.train.experiment import test_predictions  # noqa: PLC0415
 
-        said = said_by(self.run_folder, self.cohort)
+        said = test_predictions(self.run_folder, self.cohort)
         print(f"{len(said.grades)} clips of {len(set(said.patients))} patients; 95 % intervals")
         for name, score in vars(said.scores()).items():
             print(f"{name:18}{score.value:7.3f}  [{score.low:.3f}, {score.high:.3f}]")

@@ -5,7 +5,6 @@ cannot be prettier than they are. What only people know is asked, and stays "not
 say it. Nothing in it names a patient.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ import numpy as np
 
 from csglib.data.cohort import ClipSet, Row, digest, read_cohort, read_manifest, read_metadata
 from csglib.metrics import Scores, confusion
-from csglib.train.experiment import TEST, Experiment, said_by
+from csglib.train.experiment import TEST, Experiment, test_predictions
 from csglib.train.predictions import Predictions
+from csglib.train.runs import read_config
 
 QUESTIONS = {
     "purpose": "What is it for, and who may use it?",
@@ -31,7 +31,7 @@ QUESTIONS = {
     "contact": "Whom does one ask?",
 }
 _NOBODY: Mapping[str, str] = MappingProxyType({})
-_NEEDED = ("experiment.json", "plan.json", "epochs.csv", "best.safetensors", TEST)
+_NEEDED = ("experiment.json", "epochs.csv", "best.safetensors", TEST)
 _FEW = 10  # patients, from whom nothing can be chosen
 _SCALES = 1.5  # of the largest to the smallest
 
@@ -78,19 +78,18 @@ class _Known:
         """Refuse half a run, and a cohort of other clips."""
         if missing := [name for name in _NEEDED if not (self.run / name).is_file()]:
             raise ValueError(f"{self.run} holds no finished run: it lacks {', '.join(missing)}")
-        if self.sides["train"].fingerprint != self.plan["training clips"]:
+        if self.sides["train"].fingerprint != self.config["training clips"]:
             raise ValueError(
                 f"{self.run} was trained on other clips than {self.cohort} has; wanted its own"
             )
 
     @cached_property
     def experiment(self) -> Experiment:
-        return Experiment.kept_in(self.run)
+        return Experiment.load(self.run)
 
     @cached_property
-    def plan(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads((self.run / "plan.json").read_text())
-        return found
+    def config(self) -> dict[str, str]:
+        return read_config(self.run)
 
     @property
     def epochs(self) -> int:
@@ -111,7 +110,7 @@ class _Known:
 
     @cached_property
     def said(self) -> Predictions:
-        return said_by(self.run)
+        return test_predictions(self.run)
 
     @cached_property
     def scores(self) -> Scores:
@@ -128,17 +127,18 @@ class _Known:
 
 
 def _what(known: _Known) -> Iterator[list[str]]:
-    experiment, plan = known.experiment, known.plan
+    experiment, config = known.experiment, known.config
     size = experiment.size
-    started = f"weights `{experiment.start}`" if experiment.start else "random weights"
-    yield ["network", f"{experiment.network}, {int(plan['parameters']):,} parameters"]
+    started = f"weights `{experiment.init}`" if experiment.init else "random weights"
+    yield ["network", f"{experiment.network}, {int(config['parameters']):,} parameters"]
     yield ["sees", f"{experiment.frames} grey frames of {size} x {size} pixels"]
     yield ["says", f"a probability of {' and '.join(known.names)}, which add up to one"]
     yield ["started from", started]
     yield [
         "trained",
-        f"{known.epochs} times over its clips, {plan['batch']} a step, rate {plan['rate']}, "
-        f"{plan['course'].replace('_', ' ')}, seed {plan['seed']}",
+        f"{known.epochs} times over its clips, {config['batch_size']} a step, "
+        f"learning rate {config['lr']}, "
+        f"{config['schedule'].replace('_', ' ')}, seed {config['seed']}",
     ]
     yield ["weights", f"`best.safetensors`, SHA-256 `{digest(known.run / 'best.safetensors')}`"]
     yield ["made with", f"csglib {version('csglib')}, torch {version('torch')}"]
@@ -219,7 +219,7 @@ def _limits_of_clips(known: _Known) -> Iterator[str]:
             f"A pixel is {min(scales):.2g} to {max(scales):.2g} mm wide: the same vessel looks "
             "large in one clip and small in another."
         )
-    if known.experiment.start:
+    if known.experiment.init:
         yield "It did not start from nothing: what its first weights had seen is in it too."
 
 

@@ -113,6 +113,6 @@ def _weighting(amdf: AMDF) -> EvenWeighting:
 
 
 def head(config: ModelConfig) -> JoinedHead | TwoHeads:
-    """Who judges."""
+    """The classifier head."""
     channels = EXPANSION * config.stages[-1].width
     return _HEADS[config.head](channels, config.dim, config.classes)

@@ -61,14 +61,14 @@ class CSG3DCT(nn.Module):
             volume, tokens = conv(volume, tokens, block)
         return volume, tokens
 
-    def votes(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "judges b classes"]:
-        """Logits of each judge in the head; training lowers the mean of their losses."""
+    def head_logits(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "heads b classes"]:
+        """Logits of each head; training minimises the mean of their losses."""
         volume, tokens = self.features(clip)
         return self.head(volume, tokens.cls)
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "b classes"]:
         """Logits of each clip."""
-        return self.votes(clip).sum(dim=0)
+        return self.head_logits(clip).sum(dim=0)
 
     def _check(self, clip: Tensor) -> None:
         if clip.ndim != 5 or clip.shape[1] != 3 or clip.shape[2] < 1:

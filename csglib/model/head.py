@@ -1,8 +1,8 @@
 """From features to grades: the row "Classifier Head" of Table SI, in two readings.
 
 Source: section 2, "by combining the CNN features and the CLS token"; the paper does not say how
-they combine. Whoever judges gives one row of logits: their sum is the answer, the mean of their
-losses is what training lowers.
+they combine. One row of logits per head: the prediction is their sum, the training loss the mean of
+their cross-entropies.
 """
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class JoinedHead(nn.Module):
-    """One judge: pooled CNN features beside the class token, as wide as it, and one linear layer.
+    """One head: pooled CNN features beside the class token, as wide as it, and one linear layer.
 
     Args:
         channels: width of the CNN's volume.
@@ -35,7 +35,7 @@ class JoinedHead(nn.Module):
 
 
 class TwoHeads(nn.Module):
-    """Two judges, one linear layer for each kind of feature: what the 2D parent does.
+    """Two heads, one linear layer for each kind of feature: what the 2D parent does.
 
     Args:
         channels: width of the CNN's volume.

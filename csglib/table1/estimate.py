@@ -11,8 +11,9 @@ from csglib.model.config import CONFORMER_S
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.ledger import costs
 from csglib.phantom.patients import CLIPS, PATIENTS
+from csglib.table1.budget import Budget
 from csglib.table1.rows import ROWS
-from csglib.train.config import Budget, Precision
+from csglib.train.config import Precision
 from csglib.train.networks import build_network
 
 _WAY_BACK = 3  # a training step costs as much as three answers
@@ -41,15 +42,15 @@ def _multiplications(name: str, budget: Budget) -> float:
     with torch.device("meta"):
         network = build_network(row.network, frames=row.frames, size=budget.size)
     clips = CLIPS[row.frames]["train"] * budget.patients / PATIENTS
-    epochs = budget.fine_epochs if row.start == "eight" else budget.epochs
+    epochs = budget.finetune_epochs if row.start == "eight" else budget.epochs
     return clips * epochs * _of_a_step(network, row.frames, budget.size)
 
 
 def _of_the_parent(budget: Budget) -> float:
     with torch.device("meta"):
         parent = CSG3DCT(replace(CONFORMER_S, classes=2))
-    frames = 8 * CLIPS[8]["train"] * budget.parent_patients / PATIENTS
-    return frames * budget.parent_epochs * _of_a_step(parent, 1, budget.size)
+    frames = 8 * CLIPS[8]["train"] * budget.pretrain_patients / PATIENTS
+    return frames * budget.pretrain_epochs * _of_a_step(parent, 1, budget.size)
 
 
 def _of_a_step(network: nn.Module, frames: int, size: int) -> int:

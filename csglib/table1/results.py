@@ -21,7 +21,7 @@ from csglib.train.predictions import Predictions, pooled
 
 
 @dataclass(frozen=True)
-class Exam:
+class SplitSummary:
     """What a row was tested on.
 
     Attributes:
@@ -96,11 +96,11 @@ def runs_in(folder: Path) -> dict[str, list[Path]]:
     return {name: runs for name, runs in found.items() if runs}
 
 
-def exam_of(runs: Sequence[Path]) -> Exam:
+def test_set(runs: Sequence[Path]) -> SplitSummary:
     """What the runs of a row were tested on; all were on the same."""
     said = Predictions.read(runs[0] / TEST)
     clips, commoner = len(said.grades), np.bincount(said.grades).max()
-    return Exam(clips, len(set(said.patients)), float(commoner / clips))
+    return SplitSummary(clips, len(set(said.patients)), float(commoner / clips))
 
 
 def pairs_in(runs: Mapping[str, Sequence[Path]]) -> dict[tuple[str, str], Pair]:

@@ -20,9 +20,10 @@ from csglib.data.cohort import ClipSet, read_cohort, read_frames
 from csglib.model.ledger import costs
 from csglib.phantom.patients import Settings
 from csglib.phantom.production import make_cohort
-from csglib.table1.parent import forget, train_parent
+from csglib.table1.budget import BUDGETS, Budget
+from csglib.table1.pretrain import forget, pretrain
 from csglib.table1.rows import ROWS, Row
-from csglib.train.config import BUDGETS, Budget, Precision, TrainConfig
+from csglib.train.config import Precision, TrainConfig
 from csglib.train.experiment import Experiment, trained
 from csglib.train.fit import predict
 
@@ -85,13 +86,13 @@ class Table:
             network=row.network,
             frames=row.frames,
             size=self.budget.size,
-            start=self._weights(row, seed),
+            init=self._weights(row, seed),
         )
-        sides = self._sides(row.frames)
+        splits = self._splits(row.frames)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        records = list(experiment.run(sides, self._plan(row, folder, seed)))
-        found = _measured(experiment, trained(folder), sides["test"])
+        records = list(experiment.run(splits, self._config(row, folder, seed)))
+        found = _measured(experiment, trained(folder), splits["test"])
         found |= {"epochs": len(records), "seconds": sum(record.seconds for record in records)}
         _write(folder / RESULT, found)
         forget(folder)
@@ -104,28 +105,28 @@ class Table:
             return str(self._done("base", seed) / "best.safetensors")
         return str(self._parent(seed)) if self.start == "frames" else self.start
 
-    def _plan(self, row: Row, folder: Path, seed: int) -> TrainConfig:
-        plan = self.budget.plan(folder, seed)
+    def _config(self, row: Row, folder: Path, seed: int) -> TrainConfig:
+        config = self.budget.config(folder, seed)
         if row.start != "eight":
-            return plan
-        return replace(plan, epochs=self.budget.fine_epochs, rate=self.budget.fine_rate)
+            return config
+        return replace(config, epochs=self.budget.finetune_epochs, lr=self.budget.finetune_lr)
 
     def _parent(self, seed: int) -> Path:
-        plan = self.budget.plan(self.folder / "parent" / f"seed-{seed}", seed)
-        plan = replace(
-            plan,
-            epochs=self.budget.parent_epochs,
-            batch=8 * plan.batch,
-            rate=self.budget.parent_rate,
+        config = self.budget.config(self.folder / "parent" / f"seed-{seed}", seed)
+        config = replace(
+            config,
+            epochs=self.budget.pretrain_epochs,
+            batch_size=8 * config.batch_size,
+            lr=self.budget.pretrain_lr,
         )
-        return train_parent(self._single_frames, plan)
+        return pretrain(self._single_frames, config)
 
     @cached_property
     def _single_frames(self) -> Mapping[str, ClipSet]:
-        patients = self.budget.parent_patients
+        patients = self.budget.pretrain_patients
         return read_frames(self._cohort("cohort-of-the-parent", 8, patients, seed=_OTHERS))
 
-    def _sides(self, frames: int) -> Mapping[str, ClipSet]:
+    def _splits(self, frames: int) -> Mapping[str, ClipSet]:
         if frames not in self._kept:
             folder = self._cohort(f"cohort-{frames}", frames, self.budget.patients, seed=0)
             self._kept[frames] = read_cohort(folder)

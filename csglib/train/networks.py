@@ -1,38 +1,53 @@
-"""Every network of Table 1 by name, all called alike: a clip (b, 3, t, y, x) in, logits out.
+"""Every network of Table 1 by name, all built alike: a clip (b, 3, t, y, x) in, logits out.
 
-Source: Table 1. What the paper leaves open, sizes and variants, is said in each network's module.
+Source: Table 1. Each network's module says what the paper leaves open about it.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
+from pkgutil import resolve_name
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from csglib.model.checkpoints import read_checkpoint
 from csglib.model.config import TINY, VARIANTS, ModelConfig
 from csglib.model.csg3dct import CSG3DCT
-from csglib.table1.baselines.cnn_lstm import CNNLSTM
-from csglib.table1.baselines.i3d import I3D
-from csglib.table1.baselines.mtv import MTV
-from csglib.table1.baselines.nl_i3d import NLI3D
-from csglib.table1.baselines.slowfast import SlowFast
-from csglib.table1.baselines.tpn import TPN
-from csglib.table1.baselines.uniformer import BASE, SMALL, UniFormer
+from csglib.model.pretrained import load_conformer
+from csglib.model.weights import load_weights
 
-Build = Callable[[int, int, int], nn.Module]  # classes, frames, size -> network
+_BASELINES = "csglib.table1.baselines"
+NETWORKS: Mapping[str, ModelConfig | str] = {
+    "i3d": f"{_BASELINES}.i3d:I3D",
+    "slowfast": f"{_BASELINES}.slowfast:SlowFast",
+    "tpn": f"{_BASELINES}.tpn:TPN",
+    "timesformer": f"{_BASELINES}.timesformer:TimeSformer",
+    "vivit": f"{_BASELINES}.vivit:ViViT",
+    "mtv": f"{_BASELINES}.mtv:MTV",
+    "nl_i3d": f"{_BASELINES}.nl_i3d:NLI3D",
+    "uniformer": f"{_BASELINES}.uniformer:UniFormer",
+    "uniformer_b": f"{_BASELINES}.uniformer:uniformer_b",
+    "cnn_lstm": f"{_BASELINES}.cnn_lstm:CNNLSTM",
+    "tiny": TINY,
+    **VARIANTS,
+}
+"""In the order of Table 1, then UniFormer-B, CNN-LSTM, which the paper cites, and `TINY`. Ours by
+their configuration; competitors by what builds them, called as (classes, frames, size) and imported
+only when needed."""
 
 
 def build_network(name: str, classes: int = 2, frames: int = 8, size: int = 256) -> nn.Module:
     """Build a network with random weights.
 
     Args:
-        name: one of `NETWORKS`.
-        classes: grades to tell apart, 2 or more.
-        frames: length of its clips, 8 or 16; TimeSformer, ViViT and MTV take no other clips then.
-        size: rows and columns of its clips, a multiple of 32; likewise.
+        name: a key of `NETWORKS`.
+        classes: number of grades, 2 or more.
+        frames: of a clip, 8 or 16; TimeSformer, ViViT and MTV take no other number afterwards.
+        size: rows and columns of a clip, a multiple of 32; likewise.
 
     Raises:
-        ValueError: an unknown name, or clips of another kind; says which there are.
+        ValueError: an unknown name, or clips that no network takes.
     """
     if name not in NETWORKS:
         raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
@@ -41,40 +56,35 @@ def build_network(name: str, classes: int = 2, frames: int = 8, size: int = 256)
             "wanted 2 classes or more, 8 or 16 frames, and a size that is a multiple of 32: got "
             f"{classes=}, {frames=}, {size=}"
         )
-    network = NETWORKS[name](classes, frames, size)
+    entry = NETWORKS[name]
+    if isinstance(entry, ModelConfig):
+        return CSG3DCT(replace(entry, classes=classes))
+    network: nn.Module = resolve_name(entry)(classes, frames, size)
+    # channels last: the fastest memory format for pointwise convolutions
     for kernel in network.parameters():
         if kernel.ndim == 5:
             kernel.data = kernel.contiguous(memory_format=torch.channels_last_3d)
     return network
 
 
-def _timesformer(classes: int, frames: int, size: int) -> nn.Module:
-    from csglib.table1.baselines.timesformer import TimeSformer  # noqa: PLC0415  # seconds to import
+def load_initial_weights(network: nn.Module, source: str) -> None:
+    """Load weights of this very network, or inflate those of the 2D network it starts from.
 
-    return TimeSformer(classes, frames, size)
+    Args:
+        network: filled in place.
+        source: a file of weights, or the name of a public checkpoint.
+
+    Raises:
+        ValueError: the weights do not fit, or the network has no 2D counterpart.
+    """
+    found = read_checkpoint(source)
+    if found.keys() == network.state_dict().keys():
+        load_weights(network, Path(source))
+    elif isinstance(network, CSG3DCT):
+        load_conformer(network, found)
+    else:
+        _load_image_weights(network, found)
 
 
-def _vivit(classes: int, frames: int, size: int) -> nn.Module:
-    from csglib.table1.baselines.vivit import ViViT  # noqa: PLC0415  # seconds to import
-
-    return ViViT(classes, frames, size)
-
-
-def _variant(config: ModelConfig) -> Build:
-    return lambda classes, frames, size: CSG3DCT(replace(config, classes=classes))
-
-
-NETWORKS: dict[str, Build] = {
-    "i3d": lambda classes, frames, size: I3D(classes),
-    "slowfast": lambda classes, frames, size: SlowFast(classes),
-    "tpn": lambda classes, frames, size: TPN(classes),
-    "timesformer": _timesformer,
-    "vivit": _vivit,
-    "mtv": MTV,
-    "nl_i3d": lambda classes, frames, size: NLI3D(classes),
-    "uniformer": lambda classes, frames, size: UniFormer(classes, SMALL),
-    "uniformer_b": lambda classes, frames, size: UniFormer(classes, BASE),
-    "cnn_lstm": lambda classes, frames, size: CNNLSTM(classes),
-    "tiny": _variant(TINY),
-} | {name: _variant(config) for name, config in VARIANTS.items()}
-"""Table 1's, in its order; UniFormer in two sizes; CNN-LSTM, which the paper cites; and `TINY`."""
+def _load_image_weights(network: nn.Module, found: Mapping[str, Tensor]) -> None:
+    resolve_name(f"{_BASELINES}.image_weights:load_image_weights")(network, found)

@@ -1,19 +1,17 @@
-"""A training run on disk: everything it needs to go on as if nothing had happened.
+"""A training run on disk, with everything that is needed to resume it exactly.
 
-Not in the paper. resume.safetensors is the truth of a run and is replaced once an epoch. There are
-for readers plan.json, epochs.csv, last.safetensors, best.safetensors and, at the end,
+Not in the paper. resume.safetensors is the checkpoint that counts and is replaced after each epoch.
+For readers there are config.json, epochs.csv, last.safetensors, best.safetensors and, at the end,
 predictions.csv of the validation clips.
 """
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -23,14 +21,22 @@ from torch import Tensor, nn
 from csglib.data.atomic import replacing
 from csglib.data.cohort import ClipSet
 from csglib.model.weights import read_weights, write_weights
+from csglib.train.config import TrainConfig
 from csglib.train.predictions import Predictions
 
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam remembers of each parameter
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's state of each parameter
+_FORMER = {  # names in plan.json, which csglib 0.1 wrote
+    "rate": "lr",
+    "decay": "weight_decay",
+    "batch": "batch_size",
+    "course": "schedule",
+    "augmented": "augment",
+}
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the clips came to. Losses are cross-entropies, in nats."""
+    """Mean results of one pass over the clips. Losses are cross-entropies, in nats."""
 
     epoch: int
     train_loss: float
@@ -40,122 +46,147 @@ class Epoch:
     seconds: float
 
 
-@contextmanager
-def run_in(folder: Path, facts: dict[str, str]) -> Iterator["Run"]:
-    """Hold a run's folder for this process alone; a killed process holds it no longer.
+def fingerprint(
+    config: TrainConfig, train: ClipSet, model: nn.Module, processes: int
+) -> dict[str, str]:
+    """What decides the weights after each epoch; kept in config.json.
 
-    Args:
-        folder: made when it is not there.
-        facts: what decides the result; written to plan.json and compared when the run goes on.
+    With a constant learning rate the number of epochs does not: such a run can be made longer.
+    Compiling does, because it changes rounding and random numbers.
+    """
+    facts = {name: str(value) for name, value in vars(config).items()}
+    del facts["folder"], facts["device"]
+    if config.schedule == "constant":
+        del facts["epochs"]
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return facts | {
+        "training clips": train.fingerprint,
+        "parameters": str(parameters),
+        "processes": str(processes),
+    }
+
+
+def read_config(folder: Path) -> dict[str, str]:
+    """The `fingerprint` of a run.
 
     Raises:
-        ValueError: the folder holds a run of other facts, and says which differ; or another
-            process, or a loop that was left standing in this one, is training in it.
+        ValueError: there is none.
     """
-    if (folder / "plan.json").is_file():
-        _compare(folder, json.loads((folder / "plan.json").read_text()), facts)
+    if (folder / "config.json").is_file():
+        facts: dict[str, str] = json.loads((folder / "config.json").read_text())
+        return facts
+    if not (folder / "plan.json").is_file():
+        raise ValueError(f"{folder} holds no run: wanted config.json of `csglib train`")
+    former = json.loads((folder / "plan.json").read_text())
+    former.pop("loss", None)
+    return {"compile": "False"} | {_FORMER.get(name, name): text for name, text in former.items()}
+
+
+@contextmanager
+def run_in(folder: Path, facts: dict[str, str]) -> Iterator["Run"]:
+    """Lock a run's folder for this process; the lock ends with the process, even if killed.
+
+    Args:
+        folder: created if needed.
+        facts: the `fingerprint` of the run, compared with that of a run to resume.
+
+    Raises:
+        ValueError: the folder holds another run (the message says what differs), or another
+            process or loop is training in it.
+    """
+    new = not any((folder / name).is_file() for name in ("config.json", "plan.json"))
+    if not new:
+        _refuse_other_run(folder, read_config(folder), facts)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            if not (folder / "plan.json").is_file():
-                with replacing(folder / "plan.json") as file:
+            if new:
+                with replacing(folder / "config.json") as file:
                     file.write(json.dumps(facts, indent=2).encode())
             yield Run(folder)
     except Timeout:
         raise ValueError(
-            f"{folder} is being trained in by another process, or by a loop of this one that was "
-            "left standing: end that one, or name another folder"
+            f"{folder} is in use: another process is training in it, or an unfinished loop over "
+            "fit() in this one; end that one, or name another folder"
         ) from None
 
 
 class Run:
-    """The folder of one run; whoever writes to it holds it by `run_in`."""
+    """The files of one run; `run_in` gives one that may be written to."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def resume(self, model: nn.Module, adam: torch.optim.Optimizer) -> list[Epoch]:
-        """Bring model and optimiser to the last whole epoch; its records, none for a new run."""
+        """Load model and optimiser as after the last complete epoch; records so far, if any."""
         path = self.folder / "resume.safetensors"
         if not path.is_file():
             return []
         tensors, notes = read_weights(path)
-        model.load_state_dict(_part(tensors, "model."))
+        prefix = "model."
+        model.load_state_dict(
+            {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        )
         state: dict[int, dict[str, Tensor]] = {}
-        for place, (name, parameter) in enumerate(_named(model, adam)):
-            state[place] = {}
-            for moment, value in _part(tensors, f"adam.{name}.").items():
-                like = value if moment == "step" else parameter  # fused, all are on one device
-                kept = torch.empty_like(like, device=parameter.device)
-                state[place][moment] = kept.copy_(value)
-        adam.load_state_dict({"state": state, "param_groups": _groups(adam)})
+        for index, (name, parameter) in enumerate(_parameters(model, adam)):
+            state[index] = {}
+            for moment in _MOMENTS:
+                saved = tensors[f"adam.{name}.{moment}"]
+                # fused Adam wants the parameter's device and memory format
+                like = saved if moment == "step" else parameter
+                state[index][moment] = torch.empty_like(like, device=parameter.device).copy_(saved)
+        adam.load_state_dict({"state": state, "param_groups": adam.state_dict()["param_groups"]})
         return [Epoch(**record) for record in json.loads(notes["records"])]
 
     def save(
         self, model: nn.Module, adam: torch.optim.Optimizer, records: list[Epoch], newest: bool
     ) -> None:
-        """Keep the epoch that has just ended.
+        """Save the epoch that has just ended.
 
         Args:
             model: as it is now.
-            adam: likewise; if processes share it, it has been put together in this one.
+            adam: likewise.
             records: of all epochs.
             newest: whether the newest weights are the best, whatever the validation loss.
         """
         weights = model.state_dict()
         last = records[-1]
+        note = {"epoch": str(last.epoch)}
         if newest or last.validation_loss <= min(record.validation_loss for record in records):
-            write_weights(self.folder / "best.safetensors", weights, {"epoch": str(last.epoch)})
+            write_weights(self.folder / "best.safetensors", weights, note)
         state = {f"model.{name}": tensor for name, tensor in weights.items()}
         moments = adam.state_dict()["state"]
-        for place, (name, _) in enumerate(_named(model, adam)):
+        for index, (name, _) in enumerate(_parameters(model, adam)):
             for moment in _MOMENTS:
-                state[f"adam.{name}.{moment}"] = moments[place][moment]
+                state[f"adam.{name}.{moment}"] = moments[index][moment]
         notes = {"records": json.dumps([asdict(record) for record in records])}
         write_weights(self.folder / "resume.safetensors", state, notes)
-        write_weights(self.folder / "last.safetensors", weights, {"epoch": str(last.epoch)})
-        self._table("epochs.csv", [asdict(record) for record in records])
-
-    def finish(self, logits: Float[Tensor, "clips classes"], clips: ClipSet) -> None:
-        """Keep what the network says about each clip, and whose it is."""
-        Predictions.of(logits, clips).write(self.folder / "predictions.csv")
-
-    def _table(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
+        write_weights(self.folder / "last.safetensors", weights, note)
         text = io.StringIO(newline="")
-        table = csv.DictWriter(text, rows[0])
+        table = csv.DictWriter(text, asdict(last))
         table.writeheader()
-        table.writerows(rows)
-        with replacing(self.folder / name) as file:
+        table.writerows(asdict(record) for record in records)
+        with replacing(self.folder / "epochs.csv") as file:
             file.write(text.getvalue().encode())
 
+    def finish(self, logits: Float[Tensor, "clips classes"], clips: ClipSet) -> None:
+        """Write the predictions of the validation clips."""
+        Predictions.of(logits, clips).write(self.folder / "predictions.csv")
 
-def _named(model: nn.Module, adam: torch.optim.Optimizer) -> Iterator[tuple[str, nn.Parameter]]:
+
+def _parameters(
+    model: nn.Module, adam: torch.optim.Optimizer
+) -> Iterator[tuple[str, nn.Parameter]]:
     """In the order in which the optimiser counts them."""
     names = {parameter: name for name, parameter in model.named_parameters()}
     for group in adam.param_groups:
         yield from ((names[parameter], parameter) for parameter in group["params"])
 
 
-def _groups(adam: torch.optim.Optimizer) -> list[dict[str, Any]]:
-    """As `state_dict` has them, which an optimiser in shards cannot be asked for at first."""
-    counted = count()
-    return [
-        {**group, "params": [next(counted) for _ in group["params"]]} for group in adam.param_groups
-    ]
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }
-
-
-def _compare(folder: Path, found: dict[str, str], wanted: dict[str, str]) -> None:
+def _refuse_other_run(folder: Path, found: dict[str, str], wanted: dict[str, str]) -> None:
     for name in sorted(found.keys() | wanted.keys()):
         if found.get(name) != wanted.get(name):
             raise ValueError(
-                f"{folder} holds another run, of {name}={found.get(name)} where {wanted.get(name)} "
-                "is asked for: name another folder, or delete that one"
+                f"{folder} holds another run, with {name}={found.get(name)} instead of "
+                f"{wanted.get(name)}: name another folder, or delete that one"
             )

@@ -1,16 +1,15 @@
-"""One step of training: a batch, its loss, and the way back, over all processes at work.
+"""One optimiser step: forward, loss, backward, over micro-batches and over processes.
 
 Source: section 3 for Adam and its numbers; the paper says nothing of memory or of processes.
 """
 
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from einops import reduce
+from einops import rearrange, reduce, repeat
 from jaxtyping import Float, Int64
 from numpy import ndarray
 from torch import Tensor, nn
@@ -19,207 +18,154 @@ from tqdm.auto import tqdm
 from csglib.data.clips import network_input
 from csglib.data.cohort import ClipSet
 
-if TYPE_CHECKING:  # four seconds to import: for those who train only
+if TYPE_CHECKING:  # four seconds to import, and needed for training only
     from lightning.fabric import Fabric
     from lightning.fabric.wrappers import _FabricModule as FabricModule
-    from torch.distributed.optim import ZeroRedundancyOptimizer
 
 
-class Loss(NamedTuple):
-    """What is lowered: the cross-entropy of each judge, averaged.
-
-    Attributes:
-        grade_weights: how much a clip of each grade counts; empty if all alike.
-        smoothing: share of each label that is spread over all grades, for labels that are unsure.
-    """
-
-    grade_weights: tuple[float, ...] = ()
-    smoothing: float = 0.0
-
-    def of(
-        self, votes: Float[Tensor, "judges b classes"], grades: Int64[Tensor, " b"]
-    ) -> Float[Tensor, " b"]:
-        """Of each clip, weighted; to be divided by the sum of `weights`."""
-        losses = F.cross_entropy(
-            votes.flatten(0, 1),
-            grades.repeat(len(votes)),
-            reduction="none",
-            label_smoothing=self.smoothing,
-        )
-        return self.weights(grades) * reduce(losses, "(judges b) -> b", "mean", judges=len(votes))
-
-    def weights(self, grades: Int64[Tensor, " b"]) -> Float[Tensor, " b"]:
-        """How much each clip counts."""
-        if not self.grade_weights:
-            return torch.ones(len(grades), device=grades.device)
-        return torch.tensor(self.grade_weights, device=grades.device)[grades]
-
-
-CROSS_ENTROPY = Loss()
-"""As it is: the paper's."""
-
-
-class Tally(NamedTuple):
-    """Sums over clips."""
+class StepSums(NamedTuple):
+    """Sums over the clips of a step."""
 
     loss: float
-    hits: float
+    correct: float
     clips: float
 
 
-class Step:
-    """Takes steps; each process sees the same batch and works on its own share of it.
+class TrainStep:
+    """Takes optimiser steps; each process computes the gradients of its share of the batch.
 
     Args:
-        fabric: knows the device and the processes.
-        network: a `Ballot`, compiled or not, as Fabric has set it up.
+        fabric: device and processes.
+        network: a `HeadLogits`, compiled or not, as Fabric has set it up.
         optimizer: likewise.
-        loss: what is lowered.
     """
 
     def __init__(
-        self,
-        fabric: "Fabric",
-        network: "FabricModule",
-        optimizer: torch.optim.Optimizer,
-        loss: Loss,
+        self, fabric: "Fabric", network: "FabricModule", optimizer: torch.optim.Optimizer
     ) -> None:
-        self.fabric, self.network, self.optimizer, self.loss = fabric, network, optimizer, loss
-        self.pieces = 1  # in which a batch passes, one after the other
+        self.fabric, self.network, self.optimizer = fabric, network, optimizer
+        self.micro_batches = 1
 
-    def __call__(self, batch: ClipSet) -> Tally:
-        """Learn from a batch; where memory does not do, from piece after piece of it, in one step.
+    def __call__(self, batch: ClipSet) -> StepSums:
+        """Take one step; if memory runs out, in twice as many micro-batches, from then on.
 
-        Only norms over the clips of a batch tell the difference.
+        Accumulated gradients are those of the whole batch; only batch norms see smaller batches.
 
         Raises:
-            FloatingPointError: the loss is no number any more; says on which clips.
-            torch.OutOfMemoryError: even one clip is too much, or several processes are at work.
+            FloatingPointError: the loss is NaN or infinite; names the patients.
+            torch.OutOfMemoryError: a single clip does not fit, or there are several processes.
         """
         while True:
             try:
-                return self._taken(batch)
+                return self._step(batch)
             except torch.OutOfMemoryError:
-                if self.pieces >= len(batch) or self.fabric.world_size > 1:
+                if self.micro_batches >= len(batch) or self.fabric.world_size > 1:
                     raise
-                self.pieces = min(2 * self.pieces, len(batch))
-                at_once = -(-len(batch) // self.pieces)
+                self.micro_batches = min(2 * self.micro_batches, len(batch))
+                at_once = -(-len(batch) // self.micro_batches)
                 tqdm.write(
-                    f"out of memory: from here on {at_once} clips at a time, and a step is still "
-                    f"one of {len(batch)}"
+                    f"out of memory: using micro-batches of {at_once} clips from here on; "
+                    f"a step is still one of {len(batch)}"
                 )
 
-    def _taken(self, batch: ClipSet) -> Tally:
+    def _step(self, batch: ClipSet) -> StepSums:
         self.optimizer.zero_grad()
-        whole = self.loss.weights(torch.from_numpy(batch.grades)).sum().item()
-        tally = np.zeros(3)
-        for part, counts, waits in self._parts(batch):
-            with self.fabric.no_backward_sync(self.network, enabled=waits):
-                tally += counts * self._learned(part, counts / whole)
+        sums = np.zeros(3)
+        for part, weight, more in self._micro_batches(batch):
+            # gradients are exchanged between processes once, after the last micro-batch
+            with self.fabric.no_backward_sync(self.network, enabled=more):
+                sums += weight * self._backward(part, weight / len(batch))
         self.optimizer.step()
-        return Tally(tally[0] * len(batch) / whole, *tally[1:])
+        return StepSums(*sums)
 
-    def _parts(self, batch: ClipSet) -> Iterator[tuple[ClipSet, bool, bool]]:
-        """This process's share in pieces; whether it counts; whether others follow.
+    def _micro_batches(self, batch: ClipSet) -> Iterator[tuple[ClipSet, float, bool]]:
+        """This process's share in micro-batches: clips, their weight, whether more follow.
 
-        Whoever has no share of a small batch walks along with a clip that does not count: all
-        processes must come to every step.
+        A process without a share of a small batch uses a dummy clip of weight 0: every process has
+        to take part in the exchange of gradients.
         """
         mine = np.arange(len(batch))[self.fabric.global_rank :: self.fabric.world_size]
-        pieces = np.array_split(mine, self.pieces) if len(mine) else [np.array([0])]
-        pieces = [piece for piece in pieces if len(piece)]
-        for number, piece in enumerate(pieces, start=1):
-            yield batch.choose(piece), bool(len(mine)), number < len(pieces)
+        if not len(mine):
+            yield batch.choose(np.array([0])), 0.0, False
+            return
+        parts = np.array_split(mine, min(self.micro_batches, len(mine)))
+        for number, part in enumerate(parts, start=1):
+            yield batch.choose(part), 1.0, number < len(parts)
 
-    def _learned(self, part: ClipSet, share: float) -> Float[ndarray, "3"]:
-        """Summed loss, hits and clips of a part; what it teaches is added to the gradients."""
+    def _backward(self, part: ClipSet, scale: float) -> Float[ndarray, "3"]:
+        """Add the gradients of scale * the summed loss; returns the terms of `StepSums`."""
         clips = self.fabric.to_device(network_input(part.frames))
         grades = self.fabric.to_device(torch.from_numpy(part.grades))
-        votes = self.network(clips).float()
-        loss = self.loss.of(votes, grades).sum()
+        logits = self.network(clips).float()
+        loss = mean_cross_entropy(logits, grades).sum()
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the loss became {loss.item()} on clips of {', '.join(part.patients)}"
             )
-        # Fabric averages over processes; the share is of the sum.
-        self.fabric.backward(loss * share * self.fabric.world_size)
-        hits = (votes.sum(0).argmax(1) == grades).sum()
-        return np.array([loss.item(), hits.item(), len(part)])
+        # DDP averages gradients over processes; we want their sum
+        self.fabric.backward(loss * scale * self.fabric.world_size)
+        correct = (logits.sum(0).argmax(1) == grades).sum()
+        return np.array([loss.item(), correct.item(), len(part)])
 
 
-def votes_of(network: nn.Module, clips: Tensor) -> Float[Tensor, "judges b classes"]:
-    """Logits of each judge; most networks have a single one."""
-    votes = getattr(network, "votes", None)
-    return network(clips)[None] if votes is None else votes(clips)
+def mean_cross_entropy(
+    logits: Float[Tensor, "heads b classes"], grades: Int64[Tensor, " b"]
+) -> Float[Tensor, " b"]:
+    """Cross-entropy of each clip, averaged over heads."""
+    losses = F.cross_entropy(
+        rearrange(logits, "heads b classes -> b classes heads"),
+        repeat(grades, "b -> b heads", heads=len(logits)),
+        reduction="none",
+    )
+    return reduce(losses, "b heads -> b", "mean")
 
 
-class Ballot(nn.Module):
-    """A network whose `forward` is its votes: Fabric, DDP and torch.compile see no other call.
+def head_logits(network: nn.Module, clips: Tensor) -> Float[Tensor, "heads b classes"]:
+    """Logits of each head; a network without a method `head_logits` has a single one."""
+    of_network = getattr(network, "head_logits", None)
+    return network(clips)[None] if of_network is None else of_network(clips)
 
-    It adds nothing to the network, which is saved and asked by itself.
+
+class HeadLogits(nn.Module):
+    """Wraps a network so that `forward` returns the logits of each head.
+
+    Fabric, DDP and torch.compile intercept `forward` only. Has no parameters of its own.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, clips: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "judges b classes"]:
-        """Logits of each judge."""
-        return votes_of(self.network, clips)
+    def forward(self, clips: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "heads b classes"]:
+        """Logits of each head."""
+        return head_logits(self.network, clips)
 
 
-def compiled(ballot: Ballot, device: torch.device) -> nn.Module:
-    """To be set up by Fabric, which compiles what it has wrapped, at its first call.
-
-    Not in the paper. The network within stays as it is, with its weights and their names.
-
-    Args:
-        ballot: shapes and precision are found out when it is called.
-        device: where that will be.
+def compiled(network: HeadLogits, device: torch.device) -> nn.Module:
+    """Compile with torch.compile; the wrapped network keeps its weights and their names.
 
     Raises:
-        ValueError: nothing can be compiled for that device; says what is missing.
+        ValueError: torch.compile does not work for this device here; the message says why.
     """
-    torch.compiler.reset()  # another network's code counts against the limit of one's own
+    torch.compiler.reset()  # code compiled for another network counts against the recompile limit
     try:
-        torch.compile(torch.neg)(torch.ones(2, device=device))  # else it would fail at a step
+        torch.compile(torch.neg)(torch.ones(2, device=device))  # fail now rather than at a step
     except RuntimeError as error:
         raise ValueError(
-            "a compiled plan wants a machine where torch.compile works, with a C++ compiler and, "
-            f"for a GPU, Triton; here it says: {str(error).splitlines()[0]}"
+            "compile needs a machine where torch.compile works, with a C++ compiler and, for a "
+            f"GPU, Triton: got {str(error).splitlines()[0]}"
         ) from error
-    return cast("nn.Module", torch.compile(ballot))
+    return cast("nn.Module", torch.compile(network))
 
 
-def adam_of(
-    network: nn.Module, rate: float, decay: float, in_shards: bool
-) -> torch.optim.Optimizer:
-    """Adam, whose decay spares biases, norms, the class token and the shares of branches.
+def adam(network: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
+    """Adam with weight decay on matrices and kernels only.
 
-    Args:
-        network: what learns.
-        rate: of learning.
-        decay: of weights.
-        in_shards: whether each process remembers for a part of the weights only.
+    Biases, norms, the class token and the branches' gates do not decay.
     """
-    matrices = [p for p in network.parameters() if p.squeeze().ndim > 1]
-    vectors = [p for p in network.parameters() if p.squeeze().ndim <= 1]
+    parameters = list(network.parameters())
     groups: list[dict[str, Any]] = [
-        {"params": matrices, "weight_decay": decay},
-        {"params": vectors},
+        {"params": [p for p in parameters if p.squeeze().ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.squeeze().ndim <= 1]},
     ]
-    if in_shards:
-        return _in_shards(groups, rate)
-    return torch.optim.Adam(groups, lr=rate, fused=True)
-
-
-def shards() -> "type[ZeroRedundancyOptimizer]":
-    """What deals an optimiser's memory out among processes; two seconds to import."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch's, of itself
-        from torch.distributed.optim import ZeroRedundancyOptimizer  # noqa: PLC0415
-    return ZeroRedundancyOptimizer
-
-
-def _in_shards(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
-    return shards()(groups, torch.optim.Adam, lr=rate, fused=True)
+    return torch.optim.Adam(groups, lr=lr, fused=True)

@@ -166,7 +166,7 @@ def test_a_view_of_mtv_is_the_vit(vit):
 def test_uniformer_takes_every_name_of_its_image_network():
     """The names and shapes are the authors'; the 2D kernel is the sum over frames of ours."""
     torch.manual_seed(0)
-    network = UniFormer(2, Sizes(depths=(1, 2, 1, 1), widths=(64, 64, 64, 64), drop_path=0.0))
+    network = UniFormer(2, sizes=Sizes(depths=(1, 2, 1, 1), widths=(64, 64, 64, 64), drop_path=0.0))
     names, state = network.image_names(), network.state_dict()
     assert names["stages.1.2.ffn.3.bias"] == "blocks2.1.mlp.fc2.bias"
     assert names["stages.2.1.to_query_key_value.weight"] == "blocks3.0.attn.qkv.weight"

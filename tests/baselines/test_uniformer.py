@@ -12,7 +12,7 @@ TINY = Sizes(depths=(1, 2, 1, 1), widths=(4, 6, 64, 128), drop_path=0.2)
 
 def on_paper(classes, sizes):
     with torch.device("meta"):
-        return UniFormer(classes, sizes)
+        return UniFormer(classes, sizes=sizes)
 
 
 def blocks(model):
@@ -34,7 +34,7 @@ def test_sizes_are_the_published_ones(sizes, classes, parameters):
 
 def test_the_first_embedding_alone_drops_frames():
     volume, shapes = torch.randn(1, 3, 8, 64, 96), []
-    for stage in UniFormer(2, TINY).stages:
+    for stage in UniFormer(2, sizes=TINY).stages:
         volume = stage(volume)
         shapes.append(tuple(volume.shape[1:]))
     assert shapes == [(4, 4, 16, 24), (6, 4, 8, 12), (64, 4, 4, 6), (128, 4, 2, 3)]
@@ -78,7 +78,7 @@ def test_a_local_block_sees_three_places_in_every_direction():
 
 def test_it_learns_everywhere_and_takes_clips_of_any_length_and_size():
     torch.manual_seed(0)
-    model = UniFormer(5, TINY)
+    model = UniFormer(5, sizes=TINY)
     clip, grades = torch.randn(2, 3, 8, 64, 32), torch.tensor([4, 1])
     F.cross_entropy(model(clip), grades).backward()
     silent = [name for name, weights in model.named_parameters() if not weights.grad.any()]
@@ -116,7 +116,7 @@ def test_both_branches_of_a_block_can_be_dropped():
 @pytest.mark.parametrize(("rows", "columns"), [(32, 48), (48, 32)])
 def test_a_clip_of_another_size_is_refused(rows, columns):
     with pytest.raises(ValueError, match=f"multiples of 32: got {rows} x {columns}"):
-        UniFormer(2, TINY)(torch.zeros(1, 3, 8, rows, columns))
+        UniFormer(2, sizes=TINY)(torch.zeros(1, 3, 8, rows, columns))
 
 
 def test_a_width_that_heads_do_not_fill_is_refused():

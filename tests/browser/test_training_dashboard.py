@@ -50,8 +50,8 @@ def widget(tmp_path):
         grades=GRADES,
         patients=tuple(f"p{place}" for place in range(6)),
     )
-    plan = TrainConfig(folder=tmp_path, epochs=EPOCHS)
-    return TrainingDashboard(nn.Linear(1, 2), clips, clips, plan)
+    config = TrainConfig(folder=tmp_path, epochs=EPOCHS)
+    return TrainingDashboard(nn.Linear(1, 2), clips, clips, config)
 
 
 @pytest.fixture

@@ -213,9 +213,9 @@ def test_no_byte_says_who_it_is_even_after_training(exports, labels, tmp_path):
     }
     deidentify(exports, labels, out, DeidentifySettings(frames=8, size=64))
     sides = read_cohort(out)
-    plan = TrainConfig(folder=run, epochs=1, batch=4, rate=1e-3)
-    (record,) = Experiment(network="tiny", size=64).run(sides, plan)
-    assert -(-len(sides["train"]) // plan.batch) == 2
+    config = TrainConfig(folder=run, epochs=1, batch_size=4, lr=1e-3)
+    (record,) = Experiment(network="tiny", size=64).run(sides, config)
+    assert -(-len(sides["train"]) // config.batch_size) == 2
     assert np.isfinite(record.train_loss)
     assert {"best.safetensors", "test.csv"} <= {path.name for path in run.iterdir()}
     assert leaks(tmp_path, secrets) == []

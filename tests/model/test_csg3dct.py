@@ -84,8 +84,8 @@ def test_contract(name, small):
     before = {name: value.clone() for name, value in model.named_parameters()}
     adam = torch.optim.Adam(model.parameters(), lr=1e-3)
     for _ in range(3):  # a branch that starts silent hears its first gradient in the third
-        votes = model.votes(clip)
-        F.cross_entropy(votes.flatten(0, 1), grades.repeat(len(votes))).backward()
+        logits = model.head_logits(clip)
+        F.cross_entropy(logits.flatten(0, 1), grades.repeat(len(logits))).backward()
         adam.step()
         adam.zero_grad()
     idle = [name for name, value in model.named_parameters() if torch.equal(before[name], value)]

@@ -16,7 +16,7 @@ def test_one_judge_sees_the_pooled_volume_beside_the_mean_class_token(tokens):
 
 
 @pytest.mark.parametrize("tokens", [1, 3])
-def test_two_judges_see_one_thing_each(tokens):
+def test_two_heads_see_one_thing_each(tokens):
     head = TwoHeads(channels=11, dim=7, classes=5).double()
     volume = torch.randn(2, 11, 3, 4, 6, dtype=torch.float64)
     cls = torch.randn(2, tokens, 7, dtype=torch.float64)

@@ -6,9 +6,9 @@ from csglib.data.cohort import ClipSet
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.pretrained import load_conformer
+from csglib.model.state_dict_names import parent_state
 from csglib.model.weights import read_weights
-from csglib.table1 import parent
-from csglib.table1.parent import parent_of, train_parent
+from csglib.table1.pretrain import conformer_for, pretrain
 from csglib.train.config import TrainConfig
 from csglib.train.networks import build_network
 
@@ -23,9 +23,9 @@ def frames(who, count):
 
 @pytest.mark.slow
 def test_what_the_parent_has_learned_csg3dct_takes(tmp_path, monkeypatch):
-    sides = {"train": frames("a", 8), "validation": frames("b", 4)}
-    plan = TrainConfig(folder=tmp_path, epochs=1, batch=8)
-    path = train_parent(sides, plan)
+    splits = {"train": frames("a", 8), "validation": frames("b", 4)}
+    config = TrainConfig(folder=tmp_path, epochs=1, batch_size=8)
+    path = pretrain(splits, config)
     _, notes = read_weights(path)
     assert notes["epoch"] == "1"
     with torch.device("meta"):
@@ -37,14 +37,14 @@ def test_what_the_parent_has_learned_csg3dct_takes(tmp_path, monkeypatch):
     best, _ = read_weights(tmp_path / "best.safetensors")
     taken = model.state_dict()["blocks.0.space.to_query_key_value.weight"]
     assert torch.equal(taken, best["blocks.0.to_query_key_value.weight"])
-    monkeypatch.setattr(parent, "fit", None)
-    assert train_parent(sides, plan) == path, "once is enough"
+    monkeypatch.setattr("csglib.table1.pretrain.fit", None)
+    assert pretrain(splits, config) == path, "once is enough"
 
 
 def test_a_small_network_has_a_small_parent(tmp_path):
-    sides = {"train": frames("a", 8), "validation": frames("b", 4)}
-    plan = TrainConfig(folder=tmp_path, epochs=3, batch=8, rate=0.01, course="one_cycle")
-    path = train_parent(sides, plan, parent_of("tiny"))
+    splits = {"train": frames("a", 8), "validation": frames("b", 4)}
+    config = TrainConfig(folder=tmp_path, epochs=3, batch_size=8, lr=0.01, schedule="one_cycle")
+    path = pretrain(splits, config, conformer_for("tiny"))
     assert read_weights(path)[1]["epoch"] == "3", "where the rate has come to rest"
     model = build_network("tiny", size=32)
     report = load_conformer(model, path)
@@ -56,9 +56,9 @@ def test_a_small_network_has_a_small_parent(tmp_path):
 
 def test_who_has_no_parent():
     with pytest.raises(ValueError, match="are tiny, base, swa, ca, csg3dct: got i3d"):
-        parent_of("i3d")
+        conformer_for("i3d")
 
 
 def test_only_a_network_of_single_frames_is_a_parent():
     with pytest.raises(ValueError, match="a Conformer of one frame is wanted"):
-        parent.parent_state(CSG3DCT(TINY))
+        parent_state(CSG3DCT(TINY))

@@ -5,8 +5,9 @@ import pytest
 from scipy.stats import binomtest
 
 from csglib.metrics import Score
+from csglib.table1 import results
 from csglib.table1.report import lines
-from csglib.table1.results import Exam, Pair, exam_of, pairs_in, runs_in
+from csglib.table1.results import Pair, SplitSummary, pairs_in, runs_in
 from csglib.table1.running import RESULT
 
 CLIPS = 30
@@ -46,7 +47,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 def test_it_knows_what_a_row_was_tested_on(table):
     runs = runs_in(table("tpn", answers(1), answers(2)))["tpn"]
-    assert exam_of(runs) == Exam(clips=CLIPS, patients=15, majority=20 / 30)
+    assert results.test_set(runs) == SplitSummary(clips=CLIPS, patients=15, majority=20 / 30)
 
 
 def test_a_pair_counts_every_clip_once_a_seed(table):
@@ -54,8 +55,8 @@ def test_a_pair_counts_every_clip_once_a_seed(table):
     table("i3d", *one)
     pair = pairs_in(runs_in(table("tpn", *other)))["i3d", "tpn"]
     alone, other_alone = (
-        sum(int((x & ~y).sum()) for x, y in zip(*sides, strict=True))
-        for sides in ((one, other), (other, one))
+        sum(int((x & ~y).sum()) for x, y in zip(*splits, strict=True))
+        for splits in ((one, other), (other, one))
     )
     assert (pair.seeds, pair.first_alone, pair.second_alone) == (2, alone, other_alone)
     assert pair.both == sum(int((x & y).sum()) for x, y in zip(one, other, strict=True))

@@ -11,20 +11,20 @@ from torch import nn
 from csglib.data.cohort import digest
 from csglib.model.weights import read_weights
 from csglib.table1 import running
+from csglib.table1.budget import BUDGETS, Budget
 from csglib.table1.rows import ROWS
 from csglib.table1.running import RESULT, Table, table
 from csglib.train import experiment
-from csglib.train.config import BUDGETS, Budget
 from csglib.train.predictions import Predictions
 
 SMALL = Budget(
     patients=3,
-    parent_patients=4,
+    pretrain_patients=4,
     size=32,
     epochs=2,
-    fine_epochs=1,
-    parent_epochs=1,
-    parent_rate=0.007,
+    finetune_epochs=1,
+    pretrain_epochs=1,
+    pretrain_lr=0.007,
 )
 
 
@@ -59,7 +59,7 @@ def cohorts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cohorts")
     whole = Table(folder, SMALL, "random")
     for frames in (8, 16):
-        whole._sides(frames)
+        whole._splits(frames)
     return folder
 
 
@@ -80,7 +80,7 @@ def test_each_row_is_run_for_each_seed_and_kept(folder, built):
     assert built[0] == ("i3d", 2, 8, 32)
     for _, _, run in done:
         said = Predictions.read(run / "test.csv")
-        assert len(said.grades) == len(asked._sides(8)["test"])
+        assert len(said.grades) == len(asked._splits(8)["test"])
         found = json.loads((run / RESULT).read_text())
         assert found["parameters"] == sum(value.numel() for value in Small().parameters())
         assert found["macs"] == 8 * 32 * 32 * 3 * 4 + 4 * 2
@@ -113,11 +113,11 @@ def test_what_was_killed_goes_on(folder, built, monkeypatch):
 def test_sixteen_frames_start_from_eight(folder, built):
     ((_, _, run),) = Table(folder, SMALL, "random").run(["base_16"], seeds=1)
     kept = json.loads((run / "experiment.json").read_text())
-    assert kept["start"] == digest(folder / "base/seed-0/best.safetensors")[:16]
+    assert kept["init"] == digest(folder / "base/seed-0/best.safetensors")[:16]
     assert kept["frames"] == 16
-    plan = json.loads((run / "plan.json").read_text())
-    assert plan["rate"] == str(SMALL.fine_rate)
-    assert json.loads((run / RESULT).read_text())["epochs"] == SMALL.fine_epochs
+    config = json.loads((run / "config.json").read_text())
+    assert config["lr"] == str(SMALL.finetune_lr)
+    assert json.loads((run / RESULT).read_text())["epochs"] == SMALL.finetune_epochs
 
 
 @pytest.mark.slow
@@ -136,16 +136,16 @@ def test_a_table_may_be_moved(folder, built, tmp_path):
 @pytest.mark.slow
 def test_the_parent_learns_single_frames_with_their_own_grades(folder, monkeypatch):
     asked = []
-    monkeypatch.setattr(running, "train_parent", lambda *what: asked.append(what) or Path("w"))
+    monkeypatch.setattr(running, "pretrain", lambda *what: asked.append(what) or Path("w"))
     monkeypatch.setattr(running, "_OTHERS", 7)
     whole = Table(folder, SMALL, "frames")
     assert whole._weights(ROWS["csg3dct"], 3) == "w"
-    ((sides, plan),) = asked
-    assert sides["train"].frames.shape[1:] == (1, 32, 32)
-    assert (plan.seed, plan.epochs) == (3, SMALL.parent_epochs)
-    assert plan.rate == SMALL.parent_rate
-    clips = whole._sides(8)
-    assert not np.array_equal(sides["test"].frames[0, 0], clips["test"].frames[0, 0])
+    ((splits, config),) = asked
+    assert splits["train"].frames.shape[1:] == (1, 32, 32)
+    assert (config.seed, config.epochs) == (3, SMALL.pretrain_epochs)
+    assert config.lr == SMALL.pretrain_lr
+    clips = whole._splits(8)
+    assert not np.array_equal(splits["test"].frames[0, 0], clips["test"].frames[0, 0])
     assert whole._weights(ROWS["base_random"], 3) == ""
     assert Table(folder, SMALL, "some.pth")._weights(ROWS["base"], 0) == "some.pth"
 
@@ -172,7 +172,12 @@ def test_what_cannot_be_run(tmp_path, names, seeds, message):
 
 def test_budgets_by_name(tmp_path):
     assert table(tmp_path, "paper", "frames").budget == BUDGETS["paper"]
-    plan = BUDGETS["paper"].plan(tmp_path, seed=1)
-    assert (plan.epochs, plan.batch, plan.rate, plan.decay) == (100, 4, 1e-4, 1e-4)
+    config = BUDGETS["paper"].config(tmp_path, seed=1)
+    assert (config.epochs, config.batch_size, config.lr, config.weight_decay) == (
+        100,
+        4,
+        1e-4,
+        1e-4,
+    )
     with pytest.raises(ValueError, match="one of smoke, laptop, gpu, paper: got huge"):
         table(tmp_path, "huge", "frames")

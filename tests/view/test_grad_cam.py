@@ -32,15 +32,15 @@ VIEWS = (
 )
 SIZES = uniformer.Sizes(depths=(1, 1, 1, 1), widths=(64, 64, 64, 64), drop_path=0.0)
 SMALL = {
-    "i3d": lambda: i3d.I3D(GRADES, replace(i3d.LAYOUT, width=8)),
-    "nl_i3d": lambda: NLI3D(GRADES, replace(i3d.LAYOUT, width=8)),
+    "i3d": lambda: i3d.I3D(GRADES, layout=replace(i3d.LAYOUT, width=8)),
+    "nl_i3d": lambda: NLI3D(GRADES, layout=replace(i3d.LAYOUT, width=8)),
     "slowfast": lambda: SlowFast(GRADES, width=16),
-    "tpn": lambda: TPN(GRADES, replace(resnet.SLOW_ONLY, width=8)),
-    "cnn_lstm": lambda: CNNLSTM(GRADES, 16, replace(resnet.FLAT, width=8)),
+    "tpn": lambda: TPN(GRADES, layout=replace(resnet.SLOW_ONLY, width=8)),
+    "cnn_lstm": lambda: CNNLSTM(GRADES, memory=16, layout=replace(resnet.FLAT, width=8)),
     "timesformer": lambda: TimeSformer(GRADES, FRAMES, SIZE, layers=2),
     "vivit": lambda: ViViT(GRADES, FRAMES, SIZE, layers=2),
     "mtv": lambda: mtv.MTV(GRADES, FRAMES, SIZE, views=VIEWS, global_layers=1),
-    "uniformer": lambda: uniformer.UniFormer(GRADES, SIZES),
+    "uniformer": lambda: uniformer.UniFormer(GRADES, sizes=SIZES),
     "tiny": lambda: CSG3DCT(replace(TINY, classes=GRADES)),
     "tiny_base": lambda: CSG3DCT(
         replace(TINY, classes=GRADES, encoder=SingleBranch(axis="joint", heads=4, hidden=64))

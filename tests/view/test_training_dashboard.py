@@ -42,17 +42,17 @@ def network():
 
 
 @pytest.fixture
-def plan(tmp_path):
-    return TrainConfig(folder=tmp_path / "run", epochs=EPOCHS, batch=2, rate=0.3)
+def config(tmp_path):
+    return TrainConfig(folder=tmp_path / "run", epochs=EPOCHS, batch_size=2, lr=0.3)
 
 
 @pytest.fixture
-def make(plan):
+def make(config):
     """A dashboard as a new kernel makes it: the same run, the same first weights."""
 
     def made(**other):
         sets = clips_of(CLIPS, "a"), clips_of(WATCHED, "b")
-        return TrainingDashboard(network(), *sets, replace(plan, **other))
+        return TrainingDashboard(network(), *sets, replace(config, **other))
 
     return made
 
@@ -104,17 +104,19 @@ def test_clips_stand_where_the_network_of_that_epoch_puts_them(make):
     assert right.tolist() == [record["validation_accuracy"] for record in dashboard.records]
 
 
-def test_to_be_watched_changes_nothing_in_the_weights(make, plan):
+def test_to_be_watched_changes_nothing_in_the_weights(make, config):
     watched = make()
     awaited(watched.run())
     alone = network()
-    list(fit(alone, watched._train, watched._validation, replace(plan, folder=plan.folder / "x")))
+    list(
+        fit(alone, watched._train, watched._validation, replace(config, folder=config.folder / "x"))
+    )
     for name, weight in alone.state_dict().items():
         assert torch.equal(weight, watched._model.state_dict()[name])
 
 
 def test_stop_ends_with_the_epoch_and_run_goes_on_from_there(make):
-    dashboard, undisturbed = make(), make(folder=make()._plan.folder.with_name("other"))
+    dashboard, undisturbed = make(), make(folder=make()._config.folder.with_name("other"))
     awaited(undisturbed.run())
     stop_after(dashboard, 2)
     assert len(awaited(dashboard.run())) == 2
@@ -123,11 +125,11 @@ def test_stop_ends_with_the_epoch_and_run_goes_on_from_there(make):
     np.testing.assert_array_equal(shares_of(dashboard), shares_of(undisturbed))
 
 
-def test_a_stop_in_the_last_epoch_leaves_a_whole_run(make, plan):
+def test_a_stop_in_the_last_epoch_leaves_a_whole_run(make, config):
     dashboard = make()
     stop_after(dashboard, EPOCHS)
     assert len(awaited(dashboard.run())) == EPOCHS
-    assert (plan.folder / "predictions.csv").is_file()
+    assert (config.folder / "predictions.csv").is_file()
 
 
 def test_a_new_kernel_shows_the_old_epochs_and_knows_where_clips_stood_since(make):
@@ -206,7 +208,7 @@ def test_an_interrupt_keeps_what_was_trained_and_lets_the_folder_go(make, error)
 
 def test_a_run_of_another_plan_is_refused_and_nothing_keeps_running(make):
     awaited(make().run())
-    other = make(rate=0.1)
+    other = make(lr=0.1)
     with pytest.raises(ValueError, match="holds another run"):
         awaited(other.run())
     assert (other.running, other.records) == (False, [])
@@ -228,14 +230,14 @@ def test_it_says_what_knowing_nothing_is_worth(make):
     assert (facts["grades"], facts["patients"]) == ([0, 1, 0, 1], ["b0", "b1", "b2", "b3"])
     assert json.loads(json.dumps(facts)) == facts
     uneven = clips_of(5, "c").choose(np.array([0, 2, 4, 1]))
-    dashboard = TrainingDashboard(network(), clips_of(2, "a"), uneven, make()._plan)
+    dashboard = TrainingDashboard(network(), clips_of(2, "a"), uneven, make()._config)
     assert dashboard.facts["nothing"]["accuracy"] == 0.75
 
 
-def test_more_than_two_grades_are_refused(make, plan):
+def test_more_than_two_grades_are_refused(make, config):
     four = replace(clips_of(4, "b"), grade_names=("a", "b", "c", "d"))
     with pytest.raises(ValueError, match="clips of two grades: got a, b, c, d"):
-        TrainingDashboard(network(), clips_of(2, "a"), four, plan)
+        TrainingDashboard(network(), clips_of(2, "a"), four, config)
 
 
 def test_it_prints_how_far_it_is_and_a_still_of_it(make):

@@ -15,11 +15,20 @@ class CNNLSTM(OnResNet):
 
     Args:
         classes: grades to tell apart.
+        frames, size: of a clip; any will do.
         memory: features that the LSTM keeps.
         layout: how wide the ResNet is; it sees one frame at a time.
     """
 
-    def __init__(self, classes: int, memory: int = 256, layout: Layout = FLAT) -> None:
+    def __init__(
+        self,
+        classes: int,
+        frames: int = 8,
+        size: int = 256,
+        *,
+        memory: int = 256,
+        layout: Layout = FLAT,
+    ) -> None:
         super().__init__(ResNet(layout))
         self.remember = nn.LSTM(self.backbone.channels, memory, batch_first=True)
         self.classify = nn.Linear(memory, classes)

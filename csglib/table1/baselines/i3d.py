@@ -19,10 +19,13 @@ class I3D(OnResNet):
 
     Args:
         classes: grades to tell apart.
+        frames, size: of a clip; any will do.
         layout: where it looks along time.
     """
 
-    def __init__(self, classes: int, layout: Layout = LAYOUT) -> None:
+    def __init__(
+        self, classes: int, frames: int = 8, size: int = 256, *, layout: Layout = LAYOUT
+    ) -> None:
         super().__init__(ResNet(layout))
         self.verdict = Verdict(self.backbone.channels, classes)
 

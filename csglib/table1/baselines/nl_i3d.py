@@ -51,11 +51,14 @@ class NLI3D(I3D):
 
     Args:
         classes: grades to tell apart.
+        frames, size: of a clip; any will do.
         layout: where I3D looks along time.
     """
 
-    def __init__(self, classes: int, layout: Layout = LAYOUT) -> None:
-        super().__init__(classes, layout)
+    def __init__(
+        self, classes: int, frames: int = 8, size: int = 256, *, layout: Layout = LAYOUT
+    ) -> None:
+        super().__init__(classes, frames, size, layout=layout)
         for stage, places in _AFTER:
             blocks = self.backbone.stages[stage]
             assert isinstance(blocks, nn.Sequential)

@@ -42,16 +42,16 @@ class SlowFast(nn.Module):
 
     Args:
         classes: grades to tell apart.
+        frames, size: of a clip; any will do.
         width: channels of the slow pathway's stem.
     """
 
-    def __init__(self, classes: int, width: int = 64) -> None:
+    def __init__(self, classes: int, frames: int = 8, size: int = 256, *, width: int = 64) -> None:
         super().__init__()
         thin = width // _THINNER
         told = [thin, *(4 * thin * 2**stage for stage in range(3))]
         joining = tuple(2 * channels for channels in told)
-        frames = SLOW_ONLY.frames
-        self.slow = ResNet(Layout(frames=frames, width=width, joining=joining))
+        self.slow = ResNet(Layout(frames=SLOW_ONLY.frames, width=width, joining=joining))
         self.fast = ResNet(Layout(stem=5, frames=((3,),) * 4, width=thin))
         self.laterals = nn.ModuleList(Lateral(channels) for channels in told)
         self.verdict = Verdict(self.slow.channels + self.fast.channels, classes)

@@ -19,10 +19,13 @@ class TPN(OnResNet):
 
     Args:
         classes: grades to tell apart.
+        frames, size: of a clip; any will do.
         layout: where the CNN looks along time; of its widths, each a multiple of 32.
     """
 
-    def __init__(self, classes: int, layout: Layout = SLOW_ONLY) -> None:
+    def __init__(
+        self, classes: int, frames: int = 8, size: int = 256, *, layout: Layout = SLOW_ONLY
+    ) -> None:
         super().__init__(ResNet(layout))
         wide = self.backbone.channels
         narrow = wide // 2

@@ -73,10 +73,13 @@ class UniFormer(nn.Module):
 
     Args:
         classes: grades to tell apart.
+        frames, size: of a clip; any will do.
         sizes: `SMALL` or `BASE`.
     """
 
-    def __init__(self, classes: int, sizes: Sizes) -> None:
+    def __init__(
+        self, classes: int, frames: int = 8, size: int = 256, *, sizes: Sizes = SMALL
+    ) -> None:
         super().__init__()
         rates = iter(rising(sizes.drop_path, sum(sizes.depths)))
         patches = ((3, 4, 4), (1, 2, 2), (1, 2, 2), (1, 2, 2))
@@ -123,6 +126,11 @@ class UniFormer(nn.Module):
             )
         volume = self.norm(self.stages(clip))
         return self.head(reduce(volume, "b c t y x -> b c", "mean"))
+
+
+def uniformer_b(classes: int, frames: int, size: int) -> UniFormer:
+    """UniFormer-B, for `csglib.train.networks.NETWORKS`."""
+    return UniFormer(classes, frames, size, sizes=BASE)
 
 
 class LocalBlock(nn.Module):

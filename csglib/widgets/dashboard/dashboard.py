@@ -45,7 +45,7 @@ class TrainingDashboard(LiveFigure):
         model: see `csglib.train.fit.fit`, for all four.
         train: clips to learn from.
         validation: clips to watch, of two grades.
-        plan: how.
+        config: how to train.
 
     Attributes:
         epoch: the one on show, counted from 1; 0 is the newest, whichever that is by now.
@@ -70,21 +70,21 @@ class TrainingDashboard(LiveFigure):
     records: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)  # set after `shares`
 
     def __init__(
-        self, model: nn.Module, train: ClipSet, validation: ClipSet, plan: TrainConfig
+        self, model: nn.Module, train: ClipSet, validation: ClipSet, config: TrainConfig
     ) -> None:
         names = validation.grade_names
         if len(names) != 2:
             raise ValueError(f"the dashboard shows clips of two grades: got {', '.join(names)}")
         grades = validation.grades.tolist()
         facts = {
-            "epochs": plan.epochs,
+            "epochs": config.epochs,
             "names": list(names),
             "grades": grades,
             "patients": list(validation.patients),
             "nothing": {"loss": float(np.log(2)), "accuracy": _of_the_commoner(grades)},
         }
         super().__init__(facts=facts)
-        self._model, self._train, self._validation, self._plan = model, train, validation, plan
+        self._model, self._train, self._validation, self._config = model, train, validation, config
         self._seen: dict[Epoch, Shares] = {}
         self.on_msg(self._hear)
 
@@ -93,7 +93,7 @@ class TrainingDashboard(LiveFigure):
             self.stopping = self.running
 
     async def run(self) -> list[Epoch]:
-        """Train to the end of the plan or to the page's stop, and show every epoch.
+        """Train to the last epoch or to the page's stop, and show every epoch.
 
         Called again, it goes on where it was stopped, also in a new kernel; only where clips stood
         in the epochs of an old kernel is not known any more.
@@ -108,8 +108,8 @@ class TrainingDashboard(LiveFigure):
         seen = self._seen
         found: dict[Epoch, Shares] = {}
         try:
-            kept = _epochs_kept(self._plan)
-            epochs = fit(self._model, self._train, self._validation, self._plan)
+            kept = _epochs_kept(self._config)
+            epochs = fit(self._model, self._train, self._validation, self._config)
             with closing(cast("Generator[Epoch]", epochs)):  # lets go of the folder in any case
                 for record in epochs:
                     found[record] = seen.get(record, self._unknown())
@@ -119,7 +119,7 @@ class TrainingDashboard(LiveFigure):
                         found[record] = self._now()
                     self._show(found)
                     await asyncio.sleep(_HEED)
-                    if self.stopping and record.epoch < self._plan.epochs:
+                    if self.stopping and record.epoch < self._config.epochs:
                         break  # after the last epoch the run still writes its predictions
         finally:
             self.running = self.stopping = False
@@ -127,7 +127,7 @@ class TrainingDashboard(LiveFigure):
 
     def _now(self) -> Shares:
         """What the network gives the second grade, of each clip."""
-        logits = predict(self._model, self._validation.frames, self._plan.batch)
+        logits = predict(self._model, self._validation.frames, self._config.batch_size)
         return logits.softmax(1)[:, 1].numpy()
 
     def _unknown(self) -> Shares:
@@ -143,7 +143,7 @@ class TrainingDashboard(LiveFigure):
 
     def __repr__(self) -> str:
         return (
-            f"TrainingDashboard({len(self._seen)} of {self._plan.epochs} epochs, "
+            f"TrainingDashboard({len(self._seen)} of {self._config.epochs} epochs, "
             f"{len(self._train)} clips to learn from, {len(self._validation)} to watch)"
         )
 
@@ -153,8 +153,8 @@ class TrainingDashboard(LiveFigure):
         parts = figure.subplot_mosaic([["loss", "clips"], ["accuracy", "clips"]])
         for name, nothing in self.facts["nothing"].items():
             _draw_curves(parts[name], self.records, name, nothing)
-            parts[name].set_xlim(0.5, max(self._plan.epochs, len(self._seen)) + 0.5)
-        parts["loss"].set_title(f"{len(self._seen)} of {self._plan.epochs} epochs", fontsize=10)
+            parts[name].set_xlim(0.5, max(self._config.epochs, len(self._seen)) + 0.5)
+        parts["loss"].set_title(f"{len(self._seen)} of {self._config.epochs} epochs", fontsize=10)
         parts["accuracy"].set(xlabel="epoch", ylim=(0, 1.05))
         clips = parts["clips"]
         if self._seen:
@@ -172,9 +172,9 @@ def _of_the_commoner(grades: list[int]) -> float:
     return max(grades.count(0), grades.count(1)) / len(grades)
 
 
-def _epochs_kept(plan: TrainConfig) -> int:
+def _epochs_kept(config: TrainConfig) -> int:
     """How many the run's folder holds."""
-    path = plan.folder / "resume.safetensors"
+    path = config.folder / "resume.safetensors"
     if not path.is_file():
         return 0
     with safe_open(path, "pt") as file:  # the notes alone: weights may be large

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from csglib.table1.report import Line, lines
-from csglib.table1.results import Pair, exam_of, pairs_in, runs_in
+from csglib.table1.results import Pair, pairs_in, runs_in, test_set
 from csglib.table1.rows import ROWS
 from csglib.widgets.base import LiveFigure, es_module, style_sheet
 
@@ -119,7 +119,7 @@ def _row(place: int, line: Line, runs: list[Path]) -> dict[str, Any]:
         "parameters": line.costs["parameters"],
         "printed_accuracy": row.printed.accuracy,
         "printed_f1": row.printed.f1,
-        **asdict(exam_of(runs)),
+        **asdict(test_set(runs)),
     }
 
 

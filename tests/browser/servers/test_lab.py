@@ -57,12 +57,12 @@ class Slow(torch.nn.Linear):
 frames = np.random.default_rng(0).integers(0, 255, (8, 1, 16, 16), dtype=np.uint8)
 sets = [ClipSet(frames=frames, grades=np.arange(8) % 2, patients=tuple(f"{n}{i}" for i in range(8)))
         for n in "ab"]
-plan = TrainConfig(folder=Path(tempfile.mkdtemp()) / "run", epochs=500, batch=8)
-dashboard = TrainingDashboard(Slow(3, 2), *sets, plan)
+config = TrainConfig(folder=Path(tempfile.mkdtemp()) / "run", epochs=500, batch_size=8)
+dashboard = TrainingDashboard(Slow(3, 2), *sets, config)
 dashboard
 """,
     "records = await dashboard.run()",
-    "print('went on to the next cell after', len(records), 'of', plan.epochs)",
+    "print('went on to the next cell after', len(records), 'of', config.epochs)",
 )
 
 

@@ -21,10 +21,10 @@ from csglib.model.weights import load_weights, read_weights, write_weights
 from csglib.train.config import TrainConfig
 from csglib.train.fit import fit
 
-WEIGHTS = "parent.safetensors"
+WEIGHTS = "conformer.safetensors"
 
 
-def parent_of(network: str) -> ModelConfig:
+def conformer_for(network: str) -> ModelConfig:
     """The 2D network that one of the family starts from.
 
     Raises:
@@ -36,30 +36,30 @@ def parent_of(network: str) -> ModelConfig:
     return TINY_PARENT if network == "tiny" else CONFORMER_S
 
 
-def train_parent(
-    frames: Mapping[str, ClipSet], plan: TrainConfig, config: ModelConfig = CONFORMER_S
+def pretrain(
+    frames: Mapping[str, ClipSet], config: TrainConfig, model: ModelConfig = CONFORMER_S
 ) -> Path:
     """Train a parent on single frames, or what is left of it.
 
     Args:
         frames: from `csglib.data.cohort.read_frames`.
-        plan: how, and where.
-        config: of the parent, see `parent_of`.
+        config: how to train, and where.
+        model: of the parent, see `conformer_for`.
 
     Returns:
         A file that `csglib.model.pretrained.load_conformer` reads.
     """
-    path = plan.folder / WEIGHTS
+    path = config.folder / WEIGHTS
     if path.is_file():
         return path
-    parent = _untaught(replace(config, classes=len(frames["train"].grade_names)), plan.seed)
-    records = list(fit(parent, frames["train"], frames["validation"], plan))
-    load_weights(parent, plan.folder / "best.safetensors")
-    taken = int(read_weights(plan.folder / "best.safetensors")[1]["epoch"])
+    parent = _untaught(replace(model, classes=len(frames["train"].grade_names)), config.seed)
+    records = list(fit(parent, frames["train"], frames["validation"], config))
+    load_weights(parent, config.folder / "best.safetensors")
+    taken = int(read_weights(config.folder / "best.safetensors")[1]["epoch"])
     accuracy = records[taken - 1].validation_accuracy
     notes = {"epoch": str(taken), "accuracy": json.dumps(accuracy)}
     write_weights(path, parent_state(parent), notes)
-    forget(plan.folder)
+    forget(config.folder)
     return path
 
 

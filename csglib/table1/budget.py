@@ -1,0 +1,66 @@
+"""How much of Table 1 to run: patients, image size, epochs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from csglib.train.config import Precision, Schedule, TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Size of a Table 1 run; defaults are the paper's.
+
+    Attributes:
+        patients: of each cohort.
+        pretrain_patients: of the cohort whose single frames pre-train the 2D Conformer. The paper
+            uses ImageNet; frames of four times as many patients are what is cheap here.
+        size: rows and columns of a frame, pixels.
+        epochs: of every network.
+        finetune_epochs: of the 16-frame network, which starts from the 8-frame one.
+        pretrain_epochs: of the 2D Conformer.
+        batch_size: clips per step.
+        lr: learning rate of every network; `pretrain_lr` and `finetune_lr` of those two.
+        precision, schedule, augment: see `TrainConfig`.
+    """
+
+    patients: int = 169
+    pretrain_patients: int = 676
+    size: int = 256
+    epochs: int = 100
+    finetune_epochs: int = 40
+    pretrain_epochs: int = 20
+    batch_size: int = 4
+    lr: float = 1e-4
+    pretrain_lr: float = 1e-4
+    finetune_lr: float = 2.5e-3
+    precision: Precision = "32-true"
+    schedule: Schedule = "constant"
+    augment: bool = False
+
+    def config(self, folder: Path, seed: int) -> TrainConfig:
+        """For a network that starts from random weights or from the 2D Conformer's."""
+        shared = vars(self).keys() & TrainConfig.__dataclass_fields__.keys()
+        return TrainConfig(
+            folder=folder, seed=seed, **{name: getattr(self, name) for name in shared}
+        )
+
+
+BUDGETS = {
+    "smoke": Budget(
+        patients=12, pretrain_patients=12, size=64, epochs=1, finetune_epochs=1, pretrain_epochs=1
+    ),
+    "laptop": Budget(
+        size=64,
+        epochs=20,
+        finetune_epochs=8,
+        pretrain_epochs=6,
+        batch_size=8,
+        pretrain_lr=5e-4,
+        finetune_lr=1e-4,
+        schedule="one_cycle",
+        augment=True,
+    ),
+    "gpu": Budget(epochs=30, finetune_epochs=12, pretrain_epochs=8, precision="bf16-mixed"),
+    "paper": Budget(precision="bf16-mixed"),
+}
+"""smoke: does everything run; laptop: a night on two cores; gpu: a third of the paper's epochs."""
