@@ -1,19 +1,64 @@
-"""A small clip that knows its truth, a network whose class token has opinions, a made-up table."""
+"""Small clips, a network with uneven attention, made-up results, and every widget of the project."""
 
 import json
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from csglib.data.clips import Clip, Truth
+from csglib.data.clips import Clip, Truth, resample
+from csglib.data.cohort import ClipSet
+from csglib.data.readers import read_clip
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.table1.report import COSTS
 from csglib.table1.rows import ROWS
 from csglib.table1.running import RESULT
+from csglib.train.config import SMOKE
 from csglib.train.experiment import TEST
 from csglib.train.predictions import Predictions
+
+SAMPLES = Path(__file__).parents[1] / "data_samples"
+
+# Every widget: its module, the fixtures that it is made from, and the traits that show what waits
+# for a guess or a choice. The contracts in tests/widgets and tests/browser run over all of them.
+WIDGETS = {
+    "AttentionExplorer": (
+        "csglib.widgets.explorer.explorer",
+        ["opinionated_network", "simulated_clip"],
+        {"view": "time", "query": 75, "compare": True, "show_truth": True},
+    ),
+    "TrainingDashboard": (
+        "csglib.widgets.dashboard.dashboard",
+        ["opinionated_network", "two_clips", "two_clips", "smoke"],
+        {"shares": np.array([[0.2, 0.9]], np.float32).tobytes(), "records": [
+            {"epoch": 1, "train_loss": 0.5, "train_accuracy": 0.7, "seconds": 1.0,
+             "validation_loss": 0.6, "validation_accuracy": 1.0}
+        ]},
+    ),
+    "ClipPicker": ("csglib.doctor.picker.clip_picker", ["video", "path_of_the_video"], {}),
+    "Balance": ("csgcourse.widgets.balance", [], {"step": 300, "guess": 0.9}),
+    "CostDial": (
+        "csgcourse.widgets.cost_dial",
+        ["opinionated_network", "simulated_clip"],
+        {"guess_8": 50, "guess_64": 50, "revealed": True},
+    ),
+    "PhantomStudio": ("csgcourse.widgets.phantom_studio", [], {"guess": "mild"}),
+    "SelfTest": ("csgcourse.widgets.self_test", [], {}),
+    "Switchboard": (  # noise makes a still that no reader gets
+        "csgcourse.widgets.switchboard", ["clip_of_the_course"], {"guess": "own own own"}
+    ),
+    "TableReader": ("csgcourse.widgets.table_reader", ["two_rows"], {}),
+    "TimeStretch": ("csgcourse.widgets.time_stretch", [], {"guess": "yes"}),
+    "TokenExplorer": (
+        "csgcourse.widgets.token_explorer",
+        ["simulated_clip"],
+        {"axis": "time", "order": "reshaped", "guess": "mix"},
+    ),
+    "WiringMap": ("csgcourse.widgets.wiring_map", [], {"guess": "c3"}),
+}  # fmt: skip
 
 
 def circles(radii, height, width):
@@ -36,6 +81,55 @@ def simulated_clip():
     )
     grey = np.random.default_rng(7).integers(0, 256, (3, 96, 128), dtype=np.uint8)
     return Clip(frames=grey, patient="nobody", truth=truth)
+
+
+@pytest.fixture
+def clip_of_the_course():
+    return resample(read_clip(SAMPLES / "severe_borderline_type_II.npz"), frames=4, size=128)
+
+
+@pytest.fixture
+def video():
+    frames = np.random.default_rng(9).integers(0, 256, (20, 64, 64), dtype=np.uint8)
+    return Clip(frames=frames, patient="nobody")
+
+
+@pytest.fixture
+def path_of_the_video():
+    return "patient/video.mp4"
+
+
+@pytest.fixture
+def two_clips():
+    frames = np.zeros((2, 1, 16, 16), np.uint8)
+    return ClipSet(frames=frames, grades=np.arange(2), patients=("one", "other"))
+
+
+@pytest.fixture
+def two_rows(write_runs, tmp_path):
+    for name in ("i3d", "csg3dct"):
+        write_runs(tmp_path, name, np.arange(12) % 5 > 0)
+    return tmp_path
+
+
+@pytest.fixture
+def smoke():
+    return SMOKE
+
+
+@pytest.fixture(params=WIDGETS)
+def make_widget(request):
+    """Makes one of `WIDGETS`, again and again; with `opened=True`, showing all that it has."""
+    module, needs, opened_traits = WIDGETS[request.param]
+    given = [request.getfixturevalue(name) for name in needs]
+
+    def make(opened=False):
+        made = getattr(import_module(module), request.param)(*given)
+        for name, value in opened_traits.items() if opened else ():
+            setattr(made, name, value)
+        return made
+
+    return make
 
 
 @pytest.fixture

@@ -289,12 +289,12 @@ function onPatchPress(canvas, { rows, columns }, choose) {
  */
 function filmstrip(desk, size, { label, longer = 128, choose, position, start = () => 0, leave } = {}) {
   const { frames, rows, columns } = size;
-  const list = make("ol", { class: "csg-frames" });
+  const list = make("div", { class: "csg-frames" });
   const cells = Array.from({ length: frames }, (_, frame) => {
     const canvas = frameCanvas(size, longer);
     const caption = make("span", { class: "csg-caption", textContent: frame + 1 });
     const shown = make("div", { class: "csg-frame", role: "img", "aria-label": `Frame ${frame + 1}` }, canvas, caption);
-    const box = make("li", {}, shown);
+    const box = make("div", {}, shown);
     if (choose)
       onPatchPress(canvas, size, (row, column) => {
         choose({ frame, row, column });

@@ -188,6 +188,7 @@ def nameless(page: Page) -> int:
     """How many controls and pictures have nothing that a screen reader could say."""
     return page.evaluate(
         """() => [...document.querySelectorAll("input, button, [tabindex], [role=img]")]
+          .filter((element) => element.checkVisibility())
           .filter((element) => !element.ariaLabel && !element.closest("label")
             && !element.textContent.trim()).length"""
     )

@@ -72,10 +72,10 @@ function strip(desk, data, side) {
     const fill = make("span", { class: "csg-fill" });
     const number = make("span", { class: "csg-number" });
     const bar = make("div", { class: "csg-bar", "aria-hidden": "true" }, make("div", {}, fill), number);
-    return { frame, canvas, caption, shown, fill, number, box: make("li", {}, shown, bar) };
+    return { frame, canvas, caption, shown, fill, number, box: make("div", {}, shown, bar) };
   });
   const title = make("p", { class: "csg-small csg-title" });
-  const list = make("ol", { class: "csg-frames" }, ...cells.map(({ box }) => box));
+  const list = make("div", { class: "csg-frames" }, ...cells.map(({ box }) => box));
   list.style.setProperty("--wide", Math.min(data.frames, 8));
   list.style.setProperty("--narrow", Math.min(data.frames, 4));
   const box = make("div", { class: "csg-strip" }, title, list);

@@ -1,0 +1,94 @@
+"""What every widget does in a bare page: it fits, is named, keeps its keys and goes as it came."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(find_spec("axe_playwright_python").submodule_search_locations[0]) / "axe.min.js"
+FINDINGS = """
+async () => {
+  const { violations } = await axe.run(".csg", { resultTypes: ["violations"] });
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) =>
+    `${id}: ${html.slice(0, 160)} | ${failureSummary.replace(/\\s+/g, " ").slice(0, 200)}`));
+}
+"""
+KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]
+# Numbers all that Tab must reach, in the order of the page; of radio buttons the one chosen.
+STOPS = """
+() => [...document.querySelectorAll(".csg :is(input, button, select, a[href], [tabindex])")]
+  .filter((part) => part.tabIndex >= 0 && !part.disabled && !part.matches(":disabled"))
+  .filter((part) => part.checkVisibility())
+  .filter((part) => part.type !== "radio" || part.checked
+    || ![...document.getElementsByName(part.name)].some((other) => other.checked)
+    && document.getElementsByName(part.name)[0] === part)
+  .map((part, number) => (part.dataset.stop = String(number)))
+"""
+FOCUSED = """
+() => {
+  const at = document.activeElement;
+  const rim = (part) => part && getComputedStyle(part).outlineStyle !== "none";
+  const seen = rim(at) || rim(at.nextElementSibling) || at.matches("svg *") || false;
+  return [at.dataset.stop ?? null, seen];
+}
+"""
+
+
+@pytest.mark.parametrize("opened", [False, True], ids=["at first", "opened"])
+def test_it_fits_its_page_and_all_controls_are_named_and_large_enough(
+    make_widget, opened, mount, page, clumsy, screenshots
+):
+    widget = make_widget(opened)
+    mount(widget)
+    for width in (1000, 620):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.screenshot(path=screenshots / f"{type(widget).__name__}_{opened}_{width}.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert clumsy(page) == (0, 0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(make_widget, scheme, mount, page):
+    page.emulate_media(color_scheme=scheme)
+    page.add_script_tag(path=AXE)
+    page.add_style_tag(content=":root { color-scheme: light dark } body { background: Canvas }")
+    for opened in (False, True):
+        shown = mount(make_widget(opened))
+        found = page.evaluate(FINDINGS)
+        assert not found, "\n".join(found)
+        shown.evaluate("({ close }) => close()")
+
+
+def test_tab_reaches_all_in_order_and_no_key_leaves(make_widget, mount, page, request):
+    shown = mount(make_widget(opened=True))
+    shown.put()
+    wanted = page.evaluate(STOPS)
+    reached = []
+    for _ in wanted:
+        page.keyboard.press("Tab")
+        stop, seen = page.evaluate(FOCUSED)
+        assert seen, f"nothing shows that stop {stop} has the focus"
+        reached.append(stop)
+    assert reached == wanted
+    stolen = request.getfixturevalue("stolen")  # from here on the page takes all keys, Tab too
+    for number, stop in enumerate(wanted):
+        control = page.locator(f"[data-stop='{stop}']")
+        last = number == len(wanted) - 1
+        for key in KEYS if last else (KEYS[number % 8], KEYS[(number + 3) % 8]):
+            if control.is_visible() and control.is_enabled():
+                control.focus()
+                page.keyboard.press(key)
+    assert not set(KEYS) & set(stolen())
+
+
+def test_it_fetches_nothing_and_leaves_nothing(make_widget, mount, page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    shown = mount(make_widget(opened=True))
+    shown.put()
+    shown.evaluate("({ close }) => close()")
+    assert page.locator(".csg").count() == 0
+    assert shown.evaluate("({ model }) => model.listeners()") == 0
+    assert [url for url in asked if not url.startswith(("blob:", "data:"))] == []
