@@ -1,4 +1,4 @@
-"""Small clips, a network with uneven attention, made-up results, and every widget of the project."""
+"""Small clips, a network with uneven attention, made-up results, and every widget there is."""
 
 import json
 from importlib import import_module

@@ -48,6 +48,8 @@ def test_it_sends_bytes_and_plain_json_of_less_than_a_megabyte(make_widget):
 
 def test_the_kit_loads_no_torch_and_no_widget():
     code = "import sys, csglib.widgets.base; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     unwanted = r"torch|csglib\.(data|model|train|view|widgets\.(?!base)\w+)"
     assert not [name for name in loaded.stdout.split() if re.fullmatch(unwanted, name)]
