@@ -2,7 +2,7 @@
 
     python benchmarks/cost.py
 
-Counted on tensors without content (`csglib.model.summary`), not timed: the numbers are the same on
+Counted on tensors without content (`csglib.model.cost`), not timed: the numbers are the same on
 every machine. Writes results/cost.json and results/cost.png beside this file.
 """
 
@@ -29,8 +29,8 @@ from tqdm import tqdm
 
 from csglib.data.atomic import replacing
 from csglib.model.config import BASE, PAPER, ModelConfig
+from csglib.model.cost import summary
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.summary import summary
 
 FRAMES = (4, 8, 16, 32, 64)
 NETWORKS = {
@@ -48,7 +48,7 @@ def measure(networks: dict[str, ModelConfig], frames: Sequence[int], size: int) 
         with torch.device("meta"):
             model = CSG3DCT(config)
         totals = [summary(model, length, size).total for length in tqdm(frames, desc=name)]
-        counts[name] = {"macs": [t.macs for t in totals], "kept": [t.kept for t in totals]}
+        counts[name] = {"macs": [t.macs for t in totals], "kept": [t.saved_bytes for t in totals]}
     return {
         "question": "what one clip costs in training, by its number of frames",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

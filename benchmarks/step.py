@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from tqdm import tqdm
 
 from csglib.data.atomic import replacing
-from csglib.model.ledger import costs
+from csglib.model.cost import costs
 from csglib.train.networks import NETWORKS, build_network
 from csglib.train.step import head_logits
 

@@ -139,7 +139,7 @@ def opinionated_network():
         torch.manual_seed(11)
         network = CSG3DCT(TINY)
         for name, weights in network.named_parameters():
-            if weights.ndim == 2 and ("to_query" in name or "to_key" in name):
+            if weights.ndim == 2 and ("q" in name or "k" in name):
                 weights.data.normal_(0, 0.3)
     return network
 

@@ -18,8 +18,8 @@ from csglib.data.cohort import COLUMNS, ClipSet, digest, write_manifest, write_m
 from csglib.data.readers import read_clip
 from csglib.data.stenosis import DEFAULT_RULE
 from csglib.model.config import PAPER, TINY
+from csglib.model.cost import summary
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.summary import summary
 from csglib.phantom.audit import LIMIT
 from csglib.phantom.simulate import VERSION
 from csglib.train import experiment as experiment_module
@@ -81,7 +81,7 @@ def test_the_kept_costs_are_the_present_ones(paper):
     counts = found["networks"]["AMDF, class token asks (CSG-3DCT)"]
     place = found["frames"].index(8)
     assert counts["macs"][place] == paper.total.macs
-    assert counts["kept"][place] == paper.total.kept
+    assert counts["kept"][place] == paper.total.saved_bytes
 
 
 def test_the_readme_shows_the_present_summary(paper):

@@ -194,7 +194,7 @@ def test_vectors_do_not_decay(tmp_path):
     moved = {
         name for name, value in model.named_parameters() if not torch.equal(before[name], value)
     }
-    assert "blocks.0.space.merge.weight" in moved
+    assert "blocks.0.space.proj.weight" in moved
     assert not moved & {"embed.cls", "blocks.0.weigh.theta", "stem.1.weight", "head.classify.bias"}
 
 
@@ -371,7 +371,7 @@ def test_heads_calculate_in_the_plans_precision(tmp_path):
 
 
 def test_a_share_of_the_whole_network_is_saved_and_resumed(tmp_path):
-    encoder = replace(TINY.encoder, shared_by="network")
+    encoder = replace(TINY.encoder, gate_per="network")
     networks = [CSG3DCT(replace(TINY, encoder=encoder)) for _ in range(2)]
     train, watch = clips(4), clips(2, who="b")
     list(fit(networks[0], train, watch, config(tmp_path, epochs=1)))

@@ -8,7 +8,7 @@ from torch import nn
 from csglib.model.fusion import InterDimension
 from csglib.model.intra import IntraDimension
 from csglib.model.tokens import VideoTokens
-from csglib.model.weighting import EvenWeighting
+from csglib.model.weighting import UniformWeighting
 
 
 class AMDFBlock(nn.Module):
@@ -28,7 +28,7 @@ class AMDFBlock(nn.Module):
         time: IntraDimension,
         into_space: InterDimension,
         into_time: InterDimension,
-        weigh: EvenWeighting,
+        weigh: UniformWeighting,
     ) -> None:
         super().__init__()
         self.space, self.time = space, time

@@ -15,13 +15,13 @@ from csglib.model.fusion_variants import (
     InsertedCrossAttention,
 )
 from csglib.model.head import JoinedHead, TwoHeads
-from csglib.model.intra import BalancedIntraDimension, IntraDimension
+from csglib.model.intra import IntraDimension, LogTIntraDimension
 from csglib.model.tokens import Axis
 from csglib.model.weighting import (
-    EvenWeighting,
     LearnableWeighting,
     RawWeighting,
     SoftmaxWeighting,
+    UniformWeighting,
 )
 
 _HEADS: dict[str, type[JoinedHead | TwoHeads]] = {"joined": JoinedHead, "two": TwoHeads}
@@ -66,7 +66,7 @@ def _conv_block(
         second=Bottleneck(
             EXPANSION * width, width, frames=frames, stride=strides[1], padding=padding
         ),
-        gain=2 if config.class_carry == "double" else 1,
+        gain=2 if config.cls_residual == "double" else 1,
     )
 
 
@@ -89,14 +89,14 @@ def _amdf_blocks(config: ModelConfig, amdf: AMDF, count: int) -> list[IntraDimen
             time=_branch(config, amdf.heads, amdf.hidden, "time"),
             into_space=_fusion(config, amdf, "space"),
             into_time=_fusion(config, amdf, "time"),
-            weigh=weigh if amdf.shared_by == "network" else _weighting(amdf),
+            weigh=weigh if amdf.gate_per == "network" else _weighting(amdf),
         )
         blocks.append(block)
     return blocks
 
 
 def _branch(config: ModelConfig, heads: int, hidden: int, axis: Axis) -> IntraDimension:
-    branch = BalancedIntraDimension if config.class_tokens == "balanced" else IntraDimension
+    branch = LogTIntraDimension if config.class_tokens == "log_t" else IntraDimension
     return branch(config.dim, heads, hidden, axis)
 
 
@@ -106,10 +106,10 @@ def _fusion(config: ModelConfig, amdf: AMDF, axis: Axis) -> InterDimension:
     return _FUSIONS[amdf.fusion](config.dim, amdf.heads, amdf.hidden)
 
 
-def _weighting(amdf: AMDF) -> EvenWeighting:
-    if amdf.weighting == "even":
-        return EvenWeighting()
-    return _LEARNABLE[amdf.weighting](amdf.share)
+def _weighting(amdf: AMDF) -> UniformWeighting:
+    if amdf.weighting == "uniform":
+        return UniformWeighting()
+    return _LEARNABLE[amdf.weighting](amdf.gate)
 
 
 def head(config: ModelConfig) -> JoinedHead | TwoHeads:

@@ -68,8 +68,8 @@ class AMDF:
             paper. "cross_inserted": it joins the keys, as in CrossViT. "cross_all" (Dyadformer)
             and "switched_all": all tokens ask.
         weighting: what makes a share of a learned number: "sigmoid", "softmax", or nothing ("raw",
-            as in the authors' later code); "even" learns none, as in the * rows of Table 1.
-        shared_by: whether each "block" has a share of its own, or one serves the whole "network".
+            as in the authors' later code); "uniform" learns none, as in the * rows of Table 1.
+        gate_per: whether each "block" has a share of its own, or one serves the whole "network".
         share: of the spatial branch, before training.
         start: "random", or "silent" for a temporal branch and a fusion that add nothing at first.
     """
@@ -78,22 +78,22 @@ class AMDF:
     hidden: int
     space_hidden: int
     fusion: Literal["cross", "cross_inserted", "cross_all", "switched", "switched_all"] = "cross"
-    weighting: Literal["sigmoid", "softmax", "raw", "even"] = "sigmoid"
-    shared_by: Literal["block", "network"] = "block"
-    share: float = 0.5
-    start: Literal["random", "silent"] = "random"
+    weighting: Literal["sigmoid", "softmax", "raw", "uniform"] = "sigmoid"
+    gate_per: Literal["block", "network"] = "block"
+    gate: float = 0.5
+    init: Literal["random", "zero"] = "random"
 
     def __post_init__(self) -> None:
         _check_names(self)
-        if self.weighting == "even" and (self.share != 0.5 or self.shared_by == "network"):
+        if self.weighting == "uniform" and (self.gate != 0.5 or self.gate_per == "network"):
             raise ValueError(
-                'weighting "even" has nothing to learn or to share, and its share is 0.5: got '
-                f'share={self.share}, shared_by="{self.shared_by}"'
+                'weighting "uniform" has no parameter and its gate is 0.5: got '
+                f'gate={self.gate}, gate_per="{self.gate_per}"'
             )
-        if self.weighting in ("sigmoid", "softmax") and not 0 < self.share < 1:
+        if self.weighting in ("sigmoid", "softmax") and not 0 < self.gate < 1:
             raise ValueError(
-                f'weighting "{self.weighting}" keeps shares between 0 and 1 and never reaches '
-                f'either: got share={self.share}; "raw" can start there'
+                f'weighting "{self.weighting}" keeps the gate strictly between 0 and 1: got '
+                f'gate={self.gate}; use weighting="raw" to start at 0 or 1'
             )
 
 
@@ -110,8 +110,8 @@ class ModelConfig:
         classes: grades to tell apart.
         padding: what a convolution in time sees beyond the clip's ends; the paper does not say.
         class_tokens: one a "clip", or one a "frame"; the paper has both (d x (t n^2 + 1) in the
-            text, 8 x 257 in Table SI). "balanced" is one a clip that counts as one a frame.
-        class_carry: "double" adds the class token to itself at each coupling, as the 2D parent
+            text, 8 x 257 in Table SI). "log_t" is one a clip that counts as one a frame.
+        cls_residual: "double" adds the class token to itself at each coupling, as the 2D parent
             does: its weights need it, but it buries what late blocks add. "single" does not.
         head: "joined" gives one linear layer both kinds of features; "two" sums the logits of one
             each, as the 2D parent does.
@@ -125,7 +125,7 @@ class ModelConfig:
     classes: int = 2
     padding: Padding = "replicate"
     class_tokens: ClassTokens = "clip"
-    class_carry: Literal["single", "double"] = "single"
+    cls_residual: Literal["single", "double"] = "single"
     head: Literal["joined", "two"] = "joined"
 
     def __post_init__(self) -> None:
@@ -141,9 +141,9 @@ class ModelConfig:
                 f"a patch covers whole places of every stage, so its side is a multiple of {finest}"
                 f": got patch={self.patch}"
             )
-        if self.class_tokens == "balanced" and self.encoder_axis == "space":
+        if self.class_tokens == "log_t" and self.encoder_axis == "space":
             raise ValueError(
-                'class_tokens "balanced" makes up for repeated frames, and a sequence along '
+                'class_tokens "log_t" makes up for repeated frames, and a sequence along '
                 '"space" has one frame: nothing to balance'
             )
 
@@ -165,6 +165,8 @@ def _check_names(config: Stage | SingleBranch | AMDF | ModelConfig) -> None:
             raise ValueError(f"{field} is one of {', '.join(known)}: got {value!r}")
 
 
+_AMDF = AMDF(heads=12, hidden=384, space_hidden=384)
+
 PAPER = ModelConfig(
     stages=(
         Stage(blocks=1, width=64, frames=1),
@@ -173,21 +175,19 @@ PAPER = ModelConfig(
         Stage(blocks=3, width=256, frames=3, stride=2),
         Stage(blocks=1, width=256, frames=3, last_stride=2),
     ),
-    encoder=AMDF(heads=12, hidden=384, space_hidden=384),
+    encoder=_AMDF,
 )
 """CSG-3DCT as Table SI prints it."""
 
 WARM = replace(
     PAPER,
-    encoder=AMDF(
-        heads=6, hidden=384, space_hidden=1536, weighting="raw", share=1.0, start="silent"
-    ),
-    class_carry="double",
+    encoder=AMDF(heads=6, hidden=384, space_hidden=1536, weighting="raw", gate=1.0, init="zero"),
+    cls_residual="double",
 )
 """CSG-3DCT that takes the 2D parent whole, and starts as that parent, frame by frame."""
 
 BASE = replace(
-    PAPER, encoder=SingleBranch(axis="joint", heads=6, hidden=1536), class_carry="double"
+    PAPER, encoder=SingleBranch(axis="joint", heads=6, hidden=1536), cls_residual="double"
 )
 """CSG-3DCT-Base: the 2D parent inflated, all tokens of the clip in one attention."""
 
@@ -214,22 +214,19 @@ TINY = ModelConfig(
 )
 """CSG-3DCT for a laptop: every stage and every part, one block each."""
 
-TINY_PARENT = replace(
+TINY_2D = replace(
     TINY,
     stages=tuple(replace(stage, frames=1) for stage in TINY.stages),
     encoder=SingleBranch(axis="space", heads=4, hidden=256),
-    class_carry="double",
+    cls_residual="double",
     head="two",
 )
 """To `TINY` what `CONFORMER_S` is to `PAPER`."""
 
 VARIANTS = {
     "base": BASE,
-    "swa": replace(
-        PAPER,
-        encoder=AMDF(heads=12, hidden=384, space_hidden=384, fusion="switched", weighting="even"),
-    ),
-    "ca": replace(PAPER, encoder=AMDF(heads=12, hidden=384, space_hidden=384, weighting="even")),
+    "swa": replace(PAPER, encoder=replace(_AMDF, fusion="switched", weighting="uniform")),
+    "ca": replace(PAPER, encoder=replace(_AMDF, weighting="uniform")),
     "csg3dct": PAPER,
 }
 """The last rows of Table 1: CSG-3DCT-Base, -SWA*, -CA* and CSG-3DCT."""

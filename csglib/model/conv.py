@@ -60,15 +60,15 @@ class Bottleneck(nn.Module):
         super().__init__()
         wide = EXPANSION * width
         spatial_stride = (1, stride, stride)
-        self.narrow = nn.Sequential(
+        self.conv1 = nn.Sequential(
             TemporalConv(channels, width, frames, padding), _norm(width), nn.ReLU(inplace=True)
         )
-        self.look = nn.Sequential(
+        self.conv2 = nn.Sequential(
             nn.Conv3d(width, width, (1, 3, 3), spatial_stride, (0, 1, 1), bias=False),
             _norm(width),
             nn.ReLU(inplace=True),
         )
-        self.widen = nn.Sequential(nn.Conv3d(width, wide, 1, bias=False), _norm(wide))
+        self.conv3 = nn.Sequential(nn.Conv3d(width, wide, 1, bias=False), _norm(wide))
         self.shortcut: nn.Module = nn.Identity()
         if projected or stride > 1 or channels != wide:
             project = nn.Conv3d(channels, wide, 1, spatial_stride, bias=False)
@@ -78,14 +78,14 @@ class Bottleneck(nn.Module):
         self, volume: Float[Tensor, "b c t y x"], coupled: Float[Tensor, "b w t y x"] | None = None
     ) -> Float[Tensor, "b w t y2 x2"]:
         """What the 3 x 3 convolution puts out; the coupling unit reads it."""
-        narrow = self.narrow(volume)
-        return self.look(narrow if coupled is None else narrow + coupled)
+        narrow = self.conv1(volume)
+        return self.conv2(narrow if coupled is None else narrow + coupled)
 
     def outer(
         self, volume: Float[Tensor, "b c t y x"], inner: Float[Tensor, "b w t y2 x2"]
     ) -> Float[Tensor, "b wide t y2 x2"]:
         """Widen the inner features and add what came in."""
-        return torch.relu(self.widen(inner) + self.shortcut(volume))
+        return torch.relu(self.conv3(inner) + self.shortcut(volume))
 
     def forward(
         self, volume: Float[Tensor, "b c t y x"], coupled: Float[Tensor, "b w t y x"] | None = None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from csglib.model.build import conv_blocks, first_bottleneck, head, transformer_blocks
 from csglib.model.config import AMDF, STEM_STRIDE, ModelConfig
 from csglib.model.conv import Stem
-from csglib.model.init import initialise, silence
+from csglib.model.init import init_weights, zero_init
 from csglib.model.tokens import PatchEmbedding, VideoTokens
 
 
@@ -36,9 +36,9 @@ class CSG3DCT(nn.Module):
         self.convs = nn.ModuleList(conv_blocks(config))
         self.blocks = nn.ModuleList(transformer_blocks(config))
         self.head = head(config)
-        self.apply(initialise)
-        if isinstance(config.encoder, AMDF) and config.encoder.start == "silent":
-            self.blocks.apply(silence)
+        self.apply(init_weights)
+        if isinstance(config.encoder, AMDF) and config.encoder.init == "zero":
+            self.blocks.apply(zero_init)
         # torch declares this call without its memory format.
         self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 

@@ -43,11 +43,11 @@ class InterDimension(nn.Module, ABC):
             raise ValueError(f"heads must divide dim: got dim={dim}, heads={heads}")
         self.heads = heads
         self.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.to_query = nn.Linear(dim, dim)
-        self.to_key = nn.Linear(dim, dim)
-        self.to_value = nn.Linear(dim, dim)
+        self.q = nn.Linear(dim, dim)
+        self.k = nn.Linear(dim, dim)
+        self.v = nn.Linear(dim, dim)
         self.attention = Attention()
-        self.merge = nn.Linear(dim, dim)
+        self.proj = nn.Linear(dim, dim)
         self.ffn = nn.Sequential(nn.LayerNorm(dim, eps=1e-6), FeedForward(dim, hidden))
 
     @abstractmethod
@@ -65,7 +65,7 @@ class InterDimension(nn.Module, ABC):
 
     def _add(self, target: VideoTokens, mixed: Float[Tensor, "g i d"]) -> VideoTokens:
         """What was learned is for those who asked: the class token alone."""
-        return VideoTokens(target.cls + self.merge(mixed), target.patches)
+        return VideoTokens(target.cls + self.proj(mixed), target.patches)
 
     def _split(self, tokens: Float[Tensor, "g s d"]) -> Float[Tensor, "g h s e"]:
         return rearrange(tokens, "g s (h e) -> g h s e", h=self.heads)
@@ -83,9 +83,9 @@ class CrossAttention(InterDimension):
         """Query from the target, keys and values from the complement."""
         context = self.norm(complement.flat)
         return (
-            self.to_query(self.norm(target.cls)),
-            self.to_key(context),
-            self.to_value(context),
+            self.q(self.norm(target.cls)),
+            self.k(context),
+            self.v(context),
         )
 
 
@@ -101,7 +101,7 @@ class SwitchedAttention(InterDimension):
     ) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b j d"], Float[Tensor, "b j d"]]:
         """Query and keys from the complement, values from the target."""
         return (
-            self.to_query(self.norm(complement.cls)),
-            self.to_key(self.norm(complement.flat)),
-            self.to_value(self.norm(target.flat)),
+            self.q(self.norm(complement.cls)),
+            self.k(self.norm(complement.flat)),
+            self.v(self.norm(target.flat)),
         )

@@ -26,9 +26,9 @@ class InsertedCrossAttention(CrossAttention):
         """As CA, with the target's own class token first among the keys."""
         context = self.norm(torch.cat([target.cls, complement.flat], dim=1))
         return (
-            self.to_query(self.norm(target.cls)),
-            self.to_key(context),
-            self.to_value(context),
+            self.q(self.norm(target.cls)),
+            self.k(context),
+            self.v(context),
         )
 
 
@@ -37,7 +37,7 @@ class AllTokens(InterDimension):
 
     def _add(self, target: VideoTokens, mixed: Float[Tensor, "g i d"]) -> VideoTokens:
         """What was learned is for all."""
-        return target + unfold(mixed, self.axis, like=target).map(self.merge)
+        return target + unfold(mixed, self.axis, like=target).map(self.proj)
 
     def _lined_up(self, tokens: VideoTokens, project: nn.Linear) -> Float[Tensor, "g s d"]:
         # Projected before it is folded: the class token's copies are paid for once.
@@ -52,9 +52,9 @@ class AllTokenCrossAttention(AllTokens):
     ) -> tuple[Float[Tensor, "g s d"], Float[Tensor, "g s d"], Float[Tensor, "g s d"]]:
         """Queries from the target, keys and values from the complement, class tokens included."""
         return (
-            self._lined_up(target, self.to_query),
-            self._lined_up(complement, self.to_key),
-            self._lined_up(complement, self.to_value),
+            self._lined_up(target, self.q),
+            self._lined_up(complement, self.k),
+            self._lined_up(complement, self.v),
         )
 
 
@@ -80,7 +80,7 @@ class AllTokenSwitchedAttention(AllTokens):
     ) -> tuple[Float[Tensor, "g s d"], Float[Tensor, "g s d"], Float[Tensor, "g s d"]]:
         """Queries and keys from the complement, values from the target."""
         return (
-            self._lined_up(complement, self.to_query),
-            self._lined_up(complement, self.to_key),
-            self._lined_up(target, self.to_value),
+            self._lined_up(complement, self.q),
+            self._lined_up(complement, self.k),
+            self._lined_up(target, self.v),
         )

@@ -48,9 +48,9 @@ class IntraDimension(nn.Module):
             raise ValueError(f"heads must divide dim: got dim={dim}, heads={heads}")
         self.heads, self.axis = heads, axis
         self.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.to_query_key_value = nn.Linear(dim, 3 * dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
         self.attention = Attention()
-        self.merge = nn.Linear(dim, dim)
+        self.proj = nn.Linear(dim, dim)
         self.ffn = nn.Sequential(nn.LayerNorm(dim, eps=1e-6), FeedForward(dim, hidden))
 
     def forward(self, tokens: VideoTokens) -> VideoTokens:
@@ -62,11 +62,11 @@ class IntraDimension(nn.Module):
         # Projected before it is copied into the sequences, merged after the copies' mean is taken:
         # the class token pays for one projection, not for one a sequence, and the result is the
         # same.
-        projected = tokens.map(lambda part: self.to_query_key_value(self.norm(part)))
+        projected = tokens.map(lambda part: self.qkv(self.norm(part)))
         query, key, value = self._split(fold(projected, self.axis))
         mixed = self.attention(query, key, value, self._bias(tokens))
         mixed = rearrange(mixed, "g h s e -> g s (h e)")
-        return unfold(mixed, self.axis, like=tokens).map(self.merge)
+        return unfold(mixed, self.axis, like=tokens).map(self.proj)
 
     def _bias(self, tokens: VideoTokens) -> Float[Tensor, " s"] | None:
         """Keys count alike."""
@@ -76,7 +76,7 @@ class IntraDimension(nn.Module):
         return rearrange(sequences, "g s (three h e) -> three g h s e", three=3, h=self.heads)
 
 
-class BalancedIntraDimension(IntraDimension):
+class LogTIntraDimension(IntraDimension):
     """The same, with a class token that counts once a frame, however long the clip.
 
     One class token stands against t patches of each position. On a still clip its share would

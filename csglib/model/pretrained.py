@@ -1,9 +1,11 @@
-"""The warm start: weights of the 2D parent, Conformer, in CSG-3DCT.
+"""The warm start: weights of a 2D Conformer, pretrained on images, inflated into CSG-3DCT.
 
 Source: section 2, "Inflation Strategy for 3D CNN Encoder"; section 3: the spatial branch takes "the
-learnable weights of QKV projection and LayerNorm" from the parent, the rest of AMDF is random.
+learnable weights of QKV projection and LayerNorm", the rest of AMDF starts at random. Tensor names
+are those of the published code of Peng et al. 2021 (Conformer), 718 tensors, and of mmpretrain.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,27 +16,137 @@ from torch import Tensor, nn
 
 from csglib.model.checkpoints import read_checkpoint, unwrapped
 from csglib.model.inflation import Inflation, inflate_kernel
-from csglib.model.state_dict_names import (
-    OPTIONAL,
-    PARENT_EXPANSION,
-    REST_OF_BLOCK,
-    canonical_keys,
-    ours_of,
-)
 
-__all__ = ["LoadReport", "canonical_keys", "load_conformer"]
+# --- Names: module of the Conformer -> module of CSG-3DCT ---
+
+_MMPRETRAIN = (  # mmpretrain's spelling -> the published code's, applied in this order
+    (r"^backbone\.", ""),
+    (r"^head\.", ""),
+    (r"\.ln1\.", ".norm1."),
+    (r"\.ln2\.", ".norm2."),
+    (r"\.ffn\.layers\.0\.0\.", ".mlp.fc1."),
+    (r"\.ffn\.layers\.1\.", ".mlp.fc2."),
+)
+_ONCE = {
+    "conv1": "stem.0",
+    "bn1": "stem.1",
+    "trans_patch_conv": "embed.project",
+    "trans_norm": "head.norm",
+    "conv_cls_head": "head.classify_local",
+    "trans_cls_head": "head.classify_global",
+}
+_BOTTLENECK = {
+    "conv1": "conv1.0",
+    "bn1": "conv1.1",
+    "conv2": "conv2.0",
+    "bn2": "conv2.1",
+    "conv3": "conv3.0",
+    "bn3": "conv3.1",
+    "residual_conv": "shortcut.0",
+    "residual_bn": "shortcut.1",
+}
+_FCU = {
+    "squeeze_block.conv_project": "down.project",
+    "squeeze_block.ln": "down.norm.0",
+    "expand_block.conv_project": "up.project",
+    "expand_block.bn": "up.norm.0",
+}
+_QKV_AND_NORMS = {"norm1": "norm", "attn.qkv": "qkv", "norm2": "ffn.0"}
+_REST_OF_BLOCK = {"attn.proj": "proj", "mlp.fc1": "ffn.1.0", "mlp.fc2": "ffn.1.2"}
+_FFN_EXPANSION = 4  # hidden width of the Conformer's FFNs, in token widths
+_OPTIONAL = ("_cls_head.weight", "_cls_head.bias", "num_batches_tracked")
+
+
+def canonical_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors under the names of the published code.
+
+    Raises:
+        ValueError: two of them would have the same name.
+    """
+    renamed = {}
+    for name, tensor in state.items():
+        for pattern, replacement in _MMPRETRAIN:
+            name = re.sub(pattern, replacement, name)  # noqa: PLW2901  # each rule sees the last
+        if name in renamed:
+            raise ValueError(f"two tensors are called {name}, in two spellings")
+        renamed[name] = tensor
+    return renamed
+
+
+def conformer_names(blocks: int, branch: str) -> dict[str, str]:
+    """Our module for each module of the Conformer: 'conv_1.conv1' is 'local.conv1.0'.
+
+    Args:
+        blocks: number of transformer blocks.
+        branch: prefix of the branch that takes the Conformer's block: "" or "space.".
+    """
+    table = dict(_ONCE)
+    table |= {f"conv_1.{part}": f"local.{ours}" for part, ours in _BOTTLENECK.items()}
+    for place in range(blocks):
+        block = f"conv_trans_{place + 1}.trans_block" if place else "trans_1"
+        for part, ours in (_QKV_AND_NORMS | _REST_OF_BLOCK).items():
+            table[f"{block}.{part}"] = f"blocks.{place}.{branch}{ours}"
+    for place in range(blocks - 1):
+        block, conv = f"conv_trans_{place + 2}", f"convs.{place}"
+        for part, ours in _BOTTLENECK.items():
+            table[f"{block}.cnn_block.{part}"] = f"{conv}.first.{ours}"
+            table[f"{block}.fusion_block.{part}"] = f"{conv}.second.{ours}"
+        table |= {f"{block}.{part}": f"{conv}.{ours}" for part, ours in _FCU.items()}
+    return table
+
+
+def _tensor_names(wanted: Mapping[str, Tensor]) -> dict[str, str]:
+    """Our name for each tensor of a Conformer as deep as the network with state dict `wanted`."""
+    if "embed.cls" not in wanted:
+        raise ValueError(
+            f"expected a CSG3DCT network: got one of {len(wanted)} tensors, "
+            f"{', '.join([*wanted][:3])} ..."
+        )
+    blocks = 1 + max(int(name.split(".")[1]) for name in wanted if name.startswith("blocks."))
+    branch = "space." if any(name.startswith("blocks.0.space.") for name in wanted) else ""
+    leaves: dict[str, set[str]] = {}
+    for name in wanted:
+        part, _, leaf = name.rpartition(".")
+        leaves.setdefault(part, set()).add(leaf)
+    for head in ("head.classify_local", "head.classify_global"):  # a Conformer always has both
+        leaves[head] = {"weight", "bias"}
+    return {"cls_token": "embed.cls"} | {
+        f"{theirs}.{leaf}": f"{part}.{leaf}"
+        for theirs, part in conformer_names(blocks, branch).items()
+        for leaf in leaves.get(part, ())
+    }
+
+
+def conformer_state(conformer: nn.Module) -> dict[str, Tensor]:
+    """State dict of a 2D network of ours under the Conformer's names, with 2D kernels.
+
+    Raises:
+        ValueError: no CSG3DCT network, or one with kernels of several frames.
+    """
+    state = conformer.state_dict()
+    long = [name for name, tensor in state.items() if tensor.ndim == 5 and tensor.shape[2] > 1]
+    if long:
+        raise ValueError(f"expected a network of t = 1: {long[0]} spans several frames")
+    return {
+        theirs: state[ours].squeeze(2) if state[ours].ndim == 5 else state[ours]
+        for theirs, ours in _tensor_names(state).items()
+        if ours in state
+    }
+
+
+# --- Loading ---
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of every tensor, on both sides. Prints as a table.
+    """What happened to every tensor of both networks. Prints as a table.
 
     Attributes:
-        loaded: ours that were filled as they are.
-        inflated: ours that were filled with a kernel stretched over frames.
-        new: ours that the parent does not have, left as they were.
-        unused: the parent's that this network has no place for.
-        wrong_shape: the parent's heads, when they tell apart another number of classes.
+        loaded: ours, filled unchanged.
+        inflated: ours, filled with a 2D kernel inflated over frames.
+        new: ours that the 2D network does not have, left as they were.
+        unused: the 2D network's that ours has no place for.
+        wrong_shape: classifiers of another number of classes, left as they were.
     """
 
     loaded: tuple[str, ...]
@@ -51,7 +163,7 @@ class LoadReport:
         unused: Iterable[str],
         wrong_shape: Iterable[str] = (),
     ) -> "LoadReport":
-        """The report on a network of the tensors `wanted`, some of which were filled."""
+        """The report on a network with state dict `wanted`, of which `filled` was replaced."""
         long = [name for name, tensor in filled.items() if tensor.ndim == 5 and tensor.shape[2] > 1]
         return cls(
             loaded=tuple(name for name in filled if name not in long),
@@ -72,91 +184,88 @@ class LoadReport:
 def load_conformer(
     model: nn.Module, source: Mapping[str, Any] | str | Path, *, inflation: Inflation = "mean"
 ) -> LoadReport:
-    """Fill a network made by `CSG3DCT` with the weights of a Conformer, for instance Conformer-S.
+    """Fill a `CSG3DCT` network with the weights of a 2D Conformer, for instance Conformer-S.
 
-    A transformer block with room for the parent's FFN takes the whole of it; one without takes its
-    QKV projection and LayerNorms, as the paper does. With AMDF it is the spatial branch that takes.
+    A transformer block whose FFN is as wide as the Conformer's takes all of its weights; a narrower
+    one takes the QKV projection and LayerNorms, as in the paper. In AMDF, the spatial branch does.
 
     Args:
-        model: filled in place, or, when anything is refused, left as it was.
-        source: tensors by the parent's names or mmpretrain's; a file of them; or the name of a
-            public checkpoint, "conformer-small-p16" for the paper's. See `read_checkpoint`.
+        model: filled in place, or left unchanged when the weights are refused.
+        source: tensors under the published code's names or mmpretrain's; a file of them; or the
+            name of a public checkpoint, "conformer-small-p16" for the paper's: `read_checkpoint`.
         inflation: how a 2D kernel becomes one over t frames.
 
     Raises:
-        ConnectionError: the checkpoint cannot be downloaded; says where to get and to put it.
-        ValueError: not such a file, or not such a network; says what was found and what is wanted.
+        ConnectionError: the checkpoint cannot be downloaded; says where to get it.
+        ValueError: not such a file, or not such a network; says what was found and expected.
     """
-    if isinstance(source, Mapping):
-        found = canonical_keys(unwrapped(source, "the mapping"))
-    else:
-        found = canonical_keys(read_checkpoint(source))
+    tensors = unwrapped(source, "the mapping") if isinstance(source, Mapping) else None
+    found = canonical_keys(read_checkpoint(source) if tensors is None else tensors)  # type: ignore[arg-type]
     wanted = model.state_dict()
-    ours = ours_of(wanted)
-    _refuse_strangers(found, ours)
-    taken = [name for name in found if ours[name] in wanted and _takes(name, ours, wanted)]
-    fitted = {name: _stretch(found[name], wanted[ours[name]], inflation) for name in taken}
+    ours = _tensor_names(wanted)
+    _check_tensors(found, ours)
+    taken = [name for name in found if ours[name] in wanted and _is_taken(name, ours, wanted)]
+    fitted = {name: _fitted(found[name], wanted[ours[name]], inflation) for name in taken}
     misfits = [name for name, tensor in fitted.items() if tensor is None]
-    _refuse_other_sizes(misfits, found, ours, wanted)
+    _check_sizes(misfits, found, ours, wanted)
     filled = {ours[name]: tensor for name, tensor in fitted.items() if tensor is not None}
     model.load_state_dict(wanted | filled)
     return LoadReport.of(filled, wanted, [name for name in found if name not in taken], misfits)
 
 
-def _refuse_strangers(found: Mapping[str, Tensor], ours: Mapping[str, str]) -> None:
+def _check_tensors(found: Mapping[str, Tensor], ours: Mapping[str, str]) -> None:
     unknown = [name for name in found if name not in ours]
-    lacking = [name for name in ours if name not in found and not name.endswith(OPTIONAL)]
-    if unknown or lacking:
-        first = f"{unknown[0]} is unknown" if unknown else f"{lacking[0]} is lacking"
+    missing = [name for name in ours if name not in found and not name.endswith(_OPTIONAL)]
+    if unknown or missing:
+        first = f"{unknown[0]} is unknown" if unknown else f"{missing[0]} is missing"
         raise ValueError(
-            f"not the {len(ours)} tensors of a Conformer as deep as this network: found "
-            f"{len(found)}, of them {len(unknown)} unknown, and {len(lacking)} lacking; the first: "
+            f"expected the {len(ours)} tensors of a Conformer as deep as this network: got "
+            f"{len(found)}, of them {len(unknown)} unknown, and {len(missing)} missing; the first: "
             f"{first}"
         )
     for name, tensor in found.items():
         count = name.endswith("num_batches_tracked")
         if tensor.layout != torch.strided or not (count or tensor.is_floating_point()):
-            raise ValueError(f"{name} holds no plain numbers: {tensor.dtype}, {tensor.layout}")
+            raise ValueError(f"{name} is no dense float: {tensor.dtype}, {tensor.layout}")
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name} holds NaN or infinity")
 
 
-def _refuse_other_sizes(
+def _check_sizes(
     misfits: list[str],
     found: Mapping[str, Tensor],
     ours: Mapping[str, str],
     wanted: Mapping[str, Tensor],
 ) -> None:
-    """Heads may tell another number of classes apart; nothing else may differ."""
+    """Classifiers may differ in the number of classes; nothing else may differ."""
     serious = [name for name in misfits if "_cls_head" not in name]
     if serious:
-        first, here = (
-            serious[0],
-            {name: wanted[place] for name, place in ours.items() if place in wanted},
-        )
+        first = serious[0]
+        here = {name: wanted[place] for name, place in ours.items() if place in wanted}
         raise ValueError(
             f"{len(serious)} tensors do not fit; the first is {first}: got "
-            f"{tuple(found[first].shape)} for a place of {tuple(here[first].shape)}. Found is a "
+            f"{tuple(found[first].shape)}, expected {tuple(here[first].shape)}. The file is a "
             f"Conformer with {_sizes(found)}; this network takes one with {_sizes(here)}"
         )
 
 
 def _sizes(state: Mapping[str, Tensor]) -> str:
-    tokens, narrowest = state["cls_token"].shape[-1], state["conv_1.conv1.weight"].shape[0]
+    tokens, width = state["cls_token"].shape[-1], state["conv_1.conv1.weight"].shape[0]
     patch = 4 * state["trans_patch_conv.weight"].shape[-1]
-    return f"tokens of {tokens}, bottlenecks from {narrowest}, patches of {patch} x {patch}"
+    return f"tokens of {tokens}, bottlenecks from {width}, patches of {patch} x {patch}"
 
 
-def _takes(name: str, ours: Mapping[str, str], wanted: Mapping[str, Tensor]) -> bool:
-    """A block without room for the whole of the parent's takes its QKV and norms alone."""
-    within = name.rpartition(".")[0]
+def _is_taken(name: str, ours: Mapping[str, str], wanted: Mapping[str, Tensor]) -> bool:
+    """A block with a narrower FFN takes the QKV projection and the LayerNorms alone."""
     hidden, dim = wanted[ours["trans_1.mlp.fc1.weight"]].shape
-    return hidden == PARENT_EXPANSION * dim or not within.endswith(tuple(REST_OF_BLOCK))
+    module = name.rpartition(".")[0]
+    return hidden == _FFN_EXPANSION * dim or not module.endswith(tuple(_REST_OF_BLOCK))
 
 
-def _stretch(kernel: Tensor, place: Tensor, inflation: Inflation) -> Tensor | None:
-    """The tensor in the shape of its place; None when it does not fit."""
+def _fitted(kernel: Tensor, place: Tensor, inflation: Inflation) -> Tensor | None:
+    """The tensor, inflated where its place is a 3D kernel; None when the shapes differ."""
     if kernel.ndim == 4 and place.ndim == 5:
-        fine = torch.promote_types(kernel.dtype, place.dtype)  # of which a third is taken
+        # Divide by t before rounding to a coarser dtype.
+        fine = torch.promote_types(kernel.dtype, place.dtype)
         kernel = inflate_kernel(kernel.to(fine), place.shape[2], inflation)
     return kernel if kernel.shape == place.shape else None

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Axis = Literal["space", "time", "joint"]
-ClassTokens = Literal["clip", "balanced", "frame"]
+ClassTokens = Literal["clip", "log_t", "frame"]
 
 _SEQUENCES: dict[Axis, str] = {"space": "(b t) n d", "time": "(b n) t d", "joint": "b (t n) d"}
 # Which of the k class tokens (one a clip or one a frame) lead a sequence, g copies of each: in
@@ -59,7 +59,7 @@ class PatchEmbedding(nn.Module):
         dim: width of a token, d.
         size: places of the volume that a patch spans along y and x.
         class_tokens: "frame" gives every frame a class token of its own, all alike at first;
-            "clip" and "balanced" give one a clip.
+            "clip" and "log_t" give one a clip.
     """
 
     def __init__(

@@ -11,22 +11,22 @@ from torch import Tensor, nn
 from csglib.model.tokens import VideoTokens
 
 
-class EvenWeighting(nn.Module):
+class UniformWeighting(nn.Module):
     """Both branches count the same: no learnable mechanism, the * rows of Table 1."""
 
-    def share(self) -> Float[Tensor, ""]:
+    def gate(self) -> Float[Tensor, ""]:
         """Share of the spatial branch; the temporal one has the rest."""
         return torch.tensor(0.5)
 
     def forward(self, space: VideoTokens, time: VideoTokens) -> VideoTokens:
         """Mean of the branches: shares that sum to one keep the size of the features."""
-        share = self.share().to(space.cls)
+        share = self.gate().to(space.cls)
         return VideoTokens(
             torch.lerp(time.cls, space.cls, share), torch.lerp(time.patches, space.patches, share)
         )
 
 
-class LearnableWeighting(EvenWeighting):
+class LearnableWeighting(UniformWeighting):
     """One number decides between the branches: a = sigmoid(theta), always between 0 and 1.
 
     Args:
@@ -37,7 +37,7 @@ class LearnableWeighting(EvenWeighting):
         super().__init__()
         self.theta = nn.Parameter(torch.tensor(start).logit())
 
-    def share(self) -> Float[Tensor, ""]:
+    def gate(self) -> Float[Tensor, ""]:
         """Share of the spatial branch; the temporal one has the rest."""
         return self.theta.sigmoid()
 
@@ -53,7 +53,7 @@ class SoftmaxWeighting(LearnableWeighting):
         super().__init__()
         self.theta = nn.Parameter(torch.tensor([start, 1 - start]).log())
 
-    def share(self) -> Float[Tensor, ""]:
+    def gate(self) -> Float[Tensor, ""]:
         """Share of the spatial branch; the temporal one has the rest."""
         return self.theta.softmax(dim=0)[0]
 
@@ -69,6 +69,6 @@ class RawWeighting(LearnableWeighting):
         super().__init__()
         self.theta = nn.Parameter(torch.tensor(start))
 
-    def share(self) -> Float[Tensor, ""]:
+    def gate(self) -> Float[Tensor, ""]:
         """Share of the spatial branch; the temporal one has the rest."""
         return self.theta.clone()

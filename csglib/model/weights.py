@@ -3,6 +3,7 @@
 Not in the paper. A file is read whole before a model is touched.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -12,13 +13,18 @@ from torch import Tensor, nn
 
 from csglib.data.atomic import replacing
 
-_PICKLES = (
-    b"\x80\x02",
-    b"\x80\x03",
-    b"\x80\x04",
-    b"\x80\x05",
-    b"PK\x03\x04",
-)  # torch.save zips one
+_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")  # torch.save zips
+_RENAMED = {  # layer names of version 0.1
+    "narrow": "conv1",
+    "look": "conv2",
+    "widen": "conv3",
+    "to_query_key_value": "qkv",
+    "to_query": "q",
+    "to_key": "k",
+    "to_value": "v",
+    "to_key_value": "kv",
+    "merge": "proj",
+}
 
 
 def write_weights(path: Path, tensors: dict[str, Tensor], notes: dict[str, str]) -> None:
@@ -60,14 +66,24 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ValueError(f"{path} is not whole or not in safetensors format: {error}") from error
 
 
+def current_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors that were saved under the layer names of version 0.1, under today's names."""
+    return {
+        ".".join(_RENAMED.get(part, part) for part in name.split(".")): tensor
+        for name, tensor in tensors.items()
+    }
+
+
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Fill a model from a file that holds exactly its tensors.
+    """Fill a model from a file that holds exactly its tensors, under today's or 0.1's names.
 
     Raises:
         ValueError: the file cannot be read, or belongs to another network; the model is as before.
     """
     tensors, _ = read_weights(path)
     wanted = model.state_dict()
+    if tensors.keys() != wanted.keys():
+        tensors = current_names(tensors)
     missing, unknown = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
     other = [
         name for name in wanted.keys() & tensors.keys() if _differ(wanted[name], tensors[name])

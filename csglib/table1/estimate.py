@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from csglib.model.config import CONFORMER_S
+from csglib.model.cost import costs
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.ledger import costs
 from csglib.phantom.patients import CLIPS, PATIENTS
 from csglib.table1.budget import Budget
 from csglib.table1.rows import ROWS

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from csglib.data.cohort import ClipSet
-from csglib.model.config import CONFORMER_S, TINY_PARENT, VARIANTS, ModelConfig
+from csglib.model.config import CONFORMER_S, TINY_2D, VARIANTS, ModelConfig
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.state_dict_names import parent_state
+from csglib.model.pretrained import conformer_state
 from csglib.model.weights import load_weights, read_weights, write_weights
 from csglib.train.config import TrainConfig
 from csglib.train.fit import fit
@@ -33,7 +33,7 @@ def conformer_for(network: str) -> ModelConfig:
     children = ("tiny", *VARIANTS)
     if network not in children:
         raise ValueError(f"those with a 2D parent are {', '.join(children)}: got {network}")
-    return TINY_PARENT if network == "tiny" else CONFORMER_S
+    return TINY_2D if network == "tiny" else CONFORMER_S
 
 
 def pretrain(
@@ -58,7 +58,7 @@ def pretrain(
     taken = int(read_weights(config.folder / "best.safetensors")[1]["epoch"])
     accuracy = records[taken - 1].validation_accuracy
     notes = {"epoch": str(taken), "accuracy": json.dumps(accuracy)}
-    write_weights(path, parent_state(parent), notes)
+    write_weights(path, conformer_state(parent), notes)
     forget(config.folder)
     return path
 

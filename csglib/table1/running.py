@@ -17,7 +17,7 @@ from torch import nn
 
 from csglib.data.atomic import replacing
 from csglib.data.cohort import ClipSet, read_cohort, read_frames
-from csglib.model.ledger import costs
+from csglib.model.cost import costs
 from csglib.phantom.patients import Settings
 from csglib.phantom.production import make_cohort
 from csglib.table1.budget import BUDGETS, Budget
@@ -184,7 +184,7 @@ def _measured(experiment: Experiment, network: nn.Module, clips: ClipSet) -> dic
     return {
         "parameters": whole.parameters,
         "macs": whole.macs,
-        "kept": whole.kept,
+        "kept": whole.saved_bytes,
         "clips_per_second": len(clips) / seconds,
         "peak_bytes": torch.cuda.max_memory_allocated() if cuda else None,
         "device": torch.cuda.get_device_name() if cuda else platform.machine(),

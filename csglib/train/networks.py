@@ -15,7 +15,7 @@ from csglib.model.checkpoints import read_checkpoint
 from csglib.model.config import TINY, VARIANTS, ModelConfig
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.pretrained import load_conformer
-from csglib.model.weights import load_weights
+from csglib.model.weights import current_names, load_weights
 
 _BASELINES = "csglib.table1.baselines"
 NETWORKS: Mapping[str, ModelConfig | str] = {
@@ -78,7 +78,7 @@ def load_initial_weights(network: nn.Module, source: str) -> None:
         ValueError: the weights do not fit, or the network has no 2D counterpart.
     """
     found = read_checkpoint(source)
-    if found.keys() == network.state_dict().keys():
+    if network.state_dict().keys() in (found.keys(), current_names(found).keys()):
         load_weights(network, Path(source))
     elif isinstance(network, CSG3DCT):
         load_conformer(network, found)

@@ -33,7 +33,7 @@ from csglib.model.fusion_variants import (
 )
 from csglib.model.intra import IntraDimension
 from csglib.model.tokens import VideoTokens, fold, unfold
-from csglib.model.weighting import EvenWeighting
+from csglib.model.weighting import UniformWeighting
 from csglib.view.capture import attention_maps
 from csglib.view.evaluation import batch_of, evaluating
 
@@ -141,8 +141,8 @@ def _half(before: VideoTokens, taken: VideoTokens) -> VideoTokens:
     return (before + taken).map(lambda sums: sums / 2)
 
 
-def _check(weigh: EvenWeighting) -> None:
-    share = weigh.share().item()
+def _check(weigh: UniformWeighting) -> None:
+    share = weigh.gate().item()
     if not 0 <= share <= 1:
         raise ValueError(
             "rollout follows means of tokens, and this network weighs space by "

@@ -169,7 +169,7 @@ def test_uniformer_takes_every_name_of_its_image_network():
     network = UniFormer(2, sizes=Sizes(depths=(1, 2, 1, 1), widths=(64, 64, 64, 64), drop_path=0.0))
     names, state = network.image_names(), network.state_dict()
     assert names["stages.1.2.ffn.3.bias"] == "blocks2.1.mlp.fc2.bias"
-    assert names["stages.2.1.to_query_key_value.weight"] == "blocks3.0.attn.qkv.weight"
+    assert names["stages.2.1.qkv.weight"] == "blocks3.0.attn.qkv.weight"
     assert names["stages.3.0.2.weight"] == "patch_embed4.norm.weight"
     assert {name for name in state if name not in names} == {"head.weight", "head.bias"}
     flat = {

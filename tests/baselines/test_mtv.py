@@ -34,17 +34,17 @@ def test_size_is_the_measured_one():
 def test_attention_is_torchs():
     torch.manual_seed(0)
     ours = CrossView(fine=FINE, coarse=COARSE).attention
-    nn.init.normal_(ours.merge.weight)
+    nn.init.normal_(ours.proj.weight)
     theirs = nn.MultiheadAttention(8, 4, kdim=16, vdim=16, batch_first=True)
-    key, value = ours.to_key_value.weight.chunk(2)
+    key, value = ours.kv.weight.chunk(2)
     theirs.load_state_dict(
         {
-            "q_proj_weight": ours.to_query.weight,
+            "q_proj_weight": ours.q.weight,
             "k_proj_weight": key,
             "v_proj_weight": value,
-            "in_proj_bias": torch.cat([ours.to_query.bias, ours.to_key_value.bias]),
-            "out_proj.weight": ours.merge.weight,
-            "out_proj.bias": ours.merge.bias,
+            "in_proj_bias": torch.cat([ours.q.bias, ours.kv.bias]),
+            "out_proj.weight": ours.proj.weight,
+            "out_proj.bias": ours.proj.bias,
         }
     )
     asking, asked = torch.randn(2, 3, 5, 8), torch.randn(2, 3, 7, 16)
@@ -57,7 +57,7 @@ def test_a_new_view_does_not_hear_the_finer_one():
     cross = CrossView(fine=FINE, coarse=COARSE)
     fine, coarse = torch.randn(2, 3, 20, 16), torch.randn(2, 3, 5, 8)
     assert torch.equal(cross(fine, coarse), coarse)
-    nn.init.normal_(cross.attention.merge.weight)
+    nn.init.normal_(cross.attention.proj.weight)
     moved = (cross(fine.roll(1, dims=1), coarse) - cross(fine, coarse)).abs().amax(-1) > 0
     assert moved.all()
 
@@ -113,7 +113,7 @@ def test_news_travel_from_the_finest_view_to_the_coarsest():
     middle = View(width=8, heads=2, hidden=12, tubelet=4)
     asking = tiny(views=(FINE, middle, COARSE)).layers[5]
     for pair in asking:
-        nn.init.normal_(pair.attention.merge.weight)
+        nn.init.normal_(pair.attention.proj.weight)
     views = [torch.randn(1, 1, 4 // times * 5, width) for times, width in ((1, 16), (2, 8), (4, 8))]
     fine, medium, coarse = asking(views)
     other = asking([views[0].flip(-1), *views[1:]])

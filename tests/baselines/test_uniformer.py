@@ -52,14 +52,14 @@ def test_a_global_block_is_attention_over_all_places_of_all_frames():
         query, key, value = (
             normed @ weight[64 * head :][:64].T + bias[64 * head :][:64]
             for weight, bias in zip(
-                block.to_query_key_value.weight.chunk(3),
-                block.to_query_key_value.bias.chunk(3),
+                block.qkv.weight.chunk(3),
+                block.qkv.bias.chunk(3),
                 strict=True,
             )
         )
         shares = (torch.einsum("bie,bje->bij", query, key) / 64**0.5).softmax(dim=-1)
         heads.append(torch.einsum("bij,bje->bie", shares, value))
-    tokens = tokens + block.merge(torch.cat(heads, dim=-1))
+    tokens = tokens + block.proj(torch.cat(heads, dim=-1))
     tokens = tokens + block.ffn(tokens)
     torch.testing.assert_close(block(volume), tokens.mT.reshape(volume.shape), rtol=1e-4, atol=1e-5)
 

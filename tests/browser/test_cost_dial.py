@@ -19,7 +19,7 @@ def network():
     with torch.random.fork_rng():
         torch.manual_seed(5)
         network = CSG3DCT(TINY)
-        network.blocks[0].time.to_query_key_value.weight.data *= 2
+        network.blocks[0].time.qkv.weight.data *= 2
     return network
 
 

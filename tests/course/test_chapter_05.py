@@ -23,7 +23,7 @@ def by_the_library(space, time, theta):
 def by_autograd(space, time, theta, upstream):
     weighting = LearnableWeighting().to(space.dtype)
     weighting.theta.data.copy_(theta)
-    share = weighting.share()
+    share = weighting.gate()
     (share * space + (1 - share) * time).backward(upstream)
     return weighting.theta.grad
 

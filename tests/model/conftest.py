@@ -9,7 +9,7 @@ from torch import nn
 from csglib.model.config import AMDF, ModelConfig, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.inflation import inflate_kernel
-from csglib.model.state_dict_names import names
+from csglib.model.pretrained import conformer_names
 
 WIDTHS = (8, 8, 16)  # one stage alone, one that strides as it is entered, one as it is left
 
@@ -68,7 +68,7 @@ def parents_names():
 
 def _parents_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The state dict of a 2D network of ours as the parent's code would have written it."""
-    theirs = {ours: name for name, ours in names(12, "").items()}
+    theirs = {ours: name for name, ours in conformer_names(12, "").items()}
     found = {"cls_token": weights["embed.cls"]}
     for name, tensor in weights.items():
         part, _, leaf = name.rpartition(".")

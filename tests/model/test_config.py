@@ -21,7 +21,7 @@ def test_variants_are_the_papers_last_rows():
     assert VARIANTS["csg3dct"] is PAPER
     for name, fusion in (("swa", "switched"), ("ca", "cross")):
         encoder = VARIANTS[name].encoder
-        assert (encoder.fusion, encoder.weighting) == (fusion, "even")
+        assert (encoder.fusion, encoder.weighting) == (fusion, "uniform")
         assert replace(VARIANTS[name], encoder=PAPER.encoder) == PAPER  # and differ in nothing else
 
 
@@ -32,10 +32,10 @@ def test_strides_are_table_sis():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"weighting": "even", "share": 0.7}, 'weighting "even" has nothing to learn or to share'),
-        ({"weighting": "even", "shared_by": "network"}, 'shared_by="network"'),
-        ({"share": 1.0}, '"sigmoid" keeps shares between 0 and 1 .* share=1.0; "raw" can start'),
-        ({"weighting": "softmax", "share": 0.0}, '"softmax" keeps shares .* got share=0.0'),
+        ({"weighting": "uniform", "gate": 0.7}, 'weighting "uniform" has no parameter .* gate=0.7'),
+        ({"weighting": "uniform", "gate_per": "network"}, 'gate_per="network"'),
+        ({"gate": 1.0}, '"sigmoid" keeps the gate .* gate=1.0; use weighting="raw"'),
+        ({"weighting": "softmax", "gate": 0.0}, '"softmax" keeps the gate .* gate=0.0'),
         ({"heads": 7}, "heads must divide dim"),
     ],
 )
@@ -49,7 +49,7 @@ def test_impossible_pairs_in_an_encoder_are_refused(change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"class_tokens": "balanced"}, '"space" has one frame: nothing to balance'),
+        ({"class_tokens": "log_t"}, '"space" has one frame: nothing to balance'),
         ({"patch": 24}, "its side is a multiple of 16: got patch=24"),
         (
             {"stages": (Stage(blocks=2, width=8, frames=1), *CONFORMER_S.stages[1:])},
@@ -73,7 +73,7 @@ def test_impossible_pairs_in_a_network_are_refused(change, message):
         (PAPER, "head"),
         (PAPER, "padding"),
         (PAPER.encoder, "fusion"),
-        (PAPER.encoder, "start"),
+        (PAPER.encoder, "init"),
         (BASE.encoder, "axis"),
     ],
 )

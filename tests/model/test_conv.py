@@ -29,7 +29,7 @@ def test_a_bottleneck_is_its_plain_restatement():
             nn.init.normal_(module.running_mean)
     volume = torch.randn(2, 5, 2, 6, 8, dtype=torch.float64)
     coupled = torch.randn(2, 3, 2, 6, 8, dtype=torch.float64)
-    (first, norm1, _), (second, norm2, _), (third, norm3) = block.narrow, block.look, block.widen
+    (first, norm1, _), (second, norm2, _), (third, norm3) = block.conv1, block.conv2, block.conv3
     x = norm1(first(volume)).clamp(min=0) + coupled
     x = norm2(second(x)).clamp(min=0)
     torch.testing.assert_close(block.inner(volume, coupled), x)

@@ -33,7 +33,7 @@ def readings():
             if value != getattr(PAPER.encoder, field):
                 encoder = replace(PAPER.encoder, **{field: value})
                 yield f"{field}={value}", replace(PAPER, encoder=encoder)
-    for tokens in ("balanced", "frame"):
+    for tokens in ("log_t", "frame"):
         yield f"base, {tokens}", replace(BASE, class_tokens=tokens)
     only_time = SingleBranch(axis="time", heads=6, hidden=384)
     yield "axis=time", replace(PAPER, encoder=only_time)
@@ -113,7 +113,7 @@ def test_no_parameter_depends_on_the_clip(small):
 
 def test_the_class_token_is_doubled_at_each_coupling_where_the_parent_does_it(small):
     for choice, gain in (("double", 2), ("single", 1)):
-        model = CSG3DCT(replace(small(PAPER), class_carry=choice)).eval()
+        model = CSG3DCT(replace(small(PAPER), cls_residual=choice)).eval()
         received = []
         model.blocks[1].register_forward_pre_hook(lambda _, args, to=received: to.append(args[0]))
         left = []

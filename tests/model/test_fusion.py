@@ -20,10 +20,10 @@ def fusion(kind):
 def attended(own, query, key, value):
     """The same product by torch's own layer."""
     other = nn.MultiheadAttention(8, 2, batch_first=True, dtype=torch.float64)
-    projections = (own.to_query, own.to_key, own.to_value)
+    projections = (own.q, own.k, own.v)
     other.in_proj_weight = nn.Parameter(torch.cat([part.weight for part in projections]))
     other.in_proj_bias = nn.Parameter(torch.cat([part.bias for part in projections]))
-    other.out_proj.weight, other.out_proj.bias = own.merge.weight, own.merge.bias
+    other.out_proj.weight, other.out_proj.bias = own.proj.weight, own.proj.bias
     return other(own.norm(query), own.norm(key), own.norm(value))[0]
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.model.intra import BalancedIntraDimension, IntraDimension
+from csglib.model.intra import IntraDimension, LogTIntraDimension
 from csglib.model.tokens import VideoTokens, fold
 
 AXES = ["space", "time", "joint"]
@@ -20,10 +20,10 @@ def branch(axis, dim=8):
 def torch_attention(own: IntraDimension) -> nn.MultiheadAttention:
     other = nn.MultiheadAttention(8, 2, batch_first=True, dtype=torch.float64)
     other.in_proj_weight, other.in_proj_bias = (
-        own.to_query_key_value.weight,
-        own.to_query_key_value.bias,
+        own.qkv.weight,
+        own.qkv.bias,
     )
-    other.out_proj.weight, other.out_proj.bias = own.merge.weight, own.merge.bias
+    other.out_proj.weight, other.out_proj.bias = own.proj.weight, own.proj.bias
     return other
 
 
@@ -70,7 +70,7 @@ def test_heads_must_divide_the_width():
 @pytest.mark.parametrize(("axis", "counts"), [("space", 1), ("time", 3), ("joint", 3)])
 def test_a_balanced_class_token_counts_once_a_frame_among_the_keys(axis, counts):
     """The same by putting it into every sequence as often as it has frames."""
-    balanced, clip = BalancedIntraDimension(8, heads=2, hidden=11, axis=axis).double(), tokens()
+    balanced, clip = LogTIntraDimension(8, heads=2, hidden=11, axis=axis).double(), tokens()
     normed = balanced.norm(fold(clip, axis))
     context = torch.cat([normed[:, :1].expand(-1, counts, -1), normed[:, 1:]], dim=1)
     mixed, _ = torch_attention(balanced)(normed, context, context)

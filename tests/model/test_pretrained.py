@@ -128,8 +128,8 @@ def test_mmpretrains_names_become_the_parents(thin):
     ("config", "unused", "filled"),
     [
         (BASE, 4, "blocks.5.ffn.1.0.weight"),
-        (WARM, 4, "blocks.5.space.merge.weight"),
-        (PAPER, 4 + 12 * 6, "blocks.5.space.to_query_key_value.weight"),
+        (WARM, 4, "blocks.5.space.proj.weight"),
+        (PAPER, 4 + 12 * 6, "blocks.5.space.qkv.weight"),
     ],
     ids=["base", "warm", "paper"],
 )
@@ -146,7 +146,7 @@ def test_every_tensor_is_accounted_for(thin, narrow, config, unused, filled, inf
     after = model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in report.new)
     kernel = thin["conv_trans_7.cnn_block.conv1.weight"]
-    slices = after["convs.5.first.narrow.0.weight"].unbind(2)
+    slices = after["convs.5.first.conv1.0.weight"].unbind(2)
     shares = [1 / 3] * 3 if inflation == "mean" else [0, 1, 0]
     for part, share in zip(slices, shares, strict=True):
         torch.testing.assert_close(part, share * kernel)
@@ -156,7 +156,7 @@ def test_qkv_and_norms_of_every_block_reach_the_spatial_branch_and_no_other(thin
     """Section 3 of the paper, by name."""
     report = load_conformer(model := CSG3DCT(narrow(PAPER)), thin)
     given = {name for name in report.loaded if name.startswith("blocks.")}
-    leaves = ("norm", "to_query_key_value", "ffn.0")
+    leaves = ("norm", "qkv", "ffn.0")
     assert given == {
         f"blocks.{place}.space.{part}.{leaf}"
         for place in range(12)
@@ -164,7 +164,7 @@ def test_qkv_and_norms_of_every_block_reach_the_spatial_branch_and_no_other(thin
         for leaf in ("weight", "bias")
     }
     torch.testing.assert_close(
-        model.blocks[4].space.to_query_key_value.weight,
+        model.blocks[4].space.qkv.weight,
         thin["conv_trans_5.trans_block.attn.qkv.weight"],
     )
 

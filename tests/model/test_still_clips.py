@@ -12,7 +12,7 @@ from csglib.model.config import BASE, CONFORMER_S, PAPER, WARM
 
 EACH_FRAME = replace(BASE, encoder=CONFORMER_S.encoder)
 JOINT = BASE
-AMDF = replace(PAPER, class_carry="double")
+AMDF = replace(PAPER, cls_residual="double")
 EXACT, WRONG = 1e-10, 1e-2
 
 
@@ -43,9 +43,9 @@ def error(flat, deep, frames=5):
     [
         EACH_FRAME,
         replace(JOINT, class_tokens="frame"),
-        replace(JOINT, class_tokens="balanced"),
+        replace(JOINT, class_tokens="log_t"),
         replace(AMDF, class_tokens="frame"),
-        replace(AMDF, class_tokens="balanced"),
+        replace(AMDF, class_tokens="log_t"),
     ],
     ids=["frame by frame", "joint, frame", "joint, balanced", "amdf, frame", "amdf, balanced"],
 )
@@ -61,8 +61,8 @@ def test_one_class_token_is_outnumbered_by_repeated_frames(config, small, inflat
     networks = inflated(small(config))
     for network in networks:
         for part in network.modules():  # at its narrow start all keys have much the same share
-            if hasattr(part, "to_query_key_value"):
-                part.to_query_key_value.weight.data.mul_(8)
+            if hasattr(part, "qkv"):
+                part.qkv.weight.data.mul_(8)
     assert error(*networks) > 1e-4
 
 

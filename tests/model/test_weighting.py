@@ -3,10 +3,10 @@ import torch
 
 from csglib.model.tokens import VideoTokens
 from csglib.model.weighting import (
-    EvenWeighting,
     LearnableWeighting,
     RawWeighting,
     SoftmaxWeighting,
+    UniformWeighting,
 )
 
 LEARNABLE = [LearnableWeighting, SoftmaxWeighting, RawWeighting]
@@ -31,7 +31,7 @@ def test_a_softmax_of_two_is_a_sigmoid_of_their_difference():
     softmax, sigmoid = SoftmaxWeighting(), LearnableWeighting()
     softmax.theta.data.copy_(torch.tensor([0.3, -1.1]))
     sigmoid.theta.data.fill_(1.4)
-    torch.testing.assert_close(softmax.share(), sigmoid.share())
+    torch.testing.assert_close(softmax.gate(), sigmoid.gate())
 
 
 def test_a_raw_share_is_the_number_itself_and_knows_no_bounds():
@@ -45,9 +45,9 @@ def test_a_raw_share_is_the_number_itself_and_knows_no_bounds():
 @pytest.mark.parametrize("kind", LEARNABLE)
 @pytest.mark.parametrize("start", [0.5, 0.9])
 def test_it_starts_where_it_is_told_to(kind, start):
-    assert kind(start).share().item() == pytest.approx(start)
+    assert kind(start).gate().item() == pytest.approx(start)
     space, time = branches()
-    torch.testing.assert_close(kind()(space, time).patches, EvenWeighting()(space, time).patches)
+    torch.testing.assert_close(kind()(space, time).patches, UniformWeighting()(space, time).patches)
 
 
 @pytest.mark.parametrize("kind", LEARNABLE)
@@ -65,4 +65,4 @@ def test_the_gradient_moves_the_share_towards_the_better_branch(kind):
 
 
 def test_even_weighting_has_nothing_to_learn():
-    assert not list(EvenWeighting().parameters())
+    assert not list(UniformWeighting().parameters())

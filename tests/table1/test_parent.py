@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from csglib.model.state_dict_names import conformer_state
 
 from csglib.data.cohort import ClipSet
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.pretrained import load_conformer
-from csglib.model.state_dict_names import parent_state
 from csglib.model.weights import read_weights
 from csglib.table1.pretrain import conformer_for, pretrain
 from csglib.train.config import TrainConfig
@@ -35,8 +35,8 @@ def test_what_the_parent_has_learned_csg3dct_takes(tmp_path, monkeypatch):
     assert len(report.inflated) == 16
     assert not report.wrong_shape
     best, _ = read_weights(tmp_path / "best.safetensors")
-    taken = model.state_dict()["blocks.0.space.to_query_key_value.weight"]
-    assert torch.equal(taken, best["blocks.0.to_query_key_value.weight"])
+    taken = model.state_dict()["blocks.0.space.qkv.weight"]
+    assert torch.equal(taken, best["blocks.0.qkv.weight"])
     monkeypatch.setattr("csglib.table1.pretrain.fit", None)
     assert pretrain(splits, config) == path, "once is enough"
 
@@ -50,8 +50,8 @@ def test_a_small_network_has_a_small_parent(tmp_path):
     report = load_conformer(model, path)
     assert not report.wrong_shape
     best, _ = read_weights(tmp_path / "best.safetensors")
-    taken = model.state_dict()["blocks.2.space.to_query_key_value.weight"]
-    assert torch.equal(taken, best["blocks.2.to_query_key_value.weight"])
+    taken = model.state_dict()["blocks.2.space.qkv.weight"]
+    assert torch.equal(taken, best["blocks.2.qkv.weight"])
 
 
 def test_who_has_no_parent():
@@ -60,5 +60,5 @@ def test_who_has_no_parent():
 
 
 def test_only_a_network_of_single_frames_is_a_parent():
-    with pytest.raises(ValueError, match="a Conformer of one frame is wanted"):
-        parent_state(CSG3DCT(TINY))
+    with pytest.raises(ValueError, match="expected a network of t = 1"):
+        conformer_state(CSG3DCT(TINY))

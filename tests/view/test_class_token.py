@@ -76,10 +76,10 @@ def test_totals_of_a_frame_are_shares():
 def test_even_shares_are_what_a_network_without_questions_gives():
     network = CSG3DCT(TINY)
     for part in network.modules():
-        if hasattr(part, "to_query_key_value"):
-            nn.init.zeros_(part.to_query_key_value.weight)
-        if hasattr(part, "to_query"):
-            nn.init.zeros_(part.to_query.weight)
+        if hasattr(part, "qkv"):
+            nn.init.zeros_(part.qkv.weight)
+        if hasattr(part, "q"):
+            nn.init.zeros_(part.q.weight)
     for branch in class_token(network, clip_of()).branches.values():
         torch.testing.assert_close(branch.maps, torch.full_like(branch.maps, branch.even_patch))
         torch.testing.assert_close(branch.totals, torch.full_like(branch.totals, branch.even_frame))

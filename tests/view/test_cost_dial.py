@@ -22,7 +22,7 @@ def strong_network():
     with torch.random.fork_rng():
         torch.manual_seed(5)
         network = CSG3DCT(TINY)
-        network.blocks[0].time.to_query_key_value.weight.data *= 5
+        network.blocks[0].time.qkv.weight.data *= 5
     return network
 
 
@@ -67,7 +67,7 @@ def test_maps_are_a_softmax_over_the_class_token_and_the_frames(strong_network, 
         branch = network.blocks[0].time
         for place in (0, 17, 47):
             sequence = torch.cat([tokens.cls[0], tokens.patches[0, :, place]])
-            query, key, _ = branch.to_query_key_value(branch.norm(sequence)).chunk(3, dim=-1)
+            query, key, _ = branch.qkv(branch.norm(sequence)).chunk(3, dim=-1)
             for head in range(4):
                 own = slice(16 * head, 16 * head + 16)
                 scores = query[1:, own] @ key[:, own].T / 4

@@ -20,7 +20,7 @@ JOINT = SingleBranch(axis="joint", heads=4, hidden=64)
 VARIANTS = {
     "paper": TINY,
     "base": replace(TINY, encoder=JOINT),
-    "balanced": replace(TINY, encoder=JOINT, class_tokens="balanced"),
+    "balanced": replace(TINY, encoder=JOINT, class_tokens="log_t"),
     "a class token a frame": replace(TINY, class_tokens="frame"),
     "all ask": replace(TINY, encoder=replace(TINY.encoder, fusion="cross_all")),
     "all switch": replace(TINY, encoder=replace(TINY.encoder, fusion="switched_all")),

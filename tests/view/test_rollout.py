@@ -39,7 +39,7 @@ def opinionated(encoder, class_tokens="clip"):
     torch.manual_seed(8)
     network = CSG3DCT(replace(TINY, encoder=encoder, class_tokens=class_tokens))
     for name, weights in network.named_parameters():
-        if weights.ndim == 2 and ("to_query" in name or "to_key" in name):
+        if weights.ndim == 2 and ("q" in name or "k" in name):
             nn.init.normal_(weights, std=0.3)
         if name.endswith("theta"):
             nn.init.normal_(weights)
@@ -106,18 +106,18 @@ def written_out(network, clip):
                 fuse(fusion, into[0], space, time, leaders),
                 fuse(fusion, into[1], time, space, leaders),
             )
-        share = block.weigh.share().item()
+        share = block.weigh.gate().item()
         rows = share * space + (1 - share) * time
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
     return rows[:leaders].mean(axis=0)
 
 
-@pytest.mark.parametrize("class_tokens", ["clip", "balanced", "frame"])
+@pytest.mark.parametrize("class_tokens", ["clip", "log_t", "frame"])
 @pytest.mark.parametrize(
     "encoder", [*map(single, AXES), *map(fused, FUSIONS)], ids=[*AXES, *FUSIONS]
 )
 def test_it_is_the_product_of_the_blocks(encoder, class_tokens):
-    if encoder == single("space") and class_tokens == "balanced":
+    if encoder == single("space") and class_tokens == "log_t":
         class_tokens = "clip"  # there is nothing to balance along space
     network, clip = opinionated(encoder, class_tokens), clip_of()
     expected, shares = written_out(network, clip), token_shares(network, clip)
@@ -151,7 +151,7 @@ def test_even_attention_gives_an_even_map(fusion):
 
 def silence_questions(network):
     for part in network.modules():
-        for layer in ("to_query", "to_query_key_value"):
+        for layer in ("q", "qkv"):
             if hasattr(part, layer):
                 nn.init.zeros_(getattr(part, layer).weight)
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from csgcourse.widgets.wiring_map import COLUMNS, HALF, HEIGHT, SPOTS, WIDTH, WiringMap, parts_of
 from csglib.model.config import BASE, PAPER, TINY
+from csglib.model.cost import summary
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.summary import summary
 
 pytestmark = pytest.mark.slow  # three networks are counted, once
 

@@ -132,8 +132,8 @@ class CrossView(nn.Module):
         self.norm_fine = nn.LayerNorm(fine.width, eps=_EPS)
         self.norm_coarse = nn.LayerNorm(coarse.width, eps=_EPS)
         self.attention = _MultiHead(coarse.width, coarse.heads, asked=fine.width)
-        nn.init.zeros_(self.attention.merge.weight)
-        nn.init.zeros_(self.attention.merge.bias)
+        nn.init.zeros_(self.attention.proj.weight)
+        nn.init.zeros_(self.attention.proj.bias)
 
     def forward(self, fine: Float[Tensor, "b g j c"], coarse: Tokens) -> Tokens:
         """The coarser view, better informed."""
@@ -170,18 +170,18 @@ class _MultiHead(nn.Module):
     def __init__(self, width: int, heads: int, asked: int) -> None:
         super().__init__()
         self.heads = heads
-        self.to_query = nn.Linear(width, width)
-        self.to_key_value = nn.Linear(asked, 2 * width)
+        self.q = nn.Linear(width, width)
+        self.kv = nn.Linear(asked, 2 * width)
         self.attention = Attention()
-        self.merge = nn.Linear(width, width)
+        self.proj = nn.Linear(width, width)
 
     def forward(self, asking: Tokens, asked: Float[Tensor, "b g j c"]) -> Tokens:
-        query = rearrange(self.to_query(asking), "b g i (h e) -> (b g) h i e", h=self.heads)
+        query = rearrange(self.q(asking), "b g i (h e) -> (b g) h i e", h=self.heads)
         key, value = rearrange(
-            self.to_key_value(asked), "b g j (two h e) -> two (b g) h j e", two=2, h=self.heads
+            self.kv(asked), "b g j (two h e) -> two (b g) h j e", two=2, h=self.heads
         )
         mixed = self.attention(query, key, value)
-        return self.merge(rearrange(mixed, "(b g) h i e -> b g i (h e)", b=len(asking)))
+        return self.proj(rearrange(mixed, "(b g) h i e -> b g i (h e)", b=len(asking)))
 
 
 class _Cut(nn.Module):

@@ -13,9 +13,9 @@ from csglib.table1.baselines.mtv import MTV, EachAlone
 
 _BLOCK = {
     "norm": "norm1",
-    "attention.to_query": "attn.q",
-    "attention.to_key_value": "attn.kv",
-    "attention.merge": "attn.proj",
+    "attention.q": "attn.q",
+    "attention.kv": "attn.kv",
+    "attention.proj": "attn.proj",
     "ffn.0": "norm2",
     "ffn.1.0": "mlp.fc1",
     "ffn.1.2": "mlp.fc2",

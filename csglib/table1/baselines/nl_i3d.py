@@ -27,9 +27,7 @@ class NonLocal(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         inner = channels // 2
-        self.to_query, self.to_key, self.to_value = (
-            nn.Conv3d(channels, inner, 1) for _ in range(3)
-        )
+        self.q, self.k, self.v = (nn.Conv3d(channels, inner, 1) for _ in range(3))
         self.pool = nn.MaxPool3d((1, 2, 2))
         self.widen = nn.Conv3d(inner, channels, 1, bias=False)
         self.norm = nn.BatchNorm3d(channels)
@@ -37,9 +35,9 @@ class NonLocal(nn.Module):
 
     def forward(self, volume: Float[Tensor, "b c t y x"]) -> Float[Tensor, "b c t y x"]:
         """The volume, and what it has heard."""
-        query = rearrange(self.to_query(volume), "b c t y x -> b (t y x) c")
-        key = rearrange(self.pool(self.to_key(volume)), "b c t y x -> b c (t y x)")
-        value = rearrange(self.pool(self.to_value(volume)), "b c t y x -> b (t y x) c")
+        query = rearrange(self.q(volume), "b c t y x -> b (t y x) c")
+        key = rearrange(self.pool(self.k(volume)), "b c t y x -> b c (t y x)")
+        value = rearrange(self.pool(self.v(volume)), "b c t y x -> b (t y x) c")
         heard = query @ (key @ value) / key.shape[-1]  # no softmax: so grouped, no map is made
         t, y = volume.shape[2:4]
         heard = rearrange(heard, "b (t y x) c -> b c t y x", t=t, y=y)

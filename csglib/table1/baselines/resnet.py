@@ -17,12 +17,12 @@ from csglib.model.conv import EXPANSION, Bottleneck
 Volume = Float[Tensor, "b _ _ _ _"]  # b c t y x, each stage its own
 DEPTHS = (3, 4, 6, 3)
 _PARTS = {  # of a bottleneck: ours, and torchvision's name
-    "narrow.0": "conv1",
-    "narrow.1": "bn1",
-    "look.0": "conv2",
-    "look.1": "bn2",
-    "widen.0": "conv3",
-    "widen.1": "bn3",
+    "conv1.0": "conv1",
+    "conv1.1": "bn1",
+    "conv2.0": "conv2",
+    "conv2.1": "bn2",
+    "conv3.0": "conv3",
+    "conv3.1": "bn3",
     "shortcut.0": "downsample.0",
     "shortcut.1": "downsample.1",
 }

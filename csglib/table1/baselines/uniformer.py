@@ -37,8 +37,8 @@ _LOCAL = {  # parts of a block: ours, and theirs
 _GLOBAL = {
     "position": "pos_embed",
     "norm": "norm1",
-    "to_query_key_value": "attn.qkv",
-    "merge": "attn.proj",
+    "qkv": "attn.qkv",
+    "proj": "attn.proj",
     "ffn.0": "norm2",
     "ffn.1.0": "mlp.fc1",
     "ffn.1.2": "mlp.fc2",
@@ -182,9 +182,9 @@ class GlobalBlock(nn.Module):
             raise ValueError(f"heads of {_HEAD} channels must fill the width: got {channels}")
         self.position = _depth_wise(channels, 3)
         self.norm = nn.LayerNorm(channels, eps=_EPS)
-        self.to_query_key_value = nn.Linear(channels, 3 * channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
         self.attention = Attention()
-        self.merge = nn.Linear(channels, channels)
+        self.proj = nn.Linear(channels, channels)
         self.ffn = nn.Sequential(
             nn.LayerNorm(channels, eps=_EPS), FeedForward(channels, _WIDER * channels)
         )
@@ -201,12 +201,12 @@ class GlobalBlock(nn.Module):
 
     def _attend(self, tokens: Float[Tensor, "b s c"]) -> Float[Tensor, "b s c"]:
         query, key, value = rearrange(
-            self.to_query_key_value(self.norm(tokens)),
+            self.qkv(self.norm(tokens)),
             "b s (three h e) -> three b h s e",
             three=3,
             e=_HEAD,
         )
-        return self.merge(rearrange(self.attention(query, key, value), "b h s e -> b s (h e)"))
+        return self.proj(rearrange(self.attention(query, key, value), "b h s e -> b s (h e)"))
 
 
 class _Embedding(nn.Sequential):

@@ -19,10 +19,10 @@ from torch.optim import SGD
 
 from csglib.model.tokens import VideoTokens
 from csglib.model.weighting import (
-    EvenWeighting,
     LearnableWeighting,
     RawWeighting,
     SoftmaxWeighting,
+    UniformWeighting,
 )
 from csglib.widgets.base import LiveFigure, es_module, style_sheet
 
@@ -85,14 +85,14 @@ def descend(
         start: share of space before training; "even" has its own.
         decay: of what is learned, as in L2.
     """
-    weigh = (EvenWeighting() if reading == "even" else _LEARNABLE[reading](start)).double()
+    weigh = (UniformWeighting() if reading == "even" else _LEARNABLE[reading](start)).double()
     learned = list(weigh.parameters())
     optimiser = SGD(learned, lr=RATE, weight_decay=decay) if learned else None
     branches = _tokens(space), _tokens(time)
     rows = []
     for _ in range(STEPS + 1):
         loss = weigh(*branches).cls.square().mean()
-        rows.append([weigh.share().item(), loss.item(), 0.0])
+        rows.append([weigh.gate().item(), loss.item(), 0.0])
         if optimiser is not None:
             gradients = torch.autograd.grad(loss, learned)
             rows[-1][2] = gradients[0].flatten()[0].item()

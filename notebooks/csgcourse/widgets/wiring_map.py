@@ -1,7 +1,7 @@
 """Wiring map of notebook 06: the whole network drawn; at each box and arrow, what flows and costs.
 
 Source: Fig. 2(a) for the drawing, Table SI for the sizes. Counted on tensors without content, as in
-csglib.model.summary: a stage there is its convolutions, its two bridges and its blocks here.
+csglib.model.cost: a stage there is its convolutions, its two bridges and its blocks here.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,8 +17,8 @@ from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 from csglib.model.config import BASE, PAPER, TINY, ModelConfig
+from csglib.model.cost import ModuleCost, costs
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.ledger import Entry, costs
 from csglib.model.tokens import VideoTokens
 from csglib.widgets.base import LiveFigure, es_module, style_sheet
 
@@ -67,16 +67,16 @@ def parts_of(config: ModelConfig) -> dict[str, Part]:
     return {name: _part(name, [found[place] for place in group]) for name, group in places.items()}
 
 
-def _part(name: str, entries: list[Entry]) -> Part:
+def _part(name: str, entries: list[ModuleCost]) -> Part:
     """The sum over the modules of a part; what flows comes first, and into the head flow two."""
-    came, left = entries[0].came, entries[-1].left
+    came, left = entries[0].inputs, entries[-1].output
     return Part(
         _shapes(*(came if name == "head" else came[:1])),
         _shapes(left[0] if isinstance(left, tuple) else left),
         len(entries),
         sum(entry.parameters for entry in entries),
         sum(entry.macs for entry in entries),
-        sum(entry.kept for entry in entries),
+        sum(entry.saved_bytes for entry in entries),
     )
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from csglib.model.config import PAPER
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.init import initialise
+from csglib.model.init import init_weights
 from csglib.model.tokens import VideoTokens
 
 
@@ -15,7 +15,7 @@ def tokens():
 
 
 def test_silent_parts_hand_on_what_they_get_and_the_spatial_branch_does_not(small):
-    config = small(replace(PAPER, encoder=replace(PAPER.encoder, start="silent")))
+    config = small(replace(PAPER, encoder=replace(PAPER.encoder, init="zero")))
     for block in CSG3DCT(config).blocks:
         target, complement = tokens(), tokens()
         for answer in (
@@ -32,7 +32,7 @@ def test_silent_parts_hand_on_what_they_get_and_the_spatial_branch_does_not(smal
 def test_linear_layers_start_as_lively_at_any_width(width, spread):
     torch.manual_seed(0)
     layer = nn.Linear(width, 500)
-    initialise(layer)
+    init_weights(layer)
     assert layer.weight.std().item() == pytest.approx(spread, rel=0.03)
     assert not layer.bias.any()
 
@@ -40,5 +40,5 @@ def test_linear_layers_start_as_lively_at_any_width(width, spread):
 def test_convolutions_start_by_their_fan_out():
     torch.manual_seed(0)
     layer = nn.Conv3d(64, 100, (3, 1, 1))
-    initialise(layer)
+    init_weights(layer)
     assert layer.weight.std().item() == pytest.approx((2 / (100 * 3)) ** 0.5, rel=0.03)

@@ -24,10 +24,10 @@ def fusion(kind, *axis):
 def attended(own, query, key, value):
     """The same product by torch's own layer."""
     other = nn.MultiheadAttention(8, 2, batch_first=True, dtype=torch.float64)
-    projections = (own.to_query, own.to_key, own.to_value)
+    projections = (own.q, own.k, own.v)
     other.in_proj_weight = nn.Parameter(torch.cat([part.weight for part in projections]))
     other.in_proj_bias = nn.Parameter(torch.cat([part.bias for part in projections]))
-    other.out_proj.weight, other.out_proj.bias = own.merge.weight, own.merge.bias
+    other.out_proj.weight, other.out_proj.bias = own.proj.weight, own.proj.bias
     return other(own.norm(query), own.norm(key), own.norm(value))[0]
 
 
@@ -91,7 +91,7 @@ def test_when_both_branches_hold_the_same_the_switch_is_intra_dimension_attentio
     weights = dict(switched.state_dict())
     for leaf in ("weight", "bias"):
         parts = [weights.pop(f"to_{part}.{leaf}") for part in ("query", "key", "value")]
-        weights[f"to_query_key_value.{leaf}"] = torch.cat(parts)
+        weights[f"qkv.{leaf}"] = torch.cat(parts)
     intra.load_state_dict(weights)
     torch.testing.assert_close(switched(both, both).patches, intra(both).patches)
     torch.testing.assert_close(switched(both, both).cls, intra(both).cls)

@@ -7,8 +7,8 @@ from torch import nn
 
 from csglib.model.attention import Attention
 from csglib.model.config import BASE, CONFORMER_S, PAPER, TINY
+from csglib.model.cost import summary
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.summary import summary
 
 
 @cache
@@ -77,7 +77,7 @@ def test_growth_with_the_clips_length(config, bend, small):
 
 
 def test_it_counts_every_parameter_and_a_shared_one_once(small):
-    model = CSG3DCT(small(replace(PAPER, encoder=replace(PAPER.encoder, shared_by="network"))))
+    model = CSG3DCT(small(replace(PAPER, encoder=replace(PAPER.encoder, gate_per="network"))))
     expected = sum(parameter.numel() for parameter in model.parameters())
     assert summary(model, 1, 32).total.parameters == expected
 
@@ -97,7 +97,7 @@ def test_bytes_are_those_that_autograd_keeps_of_a_real_clip(small):
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         model(torch.randn(1, 3, 8, 64, 64))
     kept = sum(storage.nbytes() for storage in found.values())
-    assert summary(model, 8, 64).total.kept == pytest.approx(kept, rel=0.03)
+    assert summary(model, 8, 64).total.saved_bytes == pytest.approx(kept, rel=0.03)
 
 
 def test_the_model_stays_as_it_is(small):
