@@ -74,22 +74,22 @@ def changed(weights, **changes):
     [
         (
             {"bn9.weight": torch.ones(2)},
-            "718 tensors of a Conformer as deep as this network: found 719, of them 1 unknown, and "
-            "0 lacking; the first: bn9.weight is unknown",
+            "718 tensors of a Conformer as deep as this network: got 719, of them 1 unknown, and "
+            "0 missing; the first: bn9.weight is unknown",
         ),
-        ({"trans_norm.bias": None}, "0 unknown, and 1 lacking; the first: trans_norm.bias is lack"),
+        ({"trans_norm.bias": None}, "0 unknown, and 1 missing; the first: trans_norm.bias is miss"),
         ({"backbone.trans_norm.bias": torch.ones(6)}, "two tensors are called trans_norm.bias"),
         (
             {"trans_norm.bias": torch.ones(9)},
-            r"1 tensors do not fit; the first is trans_norm.bias: got \(9,\) for a place of \(6,\)",
+            r"1 tensors do not fit; the first is trans_norm.bias: got \(9,\), expected \(6,\)",
         ),
         ({"trans_1.mlp.fc1.weight": torch.ones(25, 6)}, r"trans_1.mlp.fc1.weight: got \(25, 6\)"),
         ({"bn1.bias": torch.full((5,), torch.nan)}, "bn1.bias holds NaN or infinity"),
         (
             {"bn1.bias": torch.ones(5, dtype=torch.int64)},
-            "bn1.bias holds no plain numbers: torch.i",
+            "bn1.bias is no dense float: torch.i",
         ),
-        ({"bn1.bias": torch.ones(5).to_sparse()}, "bn1.bias holds no plain .* torch.sparse_coo"),
+        ({"bn1.bias": torch.ones(5).to_sparse()}, "bn1.bias is no dense float: .*torch.sparse_coo"),
     ],
 )
 def test_another_network_is_refused_and_nothing_loaded(network, weights, change, message):
@@ -105,14 +105,16 @@ def test_a_larger_conformer_is_called_what_it_is(narrow, weights):
     wider = replace(config, patch=32, dim=9, encoder=replace(config.encoder, hidden=36))
     with pytest.raises(
         ValueError,
-        match=r"tensors do not fit; .* Found is a Conformer with tokens of 6, bottlenecks from 2, "
+        match=r"tensors do not fit; .* The file is a Conformer with tokens of 6, bottlenecks from 2, "
         r"patches of 16 x 16; this network takes one with tokens of 9, .* patches of 32 x 32",
     ):
         load_conformer(CSG3DCT(wider), weights)
 
 
 def test_another_kind_of_network_takes_nothing(weights):
-    with pytest.raises(ValueError, match=r"csg3dct is wanted: got one of 2 tensors, weight, bias"):
+    with pytest.raises(
+        ValueError, match=r"expected a CSG3DCT network: got one of 2 tensors, weight, bias"
+    ):
         load_conformer(torch.nn.Linear(2, 2), weights)
 
 

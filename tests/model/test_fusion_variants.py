@@ -90,7 +90,7 @@ def test_when_both_branches_hold_the_same_the_switch_is_intra_dimension_attentio
     intra = IntraDimension(8, heads=2, hidden=11, axis=axis).double()
     weights = dict(switched.state_dict())
     for leaf in ("weight", "bias"):
-        parts = [weights.pop(f"to_{part}.{leaf}") for part in ("query", "key", "value")]
+        parts = [weights.pop(f"{part}.{leaf}") for part in "qkv"]
         weights[f"qkv.{leaf}"] = torch.cat(parts)
     intra.load_state_dict(weights)
     torch.testing.assert_close(switched(both, both).patches, intra(both).patches)

@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from csglib.model.state_dict_names import conformer_state
 
 from csglib.data.cohort import ClipSet
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.pretrained import load_conformer
+from csglib.model.pretrained import conformer_state, load_conformer
 from csglib.model.weights import read_weights
 from csglib.table1.pretrain import conformer_for, pretrain
 from csglib.train.config import TrainConfig

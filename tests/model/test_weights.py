@@ -1,9 +1,12 @@
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from csglib.model.config import TINY
+from csglib.model.csg3dct import CSG3DCT
 from csglib.model.weights import load_weights, read_weights, write_weights
 
 
@@ -75,3 +78,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         write_weights(path, {"a": torch.zeros(2)}, {})
     assert [entry.name for entry in tmp_path.iterdir()] == ["w.safetensors"]
     assert read_weights(path)[0]["a"].sum() == 2
+
+
+@pytest.mark.parametrize("name", ["tiny_128", "tiny_128_shuffled"])
+def test_weights_saved_under_the_layer_names_of_version_0_1_load(name):
+    path = Path(__file__).parents[2] / "data_samples" / f"{name}.safetensors"
+    stored, model = read_weights(path)[0], CSG3DCT(TINY)
+    load_weights(model, path)
+    theirs, ours = stored["blocks.0.time.to_query_key_value.weight"], model.blocks[0].time.qkv
+    torch.testing.assert_close(ours.weight, theirs.float(), rtol=0, atol=0)
+    theirs, ours = stored["convs.0.first.narrow.0.weight"], model.convs[0].first.conv1[0]
+    torch.testing.assert_close(ours.weight, theirs.float(), rtol=0, atol=0)
