@@ -1,6 +1,6 @@
 """The AMDF block: attention-guided multi-dimension fusion of space and time.
 
-Source: section 2, "Transformer Encoder with Play-and-plug AMDF design"; Fig. 2(b) whole.
+Source: section 2, "Transformer Encoder with Play-and-plug AMDF design"; Fig. 2(b).
 """
 
 from torch import nn
@@ -12,14 +12,14 @@ from csglib.model.weighting import UniformWeighting
 
 
 class AMDFBlock(nn.Module):
-    """Space and time apart, then each learns from the other, then they are weighed into one.
+    """Both branches in parallel, fusion both ways, weighted sum.
 
     Args:
-        space: the branch along space.
-        time: the branch along time.
+        space: intra-dimension block along space.
+        time: intra-dimension block along time.
         into_space: fusion whose target is the spatial branch.
         into_time: fusion whose target is the temporal branch.
-        weigh: how the two become one again.
+        weigh: the gate.
     """
 
     def __init__(
@@ -38,5 +38,6 @@ class AMDFBlock(nn.Module):
     def forward(self, tokens: VideoTokens) -> VideoTokens:
         """Intra-dimension learning, inter-dimension fusion, weighted sum."""
         space, time = self.space(tokens), self.time(tokens)
+        # Both fusions read the branches as they were before fusion.
         space, time = self.into_space(space, time), self.into_time(time, space)
         return self.weigh(space, time)

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module):
-    """Each query becomes a mean of the values, weighted by how well it fits their keys.
+    """softmax(q k^T / sqrt(e) + bias) v, without parameters.
 
-    It has no parameters: where queries, keys and values come from is all that tells the paper's
-    attentions apart, and that is decided outside. `forward` runs the fused kernel, which never
-    builds the map of weights; `weights` is that map, for whoever wants to look at it.
+    The paper's attentions differ only in where query, key and value come from, which the callers
+    decide. `forward` runs the fused kernel, which never stores the map; `weights` computes the map.
+    A module, so that a forward hook sees the inputs of every attention of a network.
     """
 
     def forward(
@@ -23,14 +23,7 @@ class Attention(nn.Module):
         value: Float[Tensor, "g h j e"],
         bias: Float[Tensor, " j"] | None = None,
     ) -> Float[Tensor, "g h i e"]:
-        """Mix the values into each query.
-
-        Args:
-            query: who asks.
-            key: what the question is compared with.
-            value: what is mixed.
-            bias: added to the score of each key; log 3 makes one key count as three.
-        """
+        """Attend. `bias` is added to the scores of each key: log 3 counts a key three times."""
         mask = None if bias is None else bias[None]
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
@@ -41,10 +34,9 @@ class Attention(nn.Module):
         value: Float[Tensor, "g h j e"] | None = None,
         bias: Float[Tensor, " j"] | None = None,
     ) -> Float[Tensor, "g h i j"]:
-        """Share of each key in each query, per head; a row sums to 1.
+        """Attention map of each head; rows sum to 1.
 
-        Takes what `forward` takes, so that one call's arguments serve both; the values do not
-        matter.
+        Takes the arguments of `forward`, so that recorded ones can be passed on; `value` is unused.
         """
         scores = query @ key.mT * query.shape[-1] ** -0.5
         return (scores if bias is None else scores + bias).softmax(dim=-1)

@@ -1,4 +1,4 @@
-"""The parts that a configuration names: every choice in `config.py` is looked up here, once.
+"""Builds the modules of a network from its config: every choice in `config.py` is resolved here.
 
 Source: Table SI, column by column.
 """
@@ -35,7 +35,7 @@ _LEARNABLE = {"sigmoid": LearnableWeighting, "softmax": SoftmaxWeighting, "raw":
 
 
 def first_bottleneck(config: ModelConfig) -> Bottleneck:
-    """Stage c1: the only bottleneck that meets no tokens."""
+    """Stage c1, the only bottleneck without an FCU."""
     first = config.stages[0]
     return Bottleneck(
         config.stem, first.width, frames=first.frames, padding=config.padding, projected=True
@@ -46,11 +46,11 @@ def conv_blocks(config: ModelConfig) -> list[ConvBlock]:
     """Stages c2 to c5, L blocks in all."""
     blocks, channels = [], EXPANSION * config.stages[0].width
     for stage, stride in list(zip(config.stages, config.strides, strict=True))[1:]:
-        scale = config.patch // (STEM_STRIDE * stride)
+        scale = config.patch // (STEM_STRIDE * stride)  # positions that a patch spans here
         for place in range(1, stage.blocks + 1):
-            entered = stage.stride if place == 1 else 1
-            left = stage.last_stride if place == stage.blocks else 1
-            blocks.append(_conv_block(config, stage, channels, scale, (entered, left)))
+            first = stage.stride if place == 1 else 1
+            last = stage.last_stride if place == stage.blocks else 1
+            blocks.append(_conv_block(config, stage, channels, scale, (first, last)))
             channels = EXPANSION * stage.width
     return blocks
 
@@ -71,7 +71,7 @@ def _conv_block(
 
 
 def transformer_blocks(config: ModelConfig) -> list[IntraDimension | AMDFBlock]:
-    """The encoder, L + 1 blocks."""
+    """The transformer encoder, L + 1 blocks."""
     count = sum(stage.blocks for stage in config.stages)
     match config.encoder:
         case SingleBranch(axis=axis, heads=heads, hidden=hidden):

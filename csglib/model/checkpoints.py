@@ -1,7 +1,7 @@
-"""Checkpoints of the 2D parent: which there are, how they come here, and how they are read.
+"""Public checkpoints of the 2D Conformer: download, hash, and reading without running code.
 
-Source: mmpretrain's model zoo. Its files are tables of tensors in pickle's format; only tensors are
-taken from them, and no code they may hold is run.
+Source: mmpretrain's model zoo. Its files are pickles; torch's restricted unpickler takes tensors
+from them and runs none of the code that they may hold.
 """
 
 import hashlib
@@ -25,11 +25,11 @@ _ZIP, _PICKLE = b"PK", b"\x80\x02"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A public file of weights.
+    """A public checkpoint.
 
     Attributes:
-        url: where it is; the end of its name is the start of its SHA-256.
-        config: the network it belongs to.
+        url: address; the file name ends with the first digits of its SHA-256.
+        config: its network.
     """
 
     url: str
@@ -69,18 +69,18 @@ No licence is given for the weights apart from that of the code, Apache-2.0.
 
 
 def read_checkpoint(source: str | Path) -> Mapping[str, Tensor]:
-    """Tensors by name, from a file or one of `CHECKPOINTS`, which is downloaded once and kept.
+    """State dict from a file or one of `CHECKPOINTS`, which is downloaded once and cached.
 
-    A damaged file is found out by the checksums in it, or by the hash in its name where it has one;
-    the old format of `torch.save` and safetensors have no checksums.
+    Damage is detected by the zip checksums of torch.save, or by the hash in the file's name; the
+    legacy format of `torch.save` and safetensors have neither.
 
     Args:
-        source: a name in `CHECKPOINTS`, or a path: safetensors, or what `torch.save` wrote of
-            tensors, bare or under "state_dict" or "model".
+        source: a name in `CHECKPOINTS`, or a path: safetensors, or a state dict saved with
+            `torch.save`, bare or under "state_dict" or "model".
 
     Raises:
-        ConnectionError: it cannot be downloaded; says where to get it and where to put it.
-        ValueError: there is no such file, or it is damaged, or no table of tensors; says which.
+        ConnectionError: the download failed; says where to get the file and where to put it.
+        ValueError: no such file, a damaged one, or no state dict.
     """
     path = _fetched(source) if str(source) in CHECKPOINTS else Path(source)
     if not path.is_file():

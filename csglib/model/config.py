@@ -1,4 +1,4 @@
-"""Table SI and Table 1 as values: every size and every choice of the network, and nothing else.
+"""Configs: every size and choice of the network, and the presets of Table SI and Table 1.
 
 Source: supplementary Table SI (sizes), Table 1 (variants). What the paper leaves open is said at
 each field, and each reading is a value: `replace(PAPER, class_tokens="frame")` is a network too.
@@ -20,11 +20,11 @@ class Stage:
     """One row of Table SI, c1 to c5.
 
     Attributes:
-        blocks: how many blocks stand in a row.
-        width: inner width of its bottlenecks; they put out 4 times as much.
+        blocks: number of blocks.
+        width: inner channels of its bottlenecks; the output has 4 times as many.
         frames: t of the first convolution in each bottleneck, 1 or 3.
-        stride: spatial stride on entering the stage; c5 strides on leaving instead.
-        last_stride: spatial stride of the last bottleneck.
+        stride: spatial stride of the first bottleneck.
+        last_stride: spatial stride of the last bottleneck, in c5.
     """
 
     blocks: int
@@ -36,12 +36,12 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class SingleBranch:
-    """One transformer branch: CSG-3DCT-Base, and the 2D parent.
+    """One transformer branch: CSG-3DCT-Base, and the 2D Conformer.
 
     Attributes:
-        axis: "joint" lets every token see the whole clip, "space" its own frame, "time" its own
-            place in all frames.
-        heads: h.
+        axis: what a token attends to: "joint" the whole clip, "space" its frame, "time" its
+            position in all frames.
+        heads: number of heads, h.
         hidden: width inside the FFN.
     """
 
@@ -55,23 +55,22 @@ class SingleBranch:
 
 @dataclass(frozen=True, kw_only=True)
 class AMDF:
-    """Two branches, fused and weighed.
+    """Two branches, fused and gated.
 
     Attributes:
-        heads: h, 12 in Table SI; the 2D parent has 6, and only with 6 does a loaded map mean the
-            same.
-        hidden: width inside the FFNs. "FFN, 384" is read as this; only so is the network as cheap
-            as the paper says.
-        space_hidden: the same for the spatial branch, into which a whole 2D block fits when it is
-            1536.
-        fusion: who asks whom. "cross" (CA) and "switched" (SWA): the class token alone, as in the
-            paper. "cross_inserted": it joins the keys, as in CrossViT. "cross_all" (Dyadformer)
-            and "switched_all": all tokens ask.
-        weighting: what makes a share of a learned number: "sigmoid", "softmax", or nothing ("raw",
-            as in the authors' later code); "uniform" learns none, as in the * rows of Table 1.
-        gate_per: whether each "block" has a share of its own, or one serves the whole "network".
-        share: of the spatial branch, before training.
-        start: "random", or "silent" for a temporal branch and a fusion that add nothing at first.
+        heads: number of heads, h. Table SI has 12, Conformer 6; pretrained QKV weights compute the
+            same maps only with 6.
+        hidden: width inside the FFNs. "FFN, 384" is read as this; only then does the network cost
+            what the paper says.
+        space_hidden: the same in the spatial branch; 1536 fits a whole pretrained 2D block.
+        fusion: "cross" (CA) and "switched" (SWA) have the class token as only query, as in the
+            paper; "cross_inserted" also has it as a key, as in CrossViT; "cross_all" (Dyadformer)
+            and "switched_all" have all tokens as queries.
+        weighting: how a parameter becomes the gate: "sigmoid", "softmax", or unchanged ("raw", as
+            in the authors' later code); "uniform" has no parameter, as in the * rows of Table 1.
+        gate_per: one gate a "block", or one for the "network".
+        gate: initial weight of the spatial branch.
+        init: "random", or "zero" for a temporal branch and fusions that add nothing at first.
     """
 
     heads: int
@@ -102,19 +101,19 @@ class ModelConfig:
     """The whole network.
 
     Attributes:
-        stages: c1 to c5; the first has a single bottleneck and no coupling.
-        encoder: what a transformer block is.
-        stem: channels that the stem puts out.
-        dim: width of a token, d.
-        patch: pixels of the clip that a patch spans along y and x.
-        classes: grades to tell apart.
-        padding: what a convolution in time sees beyond the clip's ends; the paper does not say.
+        stages: c1 to c5; the first has a single bottleneck and no FCU.
+        encoder: the transformer blocks.
+        stem: output channels of the stem.
+        dim: token width, d.
+        patch: side of a patch, pixels of the clip.
+        classes: number of grades.
+        padding: temporal padding of the convolutions; the paper does not say.
         class_tokens: one a "clip", or one a "frame"; the paper has both (d x (t n^2 + 1) in the
-            text, 8 x 257 in Table SI). "log_t" is one a clip that counts as one a frame.
-        cls_residual: "double" adds the class token to itself at each coupling, as the 2D parent
-            does: its weights need it, but it buries what late blocks add. "single" does not.
-        head: "joined" gives one linear layer both kinds of features; "two" sums the logits of one
-            each, as the 2D parent does.
+            text, 8 x 257 in Table SI). "log_t" is one a clip that attention counts t times.
+        cls_residual: "double" adds the class token to itself before each block, as Conformer does:
+            its weights need it, but it drowns what late blocks add. "single" does not.
+        head: "joined" is one linear layer on both kinds of features; "two" sums the logits of one
+            each, as Conformer does.
     """
 
     stages: tuple[Stage, ...]
@@ -134,27 +133,27 @@ class ModelConfig:
         if (first.blocks, first.stride) != (1, 1):
             raise ValueError(f"the first stage is one bottleneck of stride 1: got {first}")
         if any(stage.last_stride > 1 for stage in self.stages if stage is not last):
-            raise ValueError("only the last stage may stride as it is left, for there tokens end")
+            raise ValueError("only the last stage may have last_stride > 1")
         finest = STEM_STRIDE * self.strides[-1]
         if self.patch % finest:
             raise ValueError(
-                f"a patch covers whole places of every stage, so its side is a multiple of {finest}"
-                f": got patch={self.patch}"
+                f"patch must be a multiple of {finest}, the total stride before the last stage's "
+                f"exit: got patch={self.patch}"
             )
         if self.class_tokens == "log_t" and self.encoder_axis == "space":
             raise ValueError(
-                'class_tokens "log_t" makes up for repeated frames, and a sequence along '
-                '"space" has one frame: nothing to balance'
+                'class_tokens "log_t" compensates for t frames in a sequence, and a sequence along '
+                '"space" has one: use "clip"'
             )
 
     @property
     def strides(self) -> list[int]:
-        """Spatial stride of each stage's volume against the stem's."""
+        """Cumulative spatial stride of each stage, after the stem."""
         return list(accumulate((stage.stride for stage in self.stages), mul))
 
     @property
     def encoder_axis(self) -> Axis | None:
-        """The axis of the only branch; None when there are two."""
+        """Axis of a single branch; None with AMDF."""
         return self.encoder.axis if isinstance(self.encoder, SingleBranch) else None
 
 
@@ -177,19 +176,19 @@ PAPER = ModelConfig(
     ),
     encoder=_AMDF,
 )
-"""CSG-3DCT as Table SI prints it."""
+"""CSG-3DCT with the sizes of Table SI; `head` says where our classifier differs."""
 
 WARM = replace(
     PAPER,
     encoder=AMDF(heads=6, hidden=384, space_hidden=1536, weighting="raw", gate=1.0, init="zero"),
     cls_residual="double",
 )
-"""CSG-3DCT that takes the 2D parent whole, and starts as that parent, frame by frame."""
+"""CSG-3DCT that takes all weights of a 2D Conformer and starts as it, frame by frame."""
 
 BASE = replace(
     PAPER, encoder=SingleBranch(axis="joint", heads=6, hidden=1536), cls_residual="double"
 )
-"""CSG-3DCT-Base: the 2D parent inflated, all tokens of the clip in one attention."""
+"""CSG-3DCT-Base: the inflated Conformer, joint attention over all tokens of the clip."""
 
 CONFORMER_S = replace(
     BASE,
@@ -198,7 +197,7 @@ CONFORMER_S = replace(
     classes=1000,
     head="two",
 )
-"""The 2D parent, Conformer-S: the case of one frame."""
+"""Conformer-S, the pretrained 2D network: the case t = 1."""
 
 TINY = ModelConfig(
     stages=(

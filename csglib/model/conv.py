@@ -1,4 +1,4 @@
-"""The convolution side: the stem, and the 3D bottleneck, of which two make a "3D Conv Block".
+"""The CNN branch's blocks: the stem, and the 3D bottleneck, two of which make a "3D Conv Block".
 
 Source: section 2, "Inflation Strategy for 3D CNN Encoder"; Fig. 2(a) blue; the column "3D CNN" of
 Table SI.
@@ -12,14 +12,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Padding = Literal["replicate", "zeros"]
-EXPANSION = 4  # a bottleneck puts out this many times its inner width
+EXPANSION = 4  # output channels of a bottleneck, in inner widths
 
 
 class Stem(nn.Sequential):
-    """1 x 7 x 7 convolution and 1 x 3 x 3 pooling, both of spatial stride 2; frames stay apart.
+    """1 x 7 x 7 convolution and 1 x 3 x 3 max pooling, both of spatial stride 2, no mixing in time.
 
     Args:
-        channels: width of what comes out, 64 in Table SI.
+        channels: output channels, 64 in Table SI.
     """
 
     def __init__(self, channels: int) -> None:
@@ -32,19 +32,19 @@ class Stem(nn.Sequential):
 
 
 class Bottleneck(nn.Module):
-    """Narrow, look around, widen, add what came in.
+    """Residual bottleneck: t x 1 x 1, 1 x 3 x 3, 1 x 1 x 1 convolutions and a shortcut.
 
-    Time enters through the first, pointwise convolution alone (t x 1 x 1), so that inflation stays
-    cheap: t times the smallest kernel. No stride in time: a clip keeps its frames.
+    Only the first, pointwise convolution spans time, so inflation multiplies the smallest kernel by
+    t. There is no temporal stride: the number of frames stays.
 
     Args:
-        channels: width of what comes in.
-        width: inner width; what comes out is 4 times as wide.
-        frames: t, frames the first convolution sees; odd.
+        channels: input channels.
+        width: inner channels; the output has 4 times as many.
+        frames: t, temporal size of the first convolution; odd.
         stride: spatial stride of the 3 x 3 convolution.
-        padding: what the first convolution sees beyond the clip's ends. "replicate" holds the last
-            frame, which leaves a still clip still; "zeros" takes 1/t of the response away there.
-        projected: whether what came in is projected even where it fits as it is, as in stage c1.
+        padding: temporal padding of the first convolution. "replicate" repeats the first and last
+            frame, so that a still clip gives the 2D output; "zeros" takes 1/t away at the ends.
+        projected: whether the shortcut is a projection even where shapes agree, as in stage c1.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Bottleneck(nn.Module):
         projected: bool = False,
     ) -> None:
         super().__init__()
-        wide = EXPANSION * width
+        out = EXPANSION * width
         spatial_stride = (1, stride, stride)
         self.conv1 = nn.Sequential(
             TemporalConv(channels, width, frames, padding), _norm(width), nn.ReLU(inplace=True)
@@ -68,57 +68,57 @@ class Bottleneck(nn.Module):
             _norm(width),
             nn.ReLU(inplace=True),
         )
-        self.conv3 = nn.Sequential(nn.Conv3d(width, wide, 1, bias=False), _norm(wide))
+        self.conv3 = nn.Sequential(nn.Conv3d(width, out, 1, bias=False), _norm(out))
         self.shortcut: nn.Module = nn.Identity()
-        if projected or stride > 1 or channels != wide:
-            project = nn.Conv3d(channels, wide, 1, spatial_stride, bias=False)
-            self.shortcut = nn.Sequential(project, _norm(wide))
+        if projected or stride > 1 or channels != out:
+            project = nn.Conv3d(channels, out, 1, spatial_stride, bias=False)
+            self.shortcut = nn.Sequential(project, _norm(out))
 
     def inner(
         self, volume: Float[Tensor, "b c t y x"], coupled: Float[Tensor, "b w t y x"] | None = None
     ) -> Float[Tensor, "b w t y2 x2"]:
-        """What the 3 x 3 convolution puts out; the coupling unit reads it."""
-        narrow = self.conv1(volume)
-        return self.conv2(narrow if coupled is None else narrow + coupled)
+        """Output of the 3 x 3 convolution, which the FCU reads."""
+        hidden = self.conv1(volume)
+        return self.conv2(hidden if coupled is None else hidden + coupled)
 
     def outer(
         self, volume: Float[Tensor, "b c t y x"], inner: Float[Tensor, "b w t y2 x2"]
-    ) -> Float[Tensor, "b wide t y2 x2"]:
-        """Widen the inner features and add what came in."""
+    ) -> Float[Tensor, "b c2 t y2 x2"]:
+        """Last convolution and shortcut."""
         return torch.relu(self.conv3(inner) + self.shortcut(volume))
 
     def forward(
         self, volume: Float[Tensor, "b c t y x"], coupled: Float[Tensor, "b w t y x"] | None = None
-    ) -> Float[Tensor, "b wide t y2 x2"]:
-        """One sub-block; `coupled` comes from the tokens and joins before the 3 x 3 convolution."""
+    ) -> Float[Tensor, "b c2 t y2 x2"]:
+        """The whole block; `coupled`, from the tokens, is added before the 3 x 3 convolution."""
         return self.outer(volume, self.inner(volume, coupled))
 
 
 class TimePadded(nn.Conv3d):
-    """A convolution that lays zeros around few frames by itself, before the library sees them.
+    """`nn.Conv3d` that pads short clips itself instead of leaving it to the kernel.
 
-    The result is the same. But of fewer frames than the kernel is long, torch 2.13 makes wrong
-    gradients in bfloat16 on a CPU (oneDNN; compare torch's issue 169688), unless it need not pad.
+    Same result. With fewer frames than the temporal kernel is long, torch 2.13 computes wrong
+    bfloat16 weight gradients on CPUs (oneDNN, see pytorch issue 169688) unless padding is zero.
     """
 
     def forward(self, volume: Float[Tensor, "*b c t y x"]) -> Float[Tensor, "*b c2 t2 y2 x2"]:
-        """Convolve; arguments of the constructor are those of `torch.nn.Conv3d`."""
+        """Convolve."""
         if volume.shape[-3] >= self.kernel_size[0] or self.padding_mode != "zeros":
             return super().forward(volume)
-        reach, *others = (int(side) for side in self.padding)
+        reach, *spatial = (int(side) for side in self.padding)
         padded = F.pad(volume, (0, 0, 0, 0, reach, reach))
         return F.conv3d(
-            padded, self.weight, self.bias, self.stride, (0, *others), self.dilation, self.groups
+            padded, self.weight, self.bias, self.stride, (0, *spatial), self.dilation, self.groups
         )
 
 
 class TemporalConv(TimePadded):
-    """t x 1 x 1 convolution that keeps the number of frames.
+    """t x 1 x 1 convolution with as many frames out as in.
 
     Args:
-        channels: width of what comes in.
-        width: width of what comes out.
-        frames: t; odd, so that there are as many frames before as after.
+        channels: input channels.
+        width: output channels.
+        frames: t; odd, so that the kernel reaches as far back as ahead.
         padding: see `Bottleneck`.
 
     Raises:
@@ -127,15 +127,13 @@ class TemporalConv(TimePadded):
 
     def __init__(self, channels: int, width: int, frames: int, padding: Padding) -> None:
         if frames % 2 == 0:
-            raise ValueError(
-                f"a kernel that keeps the number of frames is odd: got frames={frames}"
-            )
+            raise ValueError(f"temporal kernel size must be odd: got frames={frames}")
         reach = (frames // 2, 0, 0)
-        mode = padding if frames > 1 else "zeros"  # nothing to pad: stay on the fast path
+        mode = padding if frames > 1 else "zeros"  # t = 1 needs no padding, and no slow pad kernel
         super().__init__(
             channels, width, (frames, 1, 1), padding=reach, padding_mode=mode, bias=False
         )
 
 
 def _norm(channels: int) -> nn.BatchNorm3d:
-    return nn.BatchNorm3d(channels, eps=1e-6)  # the parent network's, so that its statistics fit
+    return nn.BatchNorm3d(channels, eps=1e-6)  # Conformer's eps, so that its statistics fit

@@ -1,7 +1,7 @@
-"""A 3D Conv Block: two bottlenecks, and between them the two bridges of the coupling unit.
+"""A 3D Conv Block: two bottlenecks, and between them the two directions of the FCU.
 
-Source: section 2, "a 3D Conv Block consists of two sub-blocks"; Fig. 2(a), one step of both sides;
-the rows c2 to c5 of Table SI.
+Source: section 2, "a 3D Conv Block consists of two sub-blocks"; Fig. 2(a), one step of both
+branches; the rows c2 to c5 of Table SI.
 """
 
 from jaxtyping import Float
@@ -13,14 +13,15 @@ from csglib.model.tokens import VideoTokens
 
 
 class ConvBlock(nn.Module):
-    """The CNN's side of one step; the transformer's side is handed in.
+    """CNN side of one step: bottleneck, FCU down, transformer block, FCU up, bottleneck.
 
     Args:
-        first: narrows, looks around, tells the tokens what it saw, widens.
-        down: from the volume to the tokens.
-        up: from the tokens to the volume.
-        second: hears the tokens before it looks around.
-        gain: what the class token is multiplied by on its way: 2 where it is added to itself.
+        first: its inner features go to the tokens.
+        down: FCU, volume to tokens.
+        up: FCU, tokens to volume.
+        second: the projected tokens are added before its 3 x 3 convolution.
+        gain: factor of the class token on entering the transformer block; 2 where the 2D Conformer
+            adds the class token to itself.
     """
 
     def __init__(
@@ -37,8 +38,8 @@ class ConvBlock(nn.Module):
 
     def forward(
         self, volume: Float[Tensor, "b c t y x"], tokens: VideoTokens, block: nn.Module
-    ) -> tuple[Float[Tensor, "b wide t y2 x2"], VideoTokens]:
-        """One step of both sides: the CNN tells, the transformer block thinks, and tells back."""
+    ) -> tuple[Float[Tensor, "b c2 t y2 x2"], VideoTokens]:
+        """One step of both branches; `block` is the transformer block that runs beside."""
         inner = self.first.inner(volume)
         volume = self.first.outer(volume, inner)
         tokens = block(VideoTokens(self.gain * tokens.cls, tokens.patches + self.down(inner)))

@@ -1,7 +1,7 @@
 """CSG-3DCT: the whole network.
 
 Source: Fig. 2(a) and Table SI. L 3D Conv Blocks and L + 1 transformer blocks run side by side and
-meet at every step.
+exchange features at every step.
 """
 
 import torch
@@ -16,7 +16,7 @@ from csglib.model.tokens import PatchEmbedding, VideoTokens
 
 
 class CSG3DCT(nn.Module):
-    """A clip in, a grade out; length and size are free, no parameter depends on them.
+    """Logits from clips of any length and any size that is a multiple of a patch.
 
     Args:
         config: every size and choice, for instance `PAPER` or `TINY`.
@@ -32,28 +32,29 @@ class CSG3DCT(nn.Module):
         self.embed = PatchEmbedding(
             config.stem, config.dim, config.patch // STEM_STRIDE, config.class_tokens
         )
-        self.local = first_bottleneck(config)
-        self.convs = nn.ModuleList(conv_blocks(config))
+        self.local = first_bottleneck(config)  # stage c1
+        self.convs = nn.ModuleList(conv_blocks(config))  # stages c2 to c5
         self.blocks = nn.ModuleList(transformer_blocks(config))
         self.head = head(config)
         self.apply(init_weights)
         if isinstance(config.encoder, AMDF) and config.encoder.init == "zero":
             self.blocks.apply(zero_init)
-        # torch declares this call without its memory format.
+        # torch's stubs do not know this memory format.
         self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def features(
         self, clip: Float[Tensor, "b 3 t y x"]
     ) -> tuple[Float[Tensor, "b c t y2 x2"], VideoTokens]:
-        """What the head reads: the CNN's last volume, and the last tokens.
+        """The CNN's last volume and the transformer's last tokens, before the head.
 
         Args:
             clip: normalised frames; y and x multiples of a patch, any number of frames.
 
         Raises:
-            ValueError: the clip has another shape; says which.
+            ValueError: the clip has another shape.
         """
         self._check(clip)
+        # (b, stem, t, y/4, x/4) and t * n tokens; the first transformer block has no Conv Block.
         volume = self.stem(clip.contiguous(memory_format=torch.channels_last_3d))
         tokens = self.blocks[0](self.embed(volume))
         volume = self.local(volume)
@@ -67,7 +68,7 @@ class CSG3DCT(nn.Module):
         return self.head(volume, tokens.cls)
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "b classes"]:
-        """Logits of each clip."""
+        """Logits of each clip: the sum over heads."""
         return self.head_logits(clip).sum(dim=0)
 
     def _check(self, clip: Tensor) -> None:

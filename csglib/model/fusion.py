@@ -1,8 +1,7 @@
-"""Inter-dimension fusion: how one branch learns from the other, by switched or by cross attention.
+"""Inter-dimension fusion: one branch updated from the other, by switched or by cross attention.
 
 Source: section 2, "Inter-dimension ST Fusion Module"; Fig. 3; the rows "MHCA-12, FFN" of Table SI.
-Its only difference from intra-dimension learning is where queries, keys and values come from, and
-so it is here.
+It differs from intra-dimension learning only in where query, key and value come from.
 """
 
 from abc import ABC, abstractmethod
@@ -17,19 +16,18 @@ from csglib.model.tokens import Axis, VideoTokens
 
 
 class InterDimension(nn.Module, ABC):
-    """One direction of the fusion: the target branch takes something from the complementary one.
+    """One direction of the fusion: the target branch is updated from its complement.
 
-    One class token asks all t n patches of a clip at once, so the product grows with the number of
-    tokens and not with its square. Only the target's class token takes part in the exchange; the
-    FFN then serves all tokens.
+    The class token is the only query, over all t n patches, so cost grows linearly in the number of
+    tokens. Attention updates the target's class token alone; the FFN updates all of its tokens.
 
     Args:
-        dim: width of a token, d; the heads share it equally.
-        heads: number of independent maps, h.
+        dim: token width, d; split equally among the heads.
+        heads: number of heads, h.
         hidden: width inside the FFN.
 
     Attributes:
-        axis: how the keys are lined up, as in `fold`: all patches of the clip in one sequence.
+        axis: how keys are arranged, as in `fold`: all patches of the clip in one sequence.
 
     Raises:
         ValueError: `heads` does not divide `dim`.
@@ -54,52 +52,50 @@ class InterDimension(nn.Module, ABC):
     def query_key_value(
         self, target: VideoTokens, complement: VideoTokens
     ) -> tuple[Float[Tensor, "g i d"], Float[Tensor, "g j d"], Float[Tensor, "g j d"]]:
-        """Who asks, who answers, and with what: all that tells SWA and CA apart."""
+        """Projected query, key and value: the only difference between SWA and CA."""
 
     def forward(self, target: VideoTokens, complement: VideoTokens) -> VideoTokens:
-        """Update the target; the complement stays as it is."""
+        """The updated target; the complement is only read."""
         query, key, value = self.query_key_value(target, complement)
-        mixed = self.attention(self._split(query), self._split(key), self._split(value))
+        mixed = self.attention(
+            self._split_heads(query), self._split_heads(key), self._split_heads(value)
+        )
         target = self._add(target, rearrange(mixed, "g h i e -> g i (h e)"))
         return target + target.map(self.ffn)
 
     def _add(self, target: VideoTokens, mixed: Float[Tensor, "g i d"]) -> VideoTokens:
-        """What was learned is for those who asked: the class token alone."""
+        """Residual connection of the queries: the class token alone."""
         return VideoTokens(target.cls + self.proj(mixed), target.patches)
 
-    def _split(self, tokens: Float[Tensor, "g s d"]) -> Float[Tensor, "g h s e"]:
+    def _split_heads(self, tokens: Float[Tensor, "g s d"]) -> Float[Tensor, "g h s e"]:
         return rearrange(tokens, "g s (h e) -> g h s e", h=self.heads)
 
 
 class CrossAttention(InterDimension):
     """CA: the target's class token queries the complement's patches.
 
-    It is not inserted among them, unlike in CrossViT: what is asked never depends on who asks.
+    Unlike CrossViT's, it is not one of the keys.
     """
 
     def query_key_value(
         self, target: VideoTokens, complement: VideoTokens
     ) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b j d"], Float[Tensor, "b j d"]]:
-        """Query from the target, keys and values from the complement."""
+        """Query from the target, key and value from the complement."""
         context = self.norm(complement.flat)
-        return (
-            self.q(self.norm(target.cls)),
-            self.k(context),
-            self.v(context),
-        )
+        return self.q(self.norm(target.cls)), self.k(context), self.v(context)
 
 
 class SwitchedAttention(InterDimension):
-    """SWA: the complement's map, made by its own query and keys, mixes the target's values.
+    """SWA: the complement's attention map, applied to the target's values.
 
-    The paper describes the switch in words. With class tokens as the only queries both branches'
-    maps lie over the same t n patches, so they can be exchanged as they are.
+    The paper describes the switch in words. With the class token as the only query, both branches'
+    maps range over the same t n patches, so they can be exchanged.
     """
 
     def query_key_value(
         self, target: VideoTokens, complement: VideoTokens
     ) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b j d"], Float[Tensor, "b j d"]]:
-        """Query and keys from the complement, values from the target."""
+        """Query and key from the complement, value from the target."""
         return (
             self.q(self.norm(complement.cls)),
             self.k(self.norm(complement.flat)),

@@ -1,8 +1,9 @@
-"""From features to grades: the row "Classifier Head" of Table SI, in two readings.
+"""Classifier head: from the CNN's features and the class token to logits, in two readings.
 
-Source: section 2, "by combining the CNN features and the CLS token"; the paper does not say how
-they combine. One row of logits per head: the prediction is their sum, the training loss the mean of
-their cross-entropies.
+Source: the row "Classifier Head" of Table SI; section 2, "by combining the CNN features and the CLS
+token", without saying how. Each head returns one row of logits; the prediction is their sum, the
+training loss the mean of their cross-entropies. Table SI goes from pooling and class token straight
+to the classes; `JoinedHead` projects the pooled features to d first, which is our reading.
 """
 
 import torch
@@ -12,12 +13,12 @@ from torch import Tensor, nn
 
 
 class JoinedHead(nn.Module):
-    """One head: pooled CNN features beside the class token, as wide as it, and one linear layer.
+    """One head: pooled CNN features, projected to d, beside the class token; one linear layer.
 
     Args:
-        channels: width of the CNN's volume.
-        dim: width of a token, d.
-        classes: grades to tell apart.
+        channels: channels of the CNN's volume.
+        dim: token width, d.
+        classes: number of grades.
     """
 
     def __init__(self, channels: int, dim: int, classes: int) -> None:
@@ -35,12 +36,12 @@ class JoinedHead(nn.Module):
 
 
 class TwoHeads(nn.Module):
-    """Two heads, one linear layer for each kind of feature: what the 2D parent does.
+    """Two heads, a linear layer for each kind of feature, as in the 2D Conformer.
 
     Args:
-        channels: width of the CNN's volume.
-        dim: width of a token, d.
-        classes: grades to tell apart.
+        channels: channels of the CNN's volume.
+        dim: token width, d.
+        classes: number of grades.
     """
 
     def __init__(self, channels: int, dim: int, classes: int) -> None:
@@ -52,17 +53,17 @@ class TwoHeads(nn.Module):
     def forward(
         self, volume: Float[Tensor, "b c t y x"], cls: Float[Tensor, "b k d"]
     ) -> Float[Tensor, "2 b classes"]:
-        """Logits of the CNN's features, and of the class token."""
+        """Logits of the CNN's features and of the class token."""
         return torch.stack(
             [self.classify_local(pool(volume)), self.classify_global(mean(self.norm(cls)))]
         )
 
 
 def pool(volume: Float[Tensor, "b c t y x"]) -> Float[Tensor, "b c"]:
-    """Mean over frames, rows and columns."""
+    """Global average pooling."""
     return reduce(volume, "b c t y x -> b c", "mean")
 
 
 def mean(cls: Float[Tensor, "b k d"]) -> Float[Tensor, "b d"]:
-    """Mean over the class tokens of a clip, be it one or one a frame."""
+    """Mean of a clip's class tokens: one, or one a frame."""
     return reduce(cls, "b k d -> b d", "mean")

@@ -1,7 +1,7 @@
-"""Inflation: a 2D kernel of k x k becomes a 3D kernel of t x k x k that has not forgotten.
+"""Inflation: a k x k kernel becomes a t x k x k kernel with the same output on a still clip.
 
 Source: section 2, "Inflation Strategy for 3D CNN Encoder"; bootstrapping after Carreira and
-Zisserman 2017.
+Zisserman 2017 (I3D).
 """
 
 from typing import Literal
@@ -16,20 +16,16 @@ Inflation = Literal["mean", "center"]
 def inflate_kernel(
     kernel2d: Float[Tensor, "out in y x"], frames: int, mode: Inflation = "mean"
 ) -> Float[Tensor, "out in {frames} y x"]:
-    """Stretch a 2D kernel over `frames` frames so that a still clip gets the 2D answer.
-
-    Either way the slices add up to `kernel2d`. The paper says "bootstrapping" and no more, so both
-    readings are here.
+    """Inflate a 2D kernel over `frames` frames; the temporal slices sum to `kernel2d`.
 
     Args:
         kernel2d: weights of a 2D convolution.
-        frames: t, frames the new kernel sees, at least 1; odd for "center".
-        mode: "mean" gives every frame an equal share, kernel2d / t: a mean over time.
-            "center" puts the whole kernel in the middle frame: at first it sees no other.
+        frames: t, at least 1; odd for "center".
+        mode: "mean" gives every frame kernel2d / t; "center" puts the kernel into the middle frame
+            and zeros elsewhere. The paper says "bootstrapping" and no more.
 
     Raises:
-        ValueError: `frames` is below 1, "center" is asked of an even number, or the mode is
-        unknown.
+        ValueError: `frames` is below 1, or even for "center"; or the mode is unknown.
     """
     if frames < 1:
         raise ValueError(f"frames must be at least 1: got {frames}")
@@ -38,7 +34,7 @@ def inflate_kernel(
     if mode != "center":
         raise ValueError(f'mode must be "mean" or "center": got {mode!r}')
     if frames % 2 == 0:
-        raise ValueError(f'"center" needs a middle frame, so an odd number: got frames={frames}')
+        raise ValueError(f'"center" needs an odd number of frames: got frames={frames}')
     kernel3d = kernel2d.new_zeros(*kernel2d.shape[:2], frames, *kernel2d.shape[2:])
     kernel3d[:, :, frames // 2] = kernel2d
     return kernel3d

@@ -1,4 +1,4 @@
-"""Intra-dimension learning: one branch, attention along one axis and an FFN.
+"""Intra-dimension learning: self-attention along one axis, then the FFN, both residual.
 
 Source: section 2, "Intra-dimension ST Learning Module"; Fig. 2(b) and (c); the rows "MHSA-12, FFN"
 of Table SI.
@@ -16,12 +16,12 @@ from csglib.model.tokens import Axis, VideoTokens, fold, unfold
 
 
 class FeedForward(nn.Sequential):
-    """Two layers that every token passes on its own.
+    """Two linear layers with a GELU between, applied to every token.
 
     Args:
-        dim: width of a token, d.
-        hidden: width between the layers. Table SI prints "FFN, 384" and leaves open whether that is
-            this one.
+        dim: token width, d.
+        hidden: width between the layers. Table SI prints "FFN, 384" and does not say whether that
+            is this one.
     """
 
     def __init__(self, dim: int, hidden: int) -> None:
@@ -29,14 +29,14 @@ class FeedForward(nn.Sequential):
 
 
 class IntraDimension(nn.Module):
-    """A ViT block whose tokens see only their own frame, their own past and future, or everything.
+    """Pre-norm ViT block whose attention stays within a frame, a patch position, or the clip.
 
     Args:
-        dim: width of a token, d; the heads share it equally.
-        heads: number of independent maps, h.
+        dim: token width, d; split equally among the heads.
+        heads: number of heads, h.
         hidden: width inside the FFN.
-        axis: "space" (a patch and its frame), "time" (a patch and its place in other frames),
-            or "joint" (every patch of the clip: the block of CSG-3DCT-Base).
+        axis: "space" (patches of the same frame), "time" (the same patch position in all frames),
+            or "joint" (all patches of the clip: the block of CSG-3DCT-Base).
 
     Raises:
         ValueError: `heads` does not divide `dim`.
@@ -54,39 +54,37 @@ class IntraDimension(nn.Module):
         self.ffn = nn.Sequential(nn.LayerNorm(dim, eps=1e-6), FeedForward(dim, hidden))
 
     def forward(self, tokens: VideoTokens) -> VideoTokens:
-        """Let the tokens of each sequence look at one another, then think alone."""
+        """Self-attention along the axis, then the FFN."""
         tokens = tokens + self._attend(tokens)
         return tokens + tokens.map(self.ffn)
 
     def _attend(self, tokens: VideoTokens) -> VideoTokens:
-        # Projected before it is copied into the sequences, merged after the copies' mean is taken:
-        # the class token pays for one projection, not for one a sequence, and the result is the
-        # same.
+        # Project before folding and after unfolding: the class token's copies, one a sequence, are
+        # equal before attention and averaged after it, so one projection serves all of them.
         projected = tokens.map(lambda part: self.qkv(self.norm(part)))
-        query, key, value = self._split(fold(projected, self.axis))
+        query, key, value = self._split_heads(fold(projected, self.axis))
         mixed = self.attention(query, key, value, self._bias(tokens))
         mixed = rearrange(mixed, "g h s e -> g s (h e)")
         return unfold(mixed, self.axis, like=tokens).map(self.proj)
 
     def _bias(self, tokens: VideoTokens) -> Float[Tensor, " s"] | None:
-        """Keys count alike."""
+        """No bias on the keys' scores."""
         return None
 
-    def _split(self, sequences: Float[Tensor, "g s three_d"]) -> Float[Tensor, "3 g h s e"]:
+    def _split_heads(self, sequences: Float[Tensor, "g s d3"]) -> Float[Tensor, "3 g h s e"]:
         return rearrange(sequences, "g s (three h e) -> three g h s e", three=3, h=self.heads)
 
 
 class LogTIntraDimension(IntraDimension):
-    """The same, with a class token that counts once a frame, however long the clip.
+    """Adds log t to the class token's score, so that it counts t times, once a frame.
 
-    One class token stands against t patches of each position. On a still clip its share would
-    shrink as the clip grows; with log t added to its score it is that of a single frame.
+    One class token competes with t patches of each position: on a still clip its attention weight
+    would shrink as the clip grows. With the bias it equals that of a single frame.
     """
 
     def _bias(self, tokens: VideoTokens) -> Float[Tensor, " s"] | None:
-        """Log t for the class token; along space a sequence has one frame, and nothing to mend."""
         frames, patches = tokens.patches.shape[1:3]
         if self.axis == "space":
-            return None
+            return None  # a sequence has one frame
         others = frames if self.axis == "time" else frames * patches
         return F.pad(tokens.cls.new_full((1,), math.log(frames)), (0, others))

@@ -1,8 +1,8 @@
-"""What the transformer sees: patches, one class token, and the ways to line them up.
+"""Tokens: patch embedding, the class token, and how tokens are folded into sequences.
 
 Source: section 2, "Transformer Encoder"; Fig. 2(c) for the two axes. The text has one class token a
-clip (t n^2 + 1 tokens), Table SI prints 8 x 257: both hold when each sequence carries its own copy
-of that one token. The other reading, one class token a frame, is here too.
+clip (t n^2 + 1 tokens), Table SI prints 8 x 257: both hold when each sequence gets its own copy of
+that one token. The other reading, one class token a frame, is a setting.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,18 @@ Axis = Literal["space", "time", "joint"]
 ClassTokens = Literal["clip", "log_t", "frame"]
 
 _SEQUENCES: dict[Axis, str] = {"space": "(b t) n d", "time": "(b n) t d", "joint": "b (t n) d"}
-# Which of the k class tokens (one a clip or one a frame) lead a sequence, g copies of each: in
-# space that of its own frame, along time and jointly all of them.
-_LEADERS: dict[Axis, str] = {"space": "(b k g) 1 d", "time": "(b g) k d", "joint": "(b g) k d"}
+# Class tokens at the head of each sequence, out of k (one a clip, or one a frame), each copied g
+# times: along space that of the sequence's frame, along time and jointly all of them.
+_CLS: dict[Axis, str] = {"space": "(b k g) 1 d", "time": "(b g) k d", "joint": "(b g) k d"}
 
 
 @dataclass(frozen=True, slots=True)
 class VideoTokens:
-    """The tokens of a batch of clips: two tensors, joined only inside attention.
+    """Tokens of a batch of clips; class and patch tokens are concatenated only inside attention.
 
     Attributes:
-        cls: the class token, one a clip (k = 1) or one a frame (k = t).
-        patches: the patch tokens, frame by frame, row by row.
+        cls: class tokens, one a clip (k = 1) or one a frame (k = t).
+        patches: patch tokens, frame by frame, row by row.
     """
 
     cls: Float[Tensor, "b k d"]
@@ -37,11 +37,11 @@ class VideoTokens:
 
     @property
     def flat(self) -> Float[Tensor, "b s d"]:
-        """All patches of a clip in one row, without the class token."""
+        """All t n patch tokens of a clip, without the class token."""
         return rearrange(self.patches, "b t n d -> b (t n) d")
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "VideoTokens":
-        """Change every token on its own, as LayerNorm, a projection or an FFN does."""
+        """Apply a token-wise function: LayerNorm, a projection, an FFN."""
         return VideoTokens(change(self.cls), change(self.patches))
 
     def __add__(self, other: "VideoTokens") -> "VideoTokens":
@@ -49,17 +49,17 @@ class VideoTokens:
 
 
 class PatchEmbedding(nn.Module):
-    """Cuts each frame of the stem's volume into patches, and owns the class token.
+    """Patch tokens from the stem's volume, and the learnable class token.
 
-    Nothing tells a patch where it is: positions leak in through the padding of the convolutions, as
-    in the 2D parent, and order in time through their t = 3 kernels alone.
+    There is no position embedding, as in Conformer: position enters through the zero padding of the
+    convolutions, and temporal order through their t = 3 kernels alone.
 
     Args:
-        channels: width of the volume.
-        dim: width of a token, d.
-        size: places of the volume that a patch spans along y and x.
-        class_tokens: "frame" gives every frame a class token of its own, all alike at first;
-            "clip" and "log_t" give one a clip.
+        channels: channels of the volume.
+        dim: token width, d.
+        size: positions of the volume that a patch spans along y and x.
+        class_tokens: "frame" copies the class token to every frame, "clip" and "log_t" to every
+            clip.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class PatchEmbedding(nn.Module):
         self.project = nn.Conv3d(channels, dim, (1, size, size), (1, size, size))
 
     def forward(self, volume: Float[Tensor, "b c t y x"]) -> VideoTokens:
-        """One token a patch, row by row, and the class token for every clip or frame."""
+        """Embed each patch of each frame."""
         patches = rearrange(self.project(volume), "b d t y x -> b t (y x) d")
         clips, frames = patches.shape[:2]
         count = frames if self.class_tokens == "frame" else 1
@@ -79,22 +79,22 @@ class PatchEmbedding(nn.Module):
 
 
 def fold(tokens: VideoTokens, axis: Axis) -> Float[Tensor, "g s d"]:
-    """Cut clips into sequences along `axis`, each led by its own copy of the class token.
+    """Sequences along `axis`, each headed by its own copy of the class token.
 
     "space": one sequence a frame, 1 + n tokens. "time": one a patch position, k + t tokens.
-    "joint": one a clip, k + t n tokens. k is 1, or t where each frame has a class token.
+    "joint": one a clip, k + t n tokens.
     """
     frames, patches = tokens.patches.shape[1:3]
     copies = {"space": frames // tokens.cls.shape[1], "time": patches, "joint": 1}[axis]
-    leaders = repeat(tokens.cls, f"b k d -> {_LEADERS[axis]}", g=copies)
-    return torch.cat([leaders, rearrange(tokens.patches, f"b t n d -> {_SEQUENCES[axis]}")], dim=1)
+    cls = repeat(tokens.cls, f"b k d -> {_CLS[axis]}", g=copies)
+    return torch.cat([cls, rearrange(tokens.patches, f"b t n d -> {_SEQUENCES[axis]}")], dim=1)
 
 
 def unfold(sequences: Float[Tensor, "g s d"], axis: Axis, like: VideoTokens) -> VideoTokens:
-    """Undo `fold`: patches return to their places, the class token's copies become their mean."""
-    clips, frames, patches, _ = like.patches.shape
+    """Inverse of `fold`; the copies of a class token become their mean."""
+    clips, frames, positions, _ = like.patches.shape
     count = like.cls.shape[1]
-    leaders, members = sequences.tensor_split([1 if axis == "space" else count], dim=1)
-    cls = reduce(leaders, f"{_LEADERS[axis]} -> b k d", "mean", b=clips, k=count)
-    sizes = {"b": clips, "t": frames, "n": patches}
-    return VideoTokens(cls, rearrange(members, f"{_SEQUENCES[axis]} -> b t n d", **sizes))
+    copies, patches = sequences.tensor_split([1 if axis == "space" else count], dim=1)
+    cls = reduce(copies, f"{_CLS[axis]} -> b k d", "mean", b=clips, k=count)
+    sizes = {"b": clips, "t": frames, "n": positions}
+    return VideoTokens(cls, rearrange(patches, f"{_SEQUENCES[axis]} -> b t n d", **sizes))

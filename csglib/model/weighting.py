@@ -1,7 +1,7 @@
-"""Learnable weighting: how much each branch counts, found by training.
+"""Learnable weighting: a gate between the spatial and the temporal branch.
 
 Source: section 2, "Learnable Mechanism for Adaptive Updating"; "Weighted Sum" in Table SI. The
-paper says "a learnable parameter" and no more; what keeps the shares sensible is our reading.
+paper says "a learnable parameter" and no more; how it becomes a gate is our reading.
 """
 
 import torch
@@ -12,25 +12,25 @@ from csglib.model.tokens import VideoTokens
 
 
 class UniformWeighting(nn.Module):
-    """Both branches count the same: no learnable mechanism, the * rows of Table 1."""
+    """The mean of both branches: no learnable mechanism, the * rows of Table 1."""
 
     def gate(self) -> Float[Tensor, ""]:
-        """Share of the spatial branch; the temporal one has the rest."""
+        """Weight a of the spatial branch; the temporal one has 1 - a."""
         return torch.tensor(0.5)
 
     def forward(self, space: VideoTokens, time: VideoTokens) -> VideoTokens:
-        """Mean of the branches: shares that sum to one keep the size of the features."""
-        share = self.gate().to(space.cls)
+        """A * space + (1 - a) * time."""
+        gate = self.gate().to(space.cls)
         return VideoTokens(
-            torch.lerp(time.cls, space.cls, share), torch.lerp(time.patches, space.patches, share)
+            torch.lerp(time.cls, space.cls, gate), torch.lerp(time.patches, space.patches, gate)
         )
 
 
 class LearnableWeighting(UniformWeighting):
-    """One number decides between the branches: a = sigmoid(theta), always between 0 and 1.
+    """a = sigmoid(theta), strictly between 0 and 1.
 
     Args:
-        start: share of the spatial branch before training, above 0 and below 1.
+        start: initial a, above 0 and below 1.
     """
 
     def __init__(self, start: float = 0.5) -> None:
@@ -38,15 +38,15 @@ class LearnableWeighting(UniformWeighting):
         self.theta = nn.Parameter(torch.tensor(start).logit())
 
     def gate(self) -> Float[Tensor, ""]:
-        """Share of the spatial branch; the temporal one has the rest."""
+        """Weight a of the spatial branch; the temporal one has 1 - a."""
         return self.theta.sigmoid()
 
 
 class SoftmaxWeighting(LearnableWeighting):
-    """One number a branch; the same shares as with a sigmoid, and fit for more branches than two.
+    """a = softmax(theta)[0] of one parameter a branch; extends to more than two branches.
 
     Args:
-        start: share of the spatial branch before training, above 0 and below 1.
+        start: initial a, above 0 and below 1.
     """
 
     def __init__(self, start: float = 0.5) -> None:
@@ -54,15 +54,15 @@ class SoftmaxWeighting(LearnableWeighting):
         self.theta = nn.Parameter(torch.tensor([start, 1 - start]).log())
 
     def gate(self) -> Float[Tensor, ""]:
-        """Share of the spatial branch; the temporal one has the rest."""
+        """Weight a of the spatial branch; the temporal one has 1 - a."""
         return self.theta.softmax(dim=0)[0]
 
 
 class RawWeighting(LearnableWeighting):
-    """The number is the share itself, as in the authors' later code: nothing bounds it.
+    """a = theta, unbounded, as in the authors' later code.
 
     Args:
-        start: share of the spatial branch before training; here it may be 0 or 1 as well.
+        start: initial a; 0 and 1 are possible too.
     """
 
     def __init__(self, start: float = 0.5) -> None:
@@ -70,5 +70,5 @@ class RawWeighting(LearnableWeighting):
         self.theta = nn.Parameter(torch.tensor(start))
 
     def gate(self) -> Float[Tensor, ""]:
-        """Share of the spatial branch; the temporal one has the rest."""
+        """Weight a of the spatial branch; the temporal one has 1 - a."""
         return self.theta.clone()

@@ -1,6 +1,6 @@
-"""Weights on disk: safetensors and nothing else, since loading a pickle runs whatever is in it.
+"""Weights on disk: safetensors only, since unpickling runs whatever code a file holds.
 
-Not in the paper. A file is read whole before a model is touched.
+A file is read completely before a model is changed.
 """
 
 from collections.abc import Mapping
@@ -28,24 +28,24 @@ _RENAMED = {  # layer names of version 0.1
 
 
 def write_weights(path: Path, tensors: dict[str, Tensor], notes: dict[str, str]) -> None:
-    """Write tensors by name, with notes beside them; the file is there whole or not at all."""
+    """Write a state dict and string metadata, atomically."""
     with replacing(path) as file:
         file.write(save(_apart(tensors), metadata=notes))
 
 
 def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Plain tensors; one that stands under several names is written under each of them."""
-    plain: dict[str, Tensor] = {}
-    taken: set[int] = set()
+    """Contiguous CPU tensors; safetensors refuses shared storage, so tied weights are cloned."""
+    separate: dict[str, Tensor] = {}
+    seen: set[int] = set()
     for name, tensor in tensors.items():
-        lone = tensor.detach().cpu().contiguous()
-        plain[name] = lone.clone() if lone.data_ptr() in taken else lone
-        taken.add(lone.data_ptr())
-    return plain
+        plain = tensor.detach().cpu().contiguous()
+        separate[name] = plain.clone() if plain.data_ptr() in seen else plain
+        seen.add(plain.data_ptr())
+    return separate
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read tensors by name, and the notes beside them.
+    """Read a state dict and its metadata.
 
     Raises:
         ValueError: no such file, a pickle, or a damaged file; says which.
@@ -75,7 +75,7 @@ def current_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Fill a model from a file that holds exactly its tensors, under today's or 0.1's names.
+    """Fill a model from a file of exactly its tensors, under today's layer names or 0.1's.
 
     Raises:
         ValueError: the file cannot be read, or belongs to another network; the model is as before.

@@ -105,16 +105,14 @@ def test_a_larger_conformer_is_called_what_it_is(narrow, weights):
     wider = replace(config, patch=32, dim=9, encoder=replace(config.encoder, hidden=36))
     with pytest.raises(
         ValueError,
-        match=r"tensors do not fit; .* The file is a Conformer with tokens of 6, bottlenecks from 2, "
+        match=r"tensors do not fit; .* The file is a Conformer with tokens of 6, .* "
         r"patches of 16 x 16; this network takes one with tokens of 9, .* patches of 32 x 32",
     ):
         load_conformer(CSG3DCT(wider), weights)
 
 
 def test_another_kind_of_network_takes_nothing(weights):
-    with pytest.raises(
-        ValueError, match=r"expected a CSG3DCT network: got one of 2 tensors, weight, bias"
-    ):
+    with pytest.raises(ValueError, match="expected a CSG3DCT network: got one of 2 tensors"):
         load_conformer(torch.nn.Linear(2, 2), weights)
 
 

@@ -49,7 +49,7 @@ def test_impossible_pairs_in_an_encoder_are_refused(change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"class_tokens": "log_t"}, '"space" has one frame: nothing to balance'),
+        ({"class_tokens": "log_t"}, '"space" has one: use "clip"'),
         ({"patch": 24}, "its side is a multiple of 16: got patch=24"),
         (
             {"stages": (Stage(blocks=2, width=8, frames=1), *CONFORMER_S.stages[1:])},
@@ -57,7 +57,7 @@ def test_impossible_pairs_in_an_encoder_are_refused(change, message):
         ),
         (
             {"stages": (CONFORMER_S.stages[0], *CONFORMER_S.stages[:0:-1])},
-            "only the last stage may stride as it is left",
+            "only the last stage may have last_stride > 1",
         ),
     ],
 )

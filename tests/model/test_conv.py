@@ -38,7 +38,7 @@ def test_a_bottleneck_is_its_plain_restatement():
 
 
 def test_even_kernels_in_time_are_refused():
-    with pytest.raises(ValueError, match="is odd: got frames=2"):
+    with pytest.raises(ValueError, match="must be odd: got frames=2"):
         TemporalConv(3, 3, 2, "zeros")
 
 
