@@ -2,7 +2,7 @@
 
     python benchmarks/attention.py COHORT
 
-COHORT is a folder of `python -m csglib cohort` with frames of 128 x 128 pixels that the networks of
+COHORT is a folder of `csglib simulate` with frames of 128 x 128 pixels that the networks of
 data_samples have not learned from, such as that of data_samples/make_networks.py. Maps of six kinds
 are scored against the truth of its test clips, beside those of networks that cannot know: three
 with random weights, and one that was taught grades dealt out at random. Then patches are hidden in

@@ -2,7 +2,7 @@
 
     python benchmarks/figure_4.py RUN RUN RUN
 
-Each RUN is a folder of a finished `python -m csglib train`, or a row of `table1`; the paper shows
+Each RUN is a folder of a finished `csglib train`, or a row of `table1`; the paper shows
 TimeSformer, SlowFast (its fast pathway) and CSG-3DCT. The networks see data_samples' concentric
 plaque, at the size that each was trained on. One scale serves the frames of a row; rows cannot be
 compared, for each map is in the unit of its own logit. Writes results/figure_4.json and .png.

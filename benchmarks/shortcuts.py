@@ -2,7 +2,7 @@
 
     python benchmarks/shortcuts.py COHORT
 
-COHORT is a folder that `python -m csglib cohort` made. Each number of `csglib.phantom.audit` is set
+COHORT is a folder that `csglib simulate` made. Each number of `csglib.phantom.audit` is set
 against the grade by itself; what looks into the vessel stands apart, for comparison. Writes
 results/shortcuts.json beside this file.
 """

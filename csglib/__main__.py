@@ -1,26 +1,343 @@
-"""What can be done from a command line: `python -m csglib` lists it."""
+"""The command line: `csglib`, or `python -m csglib`. Heavy imports wait until a command runs."""
 
+import inspect
+import os
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NoReturn,
+    get_args,
+    get_type_hints,
+    no_type_check,
+)
 
 import typer
+from typer import Argument, Option
 
-from csglib.commands import clips, doctor, learning
-from csglib.commands.base import Command, app, end
+from csglib.train.config import Precision, TrainConfig
 
-__all__ = ["clips", "doctor", "learning", "main"]  # whose commands `app` lists, in this order
+if TYPE_CHECKING:  # seconds to import
+    from csglib.train.predictions import Predictions
+
+Preset = Literal["smoke", "laptop", "gpu", "paper"]
+Workers = Annotated[int, Option(min=1, help="processes; the result does not depend on them")]
+_CORES = os.cpu_count() or 1
+_QUESTION = "Does any frame show a name, a date or a number of a person? [y/N] "
+
+app = typer.Typer(
+    help="CSG-3DCT: simulate clips, train and evaluate networks, check your own clips.",
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def end(message: str, code: int = 2) -> NoReturn:
+    """Print a message to stderr and exit."""
+    print(f"csglib: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def pick(config: type[Any], options: Mapping[str, Any]) -> Any:
+    """Build a dataclass from those options that are its fields."""
+    return config(**{field.name: options[field.name] for field in fields(config)})
+
+
+def with_train_config(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for every field of `TrainConfig`; it receives them as `config`.
+
+    Args:
+        defaults: of this command, where they differ from the dataclass's.
+    """
+    hints = get_type_hints(TrainConfig, include_extras=True)
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(command).parameters.values() if p.name != "config"]
+        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+        for field in fields(TrainConfig):
+            kind, text = get_args(hints[field.name])
+            name = field.name.replace("_", "-")
+            info = Argument(metavar="OUT", help=text)
+            default = inspect.Parameter.empty
+            if field.default is not MISSING:
+                info = Option(f"--{name}", help=text)  # no --no-augment beside --augment
+                default = defaults.get(field.name, field.default)
+            hint = Annotated[kind, info]  # type: ignore[valid-type]  # made at run time
+            parameters.append(
+                inspect.Parameter(
+                    field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint
+                )
+            )
+
+        def run(**options: Any) -> None:
+            command(config=pick(TrainConfig, options), **{p.name: options[p.name] for p in own})
+
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        return run
+
+    return decorate
+
+
+@no_type_check  # typer passes a context of another class than the one it wants named here
+def use_preset(context: typer.Context, name: Preset | None) -> Preset | None:
+    """Take defaults from a budget of Table 1; options on the command line override them."""
+    from csglib.table1.budget import BUDGETS  # noqa: PLC0415
+
+    if name:
+        context.default_map = asdict(BUDGETS[name])
+    return name
+
+
+def refuse_swapped(usage: str, written: Path) -> None:
+    """Refuse a cohort where a run's folder is expected."""
+    is_run = (written / "experiment.json").is_file()
+    if written.is_file() or ((written / "manifest.csv").is_file() and not is_run):
+        raise ValueError(
+            f"{written} holds clips, and the folder of a run is wanted there; "
+            f"the order is: csglib {usage}"
+        )
+
+
+def print_scores(predictions: "Predictions") -> None:
+    """One line per score, with its 95 % interval."""
+    patients = len(set(predictions.patients))
+    print(f"{len(predictions.grades)} clips of {patients} patients; 95 % intervals")
+    for name, score in vars(predictions.scores()).items():
+        print(f"{name:18}{score.value:7.3f}  [{score.low:.3f}, {score.high:.3f}]")
+
+
+def show_version(asked: bool) -> bool:
+    """Print the version and exit."""
+    if asked:
+        print(f"csglib {version('csglib')}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, Option("--version", is_eager=True, callback=show_version, help="show it and exit")
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+@app.command()
+def simulate(  # noqa: PLR0913, PLR0917  # options
+    out: Annotated[Path, Argument(metavar="OUT", help="folder: new, or an unfinished cohort")],
+    frames: Annotated[int, Option(help="frames per clip, 8 or 16")] = 8,
+    size: Annotated[int, Option("--image-size", help="rows and columns, pixels")] = 256,
+    seed: Annotated[int, Option(help="another seed gives other patients")] = 0,
+    patients: Annotated[int, Option(help="number of patients; the paper has 169")] = 169,
+    rule: Annotated[
+        str, Option("--grading-rule", help="from stenosis to grade, see csglib.data.stenosis")
+    ] = "diameter_50",
+    observer: Annotated[float, Option(help="standard deviation of label errors, 0 to 0.5")] = 0.0,
+    workers: Workers = _CORES,
+    videos: Annotated[bool, Option("--videos", help="keep the full videos too")] = False,
+) -> None:
+    """Simulate a cohort of clips with known stenosis."""
+    options = dict(locals())
+    from csglib.phantom.patients import Settings  # noqa: PLC0415
+    from csglib.phantom.production import make_cohort, work_left  # noqa: PLC0415
+
+    settings = pick(Settings, options)
+    print(work_left(out, settings, videos).sentence(workers), flush=True)
+    try:
+        make_cohort(out, settings, workers, videos)
+    except KeyboardInterrupt:
+        left = work_left(out, settings, videos).clips
+        end(f"stopped with {left} clips to go; run the same command again to resume", 130)
+    print(f"{out} is complete: see manifest.csv and contact_sheet.png in it")
+
+
+@app.command()
+@with_train_config()
+def train(
+    cohort: Annotated[Path, Argument(metavar="COHORT", help="folder of clips, or an NPZ file")],
+    config: TrainConfig,
+    network: Annotated[
+        str, Option(help="csg3dct, base, swa, ca, tiny, i3d, ...: see csglib.NETWORKS")
+    ] = "csg3dct",
+    size: Annotated[int, Option("--image-size", help="rows and columns, pixels")] = 256,
+    init: Annotated[str, Option(help="initial weights: a file or a public checkpoint")] = "",
+    preset: Annotated[
+        Preset | None,
+        Option(is_eager=True, callback=use_preset, help="defaults for the options, as in table1"),
+    ] = None,
+) -> None:
+    """Train a network on a cohort, then score its test clips. Resumes an unfinished run."""
+    refuse_swapped("train COHORT OUT", config.folder)
+    from csglib.data.cohort import read_cohort  # noqa: PLC0415
+    from csglib.train.experiment import Experiment, test_predictions  # noqa: PLC0415
+    from csglib.train.fit import is_main_process  # noqa: PLC0415
+
+    splits = read_cohort(cohort, size)
+    frames, classes = splits["train"].frames.shape[1], len(splits["train"].grade_names)
+    experiment = Experiment(network=network, frames=frames, size=size, classes=classes, init=init)
+    for _ in experiment.run(splits, config):
+        pass
+    if is_main_process():
+        print_scores(test_predictions(config.folder))
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, Argument(metavar="RUN", help="folder of a finished run")],
+    cohort: Annotated[Path | None, Argument(metavar="COHORT", help="its test split")] = None,
+) -> None:
+    """Score the test clips of a run, or of another cohort."""
+    refuse_swapped("evaluate RUN [COHORT]", run)
+    from csglib.train.experiment import test_predictions  # noqa: PLC0415
+
+    print_scores(test_predictions(run, cohort))
+
+
+@app.command()
+@with_train_config(epochs=20, batch_size=32)
+def pretrain(
+    cohort: Annotated[Path, Argument(metavar="COHORT", help="of other patients than train's")],
+    config: TrainConfig,
+    network: Annotated[str, Option(help="a CSG-3DCT variant to start from it")] = "csg3dct",
+) -> None:
+    """Pre-train a 2D network on single frames, to inflate it later."""
+    refuse_swapped("pretrain COHORT OUT", config.folder)
+    from csglib.data.cohort import read_frames  # noqa: PLC0415
+    from csglib.table1 import pretrain as pretraining  # noqa: PLC0415
+
+    model = pretraining.conformer_for(network)
+    path = pretraining.pretrain(read_frames(cohort), config, model)
+    print(f"to start from it: csglib train COHORT OUT --network {network} --init {path}")
+
+
+@app.command()
+def table1(
+    out: Annotated[Path, Argument(metavar="OUT", help="new, or begun with the same preset")],
+    preset: Annotated[Preset, Option(help="how much of it; laptop takes a night")] = "smoke",
+    rows: Annotated[str, Option(help="row names separated by commas; all if empty")] = "",
+    seeds: Annotated[int, Option(help="runs per row, seeds 0, 1, ...")] = 1,
+    init: Annotated[
+        str, Option(help="where 2D weights come from: frames, random, or a Conformer checkpoint")
+    ] = "frames",
+    precision: Annotated[Precision | None, Option(help="instead of the preset's")] = None,
+) -> None:
+    """Run the paper's Table 1 on simulated clips. Resumes."""
+    from csglib.table1 import report, running  # noqa: PLC0415
+    from csglib.table1.estimate import minutes  # noqa: PLC0415
+    from csglib.table1.rows import ROWS  # noqa: PLC0415
+
+    names = rows.split(",") if rows else list(ROWS)
+    table = running.table(out, preset, init, precision)
+    table.check(names, seeds)
+    about = max(1, round(minutes(names, table.budget, seeds, init)))
+    print(f"{len(names) * seeds} runs: about {about} min here, less what is done", flush=True)
+    runs: dict[str, list[Path]] = {}
+    text = ""
+    for name, seed, folder in table.run(names, seeds):
+        runs.setdefault(name, []).append(folder)
+        text = report.write_table(out, runs)
+        done = sum(map(len, runs.values()))
+        print(f"{done}: {ROWS[name].title}, seed {seed}, is done", flush=True)
+    print(text)
+
+
+@app.command()
+def doctor(  # noqa: PLR0913, PLR0917  # options
+    folder: Annotated[Path, Argument(metavar="FOLDER", help="of patient/clip.* and labels.csv")],
+    report: Annotated[
+        Path | None, Option(help="HTML file to write; doctor.html in FOLDER if not given")
+    ] = None,
+    frames: Annotated[int, Option(min=1, help="frames per clip that the network takes")] = 8,
+    size: Annotated[int, Option("--image-size", min=1, help="rows and columns, pixels")] = 256,
+    grades: Annotated[str, Option(help="names used in labels.csv, mild first")] = "mild,severe",
+    workers: Workers = _CORES,
+    deidentify: Annotated[
+        Path | None, Option(help="folder for a de-identified cohort, if no finding stops it")
+    ] = None,
+    seed: Annotated[int, Option(help="of the split, where labels.csv gives none")] = 0,
+    reviewed: Annotated[
+        bool, Option("--reviewed", help="the review sheet shows no person's data")
+    ] = False,
+) -> None:
+    """Check your own clips before training; de-identify them."""
+    options = dict(locals())
+    from csglib.doctor import deidentification, examine  # noqa: PLC0415
+    from csglib.doctor.exports import PAGE  # noqa: PLC0415
+
+    options["grades"] = names = tuple(grade.strip() for grade in grades.split(","))
+    settings = pick(deidentification.DeidentifySettings, options)
+    if reviewed and not deidentify:
+        raise ValueError("--reviewed concerns what --deidentify writes: add --deidentify OUT")
+    found = examine(folder, frames, size, names, workers)
+    print(found)
+    page = report or folder / PAGE
+    found.write_page(page)
+    print(f"{page} has all findings, with pictures. It contains file names: keep it private.")
+    if found.stops and deidentify:
+        end("no cohort was written: see to the findings that stop first", 1)
+    if found.stops:
+        sys.exit(1)
+    if deidentify:
+        arguments = (folder, found.examined.labels, deidentify, settings, workers)
+        sheet = deidentification.write_review_sheet(*arguments)
+        print(f"{sheet} shows everything that would be written. Check every frame.", flush=True)
+        if not reviewed:
+            confirm(sheet)
+        deidentification.deidentify(*arguments)
+        print(f"{deidentify} is ready, de-identified: csglib train {deidentify} runs/mine")
+
+
+def confirm(sheet: Path) -> None:
+    """Exit unless the user confirms that the review sheet shows no person's data."""
+    again = "check it, and if it shows no person's data, add --reviewed"
+    if not sys.stdin.isatty():
+        end(f"no terminal to ask whether {sheet} shows a person's data: {again}")
+    try:
+        answer = input(_QUESTION).strip().lower()
+    except EOFError:
+        end(f"no answer, no cohort was written: {again}")
+    if answer not in ("", "n", "no"):
+        end("no cohort was written: give these clips a box in labels.csv or delete their rows", 1)
+
+
+@app.command()
+def model_card(
+    run: Annotated[Path, Argument(metavar="RUN", help="folder of a finished run")],
+    cohort: Annotated[Path, Argument(metavar="COHORT", help="that it was trained on")],
+) -> None:
+    """Print a run's model card in Markdown."""
+    refuse_swapped("model-card RUN COHORT", run)
+    from csglib.doctor import card  # noqa: PLC0415
+
+    print(card.model_card(run, cohort), end="")
 
 
 def main() -> None:
-    """Run a command; what its user can put right is said in a line."""
+    """Run a command; a user's mistake is one line on stderr and exit code 2."""
     try:
-        words = sys.argv[1:] or ["--help"]
-        command = app(words, prog_name="python -m csglib", standalone_mode=False)
-        if isinstance(command, Command):
-            command.run()
+        code = app(sys.argv[1:] or ["--help"], prog_name="csglib", standalone_mode=False)
     except typer.TyperException as error:
-        end(error.format_message())
+        context, option = getattr(error, "ctx", None), getattr(error, "param", None)
+        message = error.format_message().replace("Value error, ", "").rstrip(".")
+        for name in set(getattr(option, "opts", [])) & set(sys.argv[:-1]):
+            message += f": got {sys.argv[sys.argv.index(name) + 1]}"
+        end(f"{message}; see {context.command_path if context else 'csglib'} --help")
     except ValueError as error:
         end(str(error))
+    if code == 130:
+        end("stopped; run the same command again to resume", 130)
+    if code:
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,145 +1,220 @@
+"""The command line: help, options, one-line mistakes, exit codes, and Ctrl-C."""
+
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from torch import nn
 
 from csglib.__main__ import main
-from csglib.commands.clips import Cohort
 from csglib.data.cohort import digest
 from csglib.phantom import production
 from csglib.phantom.patients import Settings
 from csglib.phantom.production import work_left
-from csglib.table1 import estimate, report, running
+from csglib.table1 import estimate, pretrain, report, running
 from csglib.table1.budget import BUDGETS
-from csglib.train import experiment
-from csglib.train import fit as training
+from csglib.train import experiment, fit
+from csglib.train.config import TrainConfig
 
 SAMPLES = str(Path(__file__).parents[1] / "data_samples" / "cohort_64.npz")
-OPTIONS = ("frames", "seed", "patients", "size", "rule", "observer")
 
 
-def asked(monkeypatch, *words: object) -> None:
+def run(monkeypatch, *words):
     monkeypatch.setattr(sys, "argv", ["csglib", *map(str, words)])
     main()
 
 
-def refused(monkeypatch, capsys, *words: object) -> str:
-    """What is said to who asked for something that cannot be: one line."""
+def exits(monkeypatch, *words):
     with pytest.raises(SystemExit) as ended:
-        asked(monkeypatch, *words)
-    said = capsys.readouterr()
-    assert (ended.value.code, said.out) == (2, "")
-    assert said.err.startswith("csglib: ")
-    assert said.err.count("\n") == 1
-    return said.err
+        run(monkeypatch, *words)
+    return ended.value.code
 
 
-@pytest.mark.parametrize("words", [[], ["--help"]])
-def test_alone_it_lists_its_commands(monkeypatch, capsys, words):
-    asked(monkeypatch, *words)
-    said = capsys.readouterr().out
-    assert "Usage: python -m csglib" in said
-    assert "cohort    Make a cohort of simulated clips, or what is missing of it." in said
-    assert "detector  Train the vessel detector on simulated necks." in said
-    assert "doctor    Look for what is wrong in a folder of your own clips." in said
-    assert "parent    Train a 2D network on a cohort's single frames" in said
-    assert "train     Train one network on a cohort; again, go on." in said
-    assert "evaluate  Score a run's test clips, or those of another cohort." in said
-    assert "table1    Run the paper's Table 1 on simulated clips." in said
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.classify = nn.Linear(3, 2)
+
+    def forward(self, clip):
+        return self.classify(clip.mean((2, 3, 4)))
 
 
-def test_the_list_comes_without_heavy_imports():
+@pytest.fixture
+def configs(monkeypatch):
+    """Training is cut short: what arrives at `fit` is kept instead."""
+    seen = []
+
+    def cut(model, train, validation, config):
+        seen.append((train, config))
+        raise ValueError("cut short")
+
+    monkeypatch.setattr(experiment, "fit", cut)
+    monkeypatch.setattr(pretrain, "fit", cut)
+    return seen
+
+
+@pytest.mark.parametrize("words", [[], ["-h"], ["--help"]])
+def test_help_lists_the_commands(monkeypatch, capsys, words):
+    run(monkeypatch, *words)
+    listed = capsys.readouterr().out.partition("Commands:")[2]
+    assert [line.split()[0] for line in listed.strip().splitlines()] == [
+        "simulate", "train", "evaluate", "pretrain", "table1", "doctor", "model-card"
+    ]  # fmt: skip
+
+
+def test_the_version(monkeypatch, capsys):
+    run(monkeypatch, "--version")
+    assert capsys.readouterr().out == f"csglib {version('csglib')}\n"
+
+
+def test_help_needs_no_heavy_imports():
     code = "import csglib.__main__, sys; print({'torch', 'numpy', 'scipy'} & set(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "set()\n"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n"
 
 
-def test_what_is_not_said_is_the_paper_s():
-    usual = Cohort(out=Path("there"))
-    settings = Settings(**{name: getattr(usual, name) for name in OPTIONS})
-    assert settings == Settings()
-    assert (usual.jobs, usual.videos) == (os.cpu_count(), False)
+@pytest.mark.parametrize("command", ["train", "pretrain"])
+def test_every_training_setting_is_an_option(monkeypatch, capsys, command):
+    run(monkeypatch, command, "-h")
+    said = capsys.readouterr().out
+    for field in fields(TrainConfig):
+        assert field.name == "folder" or f"--{field.name.replace('_', '-')} " in said
+
+
+def test_every_option_reaches_the_training(monkeypatch, tmp_path, configs):
+    words = ["--epochs", 3, "--batch-size", 2, "--lr", 0.5, "--weight-decay", 0.25, "--seed", 7]
+    words += ["--precision", "bf16-mixed", "--schedule", "one_cycle", "--augment", "--compile"]
+    words += ["--device", "cpu", "--image-size", 32, "--network", "tiny"]
+    assert exits(monkeypatch, "train", SAMPLES, tmp_path / "run", *words) == 2
+    [(clips, config)] = configs
+    assert config == TrainConfig(
+        folder=tmp_path / "run",
+        epochs=3,
+        batch_size=2,
+        lr=0.5,
+        weight_decay=0.25,
+        seed=7,
+        precision="bf16-mixed",
+        schedule="one_cycle",
+        augment=True,
+        compile=True,
+        device="cpu",
+    )
+    assert clips.frames.shape[1:] == (8, 32, 32)
+
+
+def test_a_preset_sets_what_is_not_given(monkeypatch, tmp_path, configs):
+    words = ["--network", "tiny", "--preset", "laptop", "--epochs", 3]
+    exits(monkeypatch, "train", SAMPLES, tmp_path / "run", *words)
+    [(clips, config)] = configs
+    assert clips.frames.shape[-1] == BUDGETS["laptop"].size == 64
+    assert (config.epochs, config.batch_size, config.augment) == (3, 8, True)
+    assert config.schedule == "one_cycle"
+
+
+def test_what_is_not_given_is_the_papers(monkeypatch, tmp_path, configs):
+    exits(monkeypatch, "train", SAMPLES, tmp_path, "--network", "tiny", "--image-size", 32)
+    assert configs[0][1] == TrainConfig(folder=tmp_path)
 
 
 def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
     made = []
     monkeypatch.setattr(production, "make_cohort", lambda *what: made.append(what))
-    words = ["--frames", 16, "--seed", 3, "--patients", 9, "--size", 64, "--rule", "area_70"]
-    words += ["--observer", 0.1, "--jobs", 5, "--videos"]
-    asked(monkeypatch, "cohort", tmp_path / "c", *words)
+    run(monkeypatch, "simulate", tmp_path / "a")
+    words = ["--frames", 16, "--seed", 3, "--patients", 9, "--image-size", 64, "--videos"]
+    words += ["--grading-rule", "area_70", "--observer", 0.1, "--workers", 5]
+    run(monkeypatch, "simulate", tmp_path / "b", *words)
     wanted = Settings(frames=16, seed=3, patients=9, size=64, rule="area_70", observer=0.1)
-    assert made == [(tmp_path / "c", wanted, 5, True)]
-    estimate, done = capsys.readouterr().out.splitlines()
-    assert estimate == work_left(tmp_path / "c", wanted, videos=True).sentence(5)
-    assert "min on 5 processes" in estimate
-    assert done.startswith(f"{tmp_path / 'c'} is complete: manifest.csv lists it")
+    assert made[0] == (tmp_path / "a", Settings(), os.cpu_count(), False)
+    assert made[1] == (tmp_path / "b", wanted, 5, True)
+    *_, estimated, done = capsys.readouterr().out.splitlines()
+    assert estimated == work_left(tmp_path / "b", wanted, videos=True).sentence(5)
+    assert done.startswith(f"{tmp_path / 'b'} is complete")
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["choort"], "No such command 'choort'"),
-        (["cohort"], "Missing argument"),
-        (["cohort", "c", "--frames", "eight"], "Invalid value for '--frames'"),
-        (["cohort", "c", "--frame", "8"], "No such option: --frame"),
-        (["cohort", "c", "--frames", "9"], "frames must be 8 or 16"),
-        (["cohort", "c", "--patients", "2"], "patients must be 3 or more"),
-        (["cohort", "c", "--jobs", "0"], "Invalid value for '--jobs'"),
-        (["cohort", "c", "--rule", "nascet"], "rule must be one of diameter_50, area_50"),
-        (["cohort", __file__], "test_main.py is a file; name a folder"),
-        (
-            ["train", "run", SAMPLES, "--size", "64", "--network", "c3d"],
-            "no network is called 'c3d'",
-        ),
-        (["train", "run", SAMPLES, "--size", "63"], "multiple of 32"),
-        (["train", "run", SAMPLES, "--precision", "half"], "Invalid value for '--precision'"),
-        (["train", "run", "nowhere"], "nowhere"),
-        (["train", "run", SAMPLES, "--lr", "0"], "lr > 0"),
-        (["parent", "run", "nowhere"], "nowhere"),
-        (["parent", "run", SAMPLES, "--network", "i3d"], "those with a 2D parent are tiny, base"),
-        (["train", "run", SAMPLES, "--size", "64", "--init", "lost.pth"], "there is no such file"),
-        (["doctor"], "Missing argument"),
-        (["doctor", "nowhere"], "nowhere is no folder; wanted one with a folder for each patient"),
-        (["doctor", ".", "--jobs", "0"], "Invalid value for '--jobs'"),
-        (["doctor", ".", "--grades", "mild"], "grades must be two or more names: got ('mild',)"),
-        (["evaluate", "run"], "run/test.csv: there is no such file"),
-        (["table1", "out", "--budget", "huge"], "budget must be one of smoke, laptop, gpu, paper"),
-        (["table1", "out", "--rows", "i3d,c3d"], "got i3d, c3d"),
-        (["table1", "out", "--seeds", "0"], "seeds=0"),
+        ("trian a b", "No such command 'trian'. Did you mean 'train'"),
+        ("simulate", "Missing argument 'OUT'; see csglib simulate --help"),
+        ("simulate c --frames eight", "integer: got eight; see csglib simulate"),
+        ("simulate c --frame 8", "No such option: --frame (Possible options: --frames)"),
+        ("simulate c --frames 9", "frames must be 8 or 16"),
+        ("simulate c --patients 2", "patients must be 3 or more"),
+        ("simulate c --workers 0", "Invalid value for '--workers'"),
+        ("simulate c --grading-rule nascet", "rule must be one of diameter_50, area_50"),
+        (f"simulate {__file__}", "test_main.py is a file; name a folder"),
+        ("train SAMPLES run --image-size 64 --network c3d", "no network is called 'c3d'"),
+        ("train SAMPLES run --image-size 63", "multiple of 32"),
+        ("train SAMPLES run --precision half", "'half' is not one of '32-true', 'bf16-mixed'"),
+        ("train SAMPLES run --lr 0", "lr > 0"),
+        ("train SAMPLES run --preset huge", "'huge' is not one of 'smoke', 'laptop'"),
+        ("train SAMPLES run --image-size 64 --init lost.pth", "there is no such file"),
+        ("train nowhere run", "nowhere"),
+        ("train run SAMPLES", "holds clips, and the folder of a run is wanted there; the order is: "
+         "csglib train COHORT OUT"),
+        ("pretrain run SAMPLES", "the order is: csglib pretrain COHORT OUT"),
+        ("pretrain nowhere run", "nowhere"),
+        ("pretrain SAMPLES run --network i3d", "with a 2D network to start from are tiny, base"),
+        ("evaluate run", "run/test.csv: there is no such file"),
+        ("evaluate SAMPLES run", "the order is: csglib evaluate RUN [COHORT]"),
+        ("model-card SAMPLES run", "the order is: csglib model-card RUN COHORT"),
+        ("doctor", "Missing argument"),
+        ("doctor nowhere", "nowhere is no folder"),
+        ("doctor . --workers 0", "Invalid value for '--workers'"),
+        ("doctor . --grades mild", "two or more names"),
+        ("table1 out --preset huge", "'huge' is not one of 'smoke', 'laptop', 'gpu', 'paper'"),
+        ("table1 out --rows i3d,c3d", "got i3d, c3d"),
+        ("table1 out --seeds 0", "seeds=0"),
     ],
-)
-def test_a_mistake_is_answered_in_a_line(monkeypatch, capsys, tmp_path, words, message):
+)  # fmt: skip
+def test_a_mistake_is_one_line_and_writes_nothing(monkeypatch, capsys, tmp_path, words, message):
     monkeypatch.chdir(tmp_path)
-    assert message in refused(monkeypatch, capsys, *words)
+    assert exits(monkeypatch, *words.replace("SAMPLES", SAMPLES).split()) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("csglib: ")
+    assert said.err.count("\n") == 1
+    assert message in said.err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys, tmp_path):
-    def stop(*what: object) -> None:
+@pytest.mark.parametrize(
+    ("words", "where", "message"),
+    [
+        ("simulate c", "csglib.phantom.production.make_cohort", "459 clips to go"),
+        ("train SAMPLES run --image-size 32 --network tiny", "csglib.train.experiment.fit", ""),
+        ("pretrain SAMPLES run --network tiny", "csglib.table1.pretrain.pretrain", ""),
+        ("table1 out", "csglib.table1.running.Table.run", ""),
+    ],
+)
+def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys, tmp_path, words, where, message):
+    def stop(*what):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(production, "make_cohort", stop)
-    with pytest.raises(SystemExit) as ended:
-        asked(monkeypatch, "cohort", tmp_path / "c")
-    assert ended.value.code == 130
-    said = "csglib: stopped with 459 clips to go; the same command makes them\n"
-    assert capsys.readouterr().err == said
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(estimate, "minutes", lambda *what: 1.0)
+    monkeypatch.setattr("csglib.data.cohort.read_frames", lambda folder: None)
+    monkeypatch.setattr(where, stop)
+    assert exits(monkeypatch, *words.replace("SAMPLES", SAMPLES).split()) == 130
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("csglib: stopped")
+    assert "run the same command again to resume" in said
+    assert message in said
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("enough", [0, 2])
-def test_ctrl_c_is_answered_once_and_soon(tmp_path, enough):
-    """A terminal sends it to every process: before the workers are ready, and while they work."""
-    words = [sys.executable, "-m", "csglib", "cohort", str(tmp_path / "c"), "--jobs", "2"]
+def test_ctrl_c_is_answered_once_and_soon(tmp_path):
+    """A terminal sends it to every process; here while the workers are at work."""
+    words = [sys.executable, "-m", "csglib", "simulate", str(tmp_path / "c"), "--workers", "2"]
     with subprocess.Popen(
-        [*words, "--size", "32"],
+        [*words, "--image-size", "32"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -147,109 +222,56 @@ def test_ctrl_c_is_answered_once_and_soon(tmp_path, enough):
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("459 clips to make")
-        while len([*tmp_path.glob("c/clips/p*.npz")]) < enough:
+        while len([*tmp_path.glob("c/clips/p*.npz")]) < 2:
             time.sleep(0.05)
-        time.sleep(0.5)
         start = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 130, said
         assert time.monotonic() - start < 20
     assert "Traceback" not in said
-    last = said.splitlines()[-1]
-    assert last.startswith("csglib: stopped with 4")
+    assert said.splitlines()[-1].startswith("csglib: stopped with 4")
     assert not [*tmp_path.glob("c/*.csv")]
 
 
-def test_a_detector_needs_necks_to_learn_from(monkeypatch, capsys, tmp_path):
-    said = refused(monkeypatch, capsys, "detector", tmp_path / "d", "--frames", 3)
-    assert "wanted frames >= 12" in said
-    assert not (tmp_path / "d").exists()
-
-
-@pytest.mark.slow
-def test_train_and_evaluate(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(
-        experiment, "build_network", lambda *_: nn.Sequential(Mean(), nn.Linear(3, 2))
-    )
-    monkeypatch.setattr(training, "compiled", lambda ballot, device: ballot)  # minutes
-    run = tmp_path / "run"
-    words = ["--size", 64, "--epochs", 1, "--augment", "--compile"]
-    asked(monkeypatch, "train", run, SAMPLES, *words)
+def test_train_evaluate_and_start_from_a_run(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(experiment, "build_network", lambda *_: Small())
+    monkeypatch.setattr(fit, "compiled", lambda network, device: network)  # takes minutes
+    first, second = tmp_path / "first", tmp_path / "second"
+    words = ["--image-size", 64, "--epochs", 1, "--lr", 0.01, "--augment", "--compile"]
+    run(monkeypatch, "train", SAMPLES, first, *words)
     said = capsys.readouterr().out
     assert said.startswith("32 clips of 16 patients; 95 % intervals\naccuracy")
-    assert json.loads((run / "experiment.json").read_text())["size"] == 64
-    config = json.loads((run / "config.json").read_text())
-    assert (config["augment"], config["precision"]) == ("True", "32-true, compiled")
-    asked(monkeypatch, "evaluate", run)
-    assert capsys.readouterr().out == said
-    asked(monkeypatch, "evaluate", run, "--cohort", SAMPLES)
-    assert capsys.readouterr().out == said
+    assert json.loads((first / "experiment.json").read_text())["size"] == 64
+    config = json.loads((first / "config.json").read_text())
+    assert (config["augment"], config["compile"], config["lr"]) == ("True", "True", "0.01")
+    for again in (["evaluate", first], ["evaluate", first, SAMPLES]):
+        run(monkeypatch, *again)
+        assert capsys.readouterr().out == said
+    weights = first / "best.safetensors"
+    run(monkeypatch, "train", SAMPLES, second, "--image-size", 64, "--epochs", 1, "--init", weights)
+    assert json.loads((second / "experiment.json").read_text())["init"] == digest(weights)[:16]
 
 
-class Mean(nn.Module):
-    def forward(self, clip):
-        return clip.mean((2, 3, 4))
+def test_pretraining_says_how_to_start_from_it(monkeypatch, capsys, tmp_path):
+    ran = []
+    monkeypatch.setattr("csglib.data.cohort.read_frames", lambda folder: folder)
+    monkeypatch.setattr(pretrain, "pretrain", lambda *what: ran.append(what) or Path("w"))
+    run(monkeypatch, "pretrain", "cohort", tmp_path, "--network", "tiny", "--epochs", 3)
+    assert capsys.readouterr().out.endswith("csglib train COHORT OUT --network tiny --init w\n")
+    [(frames, config, model)] = ran
+    assert (frames, model) == (Path("cohort"), pretrain.conformer_for("tiny"))
+    assert config == TrainConfig(folder=tmp_path, epochs=3, batch_size=32)
 
 
-@pytest.mark.slow
-def test_a_small_network_begins_with_what_its_parent_learned(monkeypatch, capsys, tmp_path):
-    cohort, parent, run = (tmp_path / name for name in ("cohort", "parent", "run"))
-    asked(monkeypatch, "cohort", cohort, "--patients", 3, "--size", 32, "--jobs", 1)
-    asked(monkeypatch, "parent", parent, cohort, "--network", "tiny", "--epochs", 1)
-    weights = parent / "conformer.safetensors"
-    said = capsys.readouterr().out
-    assert f"train --network tiny --init {weights} begins with what it knows" in said
-    words = ["--network", "tiny", "--size", 32, "--epochs", 1, "--init", weights]
-    words += ["--schedule", "one_cycle"]
-    asked(monkeypatch, "train", run, cohort, *words)
-    assert json.loads((run / "experiment.json").read_text())["init"] == digest(weights)[:16]
-    assert json.loads((run / "config.json").read_text())["schedule"] == "one_cycle"
-    assert (tmp_path / "frames/train.npy").is_file()
-    assert "accuracy" in capsys.readouterr().out
-
-
-def test_table1_says_how_long_and_what_came_of_it(monkeypatch, capsys, tmp_path):
+def test_table1_estimates_runs_and_prints(monkeypatch, capsys, tmp_path):
     ran = []
     monkeypatch.setattr(estimate, "minutes", lambda *what: ran.append(what) or 12.3)
     monkeypatch.setattr(running.Table, "run", lambda *what: iter([("i3d", 0, tmp_path)]))
     monkeypatch.setattr(report, "write_table", lambda folder, runs: f"{folder}: {runs}")
-    asked(monkeypatch, "table1", tmp_path, "--rows", "i3d,tpn", "--seeds", 2, "--budget", "laptop")
+    run(monkeypatch, "table1", tmp_path, "--rows", "i3d,tpn", "--seeds", 2, "--preset", "laptop")
     first, second, third = capsys.readouterr().out.splitlines()
     assert first == "4 runs: about 12 min here, less what is done"
     assert second == "1: I3D, seed 0, is done"
     assert third == f"{tmp_path}: {{'i3d': [{tmp_path!r}]}}"
     assert ran == [(["i3d", "tpn"], BUDGETS["laptop"], 2, "frames")]
-
-
-def test_an_interrupted_table_says_how_to_go_on(monkeypatch, capsys, tmp_path):
-    def stop(*what):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(estimate, "minutes", lambda *what: 1.0)
-    monkeypatch.setattr(running.Table, "run", stop)
-    with pytest.raises(SystemExit) as ended:
-        asked(monkeypatch, "table1", tmp_path)
-    assert ended.value.code == 130
-    assert "the same command goes on where it was" in capsys.readouterr().err
-
-
-def test_an_estimate_grows_with_what_is_asked(monkeypatch):
-    monkeypatch.setattr(estimate, "_rate", lambda precision: 1e12)
-    small, large = BUDGETS["smoke"], BUDGETS["laptop"]
-    one = estimate.minutes(["i3d"], small, 1, "frames")
-    assert estimate.minutes(["i3d", "i3d"], small, 3, "frames") == pytest.approx(6 * one)
-    clips = 318 * 12 / 169  # of 64 x 64: a sixteenth of 37.1 GMACs, and three times for a step
-    assert one == pytest.approx(3 * 37.1e9 / 16 * clips / (0.3 * 1e12) / 60, rel=0.01)
-    eight, sixteen = (estimate.minutes([row], large, 1, "random") for row in ("base", "base_16"))
-    assert sixteen < eight
-
-
-def test_an_estimate_counts_the_parent(monkeypatch):
-    monkeypatch.setattr(estimate, "_rate", lambda precision: 1e12)
-    budget = replace(BUDGETS["laptop"], size=224)
-    without, whole = (
-        estimate.minutes(["base", "csg3dct"], budget, 2, start) for start in ("random", "frames")
-    )
-    frames = 8 * 318 * 4 * 6  # Conformer-S is published with 10.6 GMACs at 224 x 224
-    assert whole - without == pytest.approx(2 * 3 * 10.6e9 * frames / 0.3e12 / 60, rel=0.02)

@@ -163,7 +163,7 @@ def read_cohort(path: Path, size: int | None = None) -> dict[str, ClipSet]:
     """Read a cohort, by split.
 
     Args:
-        path: a folder that `python -m csglib cohort` made, or an NPZ of `frames` u8 (clips, t, y,
+        path: a folder that `csglib simulate` made, or an NPZ of `frames` u8 (clips, t, y,
             x), `grade` (clips,), `patient` (clips,) and `split` (clips,), each "train",
             "validation" or "test".
         size: rows and columns to bring each frame to, pixels; None leaves them as they are. The
@@ -189,7 +189,7 @@ def read_frames(folder: Path) -> dict[str, ClipSet]:
     Its grade is that of what is narrow in this very frame: frames beside the plaque are mild.
 
     Args:
-        folder: made by `python -m csglib cohort`.
+        folder: made by `csglib simulate`.
 
     Raises:
         ValueError: not a cohort, not all of one, a file of it that has changed, or clips that
@@ -200,7 +200,7 @@ def read_frames(folder: Path) -> dict[str, ClipSet]:
         raise ValueError(
             f"{folder} says nothing of single frames: its clips are graded by "
             f"{facts.get('graded_by', 'nobody knows whom')}; wanted a cohort made by "
-            "`python -m csglib cohort`, which knows the stenosis in each"
+            "`csglib simulate`, which knows the stenosis in each"
         )
     rule = RULES[facts["rule"]]
     clips = [_unchanged(folder / row["clip"], row["sha256"]) for row in rows]

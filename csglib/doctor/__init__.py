@@ -1,4 +1,4 @@
-"""The data doctor: `examine(folder)`, and what `python -m csglib doctor` does beside it."""
+"""The data doctor: `examine(folder)`, and what `csglib doctor` does beside it."""
 
 from csglib.doctor.report import Report, examine
 

@@ -40,7 +40,7 @@ def model_card(run: Path, cohort: Path, answers: Mapping[str, str] = _NOBODY) ->
     """Write the card of a finished run.
 
     Args:
-        run: folder that `python -m csglib train` left.
+        run: folder that `csglib train` left.
         cohort: folder of the clips that it was trained on.
         answers: to some of `QUESTIONS`, by their names.
 

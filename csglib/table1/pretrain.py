@@ -32,7 +32,9 @@ def conformer_for(network: str) -> ModelConfig:
     """
     children = ("tiny", *VARIANTS)
     if network not in children:
-        raise ValueError(f"those with a 2D parent are {', '.join(children)}: got {network}")
+        raise ValueError(
+            f"networks with a 2D network to start from are {', '.join(children)}: got {network}"
+        )
     return TINY_2D if network == "tiny" else CONFORMER_S
 
 

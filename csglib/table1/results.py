@@ -76,7 +76,7 @@ def runs_in(folder: Path) -> dict[str, list[Path]]:
     """The runs that are done, for each row the folders of its seeds, as `lines` takes them.
 
     Args:
-        folder: made by `python -m csglib table1`; of each run test.csv and result.json are enough.
+        folder: made by `csglib table1`; of each run test.csv and result.json are enough.
 
     Raises:
         ValueError: no run of it is done.

@@ -1,4 +1,4 @@
-"""`python -m csglib doctor`: what it prints, what it writes, how it ends, whom it asks."""
+"""`csglib doctor`: what it prints, what it writes, how it ends, whom it asks."""
 
 import io
 import re
@@ -22,7 +22,7 @@ def asked(monkeypatch, *words):
 
 @pytest.fixture
 def ask(monkeypatch):
-    return lambda *words: asked(monkeypatch, *words, "--size", 64, "--jobs", 1)
+    return lambda *words: asked(monkeypatch, *words, "--image-size", 64, "--workers", 1)
 
 
 def test_a_folder_in_order_ends_with_0(exports, ask, capsys):
@@ -31,8 +31,8 @@ def test_a_folder_in_order_ends_with_0(exports, ask, capsys):
     assert "read       12 clips of 6 patients\n" in said
     assert "grades     mild (6), severe (6)\n" in said
     assert "Nothing was found: training can start.\n" in said
-    assert said.endswith(f"{exports.folder}/doctor.html has all of it, with pictures. It names "
-                         "your files: it is for your eyes.\n")  # fmt: skip
+    assert said.endswith(f"{exports.folder}/doctor.html has all findings, with pictures. It "
+                         "contains file names: keep it private.\n")  # fmt: skip
     assert "<h1>The doctor on exports</h1>" in (exports.folder / "doctor.html").read_text("utf-8")
 
 
@@ -55,7 +55,7 @@ def test_what_is_worth_a_look_ends_with_0_too(exports, ask, capsys):
 def test_what_stops_ends_with_1(exports, ask, capsys, tmp_path):
     exports.say("p0/lost.npz")
     exports.say("p1/lost.npz")
-    assert ask(exports.write(), "--page", tmp_path / "there.html") == 1
+    assert ask(exports.write(), "--report", tmp_path / "there.html") == 1
     said = capsys.readouterr().out
     assert "STOPS  no such clip       p0/lost.npz  in labels.csv" in said
     assert "Training should not start: 2 findings stop.\n" in said
@@ -76,7 +76,7 @@ def test_other_grades_can_be_named(exports, ask, capsys):
 
 
 def test_a_page_that_cannot_be_written_is_a_mistake_in_a_line(exports, ask, capsys, tmp_path):
-    assert ask(exports.write(), "--page", tmp_path / "nowhere/page.html") == 2
+    assert ask(exports.write(), "--report", tmp_path / "nowhere/page.html") == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"csglib: {tmp_path}/nowhere/page.html cannot be written (")
     assert said.endswith("name another page")
@@ -98,7 +98,7 @@ def test_an_interrupt_ends_with_130(exports, ask, capsys, monkeypatch):
 
     monkeypatch.setattr("csglib.doctor.report.look", stop)
     assert ask(exports.write()) == 130
-    assert "csglib: stopped; the same command begins again" in capsys.readouterr().err
+    assert "csglib: stopped; run the same command again" in capsys.readouterr().err
 
 
 class Terminal:
@@ -116,19 +116,19 @@ class Terminal:
 
 @pytest.fixture
 def clean(exports, ask, tmp_path):
-    return lambda *words: ask(exports.folder, "--clean", tmp_path / "clean", *words)
+    return lambda *words: ask(exports.folder, "--deidentify", tmp_path / "clean", *words)
 
 
 def test_what_has_been_looked_at_is_cleaned(exports, clean, capsys, tmp_path):
     exports.write()
-    assert clean("--looked") == 0
+    assert clean("--reviewed") == 0
     said = capsys.readouterr().out
-    assert f"{tmp_path / 'clean'} is ready, without names: python -m csglib train" in said
+    assert f"{tmp_path / 'clean'} is ready, de-identified: csglib train" in said
     sides = read_cohort(tmp_path / "clean")
     assert [len(side) for side in sides.values()] == [4, 4, 4]
     assert sides["train"].frames.shape == (4, 8, 64, 64)
     assert "Nothing was found" in said
-    assert clean("--looked") == 0  # the page, the sheet and the key are no exports
+    assert clean("--reviewed") == 0  # the page, the sheet and the key are no exports
     assert "Nothing was found" in capsys.readouterr().out
 
 
@@ -148,8 +148,8 @@ def test_who_has_seen_somebody_gets_nothing_written(
     monkeypatch.setattr(sys, "stdin", Terminal(word))
     assert clean() == 1
     said = capsys.readouterr()
-    assert "Is any name, date or number of a person to be seen? [y/N] " in said.out
-    assert "nothing was cleaned: give these clips a box in labels.csv" in said.err
+    assert "Does any frame show a name, a date or a number of a person? [y/N] " in said.out
+    assert "no cohort was written: give these clips a box in labels.csv" in said.err
     assert not (tmp_path / "clean").exists()
 
 
@@ -158,25 +158,25 @@ def test_where_nobody_can_be_asked_the_page_is_named(exports, clean, capsys, mon
     monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
     assert clean() == 2
     said = capsys.readouterr().err.splitlines()[-1]
-    assert f"nobody can be asked here whether {exports.folder}/cleaning.png shows" in said
-    assert said.endswith("if nobody is to be seen, add --looked")
+    assert f"no terminal to ask whether {exports.folder}/cleaning.png shows" in said
+    assert said.endswith("if it shows no person's data, add --reviewed")
     assert (exports.folder / "cleaning.png").is_file()
     assert not (tmp_path / "clean").exists()
     monkeypatch.setattr(sys, "stdin", Terminal())
     assert clean() == 2
-    assert "no answer; nothing was cleaned" in capsys.readouterr().err
+    assert "no answer, no cohort was written" in capsys.readouterr().err
 
 
 def test_nothing_is_cleaned_while_a_finding_stops(exports, clean, capsys, tmp_path):
     exports.say("p0/lost.npz")
     exports.write()
-    assert clean("--looked") == 1
-    assert "nothing was cleaned: see to what stops first" in capsys.readouterr().err
+    assert clean("--reviewed") == 1
+    assert "no cohort was written: see to the findings that stop first" in capsys.readouterr().err
     assert not (tmp_path / "clean").exists()
     assert not (exports.folder / "cleaning.png").exists()
 
 
 def test_looked_at_needs_something_to_clean(exports, ask, capsys):
-    assert ask(exports.folder, "--looked") == 2
-    assert "add --clean OUT" in capsys.readouterr().err
+    assert ask(exports.folder, "--reviewed") == 2
+    assert "add --deidentify OUT" in capsys.readouterr().err
     assert not (exports.folder / "labels.csv").exists()

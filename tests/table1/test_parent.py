@@ -54,7 +54,7 @@ def test_a_small_network_has_a_small_parent(tmp_path):
 
 
 def test_who_has_no_parent():
-    with pytest.raises(ValueError, match="are tiny, base, swa, ca, csg3dct: got i3d"):
+    with pytest.raises(ValueError, match="tiny, base, swa, ca, csg3dct: got i3d"):
         conformer_for("i3d")
 
 

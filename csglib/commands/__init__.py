@@ -1,1 +1,0 @@
-"""What can be done from a command line, a class each."""
