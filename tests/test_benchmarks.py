@@ -20,7 +20,6 @@ from csglib.data.stenosis import DEFAULT_RULE
 from csglib.model.config import PAPER, TINY
 from csglib.model.cost import summary
 from csglib.model.csg3dct import CSG3DCT
-from csglib.phantom.audit import LIMIT
 from csglib.phantom.simulate import VERSION
 from csglib.train import experiment as experiment_module
 from csglib.train.config import TrainConfig
@@ -223,7 +222,7 @@ def test_shortcuts_audits_every_clip_of_a_cohort(cohort, tmp_path, capsys):
     assert areas["mean"] == 1
     said = capsys.readouterr().out
     assert "open share of the vessel" in said
-    assert f"do NOT all stay below {LIMIT}" in said
+    assert f"do NOT all stay below {shortcuts.LIMIT}" in said
 
 
 def test_no_nuisance_of_the_kept_audit_gives_the_grade_away():
@@ -231,7 +230,7 @@ def test_no_nuisance_of_the_kept_audit_gives_the_grade_away():
     assert found["cohort"]["phantom"] == VERSION
     assert found["clips"] == 459
     assert len(found["nuisances"]) > 40
-    assert max(finding["auc"] for finding in found["nuisances"]) < LIMIT
+    assert max(finding["auc"] for finding in found["nuisances"]) < loaded("shortcuts").LIMIT
     cues = {finding["name"]: finding["auc"] for finding in found["cues"]}
     assert cues["open share of the vessel"] > 0.95
     assert cues["dark share of the vessel"] > max(f["auc"] for f in found["nuisances"])

@@ -1,0 +1,204 @@
+"""Training of the detector, benchmarks/detector: its views, degradations, loss and resume."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import csglib
+from csglib.detect.network import SIDE, STRIDE, cell_centres, decode, encode
+from csglib.model.weights import read_weights
+
+SCRIPTS = Path(csglib.__file__).parents[1] / "benchmarks" / "detector"
+sys.path.insert(0, str(SCRIPTS))
+
+import degrade  # noqa: E402
+import frames  # noqa: E402
+import train  # noqa: E402
+
+VESSEL = np.array([160.0, 100, 240, 170])
+
+
+def toy_neck(seed, alone=True):
+    """A dark disc with a bright rim on noise, 50 to 110 of 384 pixels wide."""
+    rng = np.random.default_rng(seed)
+    radius = rng.uniform(25, 55)
+    x, y = rng.uniform(1.2 * radius, 384 - 1.2 * radius, 2)
+    rows, columns = np.mgrid[:384, :384] + 0.5
+    away = np.hypot(rows - y, columns - x)
+    grain = 60 * rng.random((384, 384))
+    frame = np.where(away < radius, 8, np.where(away < 1.15 * radius, 200, grain))
+    box = np.array([x - radius, y - radius, x + radius, y + radius])
+    return frames.Neck(frame.astype(np.uint8), box, alone)
+
+
+def test_iou_is_intersection_over_union():
+    first = torch.tensor([[0.0, 0, 4, 4], [0, 0, 2, 2], [1, 1, 3, 5]])
+    second = torch.tensor([[2.0, 1, 6, 5], [2, 0, 4, 2], [1, 1, 3, 5]])
+    torch.testing.assert_close(train.box_iou(first, second), torch.tensor([6 / 26, 0, 1]))
+
+
+def test_the_truth_has_no_loss_and_anything_else_has_some():
+    targets = torch.tensor([[30.0, 40.0, 90.0, 96.0], [torch.nan] * 4])
+    right = torch.full((2, 5, SIDE // STRIDE, SIDE // STRIDE), -40.0)
+    right[0, 1:] = encode(targets[:1], cell_centres(right))[0]
+    right[0, 0, 68 // STRIDE, 60 // STRIDE] = 40
+    right.requires_grad_()
+    loss = train.detection_loss(right, targets)
+    assert loss.item() < 1e-3
+    loss.backward()
+    assert right.grad.isfinite().all()
+    for change in ((0, 0, 3, 3, 80), (1, 0, 8, 8, 40), (0, 3, 8, 7, 1), (0, 1, 9, 8, -1)):
+        wrong = right.detach().clone()
+        wrong[change[:4]] += change[4]
+        assert train.detection_loss(wrong, targets) > 0.01, change
+    far = right.detach().clone()
+    far[0, 1:, 20:] += 5  # boxes far from the vessel do not count
+    assert train.detection_loss(far, targets) == loss
+
+
+def white_extent(image):
+    rows, columns = np.nonzero(image > 127)
+    return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+
+
+def test_the_box_follows_the_vessel_into_every_view(monkeypatch):
+    for name in ("relight", "add_holes", "add_veins"):
+        monkeypatch.setattr(frames, name, lambda frame, box, rng: frame)
+    monkeypatch.setattr(frames, "degrade", lambda image, rng: image)
+    frame = np.full((384, 384), 30, np.uint8)
+    frame[140:200, 60:150] = 255
+    neck = frames.Neck(frame, np.array([60.0, 140, 150, 200]), True)
+    for seed in range(6):
+        view = frames.vessel_view(neck, np.random.default_rng(seed))
+        np.testing.assert_allclose(view.box, white_extent(view.square), atol=1.5)
+        assert view.square.shape == (SIDE, SIDE)
+    whole = frames.whole_view(neck)
+    np.testing.assert_allclose(whole.box, neck.box * SIDE / 384)
+    np.testing.assert_allclose(whole.box, white_extent(whole.square), atol=1)
+
+
+def test_views_differ_in_size_place_and_side():
+    neck = toy_neck(1)._replace(box=np.array([40.0, 150, 110, 220]))
+    rng = np.random.default_rng(0)
+    found = np.stack([frames.vessel_view(neck, rng).box for _ in range(30)])
+    wide = found[:, 2] - found[:, 0]
+    assert wide.max() > 2.2 * wide.min()
+    middle = (found[:, 0] + found[:, 2]) / 2
+    assert (middle < 100).mean() > 0.2 and (middle > 156).mean() > 0.2
+
+
+def test_tissue_from_aside_replaces_the_vessel():
+    for seed in range(5):
+        neck = toy_neck(seed)
+        left, top, right, bottom = neck.box.astype(int)
+        for offset in degrade.free_offsets(neck.box, 384):
+            gone = degrade.paint_out(neck.frame, neck.box, offset)
+            inside = slice(top + 15, bottom - 15), slice(left + 15, right - 15)
+            aside = neck.frame[:, np.arange(384) + offset - 384 * (offset > 0)]
+            np.testing.assert_array_equal(gone[inside], aside[inside])
+            assert gone.max() < 130 < neck.frame.max()
+            assert gone[inside].mean() > 20  # noise again, not blood
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "offsets"),
+    [(10, 60, [85]), (150, 200, [-85, 85]), (330, 380, [-85]), (100, 300, [])],
+)
+def test_only_patches_within_the_image_are_taken(left, right, offsets):
+    assert degrade.free_offsets(np.array([left, 40.0, right, 90.0]), 384) == offsets
+
+
+def test_beside_a_second_artery_the_first_is_never_painted_out(monkeypatch):
+    monkeypatch.delattr(frames, "paint_out")
+    rng = np.random.default_rng(2)
+    assert all(frames.empty_view(toy_neck(3, alone=False), rng).box is None for _ in range(9))
+    with pytest.raises(NameError, match="paint_out"):
+        [frames.empty_view(toy_neck(3), rng) for _ in range(9)]
+
+
+def test_degrading_changes_the_image_and_not_its_shape():
+    image, rng = toy_neck(3).frame[:90, :130] / 255, np.random.default_rng(4)
+    for _ in range(12):
+        changed = degrade.degrade(image, rng)
+        assert changed.shape == (90, 130) and np.isfinite(changed).all()
+        assert not np.array_equal(changed, image)
+        assert degrade.random_texture(33, rng).shape == (33, 33)
+
+
+def test_light_changes_around_the_vessel_and_reaches_it():
+    frame = np.full((384, 384), 200, np.uint8)
+    lit = np.stack([degrade.relight(frame, VESSEL, np.random.default_rng(s)) for s in range(12)])
+    assert (lit[:, 135, 200] > 35).all() and (lit[:, 135, 200] == 200).any()
+    assert (lit[:, 90, 200] < 100).any(), "a ring that is not bright"
+    assert (lit[:, 190, 200] < 150).any() and (lit[:, 190, 200] > 210).any()  # directly below it
+    assert (lit[:, 370, 200] < 20).any() and (lit[:, 370, 200] == 200).any()
+    assert (lit[:, 135, 370] < 20).any() and (lit[:, 135, 370] == 200).any()
+
+
+def test_holes_are_dark_and_spare_the_vessel():
+    frame = np.full((384, 384), 200, np.uint8)
+    made = [degrade.add_holes(frame, VESSEL, np.random.default_rng(seed)) for seed in range(20)]
+    dark = np.array([(image < 90).sum() for image in made])
+    assert (dark == 0).any()
+    assert (dark > 700).sum() >= 8
+    assert all((image[105:165, 165:235] > 190).all() for image in made)
+
+
+def test_veins_are_flat_dark_and_walled_and_lie_against_the_vessel():
+    frame = np.full((384, 384), 60, np.uint8)
+    made = np.stack(
+        [degrade.add_veins(frame, VESSEL, np.random.default_rng(seed)) for seed in range(20)]
+    )
+    dark, bright = made < 24, made > 90
+    assert (made == 60).all(axis=(1, 2)).any(), "some necks have none"
+    assert (dark.sum(axis=(1, 2)) > 200).sum() >= 8
+    assert (bright.sum(axis=(1, 2)) > 50).sum() >= 5
+    assert (made[:, 112:158, 180:220] > 57).all(), "the vessel is spared"
+    rows, columns = np.nonzero(dark.any(axis=0))
+    assert rows.max() < 190, "above or beside, not below it"
+    assert columns.min() > 0 and columns.max() < 383
+    assert np.hypot(columns - 200, rows - 135).max() < 3.5 * 80
+
+
+@pytest.mark.parametrize("options", [{"frames": 11}, {"epochs": 0}, {"jobs": 0}])
+def test_too_little_is_refused_before_anything_is_written(tmp_path, options):
+    with pytest.raises(ValueError, match="wanted frames >= 12, epochs >= 1, jobs >= 1: got"):
+        train.train_detector(tmp_path / "out", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_network_overfits_four_necks(monkeypatch):
+    monkeypatch.setattr(train, "random_view", lambda neck, _: frames.whole_view(neck))
+    necks = [toy_neck(seed) for seed in range(4)]
+    detector = train.fit_detector(necks, epochs=60, seed=0)
+    views = [frames.whole_view(neck) for neck in necks]
+    with torch.no_grad():
+        found, score = decode(detector(train.images(views)))
+    assert train.box_iou(found, train.boxes(views)).min() > 0.7
+    assert score.min() > 0.9
+    assert train.evaluate(detector, necks)["whole_found"] == 1
+
+
+def test_a_killed_training_ends_in_the_same_weights(tmp_path):
+    words = [sys.executable, str(SCRIPTS / "train.py"), str(tmp_path), "--frames", "12"]
+    words += ["--epochs", "1", "--seed", "3", "--jobs", "2"]
+    said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    assert said.split()[::2][:2] == ["whole_overlap", "whole_found"]
+    weights = tmp_path / "detector.safetensors"
+    before, notes = read_weights(weights)
+    assert json.loads(notes["frames"]) == 12 and json.loads(notes["whole_overlap"]) >= 0
+    weights.unlink()
+    necks = sorted((tmp_path / "necks").rglob("*.npz"))
+    assert len(necks) == 12
+    necks[4].unlink()
+    untouched = necks[5].stat().st_mtime_ns
+    train.train_detector(tmp_path, frames=12, epochs=1, seed=3, jobs=2)
+    again, _ = read_weights(weights)
+    assert again.keys() == before.keys()
+    assert all(torch.equal(again[name], value) for name, value in before.items())
+    assert necks[5].stat().st_mtime_ns == untouched
