@@ -14,7 +14,7 @@ from csglib.phantom.simulate import make_clip
 
 sys.path.insert(0, str(Path(csglib.__file__).parents[1] / "benchmarks"))
 
-from shortcuts import LIMIT, audit, cues, nuisances, weighted_auc  # noqa: E402
+from shortcuts import LIMIT, audit, cues, nuisances, weighted_auc
 
 CLIPS = 72
 ONCE = np.ones((1, 7))
