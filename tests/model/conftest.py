@@ -20,7 +20,7 @@ def small():
 
 
 def _small(config: ModelConfig) -> ModelConfig:
-    """The same graph at a size for tests: every choice kept, every width and most blocks gone."""
+    """The same graph with few blocks and small widths."""
     first, _, _, fourth, last = config.stages
     stages = zip((first, fourth, last), WIDTHS, strict=True)
     encoder = config.encoder
@@ -45,8 +45,8 @@ def narrow():
 
 
 def _narrow(config: ModelConfig) -> ModelConfig:
-    """Every block of the network, each as thin as it gets: all names, and hardly any numbers."""
-    room = 24 if config.encoder.heads == 6 else 6  # of the parent's FFN, or of one that has none
+    """Every block at the smallest width: all tensor names, few numbers."""
+    room = 24 if config.encoder.heads == 6 else 6  # fits Conformer's FFN, or does not
     encoder = config.encoder
     if isinstance(encoder, AMDF):
         encoder = replace(encoder, heads=3, hidden=6, space_hidden=room)
@@ -62,12 +62,12 @@ def _narrow(config: ModelConfig) -> ModelConfig:
 
 
 @pytest.fixture(scope="session")
-def parents_names():
-    return _parents_names
+def conformer_named():
+    return _conformer_named
 
 
-def _parents_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The state dict of a 2D network of ours as the parent's code would have written it."""
+def _conformer_named(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """State dict of a 2D network of ours under Conformer's published names."""
     theirs = {ours: name for name, ours in conformer_names(12, "").items()}
     found = {"cls_token": weights["embed.cls"]}
     for name, tensor in weights.items():
@@ -84,7 +84,7 @@ def inflated():
 
 
 def _inflated(config: ModelConfig, mode: str = "mean") -> tuple[CSG3DCT, CSG3DCT]:
-    """A network that sees one frame at a time, and the same with its convolutions inflated."""
+    """A network of t = 1, and the same with inflated convolutions."""
     torch.manual_seed(0)
     alone = tuple(replace(stage, frames=1) for stage in config.stages)
     flat, deep = CSG3DCT(replace(config, stages=alone)).double(), CSG3DCT(config).double()

@@ -28,8 +28,8 @@ def test_rows_of_the_map_sum_to_one():
     torch.testing.assert_close(Attention.weights(query, key).sum(-1), torch.ones(2, 3, 5))
 
 
-def test_scores_are_divided_by_the_root_of_the_width():
-    """torch's own layer as the other way; at these sizes a missing division shows."""
+def test_scores_are_divided_by_the_square_root_of_the_width():
+    """Against torch's own layer."""
     torch_layer = nn.MultiheadAttention(12, 3, bias=False, batch_first=True)
     tokens = 3 * torch.randn(2, 5, 12)
     query, key, _ = (

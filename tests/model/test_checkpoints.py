@@ -1,4 +1,4 @@
-"""Files of weights, good and bad, and what is said about them. The parent here is a narrow one."""
+"""Checkpoint files, good and bad, of a narrow Conformer."""
 
 import hashlib
 import pickle
@@ -30,9 +30,9 @@ def network(narrow):
 
 
 @pytest.fixture(scope="module")
-def weights(network, parents_names):
-    """By the parent's names."""
-    return parents_names(network().state_dict())
+def weights(network, conformer_named):
+    """Under the published names."""
+    return conformer_named(network().state_dict())
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)

@@ -50,7 +50,7 @@ def test_impossible_pairs_in_an_encoder_are_refused(change, message):
     ("change", "message"),
     [
         ({"class_tokens": "log_t"}, '"space" has one: use "clip"'),
-        ({"patch": 24}, "its side is a multiple of 16: got patch=24"),
+        ({"patch": 24}, "patch must be a multiple of 16"),
         (
             {"stages": (Stage(blocks=2, width=8, frames=1), *CONFORMER_S.stages[1:])},
             "the first stage is one bottleneck of stride 1: got",
@@ -78,7 +78,7 @@ def test_impossible_pairs_in_a_network_are_refused(change, message):
     ],
 )
 def test_an_unknown_choice_is_refused_with_those_there_are(config, field):
-    """The message for those who run without checked types, as everybody but these tests does."""
+    """The message without runtime type checks."""
     object.__setattr__(stranger := replace(config), field, "both")
     with pytest.raises(ValueError, match=rf"{field} is one of \w+, .*: got 'both'"):
         _check_names(stranger)

@@ -51,7 +51,7 @@ def test_no_stage_strides_in_time(small):
         (replace(CONFORMER_S, classes=2), 1, 13.98),
     ],
 )
-def test_multiplications_are_those_of_other_counts(config, frames, expected):
+def test_macs_equal_independent_counts(config, frames, expected):
     """In 10^9, for 256 x 256; counted before by hand formulas and by fvcore on another build."""
     assert of(config, frames).total.macs / 1e9 == pytest.approx(expected, rel=4e-4)
 
@@ -70,7 +70,7 @@ def test_growth_with_the_clips_length(config, bend, small):
     """All but attention among frames is a straight line in t; its bend is the formulas' own.
 
     Per block joint attention takes 2 (1 + t n)^2 d, along time 2 n (1 + t)^2 d, along space
-    2 t (1 + n)^2 d, and between branches 4 t n d with class tokens asking.
+    2 t (1 + n)^2 d, and between branches 4 t n d with class tokens as queries.
     """
     once, twice, thrice = (of(small(config), t, 32).total.macs for t in (1, 2, 3))
     assert thrice - 2 * twice + once == 3 * bend * 24  # blocks, and the width of a token
@@ -82,7 +82,7 @@ def test_it_counts_every_parameter_and_a_shared_one_once(small):
     assert summary(model, 1, 32).total.parameters == expected
 
 
-def test_bytes_are_those_that_autograd_keeps_of_a_real_clip(small):
+def test_bytes_are_those_that_autograd_saves_of_a_real_clip(small):
     """Counted on real tensors, by storage, with all that the fused kernel saves."""
     model = CSG3DCT(small(PAPER)).train()
     mine = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
@@ -131,8 +131,8 @@ def test_a_size_that_does_not_fit_is_refused():
         summary(CSG3DCT(TINY), 8, 250)
 
 
-def test_it_knows_every_attention():
-    """An attention that went by another class would be counted as if it kept its map."""
+def test_every_attention_is_counted_as_fused():
+    """One of another class would be counted as if it saved its map."""
     fused_products = [m for m in CSG3DCT(TINY).modules() if isinstance(m, Attention)]
     assert len(fused_products) == 4 * 5
     assert not any(isinstance(m, nn.MultiheadAttention) for m in CSG3DCT(TINY).modules())

@@ -22,7 +22,7 @@ from csglib.model.csg3dct import CSG3DCT
 
 
 def readings():
-    """Every network there is a word for: the named ones, and each choice turned on its own."""
+    """The presets, and PAPER with each choice changed alone."""
     yield from (VARIANTS | {"warm": WARM, "conformer": CONFORMER_S, "tiny": TINY}).items()
     for field, kind in get_type_hints(ModelConfig).items():
         for value in get_args(kind) if get_origin(kind) is Literal else ():
@@ -77,13 +77,13 @@ def test_l_and_l_plus_1_blocks():
 
 @pytest.mark.parametrize("name", READINGS)
 def test_contract(name, small):
-    """What every network here must do; a new choice is tested by being named in its config."""
+    """Contract of every network; a new choice is tested by being named in its config."""
     torch.manual_seed(0)
     model = CSG3DCT(small(READINGS[name]))
     clip, grades = torch.randn(2, 3, 3, 16, 32), torch.tensor([4, 1])
     before = {name: value.clone() for name, value in model.named_parameters()}
     adam = torch.optim.Adam(model.parameters(), lr=1e-3)
-    for _ in range(3):  # a branch that starts silent hears its first gradient in the third
+    for _ in range(3):  # zero-initialised branches get their first gradient in the third step
         logits = model.head_logits(clip)
         F.cross_entropy(logits.flatten(0, 1), grades.repeat(len(logits))).backward()
         adam.step()
@@ -111,7 +111,7 @@ def test_no_parameter_depends_on_the_clip(small):
         assert model(torch.randn(1, 3, frames, rows, columns)).shape == (1, 5)
 
 
-def test_the_class_token_is_doubled_at_each_coupling_where_the_parent_does_it(small):
+def test_the_class_token_is_doubled_before_each_block_where_conformer_does(small):
     for choice, gain in (("double", 2), ("single", 1)):
         model = CSG3DCT(replace(small(PAPER), cls_residual=choice)).eval()
         received = []
@@ -137,8 +137,8 @@ def test_a_clip_of_another_shape_is_refused(shape, message):
 
 
 @pytest.mark.parametrize("shape", [(3, 2, 32, 32), (1, 1, 2, 32, 32), (1, 3, 0, 32, 32)])
-def test_what_is_no_clip_is_refused(shape):
-    """The message for those who run without checked shapes, as everybody but these tests does."""
+def test_no_clip_is_refused(shape):
+    """The message without runtime shape checks."""
     with pytest.raises(ValueError, match=r"a clip is \(b, 3, t, y, x\) with t at least 1: got"):
         CSG3DCT(TINY)._check(torch.zeros(shape))
 

@@ -5,7 +5,7 @@ from csglib.model.head import JoinedHead, TwoHeads
 
 
 @pytest.mark.parametrize("tokens", [1, 3])
-def test_one_judge_sees_the_pooled_volume_beside_the_mean_class_token(tokens):
+def test_a_joined_head_reads_the_pooled_volume_and_the_mean_class_token(tokens):
     head = JoinedHead(channels=11, dim=7, classes=5).double()
     volume = torch.randn(2, 11, 3, 4, 6, dtype=torch.float64)
     cls = torch.randn(2, tokens, 7, dtype=torch.float64)
@@ -16,7 +16,7 @@ def test_one_judge_sees_the_pooled_volume_beside_the_mean_class_token(tokens):
 
 
 @pytest.mark.parametrize("tokens", [1, 3])
-def test_two_heads_see_one_thing_each(tokens):
+def test_two_heads_read_one_feature_each(tokens):
     head = TwoHeads(channels=11, dim=7, classes=5).double()
     volume = torch.randn(2, 11, 3, 4, 6, dtype=torch.float64)
     cls = torch.randn(2, tokens, 7, dtype=torch.float64)

@@ -34,7 +34,7 @@ def test_inflating_keeps_the_kernel_it_was_given():
     ("frames", "mode", "message"),
     [
         (0, "mean", "at least 1: got 0"),
-        (4, "center", "odd number: got frames=4"),
+        (4, "center", "odd number of frames: got frames=4"),
         (3, "median", '"mean" or "center": got \'median\''),
     ],
 )

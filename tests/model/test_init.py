@@ -14,7 +14,7 @@ def tokens():
     return VideoTokens(torch.randn(2, 1, 24), torch.randn(2, 3, 5, 24))
 
 
-def test_silent_parts_hand_on_what_they_get_and_the_spatial_branch_does_not(small):
+def test_zero_initialised_parts_are_the_identity_and_the_spatial_branch_is_not(small):
     config = small(replace(PAPER, encoder=replace(PAPER.encoder, init="zero")))
     for block in CSG3DCT(config).blocks:
         target, complement = tokens(), tokens()
@@ -29,7 +29,7 @@ def test_silent_parts_hand_on_what_they_get_and_the_spatial_branch_does_not(smal
 
 
 @pytest.mark.parametrize(("width", "spread"), [(384, 0.02), (96, 0.04)])
-def test_linear_layers_start_as_lively_at_any_width(width, spread):
+def test_linear_layers_start_at_a_std_scaled_by_fan_in(width, spread):
     torch.manual_seed(0)
     layer = nn.Linear(width, 500)
     init_weights(layer)

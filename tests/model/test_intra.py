@@ -68,16 +68,16 @@ def test_heads_must_divide_the_width():
 
 
 @pytest.mark.parametrize(("axis", "counts"), [("space", 1), ("time", 3), ("joint", 3)])
-def test_a_balanced_class_token_counts_once_a_frame_among_the_keys(axis, counts):
+def test_log_t_counts_the_class_token_once_a_frame(axis, counts):
     """The same by putting it into every sequence as often as it has frames."""
-    balanced, clip = LogTIntraDimension(8, heads=2, hidden=11, axis=axis).double(), tokens()
-    normed = balanced.norm(fold(clip, axis))
+    log_t, clip = LogTIntraDimension(8, heads=2, hidden=11, axis=axis).double(), tokens()
+    normed = log_t.norm(fold(clip, axis))
     context = torch.cat([normed[:, :1].expand(-1, counts, -1), normed[:, 1:]], dim=1)
-    mixed, _ = torch_attention(balanced)(normed, context, context)
+    mixed, _ = torch_attention(log_t)(normed, context, context)
     copies = len(mixed) // 2
     cls = clip.cls + mixed[:, :1].unflatten(0, (2, copies)).mean(1)
-    answer = balanced(clip)
-    torch.testing.assert_close(answer.cls, cls + balanced.ffn(cls))
+    answer = log_t(clip)
+    torch.testing.assert_close(answer.cls, cls + log_t.ffn(cls))
     if axis == "time":
         patches = clip.patches + mixed[:, 1:].unflatten(0, (2, copies)).transpose(1, 2)
-        torch.testing.assert_close(answer.patches, patches + balanced.ffn(patches))
+        torch.testing.assert_close(answer.patches, patches + log_t.ffn(patches))

@@ -1,4 +1,4 @@
-"""The 2D parent in plain functions, under its published names, and our network beside it."""
+"""Conformer restated in plain functions under its published names, against our network."""
 
 import re
 from dataclasses import replace
@@ -67,7 +67,7 @@ def conformer(w, image):
         )
         down = rearrange(F.avg_pool2d(down, scale), "b d y x -> b (y x) d")
         seen = F.gelu(layer_norm(w, f"{squeeze}.ln", down))
-        seen = torch.cat([tokens[:, :1], seen], 1)  # the class token once more: it doubles
+        seen = torch.cat([tokens[:, :1], seen], 1)  # the class token is added to itself
         tokens = transformer(w, f"{name}.trans_block", seen + tokens)
         up = rearrange(tokens[:, 1:], "b (y x) d -> b d y x", y=rows)
         up = F.conv2d(up, w[f"{expand}.conv_project.weight"], w[f"{expand}.conv_project.bias"])
@@ -78,18 +78,18 @@ def conformer(w, image):
 
 
 @pytest.fixture(scope="module")
-def parent(parents_names):
-    """Weights of a Conformer-S by their published names; random, its norms' statistics too."""
+def published(conformer_named):
+    """Random weights of a Conformer-S under their published names."""
     torch.manual_seed(0)
     own = CSG3DCT(CONFORMER_S).double().state_dict()
-    return parents_names({name: drawn(name, tensor) for name, tensor in own.items()})
+    return conformer_named({name: drawn(name, tensor) for name, tensor in own.items()})
 
 
 @pytest.fixture(scope="module")
-def thin(narrow, parents_names):
+def thin(narrow, conformer_named):
     """The same tensors, hardly any numbers in them."""
     torch.manual_seed(0)
-    return parents_names(CSG3DCT(narrow(CONFORMER_S)).state_dict())
+    return conformer_named(CSG3DCT(narrow(CONFORMER_S)).state_dict())
 
 
 def drawn(name, tensor):
@@ -109,17 +109,17 @@ def in_mmpretrains_names(weights):
 
 
 @pytest.mark.parametrize("spelling", [dict, in_mmpretrains_names])
-def test_with_one_frame_it_is_the_parent(parent, spelling):
+def test_with_one_frame_it_is_conformer(published, spelling):
     model = CSG3DCT(CONFORMER_S).double().eval()
-    report = load_conformer(model, spelling(parent))
+    report = load_conformer(model, spelling(published))
     assert (len(report.loaded), report.new, report.unused) == (718, (), ())
     image = torch.randn(2, 3, 32, 48, dtype=torch.float64)
     with torch.no_grad():
-        expected, logits = conformer(parent, image), model(image.unsqueeze(2))
+        expected, logits = conformer(published, image), model(image.unsqueeze(2))
     assert ((logits - expected).abs().max() / expected.abs().max()).item() < 1e-9
 
 
-def test_mmpretrains_names_become_the_parents(thin):
+def test_mmpretrains_names_become_the_published_ones(thin):
     assert canonical_keys(in_mmpretrains_names(thin)).keys() == thin.keys()
     assert len(thin) == 718
 
@@ -169,16 +169,16 @@ def test_qkv_and_norms_of_every_block_reach_the_spatial_branch_and_no_other(thin
     )
 
 
-def test_warm_is_the_parent_frame_by_frame(thin, narrow):
-    """All of the parent fits, and what does not come from it adds nothing yet: the 2D function."""
+def test_warm_is_conformer_frame_by_frame(thin, narrow):
+    """All weights fit, and what is new adds nothing yet: the 2D function."""
     config = replace(narrow(WARM), head="two", classes=1000)
     warm = CSG3DCT(config).double().eval()
-    parent = CSG3DCT(narrow(CONFORMER_S)).double().eval()
-    for model in (warm, parent):
+    published = CSG3DCT(narrow(CONFORMER_S)).double().eval()
+    for model in (warm, published):
         assert load_conformer(model, thin).wrong_shape == ()
     frame = torch.randn(2, 3, 1, 32, 48, dtype=torch.float64)
     with torch.no_grad():
-        expected, logits = parent(frame), warm(frame.expand(-1, -1, 7, -1, -1))
+        expected, logits = published(frame), warm(frame.expand(-1, -1, 7, -1, -1))
     assert ((logits - expected).abs().max() / expected.abs().max()).item() < 1e-10
 
 

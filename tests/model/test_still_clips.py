@@ -1,7 +1,4 @@
-"""What inflation keeps: a clip that stands still gets the answer of its one frame, or why not.
-
-And what a network can know of order: nothing, but for its convolutions in time.
-"""
+"""Inflation keeps the 2D output on a still clip; only temporal kernels see the order of frames."""
 
 from dataclasses import replace
 
@@ -23,7 +20,7 @@ def still(frames, of=None):
 
 @torch.no_grad()
 def error(flat, deep, frames=5):
-    """Greatest difference between a frame's answer and that of a clip of nothing else."""
+    """Largest relative difference between the logits of a frame and of a still clip of it."""
     alone = still(1)
     expected, answer = flat(alone), deep(still(frames, of=alone))
     return ((answer - expected).abs().max() / expected.abs().max()).item()
@@ -47,27 +44,27 @@ def error(flat, deep, frames=5):
         replace(AMDF, class_tokens="frame"),
         replace(AMDF, class_tokens="log_t"),
     ],
-    ids=["frame by frame", "joint, frame", "joint, balanced", "amdf, frame", "amdf, balanced"],
+    ids=["frame by frame", "joint, frame", "joint, log_t", "amdf, frame", "amdf, log_t"],
 )
-def test_a_still_clip_gets_the_answer_of_its_frame(config, mode, padding, keeps, small, inflated):
+def test_a_still_clip_gives_the_output_of_its_frame(config, mode, padding, keeps, small, inflated):
     """The boring-video identity, and the one pair that breaks it."""
     difference = error(*inflated(replace(small(config), padding=padding), mode))
     assert difference < EXACT if keeps else difference > WRONG
 
 
 @pytest.mark.parametrize("config", [JOINT, AMDF], ids=["joint", "amdf"])
-def test_one_class_token_is_outnumbered_by_repeated_frames(config, small, inflated):
-    """Every patch is there five times, the class token once; "balanced" above makes up for it."""
+def test_one_class_token_loses_weight_to_repeated_frames(config, small, inflated):
+    """Every patch is a key five times, the class token once; log_t compensates."""
     networks = inflated(small(config))
     for network in networks:
-        for part in network.modules():  # at its narrow start all keys have much the same share
+        for part in network.modules():  # initial maps are almost uniform
             if hasattr(part, "qkv"):
                 part.qkv.weight.data.mul_(8)
     assert error(*networks) > 1e-4
 
 
-def test_a_silent_start_is_the_parent_frame_by_frame(small, inflated):
-    """WARM before training: time and fusion add nothing, and the spatial branch has the word."""
+def test_zero_init_is_the_2d_network_frame_by_frame(small, inflated):
+    """WARM before training: time and fusion add nothing."""
     flat, deep = inflated(small(EACH_FRAME))
     _, warm = inflated(small(WARM))
     places = {name.replace(".space.", "."): name for name in warm.state_dict()}
@@ -91,13 +88,13 @@ def moved(deep, order):
 
 
 @ENCODERS
-def test_inflated_in_the_middle_it_cannot_tell_a_clip_from_any_shuffle(config, small, inflated):
+def test_center_inflation_is_invariant_to_any_shuffle(config, small, inflated):
     _, deep = inflated(small(config), "center")
     assert moved(deep, [3, 0, 4, 1, 2]) < EXACT
 
 
 @ENCODERS
-def test_inflated_by_the_mean_it_knows_a_shuffle_but_not_the_reverse(config, small, inflated):
+def test_mean_inflation_is_invariant_to_reversal_and_not_to_a_shuffle(config, small, inflated):
     _, deep = inflated(small(config), "mean")
     assert moved(deep, [4, 3, 2, 1, 0]) < EXACT
     assert moved(deep, [1, 0, 2, 4, 3]) > 1e-5

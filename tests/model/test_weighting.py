@@ -17,7 +17,7 @@ def branches():
 
 
 @pytest.mark.parametrize("theta", [-2.0, 0.0, 3.0])
-def test_shares_are_a_sigmoid_and_its_rest(theta):
+def test_the_gate_is_a_sigmoid(theta):
     weigh = LearnableWeighting()
     weigh.theta.data.fill_(theta)
     space, time = branches()
@@ -34,7 +34,7 @@ def test_a_softmax_of_two_is_a_sigmoid_of_their_difference():
     torch.testing.assert_close(softmax.gate(), sigmoid.gate())
 
 
-def test_a_raw_share_is_the_number_itself_and_knows_no_bounds():
+def test_a_raw_gate_is_the_parameter_itself_without_bounds():
     weigh = RawWeighting(start=1.0)
     space, time = branches()
     torch.testing.assert_close(weigh(space, time).patches, space.patches, rtol=0, atol=0)
@@ -44,7 +44,7 @@ def test_a_raw_share_is_the_number_itself_and_knows_no_bounds():
 
 @pytest.mark.parametrize("kind", LEARNABLE)
 @pytest.mark.parametrize("start", [0.5, 0.9])
-def test_it_starts_where_it_is_told_to(kind, start):
+def test_the_gate_starts_at_its_initial_value(kind, start):
     assert kind(start).gate().item() == pytest.approx(start)
     space, time = branches()
     torch.testing.assert_close(kind()(space, time).patches, UniformWeighting()(space, time).patches)
@@ -57,12 +57,12 @@ def test_equal_branches_stay_as_they_are(kind):
 
 
 @pytest.mark.parametrize("kind", LEARNABLE)
-def test_the_gradient_moves_the_share_towards_the_better_branch(kind):
+def test_the_gradient_moves_the_gate_towards_the_better_branch(kind):
     weigh = kind()
     space, time = branches()
     (weigh(space, time).cls - space.cls).square().sum().backward()
-    assert weigh.theta.grad.flatten()[0] < 0  # descending raises theta, and the spatial share
+    assert weigh.theta.grad.flatten()[0] < 0  # descending raises theta and the gate
 
 
-def test_even_weighting_has_nothing_to_learn():
+def test_uniform_weighting_has_no_parameters():
     assert not list(UniformWeighting().parameters())
