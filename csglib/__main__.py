@@ -272,7 +272,6 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
     """Check your own clips before training; de-identify them."""
     options = dict(locals())
     from csglib.doctor import deidentification, examine  # noqa: PLC0415
-    from csglib.doctor.exports import PAGE  # noqa: PLC0415
 
     options["grades"] = names = tuple(grade.strip() for grade in grades.split(","))
     settings = pick(deidentification.DeidentifySettings, options)
@@ -280,15 +279,14 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
         raise ValueError("--reviewed concerns what --deidentify writes: add --deidentify OUT")
     found = examine(folder, frames, size, names, workers)
     print(found)
-    page = report or folder / PAGE
-    found.write_page(page)
+    page = found.write_page(report)
     print(f"{page} has all findings, with pictures. It contains file names: keep it private.")
     if found.stops and deidentify:
         end("no cohort was written: see to the findings that stop first", 1)
     if found.stops:
         sys.exit(1)
     if deidentify:
-        arguments = (folder, found.examined.labels, deidentify, settings, workers)
+        arguments = (folder, found.labels, deidentify, settings, workers)
         sheet = deidentification.write_review_sheet(*arguments)
         print(f"{sheet} shows everything that would be written. Check every frame.", flush=True)
         if not reviewed:

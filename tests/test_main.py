@@ -167,7 +167,7 @@ def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
         ("evaluate SAMPLES run", "the order is: csglib evaluate RUN [COHORT]"),
         ("model-card SAMPLES run", "the order is: csglib model-card RUN COHORT"),
         ("doctor", "Missing argument"),
-        ("doctor nowhere", "nowhere is no folder"),
+        ("doctor nowhere", "nowhere is not a folder"),
         ("doctor . --workers 0", "Invalid value for '--workers'"),
         ("doctor . --grades mild", "two or more names"),
         ("table1 out --preset huge", "'huge' is not one of 'smoke', 'laptop', 'gpu', 'paper'"),

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
+from tqdm.auto import tqdm
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -89,6 +90,26 @@ def workers(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def run_tasks(
+    work: Callable[[Task], Result], tasks: Sequence[Task], count: int, title: str
+) -> list[Result]:
+    """Results of all tasks, in order, with a progress bar; the first error ends it.
+
+    Args:
+        work: a function at the top of its module, or a `partial` of one.
+        tasks: its argument, one after the other; clips.
+        count: how many processes; with 1, or a single task, this one.
+        title: of the progress bar.
+    """
+    count = min(count, len(tasks))
+    if count < 2:
+        return [work(task) for task in tqdm(tasks, title, unit="clip", disable=not tasks)]
+    with workers(count, work, tasks) as futures:
+        for future in tqdm(as_completed(futures), title, len(tasks), unit="clip"):
+            future.result()
+        return [future.result() for future in futures]
 
 
 @contextmanager

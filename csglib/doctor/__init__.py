@@ -1,4 +1,4 @@
-"""The data doctor: `examine(folder)`, and what `csglib doctor` does beside it."""
+"""The data doctor: `examine(folder)` reports what to fix; `deidentification` writes a cohort."""
 
 from csglib.doctor.report import Report, examine
 

@@ -1,59 +1,60 @@
-"""From a folder of exports to a cohort that names nobody: pixels of tissue, grades, pseudonyms.
+"""De-identification: from a folder of exports to a cohort of tissue pixels, grades and pseudonyms.
 
-Not in the paper, whose clips are not public. Nothing is taken over but what is listed: pixels in
-`csglib.doctor.cutting.Cut`, columns in `csglib.doctor.pseudonymise`, the rest in `_facts`.
-
-As in `csglib.phantom.production` each file appears whole or not at all, what an interrupted run has
-written is kept, and the same exports, labels, settings and key give the same bytes.
+Not in the paper, whose clips are not public. Nothing is copied but what is listed: pixels and scale
+in `Cropped`, columns of the manifest in `_rows`, the rest in `_metadata`. As for simulated cohorts,
+each file is written atomically, an interrupted run continues, and the same exports, labels,
+settings and key give the same bytes.
 """
 
 import hmac
 import json
-from collections.abc import Callable, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
-from tqdm.auto import tqdm
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image, ImageDraw, ImageFont
 
 from csglib.data.atomic import replacing
-from csglib.data.clips import GRADES
-from csglib.data.cohort import read_metadata, write_manifest, write_metadata
-from csglib.data.parallel import explain_write_errors, lock_folder
-from csglib.data.parallel import workers as processes
-from csglib.data.split import SPLITS, check_no_overlap
-from csglib.doctor.cutting import Order
-from csglib.doctor.exports import SHEET, list_exports
-from csglib.doctor.labels import Label
-from csglib.doctor.pseudonymise import numbered, write
-from csglib.doctor.pseudonyms import Pseudonyms, key_of
-from csglib.doctor.sheet import sheet, stamp
+from csglib.data.clips import GRADES, Clip, Region, even_indices, resample, save_clip
+from csglib.data.cohort import COLUMNS, Row, digest, read_metadata, write_manifest, write_metadata
+from csglib.data.parallel import explain_write_errors, lock_folder, run_tasks
+from csglib.data.readers import read_clip
+from csglib.data.split import SPLITS, check_no_overlap, split_by_patient
+from csglib.doctor.labels import SHEET, Label, list_exports
+from csglib.doctor.pseudonyms import Pseudonyms, read_or_create_key
+from csglib.doctor.tissue import find_tissue
+from csglib.phantom.patients import CLIPS
 
 FORMAT = 1  # changes whenever older files can no longer be read
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+_SHARES = [clips / sum(CLIPS[8].values()) for clips in CLIPS[8].values()]  # of the paper's splits
+_SIDE, _GAP, _EDGE, _HEAD, _CAPTION = 200, 4, 28, 84, 22  # of the review sheet, pixels
+_BETWEEN, _LETTERS = 28, 90  # pixels between two clips; characters of a caption
+_PAPER, _INK, _SOFT = 250, 29, 100  # grey levels
+_TITLE = "Is there a name, a date or a number in any of these? Then do not go on."
+_LEGEND = (
+    "Of each clip: the middle frame; the darkest over time, where what stands still stays bright; "
+    "the brightest, which shows everything that appears even once."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeidentifySettings:
-    """All that decides a cleaned cohort, apart from clips, labels and key.
-
-    Attributes:
-        frames: of a clip, evenly spread over the labelled ones.
-        size: height and width of a frame, pixels.
-        seed: deals patients to the sides where labels.csv does not; 0 or more.
-        grades: their names, from open to closed.
+    """What decides a de-identified cohort, apart from clips, labels and key.
 
     Raises:
-        ValueError: a value that cannot be; says which.
+        ValueError: an invalid value; says which.
     """
 
-    frames: int = 8
-    size: int = 256
-    seed: int = 0
-    grades: tuple[str, ...] = GRADES
+    frames: int = 8  # of a clip, evenly spaced over the labelled ones
+    size: int = 256  # height and width of a frame, pixels
+    seed: int = 0  # of the split by patient, where labels.csv has none
+    grades: tuple[str, ...] = GRADES  # names, from mild to severe
 
     def __post_init__(self) -> None:
         wanted = {
@@ -67,87 +68,193 @@ class DeidentifySettings:
                 raise ValueError(f"{name} must be {what}: got {getattr(self, name)}")
 
 
-def write_review_sheet(
-    folder: Path, labels: Sequence[Label], out: Path, settings: DeidentifySettings, workers: int = 1
-) -> Path:
-    """Draw all clips as `deidentify` would write them, to be looked at first; write nothing else.
+class Cropped(NamedTuple):
+    """All that is taken from a file."""
 
-    Args:
-        folder: of exports. The page stays there, for it names files.
-        labels: see `csglib.doctor.labels.read_labels`.
-        out: where the cohort shall go.
-        settings: see there.
-        workers: processes that read.
+    frames: UInt8[ndarray, "t y x"]
+    mm_per_px: float | None  # None if the file does not state it
+    narrowest: int | None  # index of the kept frame next to the graded one; None if unknown
 
-    Returns:
-        The page, a PNG.
+
+def crop_clip(label: Label, folder: Path, settings: DeidentifySettings) -> Cropped:
+    """Read a file and keep of the labelled frames the tissue, and of that the central square.
+
+    The square is cropped, not padded: black bars would tell a network which scanner was used, or
+    who drew the box. A square box keeps all of it. Nothing outside a box is ever kept.
 
     Raises:
-        ValueError: whatever `deidentify` would refuse.
+        ValueError: the file cannot be read, lacks what the label says, or nothing tells which part
+            of it is tissue; names the clip.
     """
-    _check(folder, labels, settings, workers)
-    _check_place(folder, out)
+    path = folder / label.clip
+    try:
+        clip = read_clip(path)
+        length = len(clip.frames)
+        end = length if label.frames is None else label.first_frame + label.frames
+        if max(label.first_frame + 1, end, (label.narrowest_frame or 0) + 1) > length:
+            raise ValueError(f"labels.csv has more than its {length} frames, from 0")
+        part = clip.frames[label.first_frame : end]
+        tissue = _tissue(part, clip.region, label.box).crop(part)
+        whole = Clip(frames=tissue, patient="", mm_per_px=clip.mm_per_px)
+        small = resample(whole, settings.frames, settings.size)
+    except ValueError as error:
+        words = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
+        raise ValueError(f"{label.clip}: {words}") from error
+    narrowest = None
+    if label.narrowest_frame is not None:
+        kept = even_indices(len(part), settings.frames)
+        narrowest = int(np.abs(kept - (label.narrowest_frame - label.first_frame)).argmin())
+    return Cropped(small.frames, small.mm_per_px, narrowest)
+
+
+def _tissue(frames: UInt8[ndarray, "t y x"], stated: Region | None, box: Region | None) -> Region:
+    """What moves, within the region that the file states and within the box.
+
+    Some scanners state the whole screen, and some boxes are drawn a little too large.
+    """
+    height, width = frames.shape[1:]
+    within = stated or Region(0, 0, width, height)
+    moving = find_tissue(within.crop(frames))
+    if moving is None and box is None:
+        raise ValueError(
+            "nothing in it moves, so text cannot be told from tissue: give it a box in labels.csv"
+        )
+    x, y = within.left, within.top
+    tissue = within
+    if moving is not None:
+        tissue = Region(moving.left + x, moving.top + y, moving.right + x, moving.bottom + y)
+    if box is None:
+        return tissue
+    box.crop(frames)  # raises if it does not lie within
+    found = box.intersection(tissue)
+    if found is None:
+        raise ValueError(f"its box, {box}, has no tissue in it: that is in {tissue}")
+    return found
+
+
+def write_review_sheet(
+    folder: Path,
+    labels: Sequence[Label],
+    out: Path,
+    settings: DeidentifySettings,
+    workers: int = 1,
+) -> Path:
+    """Draw all clips as `deidentify` would write them, to be reviewed first; write nothing else.
+
+    A person has to look: no program finds a name on the tissue reliably. The sheet, a PNG, stays
+    in the folder of exports, for it names files. Arguments and errors are those of `deidentify`.
+    """
+    _check(folder, labels, out, settings, workers)
     with explain_write_errors(folder):
-        stamps = _each(stamp, _orders(folder, labels, settings), workers, "sheet")
+        views = partial(_review_images, folder=folder, settings=settings)
+        clips = run_tasks(views, labels, workers, "review sheet")
         with replacing(folder / SHEET) as file:
-            sheet(stamps).save(file, "PNG")
+            _draw_sheet(labels, clips).save(file, "PNG")
     return folder / SHEET
 
 
+def _review_images(
+    label: Label, folder: Path, settings: DeidentifySettings
+) -> UInt8[ndarray, "three y x"]:
+    frames = crop_clip(label, folder, settings).frames
+    return np.stack([frames[len(frames) // 2], frames.min(axis=0), frames.max(axis=0)])
+
+
+def _draw_sheet(
+    labels: Sequence[Label], clips: Sequence[UInt8[ndarray, "three y x"]]
+) -> Image.Image:
+    """Two clips a line, in the order of the labels."""
+    column = 3 * _SIDE + 2 * _GAP + _BETWEEN
+    line = _CAPTION + _SIDE + _BETWEEN
+    width, height = 2 * _EDGE + 2 * column - _BETWEEN, _HEAD + line * -(-len(clips) // 2) + _EDGE
+    sheet = Image.new("L", (width, height), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((_EDGE, 20), f"{len(clips)} clips. {_TITLE}", _INK, ImageFont.load_default(22))
+    draw.text((_EDGE, 52), _LEGEND, _SOFT, ImageFont.load_default(14))
+    for number, (label, images) in enumerate(zip(labels, clips, strict=True)):
+        last = "the end" if label.frames is None else label.first_frame + label.frames - 1
+        name = f"{label.clip}, frames {label.first_frame} to {last}"
+        x, y = _EDGE + number % 2 * column, _HEAD + number // 2 * line
+        short = name if len(name) <= _LETTERS else f"...{name[3 - _LETTERS :]}"
+        draw.text((x, y), short, _INK, ImageFont.load_default(13))
+        for place, image in enumerate(images):
+            small = Image.fromarray(image).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+            sheet.paste(small, (x + place * (_SIDE + _GAP), y + _CAPTION))
+    return sheet
+
+
 def deidentify(
-    folder: Path, labels: Sequence[Label], out: Path, settings: DeidentifySettings, workers: int = 1
+    folder: Path,
+    labels: Sequence[Label],
+    out: Path,
+    settings: DeidentifySettings,
+    workers: int = 1,
 ) -> None:
-    """Write the cohort, or what is missing of it; `csglib.data.cohort.read_cohort` reads it.
+    """Write the de-identified cohort, or what is missing of it; `read_cohort` reads it.
 
     Review the sheet of `write_review_sheet` first: text burned into the tissue is not removed.
 
     Args:
-        folder: of exports; a key for pseudonyms is made in it, if there is none.
-        labels: a row a clip, each with a grade.
+        folder: of exports; a key for pseudonyms is created in it, if there is none.
+        labels: a row per clip, each with a grade.
         out: new, empty, or begun with the same exports, labels, settings and key; not in `folder`.
-        settings: what decides it.
+        settings: of the cohort.
         workers: processes that read; they make no difference to the result.
 
     Raises:
-        ValueError: labels that do not fit each other, the settings or the clips, a clip that
-            cannot be read or cut, a damaged key, or a folder that holds something else or cannot
-            be written. What has been made stays.
+        ValueError: labels that contradict each other, the settings or the clips, a clip that
+            cannot be read or cropped, a damaged key, or a folder that holds something else or
+            cannot be written. What has been written stays.
     """
-    _check(folder, labels, settings, workers)
-    _check_place(folder, out)
-    key = key_of(folder)
-    facts = _facts(folder, labels, settings, key)
+    _check(folder, labels, out, settings, workers)
+    key = read_or_create_key(folder)
+    metadata = _metadata(folder, labels, settings, key)
     with explain_write_errors(out):
-        _check_empty(out, facts)
+        _check_same_cohort(out, metadata)
         out.mkdir(parents=True, exist_ok=True)
         with lock_folder(out):
-            _prepare(out, facts)
-            _write(_orders(folder, labels, settings), out, settings, Pseudonyms(key), workers)
+            if not (out / "cohort.json").exists():  # first of all: it marks the folder as ours
+                made_with = {name: version(name) for name in ("numpy", "pillow")}
+                write_metadata(out, metadata | {"made_with": made_with})
+            (out / "clips").mkdir(exist_ok=True)
+            for unfinished in out.glob("**/.*.part"):  # of processes that were killed
+                unfinished.unlink()
+            rows = [*_rows(labels, settings, Pseudonyms(key))]
+            write = partial(_write_clip, folder=folder, out=out, settings=settings)
+            # The manifest is written last: where there is one, the cohort is complete.
+            write_manifest(out, run_tasks(write, rows, workers, "cohort"))
+            for _, row in rows:
+                _note(out, row).unlink(missing_ok=True)
 
 
 def _check(
-    folder: Path, labels: Sequence[Label], settings: DeidentifySettings, workers: int
+    folder: Path, labels: Sequence[Label], out: Path, settings: DeidentifySettings, workers: int
 ) -> None:
     if workers < 1:
         raise ValueError(f"workers must be 1 or more: got {workers}")
     if not labels:
-        raise ValueError("labels.csv has no rows: there is nothing to clean")
-    there = {*list_exports(folder).clips}
+        raise ValueError("labels.csv has no rows: there is nothing to de-identify")
+    clips = {*list_exports(folder).clips}
     for label in labels:
-        if label.clip not in there:
-            raise ValueError(f"{label.clip} is in labels.csv, but is no clip in {folder}")
+        if label.clip not in clips:
+            raise ValueError(f"{label.clip} is in labels.csv, but is not a clip in {folder}")
         if label.grade not in settings.grades:
             known = ", ".join(settings.grades)
             raise ValueError(f"{label.clip} has the grade {label.grade!r}: wanted one of {known}")
-    _check_sides(labels)
+    _check_split(labels)
+    private, public = folder.resolve(), out.resolve()
+    if public.is_relative_to(private) or private.is_relative_to(public):
+        raise ValueError(f"{out} and {folder} lie in one another: name a folder somewhere else")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; name a folder")
 
 
-def _check_sides(labels: Sequence[Label]) -> None:
+def _check_split(labels: Sequence[Label]) -> None:
     given = {label.split for label in labels}
     if given not in ({""}, {*SPLITS}):
         named = ", ".join(sorted(given - {""}))
         raise ValueError(
-            f"labels.csv names the sides {named}{' and none' * ('' in given)}: wanted all of "
+            f"labels.csv names the splits {named}{' and none' * ('' in given)}: wanted all of "
             f"{', '.join(SPLITS)} and no empty cell, or the whole column empty"
         )
     if given == {""} and len(patients := {label.patient for label in labels}) < len(SPLITS):
@@ -156,82 +263,86 @@ def _check_sides(labels: Sequence[Label]) -> None:
         check_no_overlap([label.patient for label in labels], [label.split for label in labels])
 
 
-def _check_place(folder: Path, out: Path) -> None:
-    private, public = folder.resolve(), out.resolve()
-    if public.is_relative_to(private) or private.is_relative_to(public):
-        raise ValueError(f"{out} and {folder} lie in one another: name a folder somewhere else")
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; name a folder")
-
-
-def _check_empty(out: Path, facts: dict[str, Any]) -> None:
-    """Refuse a folder that is not ours to write in."""
+def _check_same_cohort(out: Path, metadata: dict[str, Any]) -> None:
+    """Refuse a folder with another cohort, or with files that are not ours."""
     if (out / "cohort.json").exists():
         found = read_metadata(out)
-        if differ := [name for name, value in facts.items() if found.get(name) != value]:
+        if differ := [name for name, value in metadata.items() if found.get(name) != value]:
             raise ValueError(
                 f"{out} holds another cohort, of other {', '.join(differ)}; delete it, or name a "
                 "new folder"
             )
-    elif strangers := sorted(path.name for path in out.glob("*") if path.name[0] != "."):
-        raise ValueError(f"{out} holds other files ({', '.join(strangers[:3])}); name a new folder")
+    elif others := sorted(path.name for path in out.glob("*") if path.name[0] != "."):
+        raise ValueError(f"{out} holds other files ({', '.join(others[:3])}); name a new folder")
 
 
-def _facts(
+def _metadata(
     folder: Path, labels: Sequence[Label], settings: DeidentifySettings, key: bytes
 ) -> dict[str, Any]:
-    """What two cohorts must have in common to be the same; without the key it tells nothing."""
-    told = [[asdict(label), _size(folder / label.clip)] for label in labels]
-    made_from = hmac.digest(key, json.dumps(told, sort_keys=True).encode(), "sha256").hex()[:16]
-    what = "Clips of people without their names, cleaned by csglib.doctor; not for diagnosis."
+    """What two cohorts must have in common to be the same; keyed, so that it reveals nothing."""
+    sources = [[asdict(label), _size(folder / label.clip)] for label in labels]
+    source = hmac.digest(key, json.dumps(sources, sort_keys=True).encode(), "sha256").hex()[:16]
+    what = "De-identified clips of patients, written by csglib.doctor; not for diagnosis."
     facts = {"what": what, "format": FORMAT, **asdict(settings)}
-    return facts | {"graded_by": "people", "made_from": made_from}
-
-
-def _prepare(out: Path, facts: dict[str, Any]) -> None:
-    if not (out / "cohort.json").exists():  # before all else: by it the folder is known as ours
-        made_with = {name: version(name) for name in ("numpy", "pillow")}
-        write_metadata(out, facts | {"made_with": made_with})
-    (out / "clips").mkdir(exist_ok=True)
-    for half_written in out.glob("**/.*.part"):  # by processes that were killed
-        half_written.unlink()
+    return facts | {"graded_by": "people", "made_from": source}
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, or of all in a folder."""
+    """Bytes of a file, or of all files in a folder."""
     return sum(file.stat().st_size for file in path.glob("*")) or path.stat().st_size
 
 
-def _orders(folder: Path, labels: Sequence[Label], settings: DeidentifySettings) -> list[Order]:
-    return [Order(folder, label, settings.frames, settings.size) for label in labels]
+def _rows(
+    labels: Sequence[Label], settings: DeidentifySettings, pseudonyms: Pseudonyms
+) -> Iterator[tuple[Label, Row]]:
+    """Each label with its row of the manifest, as far as it is known before the file is read.
+
+    Clips are numbered in the order of the pseudonyms, which hides that of the names. Columns that
+    only a simulation has stay empty.
+    """
+    named = sorted(
+        ((pseudonyms.name(label.patient), label) for label in labels), key=lambda pair: pair[0]
+    )
+    splits = split_by_patient([patient for patient, _ in named], _SHARES, settings.seed)
+    videos: dict[str, str] = {}
+    for number, ((patient, label), split) in enumerate(zip(named, splits, strict=True), start=1):
+        yield (
+            label,
+            dict.fromkeys(COLUMNS, "")
+            | {
+                "clip": f"clips/{number:04d}.npz",
+                "patient": patient,
+                "video": videos.setdefault(label.clip, f"v{len(videos) + 1:04d}"),
+                "first_frame": str(label.first_frame),
+                "split": label.split or SPLITS[split],
+                "grade": label.grade,
+                "grade_index": str(settings.grades.index(label.grade)),
+            },
+        )
 
 
-def _write(
-    orders: Sequence[Order],
-    out: Path,
-    settings: DeidentifySettings,
-    pseudonyms: Pseudonyms,
-    workers: int,
-) -> None:
-    tasks = [*numbered(orders, pseudonyms, out / "clips", settings.seed, settings.grades)]
-    write_manifest(out, _each(write, tasks, workers, "cohort"))  # whoever finds it finds all
-    for task in tasks:
-        task.note.unlink(missing_ok=True)
+def _write_clip(
+    task: tuple[Label, Row], folder: Path, out: Path, settings: DeidentifySettings
+) -> Row:
+    """Write a clip, unless an interrupted run has done so; returns its complete row."""
+    label, row = task
+    path, note = out / row["clip"], _note(out, row)
+    if note.is_file() and path.is_file():
+        written: Row = json.loads(note.read_bytes())
+        if written["sha256"] == digest(path):
+            return written
+    frames, scale, narrowest = crop_clip(label, folder, settings)
+    save_clip(Clip(frames=frames, patient=row["patient"], mm_per_px=scale), path)
+    row |= {
+        "narrowest_frame": "" if narrowest is None else str(narrowest),
+        "mm_per_px": "" if scale is None else f"{scale:.5f}",
+        "sha256": digest(path),
+    }
+    with replacing(note) as file:
+        file.write(json.dumps(row).encode())
+    return row
 
 
-def _each(
-    work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, title: str
-) -> list[Result]:
-    """Do the tasks; what comes of them, in order."""
-    with tqdm(total=len(tasks), desc=title, unit="clip") as bar:
-        if min(workers, len(tasks)) < 2:
-            found = []
-            for task in tasks:
-                found.append(work(task))
-                bar.update()
-            return found
-        with processes(min(workers, len(tasks)), work, tasks) as futures:
-            for future in as_completed(futures):
-                future.result()  # the first that fails ends it
-                bar.update()
-            return [future.result() for future in futures]
+def _note(out: Path, row: Row) -> Path:
+    """Where a clip's row is kept until the cohort is complete."""
+    return (out / row["clip"]).with_name(f".{Path(row['clip']).stem}.json")

@@ -1,6 +1,9 @@
-"""What people say of their clips: labels.csv, one row a key clip, written in any spreadsheet.
+"""A folder of exports and its label file: `FOLDER/patient/clip.*` and `FOLDER/labels.csv`.
 
-Not in the paper, which has 459 key clips of 200 videos, graded by sonographers (section 3).
+A clip is a file in any format of `csglib.data.readers`, or a folder with one image per frame;
+folders between patient and clip are allowed. A label is one row of labels.csv: a key clip's grade.
+
+Source: section 3, "Dataset": 459 key clips of 200 videos, graded by sonographers.
 """
 
 import csv
@@ -8,108 +11,193 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import Region
+from csglib.data.readers.limits import check_link
 from csglib.data.split import SPLITS
-from csglib.doctor.exports import list_exports, patient_of
 
+LABELS = "labels.csv"
+KEY = "csglib.key"  # see csglib.doctor.pseudonyms
+PAGE = "doctor.html"  # see csglib.doctor.report
+SHEET = "review_sheet.png"  # see csglib.doctor.deidentification
 BOX = ("left", "top", "right", "bottom")
 COLUMNS = (
     "clip", "grade", "split", "first_frame", "frames", "narrowest_frame", *BOX
 )  # fmt: skip
-_NEEDED = COLUMNS[:2]
+_REQUIRED = COLUMNS[:2]
 _SEPARATORS = ",;\t"
-_FORMULAS = ("=", "+", "-", "@")  # what a spreadsheet would compute, even out of a file's name
-_SAVE = 'save it as "CSV UTF-8", with the columns ' + ", ".join(COLUMNS)
+_FORMULA_SIGNS = ("=", "+", "-", "@")  # a spreadsheet evaluates cells that begin with these
+_SAVE_AS = 'save it as "CSV UTF-8", with the columns ' + ", ".join(COLUMNS)
+_VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv", ".gif")
+_VOLUMES = (".dcm", ".dicom", ".ima", ".npz", ".nii", ".nii.gz")
+_IMAGES = (".png", ".jpg", ".jpeg")
+_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}  # besides names that begin with a dot
+
+
+class Exports(NamedTuple):
+    """Contents of a folder: paths below it, with /, sorted."""
+
+    clips: tuple[str, ...]  # files, and folders of images, that should be clips; not opened yet
+    without_patient: tuple[str, ...]  # clips that are not in a patient's folder
+    other_files: tuple[str, ...]  # not clips, judging by their names
+    links: tuple[str, ...]  # symbolic links; never followed, wherever they lead
+    invalid_names: tuple[str, ...]  # unprintable characters (shown replaced), \ or outer spaces
 
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
     """One key clip. Frames and pixels are counted in the file, from 0.
 
-    Attributes:
-        clip: path below the folder of exports, with /; its first folder is the patient's.
-        grade: its name; empty while nobody has said.
-        split: one of `SPLITS`, or empty: dealt out by patient later.
-        first_frame: where in a long video it begins.
-        frames: how many from there; None to the end.
-        narrowest_frame: the one that was graded, within those frames; None if nobody has said.
-        box: what to keep of each frame; None keeps all.
-
     Raises:
-        ValueError: a value that cannot be; names its column, what came and what is wanted.
+        ValueError: an invalid value; names its column, what came and what is wanted.
     """
 
-    clip: str
-    grade: str
-    split: str = ""
+    clip: str  # path below the folder of exports, with /; its first folder is the patient's
+    grade: str  # name; empty if not graded yet
+    split: str = ""  # one of `SPLITS`; empty: assigned by patient later
     first_frame: int = 0
-    frames: int | None = None
-    narrowest_frame: int | None = None
-    box: Region | None = None
+    frames: int | None = None  # count from first_frame; None: to the end
+    narrowest_frame: int | None = None  # the graded one, within those frames; None if unknown
+    box: Region | None = None  # part of each frame to keep; None: all of it
 
     def __post_init__(self) -> None:
         parts = PurePosixPath(self.clip).parts
         inside = "/" in self.clip and not {"/", ".."} & {*parts} and "\\" not in self.clip
         if not (inside and self.clip.isprintable() and self.clip == "/".join(parts)):
-            raise ValueError(
-                _wanted("clip", self.clip, "a path below the folder: patient/clip.mp4")
-            )
+            raise _wrong("clip", self.clip, "a path below the folder: patient/clip.mp4")
         if not self.grade.isprintable():
-            raise ValueError(_wanted("grade", self.grade, "a name such as mild"))
+            raise _wrong("grade", self.grade, "a name such as mild")
         if self.split not in ("", *SPLITS):
-            raise ValueError(_wanted("split", self.split, f"{', '.join(SPLITS)} or nothing"))
+            raise _wrong("split", self.split, f"{', '.join(SPLITS)} or nothing")
         if self.first_frame < 0:
-            raise ValueError(_wanted("first_frame", self.first_frame, "0 or more"))
+            raise _wrong("first_frame", self.first_frame, "0 or more")
         if self.frames is not None and self.frames < 1:
-            raise ValueError(_wanted("frames", self.frames, "1 or more, or nothing: to the end"))
+            raise _wrong("frames", self.frames, "1 or more, or nothing: to the end")
         end = None if self.frames is None else self.first_frame + self.frames
-        place = self.narrowest_frame
-        if place is not None and (place < self.first_frame or (end is not None and place >= end)):
-            span = f"{self.first_frame} to {'the end' if end is None else end - 1}, of the file"
-            raise ValueError(_wanted("narrowest_frame", place, span))
+        frame = self.narrowest_frame
+        if frame is not None and (frame < self.first_frame or (end is not None and frame >= end)):
+            span = f"{self.first_frame} to {'the end' if end is None else end - 1}, in the file"
+            raise _wrong("narrowest_frame", frame, span)
 
     @property
     def patient(self) -> str:
-        """Whose clip it is, as the folder is called."""
+        """Name of the patient's folder."""
         return patient_of(self.clip)
 
 
+def patient_of(clip: str) -> str:
+    """The patient's folder: the first part of a clip's path below the folder of exports."""
+    return clip.partition("/")[0]
+
+
+def list_exports(folder: Path) -> Exports:
+    """List a folder and its subfolders, without hidden files and the files of this package.
+
+    Raises:
+        ValueError: it is not a folder, or a folder in it may not be listed; says which.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder; wanted one with a folder for each patient")
+    found: dict[str, list[str]] = {name: [] for name in Exports._fields}
+    try:
+        for path, kind in _walk(folder, folder):
+            name = path.relative_to(folder).as_posix()
+            if not name.isprintable() or "\\" in name or name != name.strip():
+                shown = (c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+                found["invalid_names"].append("".join(shown))
+            elif name not in (LABELS, KEY, PAGE, SHEET):
+                found[kind].append(name)
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be listed completely: {error}") from error
+    return Exports(**{kind: tuple(names) for kind, names in found.items()})
+
+
+def _walk(here: Path, top: Path) -> Iterator[tuple[Path, str]]:
+    inside = sorted(
+        path
+        for path in here.iterdir()
+        if path.name[0] != "." and path.name.lower() not in _SYSTEM_FILES
+    )
+    if _is_image_sequence(inside):
+        yield here, "without_patient" if top in (here, here.parent) else "clips"
+        return
+    for path in inside:
+        if path.is_symlink():
+            yield path, "links"
+        elif path.is_dir():
+            yield from _walk(path, top)
+        elif not _is_clip(path):
+            yield path, "other_files"
+        else:
+            yield path, "without_patient" if here == top else "clips"
+
+
+def _is_image_sequence(inside: list[Path]) -> bool:
+    """Whether a folder is one clip: it has images, and neither clips nor folders."""
+    images = any(path.name.lower().endswith(_IMAGES) for path in inside)
+    return images and not any(path.is_dir() or _is_clip(path) for path in inside)
+
+
+def _is_clip(path: Path) -> bool:
+    """By its suffix; DICOM often has none, and is known by a mark after 128 bytes."""
+    if path.name.lower().endswith((*_VIDEOS, *_VOLUMES)):
+        return True
+    if path.is_symlink() or not path.is_file() or path.name.lower().endswith(_IMAGES):
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def template(folder: Path) -> list[Label]:
+    """A row without a grade for every clip of a folder: to be written, then filled in."""
+    return [Label(clip=clip, grade="") for clip in list_exports(folder).clips]
+
+
+def find_labels(folder: Path) -> tuple[list[Label], tuple[str, str] | None]:
+    """Rows of a folder's labels.csv, which is created if it is missing.
+
+    Returns:
+        The rows, and None; or no rows, and the kind and words of a finding.
+    """
+    path = folder / LABELS
+    try:
+        check_link(path, folder, LABELS)
+        if path.exists():
+            return read_labels(path), None
+    except ValueError as error:
+        return [], ("invalid label file", str(error))
+    if not (rows := template(folder)):
+        return [], ("no label file", "there is none, and no clip to list in it")
+    try:
+        write_labels(path, rows)
+    except OSError as error:
+        return [], ("no label file", f"there is none, and it cannot be written ({error})")
+    return [], ("no label file", f"there was none; now there is one, with {len(rows)} empty grades")
+
+
 def read_labels(path: Path) -> list[Label]:
-    """Read labels.csv as spreadsheets save it: commas, semicolons or tabs, with a BOM or without.
+    """Read labels.csv as spreadsheets save it: commas, semicolons or tabs, with or without a BOM.
 
-    Columns may stand in any order, and all but clip and grade may be missing; rows without
-    anything are passed over. A column that is not known is refused: `first frame` for
-    `first_frame` would else be read as no column at all, and the whole video taken for the clip.
-
-    Args:
-        path: the file.
+    Columns may be in any order; only clip and grade are required; empty rows are skipped. Unknown
+    columns are refused: a misspelled `first frame` would otherwise silently select the whole video.
 
     Raises:
         ValueError: not such a table; names line and column, what came and what is wanted.
     """
     if not path.is_file():
-        raise ValueError(f"{path}: there is no such file; {_SAVE}")
+        raise ValueError(f"{path}: there is no such file; {_SAVE_AS}")
     rows = _rows(path)
     try:
         names = _names(next(rows, (1, []))[1])
-        labels: list[Label] = []
-        for line, cells in rows:
-            if any(cells):
-                labels.append(_label(names, cells, line))
+        return [_label(names, cells, line) for line, cells in rows if any(cells)]
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
-    return labels
 
 
 def write_labels(path: Path, labels: Iterable[Label]) -> None:
-    """Write labels.csv, with a BOM, so that every spreadsheet takes it for UTF-8.
-
-    Args:
-        path: the file; its folder exists. It is there whole or as it was.
-        labels: in the order of the rows.
-    """
+    """Write labels.csv atomically, with a BOM, so that spreadsheets read it as UTF-8."""
     text = io.StringIO(newline="")
     table = csv.writer(text)
     table.writerow(COLUMNS)
@@ -118,44 +206,30 @@ def write_labels(path: Path, labels: Iterable[Label]) -> None:
         file.write(text.getvalue().encode("utf-8-sig"))
 
 
-def template(folder: Path) -> list[Label]:
-    """A row for every clip of a folder, without a grade: for `write_labels`, and then for people.
-
-    Args:
-        folder: of exports, see `csglib.doctor.exports`.
-
-    Raises:
-        ValueError: there is no such folder.
-    """
-    return [Label(clip=clip, grade="") for clip in list_exports(folder).clips]
-
-
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number of the line, and its cells without the spaces around them."""
+    """Line number and stripped cells of each row."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        header = text.partition("\n")[0]
-        separator = max(_SEPARATORS, key=header.count)
+        separator = max(_SEPARATORS, key=text.partition("\n")[0].count)
         table = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         for cells in table:
             yield table.line_num, [cell.strip() for cell in cells]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"not a table of text ({error}); {_SAVE}") from error
+        raise ValueError(f"not a table of text ({error}); {_SAVE_AS}") from error
 
 
 def _names(header: list[str]) -> list[str]:
     names = [name.lower() for name in header]
-    while names and not names[-1]:  # columns that were deleted leave their separators
+    while names and not names[-1]:  # deleted columns leave their separators
         names.pop()
-    missing = [name for name in _NEEDED if name not in names]
-    if missing:
+    if missing := [name for name in _REQUIRED if name not in names]:
         found = ", ".join(filter(None, names)) or "nothing"
-        raise ValueError(f"line 1 lacks the column {missing[0]}: it has {found}; {_SAVE}")
+        raise ValueError(f"line 1 lacks the column {missing[0]}: it has {found}; {_SAVE_AS}")
     if unknown := [name for name in names if name not in COLUMNS]:
         known = ", ".join(COLUMNS)
         raise ValueError(f"line 1: no column is called {unknown[0]!r}; delete it; known: {known}")
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"line 1 has the column {twice[0]} twice; delete one of them")
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"line 1 has the column {repeated[0]} twice; delete one of them")
     return names
 
 
@@ -181,7 +255,7 @@ def _label(names: list[str], cells: list[str], line: int) -> Label:
 def _number(texts: Mapping[str, str], name: str) -> int | None:
     text = texts[name]
     if text and not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise ValueError(_wanted(name, text, "a whole number from 0"))
+        raise _wrong(name, text, "a whole number from 0")
     return int(text) if text else None
 
 
@@ -192,21 +266,19 @@ def _box(texts: Mapping[str, str]) -> Region | None:
         return None
     for name in BOX:
         if name not in given:
-            raise ValueError(_wanted(name, "", "all four edges of the box, or none"))
+            raise _wrong(name, "", "all four edges of the box, or none")
     for low, high in (("left", "right"), ("top", "bottom")):
         if given[high] <= given[low]:
-            raise ValueError(_wanted(high, given[high], f"more than {low}, {given[low]}"))
+            raise _wrong(high, given[high], f"more than {low}, {given[low]}")
     return Region(**given)
 
 
-def _wanted(column: str, came: str | int, wanted: str) -> str:
-    return f"column {column}: got {came!r}, wanted {wanted}"
+def _wrong(column: str, came: str | int, wanted: str) -> ValueError:
+    return ValueError(f"column {column}: got {came!r}, wanted {wanted}")
 
 
 def _cells(label: Label) -> list[str | int | None]:
-    box: list[int | None] = [
-        None if label.box is None else getattr(label.box, name) for name in BOX
-    ]
-    clip = f"./{label.clip}" if label.clip.startswith(_FORMULAS) else label.clip
+    box = [None if label.box is None else getattr(label.box, name) for name in BOX]
+    clip = f"./{label.clip}" if label.clip.startswith(_FORMULA_SIGNS) else label.clip
     numbers = [label.first_frame or None, label.frames, label.narrowest_frame]
     return [clip, label.grade, label.split, *numbers, *box]

@@ -1,76 +1,175 @@
-"""The doctor: reads a folder of exports in several processes, and says what to see to.
+"""The data doctor: examines a folder of exports and reports what to fix before training.
 
-Not in the paper. Whoever trains on files that nobody has looked at learns who made them.
+Not in the paper. A network trained on files that nobody has checked may learn who made them.
 """
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
+from html import escape
+from itertools import groupby
 from pathlib import Path
-
-from tqdm.auto import tqdm
+from textwrap import fill
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES
-from csglib.data.parallel import workers as processes
-from csglib.data.readers.limits import check_link
-from csglib.doctor.checks import findings_of
-from csglib.doctor.exports import LABELS, list_exports
-from csglib.doctor.findings import Examined, Finding, Wanted
-from csglib.doctor.labels import Label, read_labels, template, write_labels
-from csglib.doctor.near_duplicates import alike
-from csglib.doctor.page import page, part
-from csglib.doctor.record import Record, Task, look
-from csglib.doctor.table import table
+from csglib.data.parallel import run_tasks
+from csglib.doctor.checks import ALL, KINDS, Finding, find_all
+from csglib.doctor.examination import ClipRecord, Examination, read_record
+from csglib.doctor.labels import LABELS, PAGE, Label, find_labels, list_exports, patient_of
+from csglib.doctor.near_duplicates import find_near_duplicates
 
-Looked = dict[str, Record | str]
+_MOST_PRINTED = 6  # findings of a kind in the text; the page has all
+_MOST_OPEN = 12  # findings of a kind, or clips, that the page shows without a click
+_MOST_VALUES = 4  # different values of a fact; more are summarised
+_MIN_WIDTH = 72  # columns of the text
+_STYLE, _PAGE_STYLE = (
+    (Path(__file__).parent / name).read_text("utf-8") for name in ("report.css", "page.css")
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the doctor says. A notebook shows it when it is the last value of a cell.
+    """The findings in a folder; shows itself as text or, in a notebook, as HTML.
 
-    It names files, and so perhaps patients: it is for whoever owns them, not for a paper.
-
-    Attributes:
-        folder: that was examined.
-        examined: what is in it; see `csglib.doctor.findings`.
-        findings: what to see to; what stops comes first.
+    It names files, and so perhaps patients: it is for their owner, not for publication.
     """
 
     folder: Path
-    examined: Examined = field(repr=False)
-    findings: tuple[Finding, ...]
+    examined: Examination = field(repr=False)
+    findings: tuple[Finding, ...]  # those that stop training come first
 
     @property
     def stops(self) -> tuple[Finding, ...]:
-        """Findings that training should not start with; none is good."""
+        """Findings that stop training; the others are warnings."""
         return tuple(finding for finding in self.findings if finding.stops)
 
-    def write_page(self, path: Path) -> None:
-        """Write one HTML file that needs nothing else.
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """Rows of labels.csv."""
+        return self.examined.labels
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in a sentence or two."""
+        stops = len(self.stops)
+        warnings = _count(len(self.findings) - stops, "warning")
+        if stops:
+            rest = f" {warnings}." if len(self.findings) > stops else ""
+            return f"Training should not start: {_count(stops, 'finding')} to fix first.{rest}"
+        return f"Nothing stops training. {warnings}." if self.findings else "Nothing was found."
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What is in the folder, by name: to compare with what should be there."""
+        records, rows = self.examined.records.values(), self.examined.labels
+        patients = _count(len({patient_of(clip) for clip in self.examined.records}), "patient")
+        bad = len(self.examined.unreadable)
+        facts = {"read": f"{_count(len(records), 'clip')} of {patients}"}
+        facts["read"] += f"; {bad} more cannot be read" if bad else ""
+        if records:
+            scales = [float(f"{it.mm_per_px:.3g}") for it in records if it.mm_per_px]
+            facts["frames"] = _range([it.shape[0] for it in records])
+            facts["image size"] = _counts([f"{it.shape[2]} x {it.shape[1]}" for it in records])
+            facts["mm per pixel"] = _range(scales) or "unknown"
+        if rows:
+            facts["rows"] = f"{len(rows)} in {LABELS}"
+            facts["grades"] = _counts([row.grade or "none yet" for row in rows])
+            facts["split"] = _counts([row.split or "none yet" for row in rows])
+        return facts
+
+    @property
+    def groups(self) -> list[tuple[str, bool, list[Finding]]]:
+        """Kind, whether it stops training, and its findings; those that stop come first."""
+        order = [*KINDS]
+        ordered = sorted(self.findings, key=lambda it: (not it.stops, order.index(it.kind)))
+        return [
+            (kind, stops, [*found])
+            for (stops, kind), found in groupby(ordered, lambda it: (it.stops, it.kind))
+        ]
+
+    def write_page(self, path: Path | None = None) -> Path:
+        """Write the report as one self-contained HTML file, without scripts.
 
         Args:
-            path: the file; its folder exists.
+            path: the file; None is doctor.html in the folder that was examined.
 
         Raises:
             ValueError: it cannot be written.
         """
-        text = page(self.folder.resolve().name, self.examined, self.findings)
+        path = path or self.folder / PAGE
+        title = f"Data report: {escape(self.folder.resolve().name)}"
+        policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+        text = (
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<title>{title}</title>\n<style>{_PAGE_STYLE}</style>\n</head>\n<body>\n<main>\n"
+            f"<h1>{title}</h1>\n<p>Confidential: it names your files. Not for diagnosis.</p>\n"
+            f"{self._repr_html_()}\n</main>\n</body>\n</html>\n"
+        )
         try:
             with replacing(path) as file:
                 file.write(text.encode())
         except OSError as error:
-            raise ValueError(f"{path} cannot be written ({error}); name another page") from error
+            raise ValueError(f"{path} cannot be written ({error}); name another file") from error
+        return path
 
     def __repr__(self) -> str:
-        return table(self.examined, self.findings, shutil.get_terminal_size().columns)
+        """The same as the page, without pictures and with few findings of a kind."""
+        width = max(shutil.get_terminal_size().columns, _MIN_WIDTH)
+        blocks = ["\n".join(f"{name:14}{value}" for name, value in self.facts.items())]
+        for kind, stops, found in self.groups:
+            lines = [f"{it.where}: {it.what}" for it in found[:_MOST_PRINTED]]
+            if len(found) > _MOST_PRINTED:
+                lines.append(f"and {len(found) - _MOST_PRINTED} more")
+            lines += [f"Why: {KINDS[kind].why}. Do: {KINDS[kind].advice}."]
+            wrapped = [
+                fill(
+                    line,
+                    width,
+                    initial_indent="  ",
+                    subsequent_indent="      ",
+                    break_long_words=False,
+                )
+                for line in lines
+            ]
+            blocks.append("\n".join([f"{'STOPS' if stops else 'warning'}: {kind}", *wrapped]))
+        return "\n\n".join([*blocks, self.verdict])
 
     def _repr_html_(self) -> str:
-        return part(self.examined, self.findings)
+        facts = "".join(
+            f'<tr><th scope="row" class="kind">{escape(name)}</th><td>{escape(value)}</td></tr>'
+            for name, value in self.facts.items()
+        )
+        rows = "".join(_row(kind, stops, found) for kind, stops, found in self.groups)
+        heads = "".join(f'<th scope="col">{head}</th>' for head in ("severity", "kind", "findings"))
+        table = f"<table><caption>Findings</caption><thead><tr>{heads}</tr></thead><tbody>{rows}"
+        return (
+            f'<style>{_STYLE}</style><div class="doctor">'
+            f'<p class="verdict">{escape(self.verdict)}</p>'
+            f"<table><caption>Contents</caption><tbody>{facts}</tbody></table>"
+            f"{f'{table}</tbody></table>' if rows else ''}{self._thumbnails()}</div>"
+        )
+
+    def _thumbnails(self) -> str:
+        """The middle frame of every clip; those with findings first."""
+        records = self.examined.records
+        kinds: dict[str, list[str]] = {clip: [] for clip in records}
+        for finding in self.findings:
+            if finding.where in kinds:
+                kinds[finding.where].append(finding.kind)
+        items = "".join(
+            f'<li><img src="{records[clip].thumbnail}" alt="middle frame of {escape(clip)}">'
+            f"<code>{escape(clip)}</code><br>{escape(', '.join(dict.fromkeys(found)))}</li>"
+            for clip, found in sorted(kinds.items(), key=lambda item: (not item[1], item[0]))
+        )
+        title = f"The middle frame of each of the {len(records)} clips"
+        return _folded(f'<ul class="clips">{items}</ul>', title, len(records)) if items else ""
 
 
 def examine(
@@ -82,21 +181,18 @@ def examine(
 ) -> Report:
     """Examine a folder of exports: `FOLDER/patient/clip.*` and `FOLDER/labels.csv`.
 
-    Without labels.csv, one is written that lists all clips and waits for their grades. Nothing else
-    is written, nothing is changed, and no link is followed.
+    Without labels.csv, one is written that lists all clips with empty grades. Nothing else is
+    written or changed, and no link is followed.
 
     Args:
-        folder: see `csglib.doctor.exports`.
+        folder: see `csglib.doctor.labels`.
         frames: of a clip that the network will see.
         size: rows and columns that it will see, pixels.
-        grades: names that labels.csv may use, from open to closed.
-        workers: processes that read; None is one for each core, and 1 reads here.
-
-    Returns:
-        The findings, which show themselves.
+        grades: names that labels.csv may use, from mild to severe.
+        workers: processes that read; None: one per core; 1: this one.
 
     Raises:
-        ValueError: no such folder, nothing asked for, or a reading process was killed.
+        ValueError: not a folder, invalid arguments, or a worker was killed.
     """
     folder, workers = Path(folder), (os.cpu_count() or 1) if workers is None else workers
     if min(frames, size, workers) < 1:
@@ -104,55 +200,64 @@ def examine(
     if len({*grades}) != len(grades) or len(grades) < 2 or not all(grades):
         raise ValueError(f"wanted two or more names of grades: got {', '.join(grades)}")
     exports = list_exports(folder)
-    looked = _look([Task(folder, clip) for clip in exports.clips], workers)
-    records = {clip: found for clip, found in looked.items() if isinstance(found, Record)}
-    labels, trouble = _labels(folder)
-    examined = Examined(
+    try:
+        read = run_tasks(partial(read_record, folder), exports.clips, workers, "doctor")
+    except BrokenProcessPool:
+        why = "a worker was killed, perhaps for lack of memory; try fewer workers"
+        raise ValueError(why) from None
+    found = dict(zip(exports.clips, read, strict=True))
+    records = {clip: record for clip, record in found.items() if isinstance(record, ClipRecord)}
+    labels, error = find_labels(folder)
+    prints = [record.fingerprints for record in records.values()]
+    examined = Examination(
         exports=exports,
-        unreadable={clip: why for clip, why in looked.items() if isinstance(why, str)},
+        unreadable={clip: why for clip, why in found.items() if isinstance(why, str)},
         records=records,
-        likenesses=tuple(alike([record.prints for record in records.values()])),
+        near_duplicates=tuple(find_near_duplicates(prints)),
         labels=tuple(labels),
-        trouble=trouble,
-        wanted=Wanted(frames=frames, size=size, grades=tuple(grades)),
+        label_error=error,
+        frames=frames,
+        size=size,
+        grades=tuple(grades),
     )
-    return Report(folder=folder, examined=examined, findings=tuple(findings_of(examined)))
+    return Report(folder=folder, examined=examined, findings=tuple(find_all(examined)))
 
 
-def _look(tasks: Sequence[Task], workers: int) -> Looked:
-    """What each clip shows, in the order of the tasks."""
-    bar = tqdm(total=len(tasks), desc="doctor", unit="clip", disable=not tasks)
-    with bar:
-        if min(workers, len(tasks)) < 2:
-            found = []
-            for task in tasks:
-                found.append(look(task))
-                bar.update()
-            return dict(zip((task.clip for task in tasks), found, strict=True))
-        try:
-            with processes(min(workers, len(tasks)), look, tasks) as futures:
-                for _ in as_completed(futures):
-                    bar.update()
-                found = [future.result() for future in futures]
-        except BrokenProcessPool:
-            why = "a reading process was killed, perhaps for lack of memory; try fewer workers"
-            raise ValueError(why) from None
-    return dict(zip((task.clip for task in tasks), found, strict=True))
+def _row(kind: str, stops: bool, found: Sequence[Finding]) -> str:
+    places = "".join(
+        f"<li>{escape(it.where) if it.where == ALL else f'<code>{escape(it.where)}</code>'}: "
+        f"{escape(it.what)}</li>"
+        for it in found
+    )
+    mark = "\N{BLACK SQUARE} stops" if stops else "\N{WHITE CIRCLE} warning"
+    listed = f"<ul>{places}</ul>"
+    if len(found) > _MOST_OPEN:
+        listed = _folded(listed, f"{len(found)} findings", len(found))
+    return (
+        f'<tr><td class="severity {"stops" * stops}">{mark}</td>'
+        f'<th scope="row" class="kind">{escape(kind)}</th><td>{listed}'
+        f'<p class="soft">Why: {escape(KINDS[kind].why)}.</p>'
+        f"<p>Do: {escape(KINDS[kind].advice)}.</p></td></tr>"
+    )
 
 
-def _labels(folder: Path) -> tuple[list[Label], tuple[str, str] | None]:
-    """What labels.csv says, or else of which kind its trouble is, and what."""
-    path = folder / LABELS
-    try:
-        check_link(path, folder, LABELS)
-        if path.exists():
-            return read_labels(path), None
-    except ValueError as error:
-        return [], ("labels unreadable", str(error))
-    if not (rows := template(folder)):
-        return [], ("no labels", "there is none, and no clip to list in it")
-    try:
-        write_labels(path, rows)
-    except OSError as error:
-        return [], ("no labels", f"there is none, and it cannot be written ({error})")
-    return [], ("no labels", f"there was none; now there is one, with {len(rows)} empty grades")
+def _folded(content: str, title: str, count: int) -> str:
+    opened = " open" if count <= _MOST_OPEN else ""
+    return f"<details{opened}><summary>{title}</summary>{content}</details>"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _range(values: Sequence[int | float]) -> str:
+    if len({*values}) > _MOST_VALUES:
+        return f"{min(values):g} to {max(values):g}"
+    return _counts([f"{value:g}" for value in sorted(values)])
+
+
+def _counts(values: Sequence[str]) -> str:
+    """Such as: mild (12), severe (10)."""
+    counts = Counter(values).most_common()
+    rest = f" and {len(counts) - _MOST_VALUES} others" if len(counts) > _MOST_VALUES else ""
+    return ", ".join(f"{value} ({count})" for value, count in counts[:_MOST_VALUES]) + rest

@@ -149,6 +149,23 @@ function guardKeys(root, handlers) {
   return () => window.removeEventListener("keydown", onKey, { capture: true });
 }
 
+/** Radio buttons with a legend; options are [value, ...contents]. `draw` checks that of a value. */
+function radios(label, options, take) {
+  const name = `csg-${Math.random().toString(36).slice(2)}`;
+  const made = options.map(([value, ...contents]) => {
+    const radio = make("input", { type: "radio", name });
+    radio.addEventListener("change", () => take(value));
+    return { value, radio, shown: make("label", {}, radio, make("span", {}, ...contents)) };
+  });
+  const row = make("div", { class: "csg-options" }, ...made.map(({ shown }) => shown));
+  const element = make("fieldset", { class: "csg-choice" }, make("legend", { textContent: label }), row);
+  const draw = (now, disabled = false) => {
+    element.disabled = disabled;
+    for (const { value, radio } of made) radio.checked = value === now;
+  };
+  return { element, draw };
+}
+
 /** One view of a model: its root element, its controls, and everything to undo when it goes. */
 class Desk {
   constructor(model, el, { name, label, keys = {} }) {
@@ -219,18 +236,9 @@ class Desk {
 
   /** One of a few values, [value, words] each, all in sight. */
   choice(trait, { label, options }) {
-    const name = `csg-${trait}-${Math.random().toString(36).slice(2)}`;
-    const radios = options.map(([value, words]) => {
-      const radio = make("input", { type: "radio", name });
-      radio.addEventListener("change", () => this.put(trait, value));
-      return { value, radio, shown: make("label", {}, radio, make("span", { textContent: words })) };
-    });
-    this.follow([trait], () => {
-      for (const { value, radio } of radios) radio.checked = value === this.get(trait);
-    });
-    const row = make("div", { class: "csg-options" }, ...radios.map(({ shown }) => shown));
-    const legend = make("legend", { textContent: label });
-    return make("fieldset", { class: "csg-choice" }, legend, row);
+    const { element, draw } = radios(label, options, (value) => this.put(trait, value));
+    this.follow([trait], () => draw(this.get(trait)));
+    return element;
   }
 
   checkbox(trait, label) {

@@ -29,26 +29,25 @@ from csgcourse.exporting import (
 )
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES
-from csglib.doctor.exports import KEY, LABELS
-from csglib.doctor.labels import Label, write_labels
+from csglib.doctor.labels import KEY, LABELS, Label, write_labels
 from csglib.phantom.scanners import SCANNERS
 from csglib.phantom.simulate import make_video
 
 SWEEP = "hart_gus/sweep.mp4"  # from which nobody has cut a clip yet
-PLANTED = {  # path below the folder: kind of finding, see `csglib.doctor.findings.KINDS`
+PLANTED = {  # path below the folder: kind of finding, see `csglib.doctor.checks.KINDS`
     "abel_ann/left.mp4": "unreadable",
     "abel_ben/left_copy.mp4": "near-duplicate",
     "abel_cat/left.mkv": "colour",
-    "abel_dan_2019/right.dcm": "one person",
+    "abel_dan_2019/right.dcm": "same patient id",
     "abel_eve/left_copy.npz": "duplicate",
-    "abel_fay/left.nii.gz": "frozen",
-    "abel_gus/left.gif": "marks",
+    "abel_fay/left.nii.gz": "no motion",
+    "abel_gus/left.gif": "overlay",
     "birch_ann/left": "unknown grade",
     "birch_ben/middle.mp4": "no such clip",
-    "birch_cat/left.avi": "beyond the clip",
-    "birch_dan/left.mkv": "no row",
+    "birch_cat/left.avi": "out of range",
+    "birch_dan/left.mkv": "no label",
     "birch_eve/report.txt": "not a clip",
-    "unsorted.npz": "no patient",
+    "unsorted.npz": "no patient folder",
     SWEEP: "no grade",
 }
 _MISTAKES: dict[str, Any] = {  # in rows: what somebody has typed

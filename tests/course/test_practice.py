@@ -10,13 +10,11 @@ from csgcourse.practice import PLANTED, SWEEP, people, practice_folder
 from csglib.data.clips import Region
 from csglib.data.readers import read_clip
 from csglib.doctor import examine
-from csglib.doctor.cutting import Order, cut
-from csglib.doctor.deidentification import DeidentifySettings
-from csglib.doctor.exports import list_exports
-from csglib.doctor.labels import read_labels
+from csglib.doctor.deidentification import DeidentifySettings, crop_clip
+from csglib.doctor.labels import list_exports, read_labels
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
-TRUE_ANYWAY = {("no scale", name) for name in (".mp4", ".avi", ".mkv", ".nii.gz", ".gif", "")}
+TRUE_ANYWAY = {("no pixel size", name) for name in (".mp4", ".avi", ".mkv", ".nii.gz", ".gif", "")}
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +29,13 @@ def report(exports):
 
 def test_the_doctor_finds_all_that_is_planted_and_nothing_else(report):
     found = {(finding.where, finding.kind) for finding in report.findings}
-    true = {(where, kind) for where, kind in found if kind in ("no scale", "scales differ")}
+    true = {
+        (where, kind) for where, kind in found if kind in ("no pixel size", "pixel sizes differ")
+    }
     assert found - true == {*PLANTED.items()}
-    formats = {("no scale", "".join(Path(where).suffixes)) for where, _ in true if "/" in where}
+    formats = {
+        ("no pixel size", "".join(Path(where).suffixes)) for where, _ in true if "/" in where
+    }
     assert formats == TRUE_ANYWAY
 
 
@@ -48,10 +50,10 @@ def test_cleaning_leaves_no_letter_of_any_screen(exports, report):
     tissue = Region(40, 36, 168, 164)
     for clip, record in report.examined.records.items():
         if clip != "abel_fay/left.nii.gz":  # frozen: all of it stays, and it is refused
-            assert record.region.intersection(tissue) == record.region, clip
+            assert record.tissue.intersection(tissue) == record.tissue, clip
     frozen = next(row for row in read_labels(exports / "labels.csv") if "fay/left" in row.clip)
     with pytest.raises(ValueError, match="nothing in it moves"):
-        cut(Order(exports, frozen, 8, DeidentifySettings().size))
+        crop_clip(frozen, exports, DeidentifySettings())
 
 
 def test_people_are_made_up_and_differ():

@@ -1,16 +1,18 @@
-"""A folder of phantom clips that is in order, and ways to spoil it."""
+"""A folder of phantom clips without faults, ways to plant some, and scanner screens with names."""
 
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
-from csglib.data.clips import Clip, save_clip
+from csglib.data.clips import Clip, Region, save_clip
+from csglib.data.readers import read_clip
 from csglib.doctor.labels import Label, write_labels
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
-SIDES = ("train", "train", "validation", "validation", "test", "test")
+SPLITS = ("train", "train", "validation", "validation", "test", "test")  # of the patients
 
 
 @pytest.fixture(scope="session")
@@ -20,40 +22,45 @@ def cohort():
         return file["frames"]
 
 
+@pytest.fixture(scope="session")
+def large():
+    """Six clips of 256 x 256."""
+    return [read_clip(path).frames for path in sorted(SAMPLES.glob("*_type_*.npz"))]
+
+
 @pytest.fixture
 def exports(tmp_path, cohort):
-    """Six patients, two clips each, nothing to find."""
+    """Six patients, two clips each, no faults."""
     return Exports(tmp_path / "exports", cohort)
 
 
 class Exports:
-    """A folder, and its labels until they are written.
-
-    Args:
-        folder: made here.
-        cohort: whose first twelve clips are in order; the others are there to be spoiled.
-    """
+    """A folder, and its labels until they are written; clips from 12 on are there for faults."""
 
     def __init__(self, folder, cohort):
         self.folder, self.cohort, self.labels = folder, cohort, {}
         for number in range(12):
             patient = number // 2
-            name = f"p{patient}/{number}.npz"
-            self.save(name, cohort[number], person=f"person {patient}")
-            self.say(name, grade=("mild", "severe")[number % 2], split=SIDES[patient])
+            grade, split = ("mild", "severe")[number % 2], SPLITS[patient]
+            self.add(f"p{patient}/{number}.npz", cohort[number], grade=grade, split=split)
 
-    def save(self, name, frames, person="", mm_per_px=0.15):
+    def save(self, name, frames, patient=None, mm_per_px=0.15):
+        """Write a clip; by default of the patient whose folder it is in."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        patient = patient or f"id of {name.partition('/')[0]}"
         frames = np.ascontiguousarray(frames)
-        person = person or f"person of {name}"
-        save_clip(Clip(frames=frames, patient=person, mm_per_px=mm_per_px), path)
+        save_clip(Clip(frames=frames, patient=patient, mm_per_px=mm_per_px), path)
         return path
 
-    def say(self, name, grade="mild", split="train", **more):
-        """Label a clip; once more, give it another row."""
+    def label(self, name, grade="mild", split="train", **more):
+        """Add a row; a clip may have several."""
         row = Label(clip=name, grade=grade, split=split, **more)
         self.labels.setdefault(name, []).append(row)
+
+    def add(self, name, frames, /, patient=None, mm_per_px=0.15, **row):
+        self.save(name, frames, patient, mm_per_px)
+        self.label(name, **row)
 
     def write(self):
         rows = [row for rows in self.labels.values() for row in rows]
@@ -68,11 +75,16 @@ def encoded(frames, path, quality=28):
         stream = file.add_stream("libx264", rate=25, options={"crf": str(quality)})
         stream.height, stream.width = frames.shape[1:]
         stream.pix_fmt = "yuv420p"
-        pictures = [
-            av.VideoFrame.from_ndarray(np.stack([frame] * 3, axis=-1), "rgb24") for frame in frames
-        ]
-        for picture in [*pictures, None]:
-            file.mux(stream.encode(picture))
+        images = [av.VideoFrame.from_ndarray(np.stack([it] * 3, axis=-1), "rgb24") for it in frames]
+        for image in [*images, None]:
+            file.mux(stream.encode(image))
+
+
+def h264(frames, folder, quality):
+    """Encoded, and decoded again."""
+    encoded(frames, folder / "clip.mp4", quality)
+    with av.open(folder / "clip.mp4") as file:
+        return np.stack([frame.to_ndarray(format="gray") for frame in file.decode(video=0)])
 
 
 def with_cross(frames, y, x, reach=5):
@@ -85,3 +97,19 @@ def with_cross(frames, y, x, reach=5):
 def side_by_side(one, other, gap=8):
     frames, height, _ = one.shape
     return np.concatenate([one, np.zeros((frames, height, gap), np.uint8), other], axis=2)
+
+
+ON_SCREEN = Region(100, 50, 356, 306)  # where `on_screen` puts the tissue
+
+
+def on_screen(frames, name="DOE JOHN  1901-01-01"):
+    """As scanners export it: 256 x 256 pixels of tissue in the middle, and who it is above."""
+    screen = Image.new("L", (480, 360))
+    draw = ImageDraw.Draw(screen)
+    draw.text((10, 10), name, 255, ImageFont.load_default(20))
+    draw.rectangle((99, 49, 356, 306), outline=200)
+    for number in range(12):
+        draw.line((360, 50 + 20 * number, 368, 50 + 20 * number), 180)
+    shown = np.stack([np.asarray(screen)] * len(frames))
+    shown[:, 50:306, 100:356] = frames
+    return shown

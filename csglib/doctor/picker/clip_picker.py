@@ -1,74 +1,72 @@
-"""Clip picker of notebook 11: from a long video to key clips, with frame, box and grade.
+"""The clip picker of notebook 11: from a long video to key clips with frame, box and grade.
 
-Source: section 3, "Dataset": of 200 videos with 316 frames on average, sonographers cut out key
-clips of 8 or 16 frames around the plaque. How they were picked, it does not say.
+Source: section 3, "Dataset": from 200 videos with 316 frames on average, sonographers selected key
+clips of 8 or 16 frames around the plaque. The paper does not say how.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import traitlets
+from jaxtyping import Float32, UInt8
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy import ndarray
+from PIL import Image
 
 from csglib.data.clips import GRADES, Clip, Region
 from csglib.doctor.labels import Label, read_labels, write_labels
-from csglib.doctor.picker.preview import preview
-from csglib.doctor.picker.still import figure
-from csglib.widgets.base import LiveFigure, es_module, style_sheet
+from csglib.widgets.base import MAGNITUDE, LiveFigure, es_module, style_sheet
 
-_HERE = Path(__file__).parent
 LENGTHS = (8, 16)  # frames of a key clip, as in the paper
-_MODULES = ("rows", "pictures", "box", "line", "list", "keys")
+MAX_PREVIEW = 8_000_000  # bytes, approximately
+PREVIEW_SIDES = (320, 256, 192, 128, 96, 64)  # pixels: the largest that keeps to it is taken
+_QUALITY = 80  # of the JPEGs: 316 frames of 560 x 560 take 2.5 MB instead of 99
+_SAMPLED = 32  # frames from which the size of all is estimated
+_MAX_IMAGES = 5  # in the still
+_HERE = Path(__file__).parent
 
 
 class ClipPicker(LiveFigure):
     """Scrub through a video, mark the narrowest frame of each plaque, draw a box, and grade.
 
     Frames and pixels are counted in the file, from 0, as in labels.csv. A preview of all frames is
-    in the page at once; the pixels themselves follow for a frame that is looked at.
+    sent at once; the original pixels follow for a frame on which one stops.
 
-    The clip's path goes into labels.csv and nowhere else: it may be a patient's name, and what a
-    cell prints is kept in the notebook. For the same reason the still shows pixels inside a box or
-    the file's own region alone, unless the clip is simulated.
+    The clip's path is written into labels.csv and nowhere else: it may be a patient's name, and
+    notebooks keep what a cell prints. Likewise the still shows only pixels inside a box or the
+    region that the file states, unless the clip is simulated.
 
     Args:
         clip: the whole video.
         name: its path below the folder of exports, as in labels.csv.
         labels: what is known already, for instance all of `read_labels`; rows of other clips only
-            say which part of the split the patient belongs to.
+            tell in which split the patient is.
         grades: names to choose from, mildest first.
-
-    Attributes:
-        frame: on show.
-        length: frames of the next key clip, 8 or 16.
-        box: of the next key clip, (left, top, right, bottom), or () for whole frames; at first the
-            tissue region that the file states.
-        playing: frames follow by themselves.
-        looping: while a key clip holds the frame on show, they stay inside of it.
-        saved: name of the file that `labels` were last written to; "" when they changed since.
 
     Raises:
         ValueError: the clip is too short, or a label does not fit it; says which and why.
     """
 
-    _esm = es_module(_HERE, *(f"{part}.js" for part in _MODULES), "clip_picker.js")
+    _esm = es_module(_HERE, "rows.js", "frames.js", "box.js", "clip_picker.js")
     _css = style_sheet(_HERE / "clip_picker.css")
 
-    frame = traitlets.Int(0).tag(sync=True)
-    length = traitlets.Enum(LENGTHS, LENGTHS[0]).tag(sync=True)
-    box = traitlets.Tuple().tag(sync=True)
+    frame = traitlets.Int(0).tag(sync=True)  # on show
+    length = traitlets.Enum(LENGTHS, LENGTHS[0]).tag(sync=True)  # of the next key clip
+    box = traitlets.Tuple().tag(sync=True)  # left, top, right, bottom of the next; () for all
     playing = traitlets.Bool(False).tag(sync=True)
-    looping = traitlets.Bool(True).tag(sync=True)
-    saved = traitlets.Unicode("").tag(sync=True)
+    looping = traitlets.Bool(True).tag(sync=True)  # play only the key clip that is on show
+    saved = traitlets.Unicode("").tag(sync=True)  # name of the file with these labels, if any
 
     rows: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)  # see `_row`
     facts = traitlets.Dict().tag(sync=True)
-    preview = traitlets.Bytes().tag(sync=True)  # JPEG, frame after frame; facts say where each ends
-    changes = traitlets.Bytes().tag(sync=True)  # f32, of each frame from the one before
+    preview = traitlets.Bytes().tag(sync=True)  # JPEG, frame after frame; facts["ends"] has offsets
+    changes = traitlets.Bytes().tag(sync=True)  # float32, see `make_preview`
 
     def __init__(
         self,
@@ -80,36 +78,35 @@ class ClipPicker(LiveFigure):
         if len(clip.frames) < LENGTHS[0]:
             wanted = " or ".join(map(str, LENGTHS))
             raise ValueError(f"a key clip has {wanted} frames: got a clip of {len(clip.frames)}")
-        if not all(grades) or len(set(grades)) != max(len(grades), 2):
+        if not all(grades) or len({*grades}) != max(len(grades), 2):
             raise ValueError(f"wanted the names of two grades or more: got {[*grades]}")
-        asked = Label(clip=name, grade="")
+        patient = Label(clip=name, grade="").patient
         own = [label for label in labels if label.clip == name]
-        kin = [label for label in labels if label.patient == asked.patient]
-        split = next((label.split for label in own + kin if label.split), "")
+        related = own + [label for label in labels if label.patient == patient]
         self._clip, self._name, self._grades = clip, name, tuple(grades)
         self._known = [label for label in own if not _is_blank(label)]
         for label in self._known:
             self._check(label)
-        sent, changes = preview(clip.frames)
+        images, changes = make_preview(clip.frames)
         facts = {
             "frames": len(clip.frames),
             "height": clip.frames.shape[1],
             "width": clip.frames.shape[2],
-            "ends": np.cumsum([len(picture) for picture in sent]).tolist(),
+            "ends": np.cumsum([len(image) for image in images]).tolist(),
             "lengths": [length for length in LENGTHS if length <= len(clip.frames)],
             "grades": list(grades),
-            "split": split,
+            "split": next((label.split for label in related if label.split), ""),
         }
         super().__init__(
             facts=facts,
-            preview=b"".join(sent),
+            preview=b"".join(images),
             changes=changes.astype("<f4").tobytes(),
             rows=[_row(label) for label in self._known],
             box=_edges(clip.region),
-            frame=next((_seat(label) for label in self._known), 0),
+            frame=next((_key_frame(label) for label in self._known), 0),
         )
-        self.on_msg(self._hear)
-        self.observe(self._forget, "rows")
+        self.on_msg(lambda _widget, frame, _buffers: self.send(frame, [self.pixels(frame)]))
+        self.observe(lambda _change: setattr(self, "saved", ""), "rows")
 
     @property
     def labels(self) -> list[Label]:
@@ -117,23 +114,20 @@ class ClipPicker(LiveFigure):
         return [self._label(row) for row in self.rows]
 
     def save(self, path: str | Path) -> None:
-        """Write the key clips into labels.csv; rows of other clips stay as they are.
+        """Write the key clips into labels.csv, atomically; rows of other clips stay as they are.
 
-        A clip without any keeps one empty row, as `csglib.doctor.labels.template` gives it.
-
-        Args:
-            path: the table; made if there is none. It is there whole or as it was.
+        A clip without key clips keeps one empty row, as in `csglib.doctor.labels.template`.
 
         Raises:
-            ValueError: it is no such table, or has key clips of this video that the picker was not
-                begun with: they would be lost.
+            ValueError: the file is not a label file, or has key clips of this video that the
+                picker was not given: they would be lost.
         """
         path = Path(path)
         rows = read_labels(path) if path.exists() else []
         own = [label for label in rows if label.clip == self._name]
-        strange = [label for label in own if not (_is_blank(label) or label in self._known)]
-        if strange:
-            spans = ", ".join(f"{label.first_frame} ({label.grade or '?'})" for label in strange)
+        unknown = [label for label in own if not (_is_blank(label) or label in self._known)]
+        if unknown:
+            spans = ", ".join(f"{label.first_frame} ({label.grade or '?'})" for label in unknown)
             raise ValueError(
                 f"{path.name} has key clips of this video that this picker has not seen, from "
                 f"frame {spans}. To keep them, begin it with labels=read_labels(...), or save to "
@@ -148,7 +142,7 @@ class ClipPicker(LiveFigure):
         self._known, self.saved = new, path.name
 
     def pixels(self, frame: int) -> bytes:
-        """A frame as it is in the file: u8 (y, x). The page asks for it.
+        """A frame as it is in the file, u8 (y, x); the page requests it by number.
 
         Raises:
             ValueError: there is no such frame.
@@ -156,14 +150,8 @@ class ClipPicker(LiveFigure):
         self._check_frame(frame)
         return self._clip.frames[frame].tobytes()
 
-    def _hear(self, _widget: object, asked: int, _buffers: object) -> None:
-        self.send(asked, [self.pixels(asked)])
-
-    def _forget(self, _change: object) -> None:
-        self.saved = ""
-
     @traitlets.validate("frame", "length", "box", "rows")
-    def _fitting(self, proposal: dict[str, Any]) -> Any:
+    def _validate(self, proposal: dict[str, Any]) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         try:
             match name:
@@ -188,9 +176,9 @@ class ClipPicker(LiveFigure):
             raise ValueError(f"frame must be 0 to {len(self._clip.frames) - 1}: got {frame}")
 
     def _check(self, label: Label) -> None:
-        """Refuse what the file does not have."""
+        """Refuse frames, grades and boxes that do not exist."""
         frames = len(self._clip.frames)
-        if max(label.first_frame + (label.frames or 1), _seat(label) + 1) > frames:
+        if max(label.first_frame + (label.frames or 1), _key_frame(label) + 1) > frames:
             raise ValueError(f"the video has frames 0 to {frames - 1}: got a key clip of {label}")
         if label.grade not in ("", *self._grades):
             known = ", ".join(self._grades)
@@ -200,26 +188,77 @@ class ClipPicker(LiveFigure):
 
     def __repr__(self) -> str:
         frames, height, width = self._clip.frames.shape
-        told = Counter(label.grade or "no grade yet" for label in self.labels)
-        grades = "".join(f", {count} {grade}" for grade, count in sorted(told.items()))
+        counts = Counter(label.grade or "no grade yet" for label in self.labels)
+        grades = "".join(f", {count} {grade}" for grade, count in sorted(counts.items()))
         return (
             f"ClipPicker({frames} frames of {width} x {height} pixels; "
             f"{len(self.rows)} key clips{grades})"
         )
 
     def still(self) -> Figure:
-        """The key clips on the time line, and the narrowest frame of each."""
-        changes = np.frombuffer(self.changes, "<f4")
-        return figure(self._clip, self.labels, changes, self._grades)
+        """The key clips on the time line, and the narrowest frame of the first five."""
+        labels = self.labels
+        shown = labels[:_MAX_IMAGES]
+        figure = Figure(figsize=(9.6, 3.9 if shown else 1.9), layout="constrained")
+        ratios = [2 if shown else 0.01, 1.3]
+        grid = figure.add_gridspec(2, max(1, len(shown)), height_ratios=ratios)
+        for place, label in enumerate(shown):
+            _draw_image(figure.add_subplot(grid[0, place]), self._clip, label, place + 1)
+        line = figure.add_subplot(grid[1, :])
+        _draw_line(line, labels, np.frombuffer(self.changes, "<f4"), self._grades)
+        more = len(labels) - len(shown)
+        title = f"{len(labels)} key clips" + (
+            f"; {more} more are on the line alone" if more else ""
+        )
+        line.set_title(title, fontsize=10)
+        return figure
+
+
+def make_preview(
+    frames: UInt8[ndarray, "t y x"],
+) -> tuple[list[bytes], Float32[ndarray, " t"]]:
+    """Shrink all frames so that they can be sent at once, and measure how much they change.
+
+    Returns:
+        A JPEG per frame; and the mean absolute difference of each shrunken frame from the one
+        before, grey levels, 0 for the first.
+    """
+    sample = frames[:: max(1, len(frames) // _SAMPLED)]
+    for side in PREVIEW_SIDES:
+        size = np.mean([len(_jpeg(_shrink(frame, side))) for frame in sample])
+        if len(frames) * size <= MAX_PREVIEW:
+            break
+    images, changes = [], np.zeros(len(frames), np.float32)
+    before = np.asarray(_shrink(frames[0], side), np.float32)
+    for place, frame in enumerate(frames):
+        small = _shrink(frame, side)
+        now = np.asarray(small, np.float32)
+        changes[place] = np.abs(now - before).mean()
+        images.append(_jpeg(small))
+        before = now
+    return images, changes
+
+
+def _shrink(frame: UInt8[ndarray, "y x"], side: int) -> Image.Image:
+    height, width = frame.shape
+    scale = min(1, side / max(height, width))
+    size = (max(1, round(scale * width)), max(1, round(scale * height)))
+    return Image.fromarray(frame).resize(size, Image.Resampling.BOX)
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    file = BytesIO()
+    image.save(file, "jpeg", quality=_QUALITY)
+    return file.getvalue()
 
 
 def _is_blank(label: Label) -> bool:
-    """A row of the template: it says that there is a clip, and nothing of it."""
+    """Whether it is a row of the template, which says nothing but that there is a clip."""
     return replace(label, split="") == Label(clip=label.clip, grade="")
 
 
-def _seat(label: Label) -> int:
-    """The frame that stands for a key clip."""
+def _key_frame(label: Label) -> int:
+    """The frame that represents a key clip."""
     return label.first_frame if label.narrowest_frame is None else label.narrowest_frame
 
 
@@ -232,7 +271,42 @@ def _region(edges: Sequence[int]) -> Region | None:
 
 
 def _row(label: Label) -> dict[str, Any]:
-    """A label as the page has it: all but the clip's path, and its box as four numbers or none."""
+    """A label as the page has it: without the clip's path, and its box as four numbers or none."""
     row = asdict(label) | {"box": list(_edges(label.box))}
     del row["clip"]
     return row
+
+
+def _draw_image(axes: Axes, clip: Clip, label: Label, number: int) -> None:
+    """The narrowest frame, or the first if none is marked; only pixels where no name can be."""
+    frame, box = _key_frame(label), label.box or clip.region
+    if box is None and clip.truth is None:  # neither cropped nor simulated
+        words = "no box: whole frames\nmay show a name"
+        axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=9, color="#777777")
+    else:
+        whole = clip.frames[frame : frame + 1]
+        axes.imshow((box.crop(whole) if box else whole)[0], cmap="gray", vmin=0, vmax=255)
+    axes.set(xticks=[], yticks=[])
+    which = "first" if label.narrowest_frame is None else "narrowest"
+    axes.set_title(f"{number}: {label.grade or 'no grade yet'}\n{which} {frame}", fontsize=9)
+
+
+def _draw_line(
+    axes: Axes, labels: Sequence[Label], changes: Float32[ndarray, " t"], grades: Sequence[str]
+) -> None:
+    frames, high = len(changes), float(np.sqrt(changes).max()) or 1.0
+    # Square roots: a cut in the video would otherwise flatten everything else.
+    axes.fill_between(np.arange(frames), np.sqrt(changes) / high, color="#1668b8", alpha=0.35)
+    for place, label in enumerate(labels):
+        end = frames if label.frames is None else label.first_frame + label.frames
+        colour: Any = "none"
+        if label.grade:
+            colour = MAGNITUDE(0.15 + 0.75 * grades.index(label.grade) / (len(grades) - 1))
+        span = (label.first_frame - 0.5, end - label.first_frame)
+        axes.broken_barh([span], (-0.75, 0.6), facecolor=colour, edgecolor="#222222")
+        if label.narrowest_frame is not None:
+            axes.plot(label.narrowest_frame, -0.45, "D", color="white", mec="#222222", markersize=4)
+        middle = (label.first_frame + end - 1) / 2
+        axes.text(middle, -0.85, str(place + 1), ha="center", va="top", fontsize=8)
+    axes.set(xlim=(-0.5, frames - 0.5), ylim=(-1.25, 1.05), xlabel="frame of the video, from 0")
+    axes.set_yticks([-0.45, 0.5], ["key clips", "change"])

@@ -11,8 +11,7 @@ from PIL import Image
 
 from csglib.data.clips import Clip, Region
 from csglib.doctor.labels import Label, read_labels, write_labels
-from csglib.doctor.picker.clip_picker import ClipPicker
-from csglib.doctor.picker.preview import MOST_SENT, SIDES, preview
+from csglib.doctor.picker.clip_picker import MAX_PREVIEW, PREVIEW_SIDES, ClipPicker, make_preview
 
 NAME = "doe_jane/sweep.mp4"
 HEIGHT, WIDTH, FRAMES = 60, 90, 40
@@ -77,22 +76,22 @@ def test_the_preview_is_every_frame_and_small_ones_keep_their_size():
 
 
 def test_large_frames_are_sent_as_means_of_their_pixels():
-    frames = np.zeros((8, 4 * SIDES[0], 2 * SIDES[0]), np.uint8)
+    frames = np.zeros((8, 4 * PREVIEW_SIDES[0], 2 * PREVIEW_SIDES[0]), np.uint8)
     frames[:, ::4] = 240  # a line in four: 60 on average
     shown = pictures(ClipPicker(Clip(frames=frames, patient="x"), NAME))
-    assert shown.shape == (8, SIDES[0], SIDES[0] // 2)
+    assert shown.shape == (8, PREVIEW_SIDES[0], PREVIEW_SIDES[0] // 2)
     assert np.abs(shown.astype(int) - 60).max() <= 1
 
 
 def test_a_preview_keeps_to_its_bytes_even_of_noise():
     noise = np.random.default_rng(0).integers(0, 256, (8, 256, 256), dtype=np.uint8)
     video = noise[np.arange(240) % 8]
-    parts, _ = preview(video)
+    parts, _ = make_preview(video)
     total = sum(map(len, parts))
-    assert MOST_SENT / 3 < total <= 1.05 * MOST_SENT
+    assert MAX_PREVIEW / 3 < total <= 1.05 * MAX_PREVIEW
     first = Image.open(io.BytesIO(parts[0])).size
-    assert first[0] in SIDES[1:]  # the largest did not fit
-    assert len(preview(video[:16])[0][0]) > len(parts[0])  # few frames are sent larger
+    assert first[0] in PREVIEW_SIDES[1:]  # the largest did not fit
+    assert len(make_preview(video[:16])[0][0]) > len(parts[0])  # few frames are sent larger
 
 
 def test_changes_are_large_at_a_cut_and_none_where_nothing_moves():

@@ -1,7 +1,7 @@
-"""Tissue on a scanner's screen: all text around it falls away, whatever packed the file."""
+"""Tissue on a scanner's screen: the text around it is left out, whatever codec was used."""
 
 import io
-from pathlib import Path
+from dataclasses import astuple
 
 import av
 import numpy as np
@@ -11,9 +11,10 @@ from scipy import ndimage
 
 from csglib.data.clips import Clip, Region, resample
 from csglib.data.readers.video import read_video
-from csglib.doctor.moving_region import moving_part, moving_region
+from csglib.doctor.tissue import find_tissue, moving_extent
 
-SAMPLES = Path(__file__).parents[2] / "data_samples"
+from .conftest import ON_SCREEN, h264, on_screen
+
 WIDTH, HEIGHT = 480, 360
 TISSUE = Region(90, 60, 330, 310)  # where it lies on the screen
 
@@ -83,80 +84,79 @@ def assert_just_inside(found, wanted=TISSUE, loss=0.1):
 
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("brightness", [1, 0.35])
-def test_what_moves_is_the_tissue_and_no_line_of_text(tissue, codec, brightness):
+def test_tissue_moves_and_text_does_not(tissue, codec, brightness):
     dark = (tissue * brightness).astype(np.uint8)
-    assert_just_inside(moving_part(CODECS[codec](screen(dark))), loss=0.15)
+    assert_just_inside(find_tissue(CODECS[codec](screen(dark))), loss=0.15)
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_clock_beside_a_name_that_touches_the_tissue_brings_it_not_in(tissue, codec):
+def test_a_name_between_a_clock_and_the_tissue_stays_out(tissue, codec):
     shown = screen(tissue, clock=(250, 40), above=0)
-    assert_just_inside(moving_part(CODECS[codec](shown)))
+    assert_just_inside(find_tissue(CODECS[codec](shown)))
 
 
-def test_motion_jpeg_that_must_keep_to_a_rate_lets_no_letter_in():
+def test_motion_jpeg_of_constant_rate_lets_no_letter_in(cohort):
     """Its quantisers change from frame to frame, and letters with them, as much as tissue does."""
-    with np.load(SAMPLES / "cohort_64.npz") as file:
-        clips = file["frames"][:6]
-    for clip in clips:
+    for clip in cohort[:6]:
         small = clip.repeat(2, axis=1).repeat(2, axis=2)
         shown = screen(small, region=Region(90, 60, 218, 188))[:, :240, :280]
-        found = moving_part(packed(shown, "mjpeg", "avi", "yuvj420p"))
+        found = find_tissue(packed(shown, "mjpeg", "avi", "yuvj420p"))
         assert_just_inside(found, Region(90, 60, 218, 188), loss=0.2)
 
 
-def test_few_frames_are_enough_and_frames_that_came_twice_do_no_harm(tissue):
-    assert_just_inside(moving_part(screen(tissue[:3])), loss=0.15)
-    assert_just_inside(moving_part(screen(np.repeat(tissue[:6], 3, axis=0))))
+def test_few_or_repeated_frames_are_enough(tissue):
+    assert_just_inside(find_tissue(screen(tissue[:3])), loss=0.15)
+    assert_just_inside(find_tissue(screen(np.repeat(tissue[:6], 3, axis=0))))
 
 
-def test_where_all_moves_nothing_is_cut_off(tissue):
-    assert moving_part(tissue) == Region(0, 0, 240, 250)
+def test_where_everything_moves_all_is_kept(tissue):
+    assert find_tissue(tissue) == Region(0, 0, 240, 250)
     padded = np.pad(tissue, ((0, 0), (0, 0), (50, 0)))
-    found = moving_part(padded)
+    found = find_tissue(padded)
     assert 50 < found.left < 60
     assert (found.top, found.right, found.bottom) == (0, 290, 250)
 
 
-def test_two_pictures_side_by_side_are_one_part_and_a_trace_is_none(tissue):
+def test_two_images_are_one_region_and_a_trace_is_not_part_of_it(tissue):
     gap = np.zeros((24, 250, 40), np.uint8)
     half = tissue[:, :, :200]
     both = np.pad(np.concatenate([half, gap, half], axis=2), ((0, 0), (30, 80), (20, 20)))
     both[:, 340:350, 100:200] = tissue[:, :10, :100]
-    assert_just_inside(moving_part(both), Region(20, 30, 460, 280))
+    assert_just_inside(find_tissue(both), Region(20, 30, 460, 280))
 
 
-def test_corners_beside_a_fan_are_cut_off_as_far_as_most_of_a_line_is_black(tissue):
+def test_a_fan_is_cropped_to_lines_that_are_mostly_tissue(tissue):
     y, x = np.mgrid[:250, :240]
     fan = tissue * (np.abs(x - 120) < 20 + 0.6 * y)
-    found = moving_part(screen(fan.astype(np.uint8)))
+    found = find_tissue(screen(fan.astype(np.uint8)))
     assert found.intersection(TISSUE) == found
     assert (found.right - found.left) * (found.bottom - found.top) > 0.7 * 240 * 250
 
 
-def test_of_what_does_not_move_the_whole_comes_back(tissue):
+def test_a_still_has_no_tissue_region(tissue):
     shown = screen(tissue)
     frozen = screen(np.repeat(tissue[:1], 12, axis=0))  # but for the clock
     for frames in (shown[:1], np.repeat(shown[:1], 5, axis=0), frozen):
-        assert moving_part(frames) is None
-        assert moving_region(frames) == Region(0, 0, WIDTH, HEIGHT)
-    assert moving_part(np.repeat(CODECS["H.264, poor"](frozen), 2, axis=0)) is None
+        assert find_tissue(frames) is None
+    assert find_tissue(np.repeat(CODECS["H.264, poor"](frozen), 2, axis=0)) is None
 
 
-def test_what_moves_and_is_no_rectangle_is_no_tissue():
+def test_a_moving_diagonal_is_no_tissue():
     y, x = np.mgrid[:360, :480]
     noise = np.random.default_rng(1).integers(0, 200, (8, 360, 480))
-    assert moving_part((noise * (np.abs(x - y) < 20)).astype(np.uint8)) is None
+    assert find_tissue((noise * (np.abs(x - y) < 20)).astype(np.uint8)) is None
 
 
-def test_pictures_of_a_few_pixels_are_no_trouble():
+def test_images_of_a_few_pixels():
     rng = np.random.default_rng(0)
     for size in ((1, 1), (1, 9), (3, 2), (8, 8)):
         frames = rng.integers(0, 256, (8, *size), dtype=np.uint8)
-        assert moving_region(frames) == Region(0, 0, size[1], size[0])
+        whole = Region(0, 0, size[1], size[0])
+        assert find_tissue(frames) in (None, whole)
+        assert moving_extent(frames) == whole
 
 
-def test_a_region_cuts_out_what_it_says_and_refuses_the_rest():
+def test_a_region_crops_and_refuses_what_does_not_fit():
     frames = np.arange(2 * 5 * 7, dtype=np.uint8).reshape(2, 5, 7)
     np.testing.assert_array_equal(Region(1, 2, 4, 5).crop(frames), frames[:, 2:5, 1:4])
     with pytest.raises(ValueError, match="columns 1 to 7, rows 0 to 4 does not lie within"):
@@ -166,11 +166,27 @@ def test_a_region_cuts_out_what_it_says_and_refuses_the_rest():
             Region(*edges)
 
 
-def test_what_two_regions_share():
+def test_the_intersection_of_two_regions():
     assert Region(0, 0, 10, 20).intersection(Region(4, 5, 30, 9)) == Region(4, 5, 10, 9)
     assert Region(0, 0, 10, 20).intersection(Region(10, 0, 12, 20)) is None
 
 
-def test_a_region_is_not_kept_once_frames_are_cut(tissue):
+def test_resampled_clips_have_no_region(tissue):
     clip = Clip(frames=tissue, patient="", region=Region(3, 4, 100, 90))
     assert resample(clip, frames=8, size=32).region is None
+
+
+def test_the_moving_extent_is_the_same_in_every_copy(cohort, large, tmp_path):
+    for frames in (*cohort[::8], *large[:3]):
+        copies = (frames, frames[3:], (frames * 0.6).astype(np.uint8), h264(frames, tmp_path, 35))
+        edges = np.array([astuple(moving_extent(copy)) for copy in copies]) / frames.shape[1]
+        assert np.ptp(edges, axis=0).max() < 0.07
+        assert np.abs(edges - (0, 0, 1, 1)).max() < 0.12
+    assert moving_extent(np.zeros((8, 64, 48), np.uint8)) == Region(0, 0, 48, 64)
+
+
+@pytest.mark.parametrize("quality", [23, 35])
+def test_the_moving_extent_of_a_screen_is_its_tissue(large, tmp_path, quality):
+    for frames in large:
+        found = moving_extent(h264(on_screen(frames), tmp_path, quality))
+        assert np.abs(np.subtract(astuple(found), astuple(ON_SCREEN))).max() <= 14

@@ -1,0 +1,117 @@
+"""The model card states what the files state, asks people for the rest, and hides no limit."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from csglib.data.cohort import read_cohort
+from csglib.doctor.card import QUESTIONS, model_card
+from csglib.doctor.deidentification import DeidentifySettings, deidentify
+from csglib.train.config import TrainConfig
+from csglib.train.experiment import TEST, Experiment
+from csglib.train.predictions import Predictions
+
+from .conftest import Exports
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory, cohort):
+    """A cohort of people, and a network trained on it for one epoch."""
+    work = tmp_path_factory.mktemp("work")
+    exports = Exports(work / "exports", cohort)
+    for number in range(12):
+        scale = None if number < 3 else 0.1 * (1 + number % 2)
+        exports.save(f"p{number // 2}/{number}.npz", cohort[number], "Jane Doe", scale)
+    labels = [row for rows in exports.labels.values() for row in rows]
+    deidentify(exports.folder, labels, work / "cohort", DeidentifySettings(size=32))
+    experiment = Experiment(network="tiny", size=32)
+    config = TrainConfig(folder=work / "run", epochs=1, batch_size=8)
+    list(experiment.run(read_cohort(work / "cohort"), config))
+    return work
+
+
+@pytest.fixture
+def test_set(work):
+    return read_cohort(work / "cohort")["test"]
+
+
+def card(work, severe, **answers):
+    """The card, if the network had predicted these probabilities of severe for the test set."""
+    test = read_cohort(work / "cohort")["test"]
+    Predictions(
+        probabilities=np.stack([1 - np.array(severe), severe], axis=1),
+        grades=test.grades,
+        patients=test.patients,
+        names=test.grade_names,
+    ).write(work / "run" / TEST)
+    return model_card(work / "run", work / "cohort", answers)
+
+
+def test_it_counts_clips_patients_and_predictions(work, test_set):
+    text = card(work, test_set.grades * 0.8 + 0.1)
+    for name, clips in read_cohort(work / "cohort").items():
+        mild, severe = np.bincount(clips.grades)
+        assert f"| {name} | {len(clips)} | {len({*clips.patients})} | {mild} | {severe} |" in text
+    mild, severe = np.bincount(test_set.grades)
+    assert f"| mild | {mild} | 0 |" in text
+    assert f"| severe | 0 | {severe} |" in text
+    assert "| accuracy | 1.000 | 1.000 to 1.000 |" in text
+    assert "1 epochs, batch size 8, learning rate" in text
+    all_severe = card(work, np.full(len(test_set.grades), 0.9))
+    assert f"| mild | 0 | {mild} |" in all_severe
+    assert f"| severe | 0 | {severe} |" in all_severe
+
+
+def test_it_says_whether_it_is_better_than_the_majority_class(work, test_set):
+    right = test_set.grades * 0.8 + 0.1
+    assert "It is better than always predicting" in card(work, right)
+    half = np.where(np.arange(len(right)) > 1, right, 1 - right)  # one patient of two is wrong
+    for severe in (half, np.full(len(right), 0.9)):
+        assert "**It is not shown to be better than always predicting" in card(work, severe)
+
+
+def test_what_nobody_has_stated_is_not_stated(work, test_set):
+    text = card(work, test_set.grades * 0.5, grading="Two readers, NASCET.")
+    assert text.count("*Not stated.*") == len(QUESTIONS) - 1
+    assert f"**{QUESTIONS['grading']}** Two readers, NASCET." in text
+    with pytest.raises(ValueError, match=r"price is no question: wanted purpose, people"):
+        card(work, test_set.grades * 0.5, price="none")
+
+
+def test_limits_follow_from_the_clips(work, test_set):
+    text = card(work, test_set.grades * 0.5)
+    assert "3 of 12 clips have no pixel size" in text
+    assert "the same vessel looks large in one clip" in text
+    assert "the grades that people gave" in text
+    assert "too few to select anything" in text
+    assert "simulated" not in text
+    assert "not trained from scratch" not in text
+    metadata = work / "cohort" / "cohort.json"
+    kept = metadata.read_text()
+    metadata.write_text(json.dumps(json.loads(kept) | {"graded_by": "phantom"}))
+    assert "**All its clips are simulated.**" in model_card(work / "run", work / "cohort")
+    metadata.write_text(kept)
+
+
+def test_it_names_nobody(work, test_set):
+    text = card(work, test_set.grades * 0.5)
+    for word in ("p4", "p5", "Jane", "Doe", "patient-", "exports", str(work)):
+        assert word not in text
+
+
+def test_another_cohort_and_unfinished_runs_are_refused(work, tmp_path):
+    other = tmp_path / "cohort"
+    shutil.copytree(work / "cohort", other)
+    head, *rows = (other / "manifest.csv").read_text().splitlines(keepends=True)
+    (other / "manifest.csv").write_text("".join([head, *reversed(rows)]))
+    with pytest.raises(ValueError, match="was trained on other clips than"):
+        model_card(work / "run", other)
+    with pytest.raises(ValueError, match=r"no finished run: it lacks experiment.json, epochs.csv"):
+        model_card(tmp_path, other)
+    for name in (TEST, "best.safetensors"):
+        (work / "run" / name).rename(work / "kept")
+        with pytest.raises(ValueError, match=f"holds no finished run: it lacks {name}"):
+            model_card(work / "run", work / "cohort")
+        (work / "kept").rename(work / "run" / name)

@@ -1,0 +1,345 @@
+"""Every kind of fault is planted: the doctor finds each one, and nothing else."""
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from csglib.data.clips import Region
+from csglib.doctor import examine
+from csglib.doctor.checks import ALL, KINDS
+from csglib.doctor.labels import read_labels
+
+from .conftest import SPLITS, encoded, side_by_side, with_cross
+
+STOPS, WARNING = True, False
+
+
+def found_in(folder, **options):
+    report = examine(folder, **{"frames": 4, "size": 64, "workers": 1} | options)
+    return [(finding.kind, finding.where, finding.stops) for finding in report.findings]
+
+
+def plant_files(exports):
+    folder, cohort = exports.folder, exports.cohort
+    cut = exports.save("cut/a.npz", cohort[20])
+    cut.write_bytes(cut.read_bytes()[:-500])
+    exports.label("cut/a.npz")
+    (folder / "p0/broken.mp4").write_text("no video")
+    (folder / "p0/notes.txt").write_text("of no use")
+    exports.save("loose.npz", cohort[22])
+    exports.save("../elsewhere.npz", cohort[24])
+    (folder / "p0/link.npz").symlink_to(folder.parent / "elsewhere.npz")
+    (folder / "p0/all").symlink_to(folder.parent, target_is_directory=True)
+    exports.save("p0/two\nlines.npz", cohort[26])
+    return {
+        ("unreadable", "cut/a.npz", STOPS),
+        ("unreadable", "p0/broken.mp4", WARNING),
+        ("not a clip", "p0/notes.txt", WARNING),
+        ("no patient folder", "loose.npz", WARNING),
+        ("link", "p0/link.npz", WARNING),
+        ("link", "p0/all", WARNING),
+        ("invalid name", "p0/two\N{REPLACEMENT CHARACTER}lines.npz", WARNING),
+    }
+
+
+def plant_labels(exports):
+    for number, name in enumerate(["none", "odd", "over", "box", "again", "partly", "short"]):
+        exports.save(f"{name}/a.npz", exports.cohort[30 + 2 * number])
+    exports.save("unlabelled/a.npz", exports.cohort[44])
+    exports.label("none/a.npz", grade="")
+    exports.label("odd/a.npz", grade="sever")
+    exports.label("p0/gone.npz")
+    exports.label("over/a.npz", first_frame=3, frames=6)
+    exports.label("box/a.npz", box=Region(10, 10, 60, 65))
+    exports.label("again/a.npz")
+    exports.label("again/a.npz", frames=8)
+    exports.label("partly/a.npz", frames=5)
+    exports.label("partly/a.npz", first_frame=4)
+    exports.label("short/a.npz", first_frame=5, frames=3)
+    return {
+        ("no grade", "none/a.npz", STOPS),
+        ("unknown grade", "odd/a.npz", STOPS),
+        ("no such clip", "p0/gone.npz", STOPS),
+        ("out of range", "over/a.npz", STOPS),
+        ("out of range", "box/a.npz", STOPS),
+        ("duplicate row", "again/a.npz", STOPS),
+        ("overlapping rows", "partly/a.npz", WARNING),
+        ("too few frames", "short/a.npz", STOPS),
+        ("no label", "unlabelled/a.npz", WARNING),
+    }
+
+
+def plant_duplicates(exports):
+    cohort = exports.cohort
+    exports.add("p0/same.npz", cohort[0])
+    exports.add("copy/a.npz", cohort[4], split="test")
+    encoded(cohort[2], exports.folder / "p1/again.mp4")
+    exports.label("p1/again.mp4")
+    bright = np.clip(cohort[6] * 1.2 + 8, 0, 255).astype(np.uint8)
+    exports.add("bright/a.npz", bright, split="validation")
+    exports.add("cropped/a.npz", cohort[8][:, 1:, 2:])
+    exports.add("late/a.npz", cohort[10][3:], split="test")
+    exports.add("mirrored/a.npz", cohort[1][..., ::-1])
+    exports.add("twin/a.npz", cohort[46], patient="one")
+    exports.add("twin_too/a.npz", cohort[48], patient="one", split="test")
+    exports.add("moved/a.npz", cohort[50])
+    exports.add("moved/b.npz", cohort[52], split="test")
+    return {
+        ("duplicate", "p0/same.npz", WARNING),
+        ("split leak", "p2/4.npz", STOPS),
+        ("near-duplicate", "p1/again.mp4", WARNING),
+        ("no pixel size", "p1/again.mp4", WARNING),
+        ("near-duplicate", "p3/6.npz", WARNING),
+        ("split leak", "p4/8.npz", STOPS),
+        ("near-duplicate", "p5/10.npz", WARNING),
+        ("near-duplicate", "p0/1.npz", WARNING),
+        ("same patient id", "twin_too/a.npz", STOPS),
+        ("split leak", "moved", STOPS),
+        ("image sizes differ", ALL, WARNING),
+    }
+
+
+def plant_images(exports):
+    folder, cohort = exports.folder, exports.cohort
+    (folder / "doppler/a").mkdir(parents=True)
+    for number, frame in enumerate(cohort[60]):
+        colours = np.stack([frame] * 3, axis=-1)
+        colours[20:30, 20:30] = 200, 30, 10
+        Image.fromarray(colours).save(folder / f"doppler/a/{number}.png")
+    exports.label("doppler/a")
+    exports.add("split/a.npz", side_by_side(cohort[62], cohort[65]))
+    exports.add("marked/a.npz", with_cross(cohort[66], 32, 20))
+    exports.add("frozen/a.npz", np.repeat(cohort[68][:1], 8, axis=0))
+    exports.add("unknown/a.npz", cohort[70], mm_per_px=None)
+    exports.add("deep/a.npz", cohort[72], mm_per_px=0.25)
+    exports.add("small/a.npz", cohort[74], box=Region(20, 20, 35, 60))
+    return {
+        ("colour", "doppler/a", WARNING),
+        ("no pixel size", "doppler/a", WARNING),
+        ("side by side", "split/a.npz", WARNING),
+        ("overlay", "marked/a.npz", WARNING),
+        ("no motion", "frozen/a.npz", STOPS),
+        ("no pixel size", "unknown/a.npz", WARNING),
+        ("pixel sizes differ", ALL, WARNING),
+        ("image sizes differ", ALL, WARNING),
+        ("small tissue region", "small/a.npz", WARNING),
+    }
+
+
+PLANTS = (plant_files, plant_labels, plant_duplicates, plant_images)
+
+
+def test_a_folder_without_faults_has_no_findings(exports):
+    report = examine(exports.write(), frames=4, size=64, workers=1)
+    assert report.findings == report.stops == ()
+    files = [path.name for path in exports.folder.iterdir() if path.is_file()]
+    assert files == ["labels.csv"]
+
+
+def test_every_fault_is_found_and_nothing_else_with_one_worker_or_two(exports):
+    planted = set().union(*(plant(exports) for plant in PLANTS))
+    found = found_in(exports.write())
+    assert {*found} == planted | {("class imbalance", ALL, WARNING)}
+    assert len(found) == len({*found})
+    assert [stops for *_, stops in found] == sorted((stops for *_, stops in found), reverse=True)
+    assert found_in(exports.folder, workers=2) == found
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_faults_of_one_sort_are_found_alone(exports, plant):
+    planted = plant(exports)
+    assert {*found_in(exports.write())} - {("class imbalance", ALL, WARNING)} == planted
+
+
+def relabel(exports, names=None, **change):
+    for name in names or [*exports.labels]:
+        exports.labels[name] = [replace(row, **change) for row in exports.labels[name]]
+
+
+VALIDATION = ("p2/4.npz", "p2/5.npz", "p3/6.npz", "p3/7.npz")
+
+
+def one_grade(exports):
+    relabel(exports, grade="mild")
+    return {("missing grade", ALL, STOPS), ("missing grade", ALL, WARNING)}
+
+
+def one_split_with_one_grade(exports):
+    relabel(exports, VALIDATION, grade="mild")
+    return {("missing grade", ALL, WARNING)}
+
+
+def few_severe(exports):
+    rows = [*exports.labels]
+    relabel(exports, (*rows[:8], *rows[9:11]), grade="mild")
+    relabel(exports, split="")
+    return {("class imbalance", ALL, WARNING)}
+
+
+def two_patients(exports):
+    exports.labels = {name: rows for name, rows in exports.labels.items() if name < "p2"}
+    relabel(exports, split="")
+    for patient in ("p2", "p3", "p4", "p5"):
+        shutil.rmtree(exports.folder / patient)
+    return {("too few patients", ALL, STOPS)}
+
+
+def no_validation(exports):
+    relabel(exports, VALIDATION, split="train")
+    return {("empty split", ALL, STOPS)}
+
+
+def half_a_split(exports):
+    relabel(exports, ("p4/8.npz", "p4/9.npz"), split="")
+    return {("incomplete split", ALL, STOPS)}
+
+
+def copied_between_patients(exports):
+    relabel(exports, split="")
+    exports.add("p5/9.npz", exports.cohort[9], split="", grade="severe")
+    return {("duplicate", "p5/9.npz", STOPS)}
+
+
+def contradiction(exports):
+    exports.add("p5/same.npz", exports.cohort[11], split="test", grade="mild")
+    return {("duplicate", "p5/same.npz", STOPS)}
+
+
+def near_between_patients(exports):
+    relabel(exports, split="")
+    encoded(exports.cohort[9], exports.folder / "p5/9.mp4", quality=23)
+    exports.label("p5/9.mp4", split="", grade="severe")
+    return {("near-duplicate", "p5/9.mp4", STOPS), ("no pixel size", "p5/9.mp4", WARNING)}
+
+
+def mirrored_between_patients(exports):
+    relabel(exports, split="")
+    exports.add("p5/9.npz", exports.cohort[9][:, ::-1], split="", grade="severe")
+    return {("near-duplicate", "p5/9.npz", STOPS)}
+
+
+def everybody_is_anonymous(exports):
+    for number in range(12):
+        exports.save(f"p{number // 2}/{number}.npz", exports.cohort[number], patient="ANONYMOUS")
+    return {  # p1 is in train, as p0
+        ("same patient id", f"p{patient}/{2 * patient}.npz", WARNING) for patient in (2, 3, 4, 5)
+    }
+
+
+def nothing_can_be_read(exports):
+    for name in [*exports.labels]:
+        (exports.folder / name).write_bytes(b"")
+    unreadable = {("unreadable", name, STOPS) for name in exports.labels}
+    return unreadable | {("no clips", ALL, STOPS)}
+
+
+def files_with_the_same_name(exports):
+    """Their names are not ids."""
+    for patient, number in ((0, 90), (4, 92)):
+        encoded(exports.cohort[number], exports.folder / f"p{patient}/film.mp4")
+        exports.label(f"p{patient}/film.mp4", split=SPLITS[patient])
+    return {("no pixel size", f"p{patient}/film.mp4", WARNING) for patient in (0, 4)}
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        one_grade,
+        one_split_with_one_grade,
+        few_severe,
+        two_patients,
+        no_validation,
+        half_a_split,
+        copied_between_patients,
+        contradiction,
+        near_between_patients,
+        mirrored_between_patients,
+        everybody_is_anonymous,
+        nothing_can_be_read,
+        files_with_the_same_name,
+    ],
+)
+def test_a_fault_of_the_whole_folder(exports, plant):
+    planted = plant(exports)
+    assert {*found_in(exports.write())} == planted
+
+
+def test_without_labels_it_writes_a_table_to_fill_in(exports):
+    assert found_in(exports.folder) == [("no label file", "labels.csv", STOPS)]
+    rows = read_labels(exports.folder / "labels.csv")
+    assert [row.clip for row in rows] == sorted(exports.labels)
+    assert {row.grade for row in rows} == {""}
+    assert found_in(exports.folder) == [("no grade", row.clip, STOPS) for row in rows]
+
+
+def test_existing_labels_are_never_overwritten(exports):
+    labels = exports.folder / "labels.csv"
+    labels.write_text("clip,garde\np0/0.npz,mild\n")
+    assert found_in(exports.folder) == [("invalid label file", "labels.csv", STOPS)]
+    assert labels.read_text() == "clip,garde\np0/0.npz,mild\n"
+    (exports.folder.parent / "other.csv").write_text("clip,grade\n")
+    for target in (exports.folder.parent / "other.csv", exports.folder / "nowhere.csv"):
+        labels.unlink()
+        labels.symlink_to(target)
+        assert found_in(exports.folder) == [("invalid label file", "labels.csv", STOPS)]
+
+
+def test_every_kind_is_planted_somewhere():
+    text = Path(__file__).read_text("utf-8")
+    assert [kind for kind in KINDS if f'("{kind}", ' not in text] == []
+
+
+def test_a_near_duplicate_says_how_much_is_shared_and_whether_it_is_mirrored(exports):
+    exports.save("p0/copy.npz", exports.cohort[0], mm_per_px=0.1)
+    exports.save("p0/mirror.npz", exports.cohort[2][..., ::-1])
+    exports.save("p0/part.npz", exports.cohort[4][2:])
+    report = examine(exports.folder, frames=4, size=64, workers=1)
+    said = [finding.what for finding in report.findings if finding.kind == "near-duplicate"]
+    shared = "shares all of its frames with p0/"
+    assert said == [f"{shared}mirror.npz, mirrored", f"{shared}part.npz"]
+
+
+def test_a_box_selects_one_of_two_images(exports):
+    exports.save("p0/two.npz", side_by_side(exports.cohort[62], exports.cohort[66]))
+    exports.label("p0/two.npz", box=Region(0, 0, 64, 64))
+    assert found_in(exports.write()) == [("image sizes differ", ALL, WARNING)]
+    relabel(exports, ["p0/two.npz"], box=None)
+    both = {("side by side", "p0/two.npz", WARNING), ("image sizes differ", ALL, WARNING)}
+    assert {*found_in(exports.write())} == both
+
+
+def test_overlays_count_inside_the_box_only(exports):
+    exports.save("p0/marked.npz", with_cross(exports.cohort[66], 50, 50))
+    exports.label("p0/marked.npz", box=Region(0, 0, 40, 40), frames=4)
+    assert found_in(exports.write()) == []
+    exports.label("p0/marked.npz", box=Region(20, 20, 60, 60), first_frame=4)
+    assert found_in(exports.write()) == [("overlay", "p0/marked.npz", WARNING)]
+
+
+def test_a_loop_that_freezes_is_found_where_it_is_frozen(exports):
+    clip = exports.cohort[80]
+    exports.save("p0/long.npz", np.concatenate([clip, clip[-1:].repeat(6, axis=0)]))
+    exports.label("p0/long.npz", frames=8)
+    assert found_in(exports.write()) == []
+    exports.label("p0/long.npz", first_frame=8)
+    assert found_in(exports.write()) == [("no motion", "p0/long.npz", STOPS)]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"frames": 0}, "wanted 1 or more: got frames=0"),
+        ({"workers": 0}, "workers=0"),
+        ({"grades": ["mild"]}, "two or more names of grades: got mild"),
+        ({"grades": ["mild", "mild"]}, "got mild, mild"),
+        ({"folder": "nowhere"}, "nowhere is not a folder"),
+    ],
+)
+def test_invalid_arguments(tmp_path, options, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        examine(**{"folder": tmp_path, "workers": 1} | options)

@@ -1,0 +1,229 @@
+"""labels.csv as spreadsheets write it, and what in a folder is a clip."""
+
+import os
+import re
+
+import pytest
+
+from csglib.data.clips import Region
+from csglib.doctor.labels import (
+    COLUMNS,
+    Exports,
+    Label,
+    list_exports,
+    patient_of,
+    read_labels,
+    template,
+    write_labels,
+)
+
+ROWS = [
+    Label(clip="p1/a.mp4", grade="mild"),
+    Label(clip="p1/a.mp4", grade="severe", first_frame=40, frames=8, narrowest_frame=43),
+    Label(clip="Müller, Jörg/b c/a;b.dcm", grade="severe", split="test", box=Region(1, 2, 30, 40)),
+    Label(clip="=cmd/a.npz", grade=""),
+]
+HEADER = b"clip,grade,first_frame,frames,narrowest_frame,left,top,right,bottom\n"
+
+
+@pytest.fixture
+def table(tmp_path):
+    return tmp_path / "labels.csv"
+
+
+def refused(path):
+    with pytest.raises(ValueError, match=r"^labels\.csv: ") as caught:
+        read_labels(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_written_labels_read_back_and_hold_no_formula(table):
+    write_labels(table, ROWS)
+    assert read_labels(table) == ROWS
+    assert table.read_bytes().startswith(b"\xef\xbb\xbf" + ",".join(COLUMNS).encode() + b"\r\n")
+    cells = table.read_text("utf-8-sig").replace("\n", ",").split(",")
+    assert not [cell for cell in cells if cell.strip('"').startswith(("=", "+", "-", "@"))]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig"])
+def test_all_dialects_of_spreadsheets_give_the_same_labels(table, separator, end, coding):
+    rows = [
+        ["Grade", " clip ", "frames", "SPLIT", "", ""],
+        ["mild", "p1/ä.mp4", "8", "Train", "", ""],
+        [""] * 6,
+        [" severe", "./p2/b.mp4", "", "", "", ""],
+        ["mild", "p3/c.mp4"],
+    ]
+    text = end.join(separator.join(row) for row in rows) + end
+    table.write_bytes(text.encode(coding))
+    assert read_labels(table) == [
+        Label(clip="p1/ä.mp4", grade="mild", frames=8, split="train"),
+        Label(clip="p2/b.mp4", grade="severe"),
+        Label(clip="p3/c.mp4", grade="mild"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "line 1 lacks the column clip: it has nothing"),
+        (b"clip;garde\np/a.mp4;mild\n", "line 1 lacks the column grade: it has clip, garde"),
+        (b"clip,grade,note\np/a.mp4,mild,x\n", "no column is called 'note'"),
+        (b"clip,grade,first frame\np/a,mild,3\n", "no column is called 'first frame'"),
+        (b"clip,grade,clip\np/a,mild,3\n", "line 1 has the column clip twice"),
+        (b"clip,grade\np/a, b.mp4,mild\n", "line 2: 3 cells under 2 columns"),
+        (b'clip,grade\n"p/a.mp4,mild\n', "not a table of text"),
+        (b'clip,grade\n"p/a.mp4","mild"\n\n"p/b.mp4","se\nvere"\n', "line 5, column grade: got"),
+        ("clip,grade\np/\xe4.mp4,mild\n".encode("latin-1"), 'save it as "CSV UTF-8"'),
+        ("clip,grade\np/a.mp4,mild\n".encode("utf-16"), "not a table of text"),
+        (b"clip,grade\na.mp4,mild\n", "line 2, column clip: got 'a.mp4', wanted a path below"),
+        (b"clip,grade\n/p/a.mp4,mild\n", "got '/p/a.mp4'"),
+        (b"clip,grade\np/../../a.mp4,mild\n", "got 'p/../../a.mp4'"),
+        (b"clip,grade\np\\a.mp4,mild\n", "got 'p\\\\a.mp4'"),
+        (b"clip,grade\np//a.mp4,mild\n", "got 'p//a.mp4'"),
+        (b"clip,grade,split\np/a.mp4,mild,training\n", "line 2, column split: got 'training'"),
+        (HEADER + b"p/a.mp4,mild,-1\n", "column first_frame: got '-1', wanted a whole number"),
+        (HEADER + b"p/a.mp4,mild,1.5\n", "column first_frame: got '1.5'"),
+        (HEADER + "p/a.mp4,mild,\u0663\n".encode(), "column first_frame: got '\u0663'"),
+        (HEADER + b"p/a.mp4,mild,,0\n", "column frames: got 0, wanted 1 or more"),
+        (HEADER + b"p/a.mp4,mild,,9999999999\n", "column frames: got '9999999999'"),
+        (HEADER + b"p/a.mp4,mild,8,8,16\n", "column narrowest_frame: got 16, wanted 8 to 15"),
+        (HEADER + b"p/a.mp4,mild,8,,7\n", "got 7, wanted 8 to the end"),
+        (HEADER + b"p/a.mp4,mild,,,,1,2,3\n", "column bottom: got '', wanted all four edges"),
+        (HEADER + b"p/a.mp4,mild,,,,5,2,5,9\n", "column right: got 5, wanted more than left, 5"),
+        (HEADER + b"p/a.mp4,mild,,,,5,9,7,8\n", "column bottom: got 8, wanted more than top, 9"),
+    ],
+)
+def test_a_mistake_is_reported_with_its_line_and_column(table, content, words):
+    table.write_bytes(content)
+    assert words in refused(table)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"clip": "p/a\nb.mp4"}, "column clip"),
+        ({"clip": "p/a.mp4/"}, "column clip"),
+        ({"clip": ""}, "column clip"),
+        ({"first_frame": -1}, "column first_frame: got -1, wanted 0 or more"),
+        ({"frames": 0}, "column frames"),
+        ({"split": "Train"}, "column split"),
+    ],
+)
+def test_a_label_made_in_code_is_checked_too(change, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        Label(**{"clip": "p/a.mp4", "grade": "mild"} | change)
+
+
+def test_a_missing_file_and_a_failed_write(table):
+    with pytest.raises(ValueError, match="there is no such file; save it as"):
+        read_labels(table)
+    write_labels(table, ROWS)
+
+    def broken():
+        yield ROWS[0]
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_labels(table, broken())
+    assert read_labels(table) == ROWS
+    assert [*table.parent.iterdir()] == [table]
+
+
+# --- the folder
+
+DICOM = bytes(128) + b"DICM"
+
+
+def make(folder, *names, content=b""):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def listed(folder):
+    return {kind: names for kind, names in list_exports(folder)._asdict().items() if names}
+
+
+def test_every_format_is_a_clip_at_any_depth(tmp_path):
+    assert list_exports(tmp_path) == Exports((), (), (), (), ())
+    names = ["a.mp4", "b.AVI", "c.mkv", "d.dcm", "e.npz", "f.nii", "g.nii.gz", "h.gif"]
+    make(tmp_path, *(f"p1/{name}" for name in names), "p1/visit 2/left/a.mp4")
+    make(tmp_path, "p2/IM0001", content=DICOM)
+    make(tmp_path, "p2/film/1.png", "p2/film/2.png", "p2/film/.hidden", "p2/v/jpegs/1.JPG")
+    clips = (*(f"p1/{name}" for name in names), "p1/visit 2/left/a.mp4")
+    assert listed(tmp_path) == {"clips": (*clips, "p2/IM0001", "p2/film", "p2/v/jpegs")}
+    rows = template(tmp_path)
+    assert rows == [Label(clip=clip, grade="") for clip in list_exports(tmp_path).clips]
+    assert rows[8].patient == patient_of("p1/visit 2/left/a.mp4") == "p1"
+    write_labels(tmp_path / "labels.csv", rows)
+    assert template(tmp_path) == read_labels(tmp_path / "labels.csv") == rows
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (
+            ["a.mp4", "p1/1.png", "p1/2.png", "p2/a.mp4"],
+            {"without_patient": ("a.mp4", "p1"), "clips": ("p2/a.mp4",)},
+        ),
+        (
+            ["p1/a.mp4", "p1/screen.png", "p1/notes.txt", "p1/x/a.mp4", "p1/x/1.png"],
+            {
+                "clips": ("p1/a.mp4", "p1/x/a.mp4"),
+                "other_files": ("p1/notes.txt", "p1/screen.png", "p1/x/1.png"),
+            },
+        ),
+        (["p1/film/1.png", "p1/film/notes.txt"], {"clips": ("p1/film",)}),  # the reader refuses it
+        (
+            [
+                "labels.csv",
+                "doctor.html",
+                "csglib.key",
+                "review_sheet.png",
+                ".DS_Store",
+                "p1/._a.mp4",
+            ],
+            {},
+        ),
+        (
+            ["p1/Thumbs.db", "__MACOSX/p1/a.mp4"],
+            {},
+        ),
+        (["p1/labels.csv"], {"other_files": ("p1/labels.csv",)}),
+        ([os.fsdecode(b"p1/\xff.mp4")], {"invalid_names": ("p1/\N{REPLACEMENT CHARACTER}.mp4",)}),
+    ],
+)
+def test_what_is_a_clip_and_what_is_not(tmp_path, names, expected):
+    make(tmp_path, *names)
+    assert listed(tmp_path) == expected
+
+
+def test_links_are_listed_and_not_followed_and_pipes_are_not_opened(tmp_path):
+    make(tmp_path, "out/secret/a.mp4", "in/p1/a.mp4")
+    (tmp_path / "in/p2").symlink_to(tmp_path / "out")
+    (tmp_path / "in/p1/b.mp4").symlink_to(tmp_path / "out/secret/a.mp4")
+    (tmp_path / "in/p1/c.mp4").symlink_to(tmp_path / "in/p1/a.mp4")
+    (tmp_path / "in/p1/round").symlink_to(tmp_path / "in")
+    os.mkfifo(tmp_path / "in/p1/pipe")
+    assert listed(tmp_path / "in") == {
+        "clips": ("p1/a.mp4",),
+        "links": ("p1/b.mp4", "p1/c.mp4", "p1/round", "p2"),
+        "other_files": ("p1/pipe",),
+    }
+
+
+@pytest.mark.parametrize("name", ["a\nb.mp4", "a\u202eb.mp4", "a\\b.mp4", "a.mp4 ", "\x1b[2J.mp4"])
+def test_names_that_tables_cannot_hold_are_listed_apart(tmp_path, name):
+    make(tmp_path, f"p1/{name}")
+    ((kind, (shown,)),) = listed(tmp_path).items()
+    assert (kind, shown.isprintable()) == ("invalid_names", True)
+
+
+def test_a_file_is_not_a_folder(tmp_path):
+    make(tmp_path, "a.mp4")
+    with pytest.raises(ValueError, match="is not a folder; wanted one with a folder for each"):
+        list_exports(tmp_path / "a.mp4")

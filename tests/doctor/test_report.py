@@ -1,0 +1,96 @@
+"""The report as HTML needs nothing from outside; its text has the same rows."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from csglib.doctor import examine
+
+
+class Parsed(HTMLParser):
+    """Tags, addresses and texts of a page; tags left open are an error."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.addresses, self.words, self._open = [], [], [], []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        known = dict(attributes)
+        self.addresses += [known[name] for name in ("src", "href", "action") if name in known]
+        assert not [name for name in known if name.startswith("on")]
+        if tag not in ("meta", "img", "br"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.fixture
+def report(exports):
+    """A finding that stops, and warnings of one kind."""
+    exports.add("p0/<b>&'\".npz", exports.cohort[40], first_frame=6, frames=9)
+    for number in range(20):
+        (exports.folder / f"p0/notes {number}.txt").write_text("")
+    return examine(exports.write(), size=64, workers=1)
+
+
+def test_the_page_is_complete_and_needs_nothing_from_outside(report, tmp_path):
+    assert report.write_page(tmp_path / "page.html") == tmp_path / "page.html"
+    text = (tmp_path / "page.html").read_text("utf-8")
+    page = Parsed(text)
+    assert "script" not in page.tags
+    assert len(page.addresses) == 13  # a thumbnail per clip
+    assert all(address.startswith("data:image/png;base64,iVBOR") for address in page.addresses)
+    assert "default-src 'none'" in text
+    assert not re.search(r"url\(|@import|https?:", text)
+    assert "Confidential: it names your files." in " ".join(page.words)
+    assert "<h1>Data report: exports</h1>" in text
+    assert report.write_page() == report.folder / "doctor.html"
+    with pytest.raises(ValueError, match=r"nowhere/page\.html cannot be written .* another file"):
+        report.write_page(tmp_path / "nowhere/page.html")
+
+
+def test_a_notebook_gets_the_same_without_a_page_around_it(report):
+    text = report._repr_html_()
+    part = Parsed(text)
+    assert not {"html", "body", "head"} & {*part.tags}
+    assert "body {" not in text
+    assert "<b>" not in text  # names of files are text, never markup
+    assert "p0/<b>&'\".npz" in part.words
+    severities = [word for word in part.words if word.endswith((" stops", " warning"))]
+    assert severities == [
+        "\N{BLACK SQUARE} stops",
+        "\N{WHITE CIRCLE} warning",
+    ]  # not by colour alone
+    assert part.words.index("out of range") < part.words.index("not a clip")
+    assert text.count(".txt") == 20
+    assert report.verdict in part.words
+
+
+def test_the_text_has_the_same_rows_and_counts_those_it_leaves_out(report):
+    text = repr(report)
+    assert report.verdict == "Training should not start: 1 finding to fix first. 20 warnings."
+    assert text.endswith(report.verdict)
+    assert text.startswith("read          13 clips of 6 patients\n")
+    assert "grades        mild (7), severe (6)\n" in text
+    stops = (
+        "STOPS: out of range\n  p0/<b>&'\".npz: frame 14 is labelled, and the last is 7\n  Why: "
+    )
+    assert stops in text
+    assert "warning: not a clip\n  p0/notes 0.txt: not a file type that holds clips\n" in text
+    assert text.count(".txt") == 6
+    assert "  and 14 more\n" in text
+
+
+def test_thumbnails_are_small(exports):
+    frames = exports.cohort[0].repeat(8, axis=1).repeat(8, axis=2)
+    exports.save("p0/large.npz", frames)
+    report = examine(exports.folder, workers=1)
+    assert len(report.examined.records["p0/large.npz"].thumbnail) < 30_000
