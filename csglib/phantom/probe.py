@@ -1,7 +1,8 @@
-"""The scanner: what decides how large, how bright and how grainy one point looks in a picture.
+"""The scanner: resolution, noise and settings of one probe, and five presets.
 
-The paper does not name the scanners of its clips; a `Probe` stands for one. Lengths are in mm,
-frequencies in MHz, echoes in dB against the artery's adventitia; x points right, z down.
+The paper's videos come in two sizes and name no machine (section 3). Which scanner a clip was taken
+with must not predict its grade, so a cohort mixes the presets. Lengths are in mm, frequencies in
+MHz, echoes in dB relative to the artery's adventitia; x points right, z down.
 """
 
 from dataclasses import dataclass
@@ -10,26 +11,26 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-SOUND = 1.54  # mm each microsecond, in soft tissue
-COMPENSATION = 0.62  # dB/cm/MHz that a scanner adds back with depth, as average tissue takes it
-_FWHM = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian, in its sigmas
+SOUND = 1.54  # mm per microsecond, in soft tissue
+COMPENSATION = 0.62  # dB/cm/MHz of time-gain compensation: what average tissue attenuates
+_FWHM = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian, in sigmas
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """A scanner: all that decides how large, how bright and how grainy one point looks.
+    """What decides the point spread function, and the noise.
 
     Attributes:
         frequency: centre frequency, MHz.
-        bandwidth: of the pulse, as a share of the frequency, at half amplitude.
-        aperture: focal length over width of the aperture (F-number); small is sharp.
+        bandwidth: of the pulse at half amplitude, as a fraction of the frequency.
+        aperture: F-number, focal length over width of the aperture; small is sharp.
         focus: depth at which the beam is narrowest, mm.
-        slice: thickness of the imaged slice at half amplitude, mm.
-        beams: number of directions from which the same frame is taken and averaged.
-        steer: angle between neighbouring directions, degrees.
+        slice: elevational thickness of the imaged slice at half amplitude, mm.
+        beams: number of steering angles that are averaged to one frame (spatial compounding).
+        steer: angle between neighbouring beams, degrees.
         noise: electronic noise, dB.
-        haze: echoes that bounced twice, against the tissue above them, dB.
-        lobes: side lobes of the beam, five times as wide, against its middle, dB.
+        haze: reverberation, relative to the tissue above it, dB.
+        lobes: side lobes of the beam, five times as wide, relative to its main lobe, dB.
     """
 
     frequency: float = 7.5
@@ -50,42 +51,42 @@ class Probe:
 
     @property
     def turn(self) -> float:
-        """Phase that one mm of depth adds, there and back, in radians."""
+        """Phase per mm of depth, there and back, radians."""
         return 4 * np.pi / self.wavelength
 
     @property
     def axial(self) -> float:
-        """Sigma of the pulse along the beam, mm: the wider the band, the shorter."""
+        """Axial resolution: sigma of the pulse along the beam, mm, inverse to the bandwidth."""
         return float(2 * np.log(2) / np.pi * SOUND / (self.bandwidth * self.frequency) / _FWHM)
 
     @property
     def elevational(self) -> float:
-        """Sigma of the slice's thickness, mm."""
+        """Elevational resolution: sigma of the slice's thickness, mm."""
         return float(self.slice / _FWHM)
 
     @property
     def angles(self) -> Float[ndarray, " beams"]:
-        """Directions of the beams against straight down, radians."""
+        """Steering angles of the beams, radians."""
         return np.deg2rad((np.arange(self.beams) - (self.beams - 1) / 2) * self.steer)
 
     def lateral(self, depth: Float[ndarray, " depths"]) -> Float[ndarray, " depths"]:
-        """Sigma of the beam across, mm: narrow at the focus, wider before and behind it."""
+        """Lateral resolution: sigma of the beam across, mm, best at the focus."""
         spread = np.sqrt(1 + ((depth - self.focus) / 14) ** 2)
         return self.wavelength * self.aperture * spread / _FWHM
 
     def cell(self, depth: Float[ndarray, " depths"]) -> Float[ndarray, " depths"]:
-        """Volume under the square of a spot, mm3: the tissue that adds up to one intensity."""
+        """Resolution cell, mm3: volume under the square of the point spread function."""
         return np.pi**1.5 * self.axial * self.lateral(depth) * self.elevational
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the pixels of a square picture lie.
+    """The pixels of a square image.
 
     Attributes:
         left: x of its left edge, mm.
         top: z of its upper edge, mm.
-        pixel: width of a pixel, mm; too wide, and speckle turns into salt and pepper.
+        pixel: width of a pixel, mm; if too wide, speckle turns into salt and pepper.
         size: pixels in a row, and rows.
     """
 
@@ -96,10 +97,32 @@ class Grid:
 
     @property
     def x(self) -> Float[ndarray, " x"]:
-        """Middle of each column."""
+        """Centre of each column."""
         return self.left + (np.arange(self.size) + 0.5) * self.pixel
 
     @property
     def z(self) -> Float[ndarray, " y"]:
-        """Middle of each row."""
+        """Centre of each row."""
         return self.top + (np.arange(self.size) + 0.5) * self.pixel
+
+
+_SETTINGS = (
+    *("frequency", "bandwidth", "aperture", "beams", "steer", "noise", "haze"),  # of `Probe`
+    *("gain", "dynamic_range", "gamma", "smoothing", "persistence"),  # of `recipe.Display`
+)
+_PRESETS: dict[str, tuple[float | int, ...]] = {
+    # Matched to real transverse frames of the common carotid artery: see benchmarks/realism.py.
+    "matched": (7.5, 0.40, 2.4, 5, 4.0, -39.0, -22.0, -5.0, 60.0, 1.25, 0.05, 0.2),
+    # One beam, no compounding: coarse speckle, dark, broken walls.
+    "grainy": (8.0, 0.55, 1.9, 1, 4.0, -44.0, -22.0, -2.0, 62.0, 1.1, 0.03, 0.0),
+    # High frequency, many beams, a wide dynamic range: fine, even, grey.
+    "smooth": (9.5, 0.50, 2.0, 5, 5.0, -46.0, -24.0, -7.0, 70.0, 1.0, 0.06, 0.35),
+    # A small machine: low frequency, poor resolution, noise, much haze.
+    "portable": (6.2, 0.40, 2.8, 3, 5.0, -38.0, -18.0, -2.0, 58.0, 1.0, 0.08, 0.3),
+    # High contrast: a small dynamic range.
+    "hard": (7.0, 0.45, 2.2, 3, 4.0, -42.0, -21.0, -4.0, 50.0, 0.9, 0.04, 0.1),
+}
+SCANNERS: dict[str, dict[str, float | int]] = {
+    name: dict(zip(_SETTINGS, values, strict=True)) for name, values in _PRESETS.items()
+}
+"""Presets by name: settings of one machine."""

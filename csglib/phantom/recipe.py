@@ -1,4 +1,4 @@
-"""What a phantom can be asked for, and how it is drawn when nothing is asked.
+"""Parameters of a simulated clip: their limits, and how those that are not given are drawn.
 
 The paper's cohort (section 3, "Dataset") is not public; ours follows published measurements.
 """
@@ -9,24 +9,22 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from csglib.phantom.plaque import Lesion
-from csglib.phantom.probe import Probe
-from csglib.phantom.scanners import SCANNERS
-from csglib.phantom.vessel import Artery
+from csglib.phantom.probe import SCANNERS, Probe
+from csglib.phantom.vessel import Artery, Lesion
 
 Part = TypeVar("Part", Artery, Lesion, "Sweep", "Display", Probe)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """How the examiner moves the probe.
+    """Motion of the probe.
 
     Attributes:
         speed: along the artery, mm/s.
         frame_rate: of the frames that are kept, 1/s.
         heart_rate: beats a minute.
-        tremor: step of the hand from frame to frame, mm.
-        roll: turn of the probe against the neck, degrees.
+        tremor: random step of the hand from frame to frame, mm.
+        roll: rotation of the probe against the neck, degrees.
     """
 
     speed: float
@@ -38,19 +36,19 @@ class Sweep:
 
 @dataclass(frozen=True, kw_only=True)
 class Display:
-    """What the scanner makes of the echoes, and which part of them is kept.
+    """Post-processing of the echoes, and the crop.
 
     Attributes:
-        scanner: name of the preset that all the scanner's numbers come from.
+        scanner: name of the preset in `SCANNERS`.
         gain: brightness, dB; 0 shows the adventitia at grey 190.
         dynamic_range: dB between black and white.
-        gamma: of the grey levels; above 1 darkens what is between black and white.
-        smoothing: sigma of the picture's smoothing, mm.
-        persistence: share of the frame before that stays in a frame.
+        gamma: of the grey levels; above 1 darkens mid-grey.
+        smoothing: sigma of the image filter, mm.
+        persistence: weight of the previous frame in a frame, 0 to 1.
         field: "artery", a crop around it, or "neck", all from skin to spine.
-        margin: width of the crop, in diameters of the artery with its wall.
-        aside: where the artery stands right of the picture's middle, in widths of the picture.
-        lower: where it stands below the middle of a crop, likewise.
+        margin: width of the crop, in outer diameters of the artery.
+        aside: position of the artery right of the centre, in widths of the image.
+        lower: its position below the centre of a crop, in heights of the image.
     """
 
     scanner: str
@@ -66,7 +64,7 @@ class Display:
 
 
 class Recipe(NamedTuple):
-    """All that a phantom is made from, apart from chance."""
+    """All parameters of a simulated clip, apart from its seed."""
 
     artery: Artery
     lesion: Lesion
@@ -76,7 +74,7 @@ class Recipe(NamedTuple):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Every number and name, in one flat table."""
+        """All of them by name, in one flat table."""
         table = {name: value for part in self for name, value in asdict(part).items()}
         return {name: value for name, value in table.items() if name != "at"}
 
@@ -122,36 +120,37 @@ CHOICES: dict[str, tuple[str | bool | int, ...]] = {
     "scanner": tuple(SCANNERS),
     "field": ("artery", "neck"),
 }
-_OF_A_PLAQUE = {field.name for field in fields(Lesion)}
-_OF_A_SWEEP = {"roll", "speed", "margin", "aside", "lower", "field"}
-BODY = tuple(sorted({*LIMITS, *CHOICES} - _OF_A_PLAQUE - _OF_A_SWEEP))
-"""What stays the same in all clips of a patient: the artery, the heart and the scanner."""
+_PER_LESION = {field.name for field in fields(Lesion)}
+_PER_SWEEP = {"roll", "speed", "margin", "aside", "lower", "field"}
+PER_PATIENT = tuple(sorted({*LIMITS, *CHOICES} - _PER_LESION - _PER_SWEEP))
+"""Parameters that all clips of a patient share: those of artery, heart and scanner."""
 
 
-def draw(rng: np.random.Generator, asked: Mapping[str, object]) -> Recipe:
-    """Draw every parameter, then put what was asked in its place.
+def draw(rng: np.random.Generator, overrides: Mapping[str, object]) -> Recipe:
+    """Draw every parameter, then replace those that are given.
 
-    All are drawn in any case, so asking for one never changes another, but for a scanner, which
-    brings its own settings.
+    All are drawn in any case, so an override never changes the others; only another scanner brings
+    its own settings along.
 
     Args:
         rng: draws.
-        asked: some of `LIMITS` and `CHOICES`; "lateral" leaves left or right to chance.
+        overrides: some of `LIMITS` and `CHOICES`; "lateral" leaves left or right to chance.
 
     Raises:
-        TypeError: a name that is neither.
-        ValueError: a value out of its limits; both say what is wanted.
+        TypeError: an unknown name.
+        ValueError: a value out of its limits.
 
     Source:
-        Not in the paper. Diameters: Krejza 2006; Gray-Weale types: PMC3565685. How severe
-        they are is our choice: about as many above half the diameter as below.
+        Not in the paper. Diameters: Krejza 2006; Gray-Weale types: PMC3565685. The distribution of
+        stenoses is our choice: about as many above 50 % of the diameter as below.
     """
-    check(asked)
-    chance = _artery(rng) | draw_lesion(rng) | _sweep(rng, str(asked.get("field", "artery")))
+    check_parameters(overrides)
+    drawn = _artery(rng) | _lesion(rng) | _sweep(rng, str(overrides.get("field", "artery")))
     scanner = str(rng.choice(list(SCANNERS)))
-    chance |= _settings(str(asked.get("scanner", scanner)), rng)
+    drawn |= _settings(str(overrides.get("scanner", scanner)), rng)
     lateral = rng.choice(["left", "right"])
-    values = chance | {name: _float(name, value) for name, value in asked.items()}
+    given = {n: float(v) if n in LIMITS else v for n, v in overrides.items()}  # type: ignore[arg-type]
+    values = drawn | given
     if values["side"] == "lateral":
         values["side"] = str(lateral)
     return Recipe(
@@ -163,9 +162,9 @@ def draw(rng: np.random.Generator, asked: Mapping[str, object]) -> Recipe:
     )
 
 
-def check(asked: Mapping[str, Any]) -> None:
-    """Refuse names and values that no phantom has; see `draw`."""
-    for name, value in asked.items():
+def check_parameters(overrides: Mapping[str, Any]) -> None:
+    """Raise on names and values that `draw` refuses."""
+    for name, value in overrides.items():
         if name in CHOICES:
             if value not in CHOICES[name]:
                 wanted = ", ".join(repr(choice) for choice in CHOICES[name])
@@ -179,26 +178,9 @@ def check(asked: Mapping[str, Any]) -> None:
             raise TypeError(f"a phantom has no parameter {name!r}; it has {wanted}")
 
 
-def draw_lesion(rng: np.random.Generator) -> dict[str, Any]:
-    """Draw the parameters of one plaque."""
-    sides, plaques = ["far", "near", "left", "right", "concentric"], ["I", "II", "III", "IV"]
-    return {
-        "stenosis": float(np.clip(0.06 + 0.92 * rng.beta(3.0, 2.0), 0.08, 0.95)),
-        "length": float(np.clip(rng.gamma(4, 3.2), 6, 30)),
-        "side": str(rng.choice(sides, p=[0.5, 0.15, 0.125, 0.125, 0.1])),
-        "plaque": str(rng.choice(plaques, p=[0.2, 0.3, 0.3, 0.2])),
-        "calcified": float(rng.uniform(0.05, 0.35) * (rng.random() < 0.4)),
-    }
-
-
-def _float(name: str, value: Any) -> Any:
-    return float(value) if name in LIMITS else value
-
-
 def _fill(part: type[Part], values: Mapping[str, Any]) -> Part:
-    return part(
-        **{field.name: values[field.name] for field in fields(part) if field.name in values}
-    )
+    names = [field.name for field in fields(part)]
+    return part(**{name: values[name] for name in names if name in values})
 
 
 def _artery(rng: np.random.Generator) -> dict[str, Any]:
@@ -215,6 +197,17 @@ def _artery(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
+def _lesion(rng: np.random.Generator) -> dict[str, Any]:
+    sides, plaques = ["far", "near", "left", "right", "concentric"], ["I", "II", "III", "IV"]
+    return {
+        "stenosis": float(np.clip(0.06 + 0.92 * rng.beta(3.0, 2.0), 0.08, 0.95)),
+        "length": float(np.clip(rng.gamma(4, 3.2), 6, 30)),
+        "side": str(rng.choice(sides, p=[0.5, 0.15, 0.125, 0.125, 0.1])),
+        "plaque": str(rng.choice(plaques, p=[0.2, 0.3, 0.3, 0.2])),
+        "calcified": float(rng.uniform(0.05, 0.35) * (rng.random() < 0.4)),
+    }
+
+
 def _sweep(rng: np.random.Generator, field: str) -> dict[str, Any]:
     roll = float(np.clip(rng.normal(0, 4), -10, 10))
     aside = rng.uniform(-1, 1)
@@ -224,7 +217,7 @@ def _sweep(rng: np.random.Generator, field: str) -> dict[str, Any]:
         "frame_rate": 12.0,
         "heart_rate": float(np.clip(rng.normal(68, 9), 45, 110)),
         "tremor": 0.05,
-        "roll": 0.0 if neck else roll,  # the probe lies on the skin: all of the skin is level
+        "roll": 0.0 if neck else roll,  # the probe lies on the skin, which is level in the image
         "field": field,
         "margin": rng.uniform(1.2, 1.6),
         "aside": (0.3 if neck else 0.06) * aside,
@@ -233,12 +226,12 @@ def _sweep(rng: np.random.Generator, field: str) -> dict[str, Any]:
 
 
 def _settings(scanner: str, rng: np.random.Generator) -> dict[str, Any]:
-    """The preset, as this examiner has turned its knobs."""
+    """The preset, varied as by different examiners and patients."""
     settings = asdict(Probe()) | SCANNERS[scanner] | {"scanner": scanner}
     settings["gain"] = float(np.clip(settings["gain"] + rng.normal(0, 3), -20, 20))
     settings["dynamic_range"] += rng.uniform(-4, 4)
     settings["frequency"] *= rng.uniform(0.92, 1.08)
-    # Some necks let little sound through: more of what bounces about in them, and of the noise.
+    # Some necks are hard to image: more reverberation, more noise.
     settings["haze"] = min(settings["haze"] - 2 + rng.exponential(5), -10.0)
     settings["noise"] = min(settings["noise"] - 1 + rng.exponential(3), -26.0)
     settings["focus"] = rng.uniform(14, 24)

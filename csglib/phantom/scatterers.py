@@ -1,7 +1,8 @@
-"""Tissue as a scanner meets it: scatterers that ride with it, frame by frame.
+"""Moving tissue as scatterers, frame by frame: the probe's sweep, the hand's tremor, the heartbeat.
 
-The paper's videos are sweeps along the artery (section 3, "Dataset"); so speckle must change as the
-slice moves on, and come back when it does. Lengths in mm; x points right, z down, y along.
+The paper's videos are sweeps along the artery (section 3, "Dataset"); it does not describe their
+motion. Speckle must change as the slice moves on, and return when it does. Lengths are in mm; x
+points right, z down, y along the artery.
 """
 
 from typing import NamedTuple
@@ -11,18 +12,56 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from csglib.phantom.anatomy import Anatomy
-from csglib.phantom.motion import Moment
 from csglib.phantom.probe import Grid, Probe
+from csglib.phantom.recipe import Sweep
 from csglib.phantom.speckle import Points, envelope
+from csglib.phantom.vessel import Vessel
 
-_SCATTERERS = 4  # in each cell; four of equal strength give speckle of nearly full contrast
+_DENSITY = 4  # scatterers a resolution cell; four of equal strength give nearly Rayleigh speckle
 _COARSE = 3  # pixels a side in one cell of the attenuation map
-_THICK = 0.5  # mm of tissue along the artery that are drawn at a time
-_NO_SLICE = 100_000  # added to a slice's number, since no seed may be negative
+_SLAB = 0.5  # mm of tissue along the artery that are drawn at a time
+_SEED_OFFSET = 100_000  # added to a slab's index, since a seed must not be negative
+_TURNING = np.deg2rad(8.0)  # rotation of the probe per mm of tremor
 
 
-class Slice(NamedTuple):
-    """Scatterers of one slice of tissue, at rest."""
+class Moment(NamedTuple):
+    """State of probe and artery in one frame.
+
+    Attributes:
+        y: position of the slice along the artery, mm.
+        swelling: area gained by the heartbeat, over pi, mm2.
+        shift: displacement of the hand, mm.
+        turn: rotation of the probe about the artery's axis, radians.
+    """
+
+    y: float
+    swelling: float
+    shift: Float[ndarray, "2"]
+    turn: float
+
+
+def steps(sweep: Sweep, frames: int, rng: np.random.Generator) -> Float[ndarray, " frames"]:
+    """Distance of the probe's movement before each frame, mm, uneven by 15 %."""
+    return rng.uniform(0.85, 1.15, frames) * sweep.speed / sweep.frame_rate
+
+
+def moments(
+    sweep: Sweep, way: Float[ndarray, " moments"], vessel: Vessel, rng: np.random.Generator
+) -> list[Moment]:
+    """Add heartbeat and tremor to a path `way` of the probe along the artery, mm."""
+    phases = rng.random() + np.arange(len(way)) / sweep.frame_rate * sweep.heart_rate / 60
+    slips = np.cumsum(rng.normal(0, sweep.tremor, (len(way), 2)), axis=0)
+    slips -= slips.mean(axis=0)
+    turns = np.cumsum(rng.normal(0, _TURNING * sweep.tremor, len(way)))
+    turns = np.deg2rad(sweep.roll) + turns - turns.mean()
+    return [
+        Moment(float(y), vessel.swelling(phase), slip, float(turn))
+        for y, phase, slip, turn in zip(way, phases, slips, turns, strict=True)
+    ]
+
+
+class Slab(NamedTuple):
+    """Scatterers of one slab of tissue, at rest; `flows` marks blood."""
 
     at: Float[ndarray, "3 points"]
     amplitude: Float[ndarray, " points"]
@@ -30,19 +69,18 @@ class Slice(NamedTuple):
 
 
 class Scatterers:
-    """A block of tissue full of points too small to see, each at rest until the heart beats.
+    """A block of tissue full of point scatterers that move with it.
 
-    The points belong to the tissue: speckle rides with it, changes as the slice moves on, and
-    boils in the blood, whose echoes are drawn anew in each frame. Tissue is drawn slice by slice,
-    when a frame first needs it, from the seed and the slice's number alone: which frames were
-    asked for before makes no difference.
+    So speckle moves with the tissue, decorrelates as the slice moves on, and is drawn anew in the
+    blood of each frame. Tissue is drawn slab by slab when a frame first needs it, from the seed and
+    the slab's index alone: the order of the frames makes no difference.
 
     Args:
         anatomy: the tissue.
         probe: the scanner.
         grid: the pixels of a frame.
-        turn: the largest that a moment will have.
-        seed: draws the points.
+        turn: the largest rotation of a moment, radians.
+        seed: draws the scatterers.
 
     Source:
         Not in the paper.
@@ -51,54 +89,56 @@ class Scatterers:
     def __init__(self, anatomy: Anatomy, probe: Probe, grid: Grid, turn: float, seed: int) -> None:
         self.anatomy, self.probe, self.grid, self.seed = anatomy, probe, grid, seed
         self.low, self.high = _reach(grid, anatomy.vessel.artery.depth, turn)
-        self.slab = 2.2 * probe.elevational  # beyond it a scatterer weighs less than a tenth
-        self.made: dict[int, Slice] = {}
+        self.reach = 2.2 * probe.elevational  # scatterers beyond it weigh less than a tenth
+        self.made: dict[int, Slab] = {}
         depth = np.array([anatomy.vessel.artery.depth])
-        self.density = _SCATTERERS / float(probe.cell(depth)[0])
+        self.density = _DENSITY / float(probe.cell(depth)[0])
 
     def frame(self, moment: Moment, rng: np.random.Generator) -> Float[ndarray, "y x"]:
         """Envelope of the frame of one moment; `rng` draws blood and noise."""
-        parts = self._tissue(moment, rng), self.anatomy.mirrors(moment.y, moment.swelling)
-        level = np.sqrt(2 * np.pi) * self.probe.lateral(parts[1].z)  # mm of border in a spot
-        walls = parts[1]._replace(amplitude=parts[1].amplitude / level)
-        x, z, amplitude = np.hstack([parts[0], walls])
+        tissue = self._tissue(moment, rng)
+        walls = self.anatomy.mirrors(moment.y, moment.swelling)
+        level = np.sqrt(2 * np.pi) * self.probe.lateral(walls.z)  # mm of border in a spot
+        walls = walls._replace(amplitude=walls.amplitude / level)
+        x, z, amplitude = np.hstack([tissue, walls])
         x, z = self.turned(np.stack([x, z]), moment)
-        picture = envelope(Points(x, z, amplitude), self._loss(moment), self.grid, self.probe, rng)
+        image = envelope(Points(x, z, amplitude), self._loss(moment), self.grid, self.probe, rng)
         aside = self.grid.x - self.anatomy.vessel.axis(np.array([moment.y]))[0]
-        return picture * 10 ** (-self.anatomy.neck.dimming(aside) / 20)
+        return image * 10 ** (-self.anatomy.neck.dimming(aside) / 20)
 
     def turned(self, at: Float[ndarray, "2 points"], moment: Moment) -> Float[ndarray, "2 points"]:
-        """Where the probe of that moment sees what lies at (x, z)."""
+        """Transform (x, z) of the neck into the probe's frame of that moment."""
         pivot = self.anatomy.vessel.axis(np.array([moment.y]))
         return pivot + _rotation(moment.turn) @ (at - pivot) + moment.shift[:, None]
 
     def _tissue(self, moment: Moment, rng: np.random.Generator) -> Points:
-        first, last = np.floor((moment.y + np.array([-self.slab, self.slab])) / _THICK).astype(int)
-        slices = [self._slice(number) for number in range(first, last + 1)]
-        at, amplitude, flows = (np.concatenate(part, axis=-1) for part in zip(*slices, strict=True))
+        first, last = np.floor((moment.y + np.array([-self.reach, self.reach])) / _SLAB).astype(int)
+        slabs = [self._slab(number) for number in range(first, last + 1)]
+        at, amplitude, flows = (np.concatenate(part, axis=-1) for part in zip(*slabs, strict=True))
         away = (at[2] - moment.y) / self.probe.elevational
-        near = np.abs(away) < self.slab / self.probe.elevational
+        near = np.abs(away) < self.reach / self.probe.elevational
         at, flows = at[:, near], flows[near]
         amplitude = amplitude[near] * np.exp(-0.5 * away[near] ** 2)
         amplitude[flows] *= rng.choice([-1.0, 1.0], flows.sum())
         x, z, _ = self.anatomy.vessel.move(at, moment.swelling)
         return Points(x, z, amplitude)
 
-    def _slice(self, number: int) -> Slice:
+    def _slab(self, number: int) -> Slab:
         if number not in self.made:
-            rng = np.random.default_rng([self.seed, number + _NO_SLICE])
-            self.made[number] = self._draw(number * _THICK, rng)
+            rng = np.random.default_rng([self.seed, number + _SEED_OFFSET])
+            self.made[number] = self._draw(number * _SLAB, rng)
         return self.made[number]
 
-    def _draw(self, y: float, rng: np.random.Generator) -> Slice:
-        low, high = np.append(self.low, y), np.append(self.high, y + _THICK)
+    def _draw(self, y: float, rng: np.random.Generator) -> Slab:
+        low, high = np.append(self.low, y), np.append(self.high, y + _SLAB)
         at = rng.uniform(low, high, (int(self.density * np.prod(high - low)), 3)).T
         decibel, flows = self.anatomy.echo(at)
         sign = rng.choice([-1.0, 1.0], len(decibel))
         cell = self.density * self.probe.cell(at[1])
-        return Slice(at, sign * 10 ** (decibel / 20) / np.sqrt(cell), flows)
+        return Slab(at, sign * 10 ** (decibel / 20) / np.sqrt(cell), flows)
 
     def _loss(self, moment: Moment) -> Float[ndarray, "rows columns"]:
+        """Attenuation map of one frame: coarse pixels, moved back to resting tissue."""
         cells = self.grid.size // _COARSE
         coarse = Grid(self.grid.left, self.grid.top, self.grid.pixel * _COARSE, cells)
         seen = np.stack(np.meshgrid(coarse.x, coarse.z)).reshape(2, -1)
@@ -112,7 +152,7 @@ class Scatterers:
 def _reach(
     grid: Grid, depth: float, turn: float
 ) -> tuple[Float[ndarray, "2"], Float[ndarray, "2"]]:
-    """The box around the picture that stays full of tissue however the probe turns, (x, z)."""
+    """Corners (x, z) of the box that covers the image at every rotation up to `turn`."""
     half = grid.size * grid.pixel / 2
     middle = np.array([grid.left + half, grid.top + half])
     away = np.abs(middle - [0, depth])

@@ -1,12 +1,11 @@
-"""Clips from a phantom: a diseased artery swept by a scanner, its truth exact in every frame.
+"""Simulated clips: a diseased artery swept by a scanner, with exact ground truth in every frame.
 
 The paper's clips (section 3, "Dataset") are not public. All of this is simulated and not for
-diagnosis: it shows whether a network finds a narrowing that is there, not how it does on patients.
+diagnosis: it tests whether a network finds a narrowing that is there, not how it does on patients.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -16,34 +15,32 @@ from scipy import ndimage
 from csglib.data.clips import TRUTH_ARRAYS, Clip, Truth
 from csglib.data.stenosis import area_stenosis, diameter_stenosis
 from csglib.phantom.anatomy import Anatomy
-from csglib.phantom.motion import Moment, moments, steps
-from csglib.phantom.plaque import Lesion
 from csglib.phantom.probe import Grid
 from csglib.phantom.recipe import Recipe, draw
-from csglib.phantom.scatterers import Scatterers
-from csglib.phantom.speckle import grey
-from csglib.phantom.vessel import Section, Vessel
+from csglib.phantom.scatterers import Moment, Scatterers, moments, steps
+from csglib.phantom.speckle import log_compress
+from csglib.phantom.vessel import Lesion, Section, Vessel
 
 VERSION = 2  # changes whenever the same seed gives another clip
 _PIXEL = 0.067  # mm, the largest that is simulated
-_MARGIN = 9  # pixels around the picture that are simulated and cut off
-_CELL = 3  # a picture's size is a multiple of it, as the attenuation map needs
-_NECK = (28.0, 44.0)  # mm, the narrowest and the widest picture of a whole neck
+_MARGIN = 9  # pixels around the image that are simulated and cut off
+_CELL = 3  # an image's size is a multiple of it, as the attenuation map needs
+_NECK = (28.0, 44.0)  # mm, the narrowest and the widest image of a whole neck
 
 
 class Video:
-    """A sweep along an artery: its truth is known at once, its frames are made when asked for.
+    """A sweep along an artery: its truth is computed at once, its frames when a clip is cut.
 
     Args:
-        recipe: everything but the plaques and chance.
-        lesions: the plaques, in the order of their places.
-        way: where each frame cuts the artery, mm; the first is only remembered by the second.
+        recipe: all parameters but the plaques.
+        lesions: the plaques, in order of their places.
+        way: y of each frame, mm; the first is only needed for the second's persistence.
         size: height and width of a frame, pixels.
-        seed: draws the rest.
+        seed: of everything random.
 
     Attributes:
         truth: of all frames, in pixels.
-        keys: for each plaque the frame of its worst section.
+        keys: index of the frame of each plaque's narrowest section.
         mm_per_px: width of a pixel.
 
     Source:
@@ -75,34 +72,35 @@ class Video:
         return len(self.moments) - 1
 
     def clip(self, first: int, frames: int) -> Clip:
-        """Cut out a clip; a frame is the same in every clip that holds it.
-
-        Args:
-            first: its first frame.
-            frames: how many.
+        """Cut a clip of `frames` frames from frame `first` on; overlapping clips share frames.
 
         Raises:
-            ValueError: the video is not as long.
+            ValueError: the video does not have these frames.
         """
         if first < 0 or frames < 1 or first + frames > len(self):
             raise ValueError(
-                f"asked for frames {first} to {first + frames - 1} of a video of {len(self)}"
+                f"wanted frames {first} to {first + frames - 1} of a video of {len(self)}"
             )
         kept = {name: getattr(self.truth, name)[first : first + frames] for name in TRUTH_ARRAYS}
+        # Parameters of the plaque nearest to the clip's middle frame.
+        here = np.array([self.moments[1 + first + frames // 2].y])
+        lesion = self.lesions[self.vessel.nearest(here)[0]]
+        parameters = self.recipe._replace(lesion=lesion).parameters
+        parameters |= {"seed": self.seed, "phantom": VERSION}
         return Clip(
             frames=np.stack([self._show(frame) for frame in self._persistent(first, frames)]),
             patient=f"phantom-{self.seed}",
             mm_per_px=self.mm_per_px,
-            truth=Truth(**kept, parameters=self._parameters(first + frames // 2)),
+            truth=Truth(**kept, parameters=parameters),
         )
 
     def _persistent(self, first: int, frames: int) -> Iterator[Float[ndarray, "rows columns"]]:
-        """Envelopes as the screen holds them: each keeps a share of the one before."""
-        stays = self.recipe.display.persistence
-        before = self._envelope(first) if stays else 0.0
+        """Envelopes with persistence: each is averaged with the one before."""
+        weight = self.recipe.display.persistence
+        before = self._envelope(first) if weight else 0.0
         for number in range(first + 1, first + frames + 1):
             now = self._envelope(number)
-            yield (1 - stays) * now + stays * before
+            yield (1 - weight) * now + weight * before
             before = now
 
     def _envelope(self, number: int) -> Float[ndarray, "rows columns"]:
@@ -110,12 +108,13 @@ class Video:
         return self.tissue.frame(self.moments[number], rng)
 
     def _show(self, frame: Float[ndarray, "rows columns"]) -> UInt8[ndarray, "y x"]:
-        """Compress, cut the margin off, and resize as a scanner does: after the compression."""
+        """Log compression, smoothing, crop of the margin, and, last as in a scanner, resizing."""
         display = self.recipe.display
-        picture = 255 * (grey(frame, display.gain, display.dynamic_range) / 255) ** display.gamma
-        zoom = self.size / (len(picture) - 2 * _MARGIN)
+        grey = log_compress(frame, display.gain, display.dynamic_range)
+        image = 255 * (grey / 255) ** display.gamma
+        zoom = self.size / (len(image) - 2 * _MARGIN)
         sigma = np.hypot(display.smoothing / self.grid.pixel, max(0.5 / zoom - 0.5, 0))
-        smooth = ndimage.gaussian_filter(picture, sigma, mode="nearest")
+        smooth = ndimage.gaussian_filter(image, sigma, mode="nearest")
         cut = smooth[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
         resized = ndimage.zoom(cut, zoom, order=1, mode="nearest", grid_mode=True)
         return np.round(resized).astype(np.uint8)
@@ -132,7 +131,7 @@ class Video:
         )
 
     def _section(self, moment: Moment) -> Section:
-        """Contours in the pixels of the picture that `_show` makes."""
+        """Contours in the pixels of the image that `_show` makes."""
         corner = np.array([self.grid.left, self.grid.top]) + _MARGIN * self.grid.pixel
         return Section(
             *(
@@ -141,29 +140,22 @@ class Video:
             )
         )
 
-    def _parameters(self, frame: int) -> dict[str, Any]:
-        """What the clip around that frame was made from."""
-        here = np.array([self.moments[1 + frame].y])
-        lesion = self.lesions[self.vessel.nearest(here)[0]]
-        made = self.recipe._replace(lesion=lesion).parameters
-        return made | {"seed": self.seed, "phantom": VERSION}
 
-
-def make_clip(seed: int, frames: int = 8, size: int = 256, **what: object) -> Clip:
+def make_clip(seed: int, frames: int = 8, size: int = 256, **overrides: object) -> Clip:
     """Simulate a clip of one plaque, with its truth.
 
     Args:
         seed: the same seed and the same arguments give the same bytes.
         frames: number of frames, t; more frames see more of the artery.
         size: height and width of a frame, pixels; all sizes show the same field.
-        what: any parameter of `Artery`, `Lesion`, `Sweep`, `Display` and `Probe` by name, and
-            `patient`; the seed draws those that are not given.
+        overrides: any parameter of `Artery`, `Lesion`, `Sweep`, `Display` and `Probe` by name, and
+            `patient`; the seed draws the others.
 
     Returns:
-        The clip. Its contours are in pixels, (0, 0) the middle of the upper left one.
+        The clip. Its contours are in pixels, (0, 0) the centre of the upper left one.
 
     Raises:
-        TypeError: a parameter that does not exist.
+        TypeError: an unknown parameter.
         ValueError: a value out of its limits, or a clip without frames, or smaller than 16 pixels.
 
     Source:
@@ -171,26 +163,26 @@ def make_clip(seed: int, frames: int = 8, size: int = 256, **what: object) -> Cl
     """
     if frames < 1 or size < 16:
         raise ValueError(f"a clip needs frames >= 1 and size >= 16: got {frames=}, {size=}")
-    patient = str(what.pop("patient", f"phantom-{seed}"))
+    patient = str(overrides.pop("patient", f"phantom-{seed}"))
     chance, hand = np.random.default_rng([seed, 0]).spawn(2)
-    recipe = draw(chance, what)
-    worst = hand.integers(frames // 4, frames - frames // 4)
+    recipe = draw(chance, overrides)
+    narrowest = hand.integers(frames // 4, frames - frames // 4)
     way = hand.choice([-1, 1]) * np.cumsum(steps(recipe.sweep, frames + 1, hand))
-    video = Video(recipe, [recipe.lesion], way - way[1 + worst], size, seed)
+    video = Video(recipe, [recipe.lesion], way - way[1 + narrowest], size, seed)
     return replace(video.clip(0, frames), patient=patient)
 
 
-def make_video(seed: int, plaques: int = 3, size: int = 256, **what: object) -> Video:
+def make_video(seed: int, plaques: int = 3, size: int = 256, **overrides: object) -> Video:
     """Sweep along an artery with several plaques, from before the first to past the last.
 
     Args:
         seed: the same seed and the same arguments give the same video.
         plaques: how many, at least 1.
         size: height and width of a frame, pixels.
-        what: as in `make_clip`; what is said of a plaque holds for all of them.
+        overrides: as in `make_clip`; those of a plaque apply to all of them.
 
     Raises:
-        TypeError: a parameter that does not exist.
+        TypeError: an unknown parameter.
         ValueError: a value out of its limits, no plaque, frames below 16 pixels, or no speed.
 
     Source:
@@ -199,7 +191,7 @@ def make_video(seed: int, plaques: int = 3, size: int = 256, **what: object) -> 
     if plaques < 1 or size < 16:
         raise ValueError(f"a video needs plaques >= 1 and size >= 16: got {plaques=}, {size=}")
     *chances, hand = np.random.default_rng([seed, 0]).spawn(plaques + 1)
-    recipes = [draw(chance, what) for chance in chances]
+    recipes = [draw(chance, overrides) for chance in chances]
     sweep = recipes[0].sweep
     if not sweep.speed:
         raise ValueError("a video sweeps along the artery: it needs a speed above 0, got 0")
@@ -211,7 +203,7 @@ def make_video(seed: int, plaques: int = 3, size: int = 256, **what: object) -> 
     frames = int(np.ptp(ends) / (0.85 * sweep.speed / sweep.frame_rate)) + 2
     way = ends[0] + np.cumsum(steps(sweep, frames, hand))
     way = way[: max(np.searchsorted(way, ends[1]), 2)]
-    for place in places:  # one frame meets each worst section exactly
+    for place in places:  # one frame lies exactly on each narrowest section
         way[1 + np.abs(way[1:] - place).argmin()] = place
     return Video(recipes[0], lesions, way, size, seed)
 
@@ -219,9 +211,9 @@ def make_video(seed: int, plaques: int = 3, size: int = 256, **what: object) -> 
 def _field(recipe: Recipe) -> Grid:
     """The pixels of a frame, with a margin for spots that reach in."""
     artery, display = recipe.artery, recipe.display
-    round_it = display.margin * (artery.diameter + 2 * artery.wall)
+    crop = display.margin * (artery.diameter + 2 * artery.wall)
     neck = display.field == "neck"
-    field = float(np.clip(1.5 * display.margin * artery.depth, *_NECK)) if neck else round_it
+    field = float(np.clip(1.5 * display.margin * artery.depth, *_NECK)) if neck else crop
     size = _CELL * int(np.ceil(field / (_CELL * _PIXEL)))
     pixel = field / size
     left = -field * (0.5 + display.aside) - _MARGIN * pixel

@@ -1,7 +1,7 @@
-"""How a scanner turns points into a frame: each becomes a ringing spot, and their sum is speckle.
+"""From scatterers to a B-mode frame: convolution with a point spread function gives speckle.
 
-The paper's clips are B-mode pictures (section 3, "Dataset"); this is their physics at its plainest.
-Lengths are in mm, echoes in dB against the artery's adventitia; x points right, z down.
+The paper's clips are B-mode images (section 3, "Dataset"); this is their physics at its plainest.
+Lengths are in mm, echoes in dB relative to the artery's adventitia; x points right, z down.
 """
 
 from typing import NamedTuple
@@ -14,12 +14,12 @@ from scipy import fft, ndimage, signal, sparse
 
 from csglib.phantom.probe import COMPENSATION, Grid, Probe
 
-_LATE = 1.6  # echoes that bounced twice come late: after this many mm a third of them is left
-_WIDER = 5  # times as wide as the beam are its side lobes
+_DECAY = 1.6  # mm of depth in which reverberation falls to 1 / e
+_LOBE_WIDTH = 5  # of the side lobes, in widths of the beam
 
 
 class Points(NamedTuple):
-    """Things that echo. One of amplitude 1 makes a spot whose peak is 1, which is 0 dB."""
+    """Point scatterers. One of amplitude 1 gives a spot whose peak is 1, which is 0 dB."""
 
     x: Float[ndarray, " points"]
     z: Float[ndarray, " points"]
@@ -27,26 +27,28 @@ class Points(NamedTuple):
 
 
 def echoes(points: Points, grid: Grid, probe: Probe) -> Complex64[ndarray, "beams y x"]:
-    """Sum the spots of all points, each with the phase of its way there and back.
+    """Sum the point spread functions of all scatterers, each with the phase of its echo path.
 
     Returns:
-        Amplitude and phase, one picture for each direction of the beam.
+        Complex amplitude, one image for each beam.
 
     Source:
-        Not in the paper. The usual linear model: points convolved with a point spread function.
-        Where points are denser than spots, their sum is speckle, and follows Rayleigh's law.
+        Not in the paper. The usual linear model: scatterers convolved with a point spread function.
+        With many scatterers in a resolution cell, the sum is fully developed (Rayleigh) speckle.
     """
-    onto, seen = _shares(points, grid)
+    splat, seen = _bilinear_weights(points, grid)
     x, z, amplitude = (column[seen] for column in points)
     tilt = probe.angles[:, None]
-    way = np.cos(tilt) @ z[None] + np.sin(tilt) @ x[None]
-    phase = (-probe.turn * way).astype(np.float32)
-    splat = onto @ (amplitude.astype(np.float32) * np.exp(np.complex64(1j) * phase)).T
-    return _spread(rearrange(splat, "(y x) beams -> beams y x", y=grid.size), grid, probe)
+    path = np.cos(tilt) @ z[None] + np.sin(tilt) @ x[None]
+    phase = (-probe.turn * path).astype(np.float32)
+    dots = splat @ (amplitude.astype(np.float32) * np.exp(np.complex64(1j) * phase)).T
+    return _blur(rearrange(dots, "(y x) beams -> beams y x", y=grid.size), grid, probe)
 
 
-def _shares(points: Points, grid: Grid) -> tuple[sparse.csc_array, Bool[ndarray, " points"]]:
-    """Split each point among the four pixels around it: a sparse column for each point seen."""
+def _bilinear_weights(
+    points: Points, grid: Grid
+) -> tuple[sparse.csc_array, Bool[ndarray, " points"]]:
+    """Distribute points over the four pixels around each: a sparse column per visible one."""
     column, row = (
         (points.x - grid.left) / grid.pixel - 0.5,
         (points.z - grid.top) / grid.pixel - 0.5,
@@ -57,25 +59,26 @@ def _shares(points: Points, grid: Grid) -> tuple[sparse.csc_array, Bool[ndarray,
     first = row.astype(np.int32) * grid.size + column.astype(np.int32)
     right, down = column % 1, row % 1
     pixels = np.stack([first, first + 1, first + grid.size, first + grid.size + 1], axis=-1)
-    shares = [(1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down]
-    share = np.stack(shares, axis=-1).astype(np.float32)
-    starts = np.arange(0, share.size + 1, 4)
+    parts = [(1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down]
+    weights = np.stack(parts, axis=-1).astype(np.float32)
+    starts = np.arange(0, weights.size + 1, 4)
     shape = (grid.size**2, len(first))
-    return sparse.csc_array((share.ravel(), pixels.ravel(), starts), shape=shape), seen
+    return sparse.csc_array((weights.ravel(), pixels.ravel(), starts), shape=shape), seen
 
 
-def _spread(
-    splat: Complex64[ndarray, "beams y x"], grid: Grid, probe: Probe
+def _blur(
+    dots: Complex64[ndarray, "beams y x"], grid: Grid, probe: Probe
 ) -> Complex64[ndarray, "beams y x"]:
-    """Turn each dot into a spot: along the beam a pulse, across it a Gaussian of its depth."""
-    already = grid.pixel**2 / 6  # variance that sharing among pixels has given a dot
+    """Apply the point spread function: a pulse along the beam, a depth-dependent beam across."""
+    already = grid.pixel**2 / 6  # variance that the bilinear weights have given a dot
     axial = np.sqrt(probe.axial**2 - already) / grid.pixel
     lateral = np.sqrt(probe.lateral(grid.z) ** 2 - already)
-    pulse = ndimage.gaussian_filter1d(splat, axial, axis=-2, mode="constant")
+    pulse = ndimage.gaussian_filter1d(dots, axial, axis=-2, mode="constant")
     waves = 2 * np.pi * fft.fftfreq(grid.size, grid.pixel)
     across = np.outer(lateral, waves) ** 2
-    lobes = _WIDER * 10 ** (probe.lobes / 20)  # as high in space, so much more in the spectrum
-    beam = np.exp(-0.5 * across) + lobes * np.exp(-0.5 * _WIDER**2 * across)
+    # A Gaussian n times as wide of the same peak has n times the spectrum at 0.
+    lobes = _LOBE_WIDTH * 10 ** (probe.lobes / 20)
+    beam = np.exp(-0.5 * across) + lobes * np.exp(-0.5 * _LOBE_WIDTH**2 * across)
     peak = 2 * np.pi * probe.axial * probe.lateral(grid.z) / grid.pixel**2
     spectrum = fft.fft(pulse, axis=-1) * (peak[:, None] * beam).astype(np.float32)
     return fft.ifft(spectrum, axis=-1)
@@ -84,20 +87,21 @@ def _spread(
 def transmission(
     loss: Float[ndarray, "y x"], pixel: float, probe: Probe
 ) -> Float[ndarray, "beams y x"]:
-    """What is left of an echo after tissue has dimmed it there and back: shadow, or enhancement.
+    """Factor on the echo amplitude after attenuation there and back, time-gain compensated.
 
     Args:
         loss: attenuation of the tissue, dB/cm/MHz; the beam enters through the first row.
         pixel: width of its pixels, mm.
-        probe: its frequency, its directions; it adds back what average tissue takes.
+        probe: its frequency and beams.
 
     Returns:
-        A factor on amplitude: below 1 behind calcium, above 1 behind blood.
+        Below 1 behind calcium (shadow), above 1 behind blood (enhancement).
     """
     rows, columns = np.indices(loss.shape)
     excess = (loss - COMPENSATION) * (2 * probe.frequency * pixel / 10)
     factors = []
     for slope in np.tan(probe.angles):
+        # Shear so that the beam runs down the columns, integrate, and shear back.
         slanted = ndimage.map_coordinates(
             excess, [rows, columns + slope * rows], order=1, mode="nearest"
         )
@@ -116,26 +120,26 @@ def envelope(
     probe: Probe,
     rng: np.random.Generator,
 ) -> Float[ndarray, "y x"]:
-    """One frame before it is compressed to grey: all directions, averaged without their phase.
+    """One frame before log compression: the mean magnitude of all beams.
 
     Args:
-        points: what echoes.
-        loss: attenuation over the grid's field, dB/cm/MHz, on pixels as coarse as one likes.
+        points: the scatterers.
+        loss: attenuation over the grid's field, dB/cm/MHz, on pixels of any coarseness.
         grid: the pixels wanted.
         probe: the scanner.
         rng: draws noise and haze.
     """
-    fine = _between(len(loss), grid.size)
+    fine = _interpolation(len(loss), grid.size)
     dimmed = transmission(loss, grid.pixel * grid.size / len(loss), probe)
     clean = echoes(points, grid, probe) * (fine @ dimmed @ fine.T).astype(np.float32)
-    fading = np.exp(-grid.pixel / _LATE)
+    fading = np.exp(-grid.pixel / _DECAY)
     above = signal.lfilter([1 - fading], [1, -fading], np.abs(clean), axis=-2)
     floor = np.hypot(np.float32(10 ** (probe.noise / 20)), 10 ** (probe.haze / 20) * above)
     return np.abs(clean + floor * _noise(grid, probe, rng)).mean(axis=0)
 
 
-def _between(coarse: int, fine: int) -> Float[ndarray, "fine coarse"]:
-    """Weights that read a line of coarse pixels at the middles of finer ones."""
+def _interpolation(coarse: int, fine: int) -> Float[ndarray, "fine coarse"]:
+    """Weights that interpolate a line of coarse pixels at the centres of finer ones."""
     at = np.clip((np.arange(fine) + 0.5) * coarse / fine - 0.5, 0, coarse - 1)
     return np.maximum(1 - np.abs(at[:, None] - np.arange(coarse)), 0)
 
@@ -143,7 +147,7 @@ def _between(coarse: int, fine: int) -> Float[ndarray, "fine coarse"]:
 def _noise(grid: Grid, probe: Probe, rng: np.random.Generator) -> Complex64[ndarray, "beams y x"]:
     """Complex noise of intensity 1, as coarse as a pulse along the beam and half a spot across.
 
-    One field serves all beams, rolled elsewhere for each: no pixel meets the same noise twice.
+    One field serves all beams, rolled differently for each: a pixel gets a new value every time.
     """
     white = rng.standard_normal((2, grid.size, grid.size), dtype=np.float32)
     sigmas = np.array([probe.axial, probe.lateral(np.array([probe.focus]))[0] / 2]) / grid.pixel
@@ -153,14 +157,14 @@ def _noise(grid: Grid, probe: Probe, rng: np.random.Generator) -> Complex64[ndar
     return np.stack([np.roll(field, roll, axis=(0, 1)) for roll in rolls])
 
 
-def grey(
+def log_compress(
     envelope: Float[ndarray, "y x"], gain: float, dynamic_range: float
 ) -> Float[ndarray, "y x"]:
-    """Compress echoes to grey levels, 0 to 255: the adventitia's 0 dB becomes 190 at no gain.
+    """Log compression to grey levels, 0 to 255: at no gain, the adventitia's 0 dB becomes 190.
 
     Args:
         envelope: magnitude of the echoes.
-        gain: added to all, dB.
+        gain: added everywhere, dB.
         dynamic_range: dB between black and white.
     """
     decibel = 20 * np.log10(np.maximum(envelope, 1e-9)) + gain

@@ -1,0 +1,297 @@
+"""Make a cohort's folder in parallel, and resume it after any interruption.
+
+Each file is written atomically, and its bytes depend on the spec alone, not on the number of
+workers or their order. So existing files are verified and kept, the others made; no further state
+is needed. The folder has cohort.json, manifest.csv, contact_sheet.png, clips/*.npz and, on request,
+videos/*.npz.
+
+Source: section 3, "Dataset and Implementations": "key plaque video clips instead of original long
+videos", chosen by sonographers; here a clip is a window around a plaque's narrowest section.
+"""
+
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import as_completed
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import cache
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from csglib.data.atomic import replacing
+from csglib.data.clips import Clip, Truth, save_clip
+from csglib.data.cohort import (
+    Row,
+    digest,
+    read_manifest,
+    read_metadata,
+    write_manifest,
+    write_metadata,
+)
+from csglib.data.parallel import explain_write_errors, lock_folder, workers
+from csglib.data.readers.limits import ClipError
+from csglib.data.readers.npz import read_npz
+from csglib.data.stenosis import RULES, observed
+from csglib.phantom.contact_sheet import contact_sheet
+from csglib.phantom.patients import PLAQUES, ClipSpec, CohortSpec, clip_specs
+from csglib.phantom.simulate import VERSION, Video, make_video
+
+FORMAT = 1  # changes whenever older files can no longer be read
+_SECONDS = 0.1  # of one core a frame, whatever its size
+_VIDEO_FRAMES = 90  # on average
+_PIXEL, _CONTOURS = 0.6, 7000  # bytes of a pixel, and of the contours of a frame, compressed
+
+
+class Job(NamedTuple):
+    """The clips of one video, for one worker, so that its vessel is solved once.
+
+    Attributes:
+        folder: of the cohort.
+        cohort: its spec.
+        specs: the clips, all of one video.
+        digests: SHA-256 of the files in the manifest, by relative path.
+        keep_video: whether the video itself is written too.
+    """
+
+    folder: Path
+    cohort: CohortSpec
+    specs: tuple[ClipSpec, ...]
+    digests: dict[str, str]
+    keep_video: bool
+
+
+class Work(NamedTuple):
+    """What is still to be made.
+
+    Attributes:
+        clips: how many.
+        videos: how many.
+        seconds: of one core.
+        megabytes: on the disk.
+    """
+
+    clips: int
+    videos: int
+    seconds: float
+    megabytes: float
+
+    def sentence(self, jobs: int) -> str:
+        """Summary for so many processes."""
+        if not self.clips and not self.videos:
+            return "nothing to make; existing files are verified"
+        minutes = max(1, round(self.seconds / 60 / max(jobs, 1)))
+        videos = f" and {self.videos} videos" if self.videos else ""
+        return (
+            f"{self.clips} clips{videos} to make: about {minutes} min on {jobs} processes, "
+            f"{self.megabytes:.0f} MB"
+        )
+
+
+def clip_file(folder: Path, spec: ClipSpec) -> Path:
+    """File of a clip in a cohort."""
+    return folder / "clips" / f"{spec.name}.npz"
+
+
+def video_file(folder: Path, spec: ClipSpec) -> Path:
+    """File of a clip's video in a cohort that keeps videos."""
+    return folder / "videos" / f"{spec.video}.npz"
+
+
+def work_left(folder: Path, cohort: CohortSpec, videos: bool = False) -> Work:
+    """Estimate what `make_cohort` would still have to make.
+
+    Raises:
+        ValueError: the folder holds something else, or cannot be read.
+    """
+    specs = clip_specs(cohort)
+    with explain_write_errors(folder):
+        _check(folder, cohort)
+        clips = {clip_file(folder, spec) for spec in specs}
+        whole = {video_file(folder, spec) for spec in specs if videos}
+        clips, whole = ({path for path in paths if not path.is_file()} for paths in (clips, whole))
+    frames = len(clips) * cohort.frames + len(whole) * _VIDEO_FRAMES
+    megabytes = frames * (_PIXEL * cohort.size**2 + _CONTOURS) / 1e6
+    return Work(len(clips), len(whole), frames * _SECONDS, megabytes)
+
+
+def make_cohort(folder: Path, cohort: CohortSpec, jobs: int = 1, videos: bool = False) -> None:
+    """Make a cohort, or what is missing of it: the same bytes however often it was interrupted.
+
+    Args:
+        folder: new, empty, or of this very cohort.
+        cohort: its spec.
+        jobs: processes, of one thread each; they do not change the result.
+        videos: keep the whole videos as well.
+
+    Raises:
+        ValueError: the folder holds something else or cannot be written, the disk is full or too
+            small, or jobs < 1. Finished files stay.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs must be 1 or more: got {jobs}")
+    left = work_left(folder, cohort, videos)
+    with explain_write_errors(folder):
+        _check_disk(folder, left.megabytes)
+        folder.mkdir(parents=True, exist_ok=True)
+        with lock_folder(folder):
+            _prepare(folder, cohort)
+            for name in ("clips", "videos")[: 1 + videos]:
+                (folder / name).mkdir(exist_ok=True)
+            rows = _run(_jobs(folder, cohort, videos), jobs)
+            with replacing(folder / "contact_sheet.png") as file:
+                contact_sheet(folder, rows).save(file, "PNG")
+            write_manifest(folder, rows)  # last: a folder with a manifest is complete
+
+
+def _identity(cohort: CohortSpec) -> dict[str, Any]:
+    """What two cohorts must have in common to be the same."""
+    return {"format": FORMAT, "phantom": VERSION} | asdict(cohort)
+
+
+def _check(folder: Path, cohort: CohortSpec) -> None:
+    """Refuse a folder that holds anything but this cohort."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; name a folder")
+    if (folder / "cohort.json").exists():
+        found = read_metadata(folder)
+        differ = ", ".join(
+            f"{name} {found.get(name)} where {value} is wanted"
+            for name, value in _identity(cohort).items()
+            if found.get(name) != value
+        )
+        if differ:
+            raise ValueError(f"{folder} holds another cohort, of {differ}; name another folder")
+    elif folder.is_dir():
+        others = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
+        if others:
+            named = ", ".join(others[:3])
+            raise ValueError(f"{folder} holds other files ({named}); name a new folder")
+
+
+def _check_disk(folder: Path, megabytes: float) -> None:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free / 1e6
+    if free < megabytes:
+        raise ValueError(
+            f"{folder} needs {megabytes:.0f} MB and its disk has {free:.0f} MB free; make room, or "
+            "name a folder elsewhere"
+        )
+
+
+def _prepare(folder: Path, cohort: CohortSpec) -> None:
+    by = f"an observer with errors of {cohort.observer}" if cohort.observer else "the truth"
+    if not (folder / "cohort.json").exists():
+        made_with = {name: version(name) for name in ("numpy", "scipy")}
+        what = "Simulated clips of carotid plaques; not for diagnosis."
+        graded = {"grades": RULES[cohort.rule].grades, "graded_by": f"{cohort.rule} of {by}"}
+        facts = {"what": what, **_identity(cohort), **graded, "made_with": made_with}
+        write_metadata(folder, facts)
+    for partial in folder.glob("**/.*.part"):  # left by killed processes
+        partial.unlink()
+
+
+def _jobs(folder: Path, cohort: CohortSpec, videos: bool) -> list[Job]:
+    digests: dict[str, str] = {}
+    with suppress(ValueError):  # no manifest yet, or a damaged one: it is written again
+        digests = {row["clip"]: row["sha256"] for row in read_manifest(folder)}
+    by_video = groupby(clip_specs(cohort), key=lambda spec: spec.video)
+    return [Job(folder, cohort, tuple(specs), digests, videos) for _, specs in by_video]
+
+
+def _run(tasks: Sequence[Job], jobs: int) -> list[Row]:
+    """Run the jobs in worker processes; returns the rows of the manifest, in order."""
+    clips = sum(len(task.specs) for task in tasks)
+    with workers(min(jobs, len(tasks)), render, tasks) as futures:
+        with tqdm(total=clips, desc="cohort", unit="clip") as bar:
+            for future in as_completed(futures):
+                bar.update(len(future.result()))
+        return [row for future in futures for row in future.result()]
+
+
+def render(job: Job) -> list[Row]:
+    """Make the missing or damaged files of one video; returns the rows of all its clips."""
+    first, frames = job.specs[0], job.cohort.frames
+
+    @cache
+    def video() -> Video:
+        return make_video(first.seed, PLAQUES, job.cohort.size, **first.parameters)
+
+    if job.keep_video and _existing(video_file(job.folder, first), first.video, job) is None:
+        whole = _cut(video(), 0, len(video()), first._replace(name=first.video))
+        save_clip(whole, video_file(job.folder, first))
+    rows = []
+    for spec in job.specs:
+        path = clip_file(job.folder, spec)
+        clip = _existing(path, spec.name, job)
+        if clip is None:
+            last = len(video()) - frames
+            start = min(max(video().keys[spec.plaque] - spec.before, 0), last)
+            clip = _cut(video(), start, frames, spec)
+            save_clip(clip, path)
+        rows.append(_row(clip, spec, path, job.cohort))
+    return rows
+
+
+def _cut(video: Video, first: int, frames: int, spec: ClipSpec) -> Clip:
+    clip = video.clip(first, frames)
+    truth = _truth(clip)
+    parameters = truth.parameters | {"name": spec.name, "first_frame": first}
+    return replace(clip, patient=spec.patient, truth=replace(truth, parameters=parameters))
+
+
+def _truth(clip: Clip) -> Truth:
+    assert clip.truth is not None, "simulated clips have a truth"
+    return clip.truth
+
+
+def _existing(path: Path, name: str, job: Job) -> Clip | None:
+    """The clip in a file, if it is undamaged and the right one."""
+    known = job.digests.get(f"{path.parent.name}/{path.name}")
+    if not path.is_file() or known not in (None, digest(path)):
+        return None
+    try:
+        clip = read_npz(path)
+    except ClipError:
+        return None
+    parameters = clip.truth.parameters if clip.truth else {}
+    wanted = {"name": name, "seed": job.specs[0].seed, "phantom": VERSION}
+    return clip if wanted.items() <= parameters.items() else None
+
+
+def _row(clip: Clip, spec: ClipSpec, file: Path, cohort: CohortSpec) -> Row:
+    """A clip's row of the manifest."""
+    truth, rule, seen = _truth(clip), RULES[cohort.rule], ""
+    stenosis, made_of = truth.stenosis(rule), truth.parameters
+    if cohort.observer:
+        rng = np.random.default_rng([spec.seed, 3, spec.plaque])  # 0 to 2 are the phantom's
+        stenosis = observed(stenosis, rng, cohort.observer)
+        seen = f"{stenosis:.6f}"
+    grade = rule.grade(stenosis)
+    values: dict[str, Any] = {
+        "clip": f"{file.parent.name}/{file.name}",
+        "patient": clip.patient,
+        "video": spec.video,
+        "first_frame": made_of["first_frame"],
+        "split": spec.split,
+        "grade": rule.grades[grade],
+        "grade_index": grade,
+        "observed_stenosis": seen,
+        "area_stenosis": f"{truth.area_stenosis[truth.narrowest]:.6f}",
+        "diameter_stenosis": f"{truth.diameter_stenosis[truth.narrowest]:.6f}",
+        "narrowest_frame": truth.narrowest,
+        "plaque": made_of["plaque"],
+        "side": made_of["side"],
+        "calcified": f"{made_of['calcified']:.3f}",
+        "diameter_mm": f"{made_of['diameter']:.2f}",
+        "depth_mm": f"{made_of['depth']:.1f}",
+        "scanner": made_of["scanner"],
+        "mm_per_px": f"{clip.mm_per_px:.5f}",
+        "seed": spec.seed,
+        "sha256": digest(file),
+    }
+    return {name: str(value) for name, value in values.items()}
