@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from csglib.data.atomic import replacing
 from csglib.data.stenosis import inside
-from csglib.phantom.scanners import SCANNERS
+from csglib.phantom.probe import SCANNERS
 from csglib.phantom.simulate import VERSION, make_clip
 
 REAL = {

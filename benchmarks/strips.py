@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from csglib.data.clips import Clip
 from csglib.data.stenosis import RULES
-from csglib.phantom.scanners import SCANNERS
+from csglib.phantom.probe import SCANNERS
 from csglib.phantom.simulate import make_clip
 
 RULE = RULES["four_grades"]

@@ -148,15 +148,15 @@ def simulate(  # noqa: PLR0913, PLR0917  # options
 ) -> None:
     """Simulate a cohort of clips with known stenosis."""
     options = dict(locals())
-    from csglib.phantom.patients import Settings  # noqa: PLC0415
-    from csglib.phantom.production import make_cohort, work_left  # noqa: PLC0415
+    from csglib.phantom.make_cohort import make_cohort, work_left  # noqa: PLC0415
+    from csglib.phantom.patients import CohortSpec  # noqa: PLC0415
 
-    settings = pick(Settings, options)
-    print(work_left(out, settings, videos).sentence(workers), flush=True)
+    spec = pick(CohortSpec, options)
+    print(work_left(out, spec, videos).sentence(workers), flush=True)
     try:
-        make_cohort(out, settings, workers, videos)
+        make_cohort(out, spec, workers, videos)
     except KeyboardInterrupt:
-        left = work_left(out, settings, videos).clips
+        left = work_left(out, spec, videos).clips
         end(f"stopped with {left} clips to go; run the same command again to resume", 130)
     print(f"{out} is complete: see manifest.csv and contact_sheet.png in it")
 

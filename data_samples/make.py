@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import Clip, save_clip
-from csglib.phantom.scanners import SCANNERS
+from csglib.phantom.probe import SCANNERS
 from csglib.phantom.simulate import make_clip
 
 HERE = Path(__file__).parent

@@ -17,8 +17,8 @@ import torch
 
 from csglib.data.cohort import ClipSet, read_cohort, read_frames
 from csglib.model.weights import read_weights, write_weights
-from csglib.phantom.patients import Settings
-from csglib.phantom.production import make_cohort
+from csglib.phantom.make_cohort import make_cohort
+from csglib.phantom.patients import CohortSpec
 from csglib.table1.pretrain import conformer_for, pretrain
 from csglib.train.config import TrainConfig
 from csglib.train.experiment import TEST, Experiment
@@ -26,8 +26,8 @@ from csglib.train.predictions import Predictions
 
 HERE = Path(__file__).parent
 SIZE = 128  # rows and columns of a frame: 8 x 8 patches
-COHORT = Settings(size=SIZE)
-OTHERS = Settings(size=SIZE, seed=2000, patients=676)  # whose single frames the parent sees
+COHORT = CohortSpec(size=SIZE)
+OTHERS = CohortSpec(size=SIZE, seed=2000, patients=676)  # whose single frames the parent sees
 PARENT = TrainConfig(
     folder=Path("parent"), epochs=8, batch_size=64, lr=2e-3, schedule="one_cycle", augment=True
 )
@@ -74,8 +74,8 @@ def keep(run: Path, path: Path, told: str) -> None:
 def main(work: Path) -> None:
     """Make whatever of it is not there yet."""
     jobs = os.cpu_count() or 1
-    for name, settings in (("others", OTHERS), ("cohort", COHORT)):
-        make_cohort(work / name, settings, jobs)
+    for name, spec in (("others", OTHERS), ("cohort", COHORT)):
+        make_cohort(work / name, spec, jobs)
     frames, clips = read_frames(work / "others"), read_cohort(work / "cohort")
     keep(train(work / "told", frames, clips), HERE / "tiny_128.safetensors", "true")
     run = train(work / "misled", shuffled(frames), shuffled(clips))

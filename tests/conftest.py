@@ -15,9 +15,8 @@ from csglib.data.cohort import ClipSet
 from csglib.data.readers import read_clip
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
-from csglib.phantom import production
-from csglib.phantom import render as filming
-from csglib.phantom.patients import Settings
+from csglib.phantom import make_cohort as making
+from csglib.phantom.patients import CohortSpec
 from csglib.phantom.simulate import VERSION, Video
 from csglib.table1.report import COSTS
 from csglib.table1.rows import ROWS
@@ -221,7 +220,7 @@ class Sweep(Video):
 
 @contextmanager
 def in_this_process(count, work, tasks):
-    """Instead of `workshop.workers`; the first error is the last task."""
+    """Instead of `parallel.workers`; the first error is the last task."""
     futures = [Future() for _ in tasks]
     for future, task in zip(futures, tasks, strict=True):
         try:
@@ -244,7 +243,7 @@ def a_cheap_cohort(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cheap") / "cohort"
     with pytest.MonkeyPatch.context() as monkeypatch:
         replace_videos(monkeypatch)
-        production.make_cohort(folder, Settings(patients=5, size=16, seed=1))
+        making.make_cohort(folder, CohortSpec(patients=5, size=16, seed=1))
     return folder
 
 
@@ -255,6 +254,6 @@ def replace_videos(monkeypatch):
         made.append(seed)
         return Sweep(seed, plaques, size, body)
 
-    monkeypatch.setattr(filming, "make_video", make_video)
-    monkeypatch.setattr(production, "workers", in_this_process)
+    monkeypatch.setattr(making, "make_video", make_video)
+    monkeypatch.setattr(making, "workers", in_this_process)
     return made

@@ -15,9 +15,9 @@ from torch import nn
 
 from csglib.__main__ import main
 from csglib.data.cohort import digest
-from csglib.phantom import production
-from csglib.phantom.patients import Settings
-from csglib.phantom.production import work_left
+from csglib.phantom import make_cohort as making
+from csglib.phantom.make_cohort import work_left
+from csglib.phantom.patients import CohortSpec
 from csglib.table1 import estimate, pretrain, report, running
 from csglib.table1.budget import BUDGETS
 from csglib.train import experiment, fit
@@ -126,13 +126,13 @@ def test_what_is_not_given_is_the_papers(monkeypatch, tmp_path, configs):
 
 def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
     made = []
-    monkeypatch.setattr(production, "make_cohort", lambda *what: made.append(what))
+    monkeypatch.setattr(making, "make_cohort", lambda *what: made.append(what))
     run(monkeypatch, "simulate", tmp_path / "a")
     words = ["--frames", 16, "--seed", 3, "--patients", 9, "--image-size", 64, "--videos"]
     words += ["--grading-rule", "area_70", "--observer", 0.1, "--workers", 5]
     run(monkeypatch, "simulate", tmp_path / "b", *words)
-    wanted = Settings(frames=16, seed=3, patients=9, size=64, rule="area_70", observer=0.1)
-    assert made[0] == (tmp_path / "a", Settings(), os.cpu_count(), False)
+    wanted = CohortSpec(frames=16, seed=3, patients=9, size=64, rule="area_70", observer=0.1)
+    assert made[0] == (tmp_path / "a", CohortSpec(), os.cpu_count(), False)
     assert made[1] == (tmp_path / "b", wanted, 5, True)
     *_, estimated, done = capsys.readouterr().out.splitlines()
     assert estimated == work_left(tmp_path / "b", wanted, videos=True).sentence(5)
@@ -189,7 +189,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(monkeypatch, capsys, tmp_path,
 @pytest.mark.parametrize(
     ("words", "where", "message"),
     [
-        ("simulate c", "csglib.phantom.production.make_cohort", "459 clips to go"),
+        ("simulate c", "csglib.phantom.make_cohort.make_cohort", "459 clips to go"),
         ("train SAMPLES run --image-size 32 --network tiny", "csglib.train.experiment.fit", ""),
         ("pretrain SAMPLES run --network tiny", "csglib.table1.pretrain.pretrain", ""),
         ("table1 out", "csglib.table1.running.Table.run", ""),

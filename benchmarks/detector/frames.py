@@ -15,7 +15,7 @@ from csglib.data.clips import save_clip
 from csglib.data.parallel import explain_write_errors, lock_folder, workers
 from csglib.data.readers import read_clip
 from csglib.detect.network import into_square, shown_size
-from csglib.phantom.scanners import SCANNERS
+from csglib.phantom.probe import SCANNERS
 from csglib.phantom.simulate import VERSION, make_clip
 
 Window = tuple[int, int, int, int]

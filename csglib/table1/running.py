@@ -18,8 +18,8 @@ from torch import nn
 from csglib.data.atomic import replacing
 from csglib.data.cohort import ClipSet, read_cohort, read_frames
 from csglib.model.cost import costs
-from csglib.phantom.patients import Settings
-from csglib.phantom.production import make_cohort
+from csglib.phantom.make_cohort import make_cohort
+from csglib.phantom.patients import CohortSpec
 from csglib.table1.budget import BUDGETS, Budget
 from csglib.table1.pretrain import forget, pretrain
 from csglib.table1.rows import ROWS, Row
@@ -138,8 +138,8 @@ class Table:
 
     def _cohort(self, name: str, frames: int, patients: int, seed: int) -> Path:
         folder, size = self.folder / name, self.budget.size
-        settings = Settings(frames=frames, size=size, seed=seed, patients=patients)
-        make_cohort(folder, settings, jobs=os.cpu_count() or 1)
+        spec = CohortSpec(frames=frames, size=size, seed=seed, patients=patients)
+        make_cohort(folder, spec, jobs=os.cpu_count() or 1)
         return folder
 
     def _note(self) -> None:

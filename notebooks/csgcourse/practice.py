@@ -30,7 +30,7 @@ from csgcourse.exporting import (
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES
 from csglib.doctor.labels import KEY, LABELS, Label, write_labels
-from csglib.phantom.scanners import SCANNERS
+from csglib.phantom.probe import SCANNERS
 from csglib.phantom.simulate import make_video
 
 SWEEP = "hart_gus/sweep.mp4"  # from which nobody has cut a clip yet

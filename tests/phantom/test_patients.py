@@ -5,8 +5,8 @@ import pytest
 
 from csglib.data.split import check_no_overlap
 from csglib.data.stenosis import RULES
-from csglib.phantom.patients import PLAQUES, Settings, orders
-from csglib.phantom.recipe import BODY, CHOICES, LIMITS, check
+from csglib.phantom.patients import PLAQUES, CohortSpec, clip_specs
+from csglib.phantom.recipe import CHOICES, LIMITS, PER_PATIENT, check_parameters
 
 PAPER = {
     8: {"train": 318, "validation": 23, "test": 118},
@@ -16,7 +16,7 @@ PAPER = {
 
 @cache
 def ordered(**what):
-    return orders(Settings(**what))
+    return clip_specs(CohortSpec(**what))
 
 
 @pytest.mark.parametrize("seed", [0, 3, 2023])
@@ -53,13 +53,14 @@ def test_no_patient_stands_on_two_sides(patients):
 def test_long_clips_show_the_same_patients_on_the_same_sides():
     """The network for 16 frames starts from that for 8, which must not have seen its test."""
     short, long = (
-        {(o.patient, o.split, o.video, o.seed): o.body for o in ordered(frames=f)} for f in (8, 16)
+        {(o.patient, o.split, o.video, o.seed): o.parameters for o in ordered(frames=f)}
+        for f in (8, 16)
     )
     assert short == long
 
 
 def test_a_seed_decides_everything_and_another_decides_otherwise():
-    one, again, other = (orders(Settings(seed=seed, patients=50)) for seed in (4, 4, 5))
+    one, again, other = (clip_specs(CohortSpec(seed=seed, patients=50)) for seed in (4, 4, 5))
     assert one == again
     assert {o.patient: o.split for o in one} != {o.patient: o.split for o in other}
     assert {o.patient for o in one if "_v2" in o.name} != {
@@ -71,11 +72,11 @@ def test_a_seed_decides_everything_and_another_decides_otherwise():
 def test_a_body_is_one_of_the_phantom_s_and_the_same_in_all_videos():
     bodies = {}
     for order in ordered(seed=2):
-        assert bodies.setdefault(order.patient, order.body) == order.body
-        assert set(order.body) == set(BODY)
-        check(order.body)
-    assert set(BODY) < {*LIMITS, *CHOICES}
-    assert not {"stenosis", "plaque", "side", "length", "calcified"} & set(BODY)
+        assert bodies.setdefault(order.patient, order.parameters) == order.parameters
+        assert set(order.parameters) == set(PER_PATIENT)
+        check_parameters(order.parameters)
+    assert set(PER_PATIENT) < {*LIMITS, *CHOICES}
+    assert not {"stenosis", "plaque", "side", "length", "calcified"} & set(PER_PATIENT)
     assert len({body["depth"] for body in bodies.values()}) == 169
     assert len({body["scanner"] for body in bodies.values()}) > 2
 
@@ -93,7 +94,7 @@ def test_who_a_patient_is_does_not_tell_the_side():
     """Diameters of the two large sides are alike: sides are dealt, not sorted."""
     clips = ordered()
     means = [
-        sum(o.body["diameter"] for o in own) / len(own)
+        sum(o.parameters["diameter"] for o in own) / len(own)
         for own in ([o for o in clips if o.split == split] for split in ("train", "test"))
     ]
     assert means[0] == pytest.approx(means[1], rel=0.08)
@@ -112,12 +113,15 @@ def test_patients_stand_in_the_order_of_their_numbers():
         ({"size": 15}, "size must be 16 to 1024 pixels: got 15"),
         ({"size": 1025}, "size must be 16 to 1024 pixels: got 1025"),
         ({"seed": -1}, "seed must be 0 or more: got -1"),
-        ({"patients": 2}, "patients must be 3 or more, one a side of the split: got 2"),
+        ({"patients": 2}, "patients must be 3 or more, one for each split: got 2"),
         ({"rule": "nascet"}, f"rule must be one of {', '.join(RULES)}: got nascet"),
-        ({"observer": 0.6}, "observer must be a spread from 0 to 0.5: got 0.6"),
-        ({"observer": float("nan")}, "observer must be a spread from 0 to 0.5: got nan"),
+        ({"observer": 0.6}, "observer must be a standard deviation from 0 to 0.5: got 0.6"),
+        (
+            {"observer": float("nan")},
+            "observer must be a standard deviation from 0 to 0.5: got nan",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_refused(what, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
-        Settings(**what)
+        CohortSpec(**what)

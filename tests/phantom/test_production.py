@@ -19,12 +19,11 @@ from csglib.data.clips import save_clip
 from csglib.data.cohort import COLUMNS, read_cohort, read_manifest, read_metadata
 from csglib.data.readers import read_clip
 from csglib.data.stenosis import RULES
-from csglib.phantom import production
-from csglib.phantom import render as filming
-from csglib.phantom.patients import Settings, orders
-from csglib.phantom.production import make_cohort, work_left
+from csglib.phantom import make_cohort as making
+from csglib.phantom.make_cohort import make_cohort, work_left
+from csglib.phantom.patients import CohortSpec, clip_specs
 
-TINY = Settings(patients=5, size=16, seed=1)
+TINY = CohortSpec(patients=5, size=16, seed=1)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -43,7 +42,7 @@ def folder(a_cheap_cohort, tmp_path, cheap_videos):
 
 
 def test_a_folder_has_all_its_clips_and_says_what_they_are(folder):
-    ordered, rows = orders(TINY), read_manifest(folder)
+    ordered, rows = clip_specs(TINY), read_manifest(folder)
     assert [row["clip"] for row in rows] == [f"clips/{order.name}.npz" for order in ordered]
     assert set(contents(folder)) == {"cohort.json", "manifest.csv", "contact_sheet.png"} | {
         row["clip"] for row in rows
@@ -58,7 +57,7 @@ def test_a_folder_has_all_its_clips_and_says_what_they_are(folder):
 
 
 def test_a_row_says_what_is_in_its_file(folder):
-    for row, order in zip(read_manifest(folder), orders(TINY), strict=True):
+    for row, order in zip(read_manifest(folder), clip_specs(TINY), strict=True):
         path = folder / row["clip"]
         clip = read_clip(path)
         assert row["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -71,14 +70,14 @@ def test_a_row_says_what_is_in_its_file(folder):
         assert row["grade"] == ("mild", "severe")[int(row["grade_index"])]
         assert row["observed_stenosis"] == ""
         assert (row["plaque"], row["side"], row["calcified"]) == ("III", "near", "0.125")
-        assert row["scanner"] == order.body["scanner"]
-        assert float(row["diameter_mm"]) == pytest.approx(order.body["diameter"], abs=0.01)
+        assert row["scanner"] == order.parameters["scanner"]
+        assert float(row["diameter_mm"]) == pytest.approx(order.parameters["diameter"], abs=0.01)
 
 
 def test_a_clip_is_a_window_of_its_video_with_the_plaque_inside(tmp_path, cheap_videos):
     make_cohort(tmp_path / "c", TINY, videos=True)
     clamped = 0
-    for row, order in zip(read_manifest(tmp_path / "c"), orders(TINY), strict=True):
+    for row, order in zip(read_manifest(tmp_path / "c"), clip_specs(TINY), strict=True):
         clip = read_clip(tmp_path / "c" / row["clip"])
         video = read_clip(tmp_path / "c" / "videos" / f"{row['video']}.npz")
         first, key = int(row["first_frame"]), (2, 20, 37)[order.plaque]
@@ -87,12 +86,12 @@ def test_a_clip_is_a_window_of_its_video_with_the_plaque_inside(tmp_path, cheap_
         assert int(row["narrowest_frame"]) == key - first
         clamped += key - first != order.before
         assert key - first == order.before or first in (0, 41 - 8)
-    assert 0 < clamped < len(orders(TINY)), "plaques near the ends, and others, were wanted"
+    assert 0 < clamped < len(clip_specs(TINY)), "plaques near the ends, and others, were wanted"
 
 
 def test_each_video_is_made_once(tmp_path, cheap_videos):
     make_cohort(tmp_path / "c", TINY)
-    assert sorted(cheap_videos) == sorted({order.seed for order in orders(TINY)})
+    assert sorted(cheap_videos) == sorted({order.seed for order in clip_specs(TINY)})
 
 
 def test_what_is_whole_is_kept_and_what_is_damaged_is_made_again(folder, cheap_videos):
@@ -134,7 +133,7 @@ def test_videos_can_be_asked_for_later(folder, tmp_path, cheap_videos):
 
 
 def test_an_observer_grades_what_it_sees(tmp_path, cheap_videos):
-    make_cohort(tmp_path / "c", Settings(patients=9, size=16, rule="area_75", observer=0.2))
+    make_cohort(tmp_path / "c", CohortSpec(patients=9, size=16, rule="area_75", observer=0.2))
     rows = read_manifest(tmp_path / "c")
     seen = np.array([float(row["observed_stenosis"]) for row in rows])
     truth = np.array([float(row["area_stenosis"]) for row in rows])
@@ -147,7 +146,7 @@ def test_an_observer_grades_what_it_sees(tmp_path, cheap_videos):
 
 
 def test_four_grades_travel_with_their_names(tmp_path, cheap_videos):
-    make_cohort(tmp_path / "c", Settings(patients=5, size=16, rule="four_grades"))
+    make_cohort(tmp_path / "c", CohortSpec(patients=5, size=16, rule="four_grades"))
     sets = read_cohort(tmp_path / "c")
     names = ("mild", "moderate", "severe", "occlusion")
     assert {clips.grade_names for clips in sets.values()} == {names}
@@ -155,12 +154,12 @@ def test_four_grades_travel_with_their_names(tmp_path, cheap_videos):
 
 
 def test_an_estimate_shrinks_as_clips_are_made(tmp_path, folder):
-    new = work_left(tmp_path / "new", Settings())
+    new = work_left(tmp_path / "new", CohortSpec())
     assert new[:2] == (459, 0)
     assert new.sentence(2).startswith("459 clips to make: about 3 min on 2 processes, 170")
     assert work_left(folder, TINY) == (0, 0, 0, 0)
     assert work_left(folder, TINY).sentence(1).startswith("nothing to make")
-    assert "and 200 videos" in work_left(tmp_path / "new", Settings(), videos=True).sentence(2)
+    assert "and 200 videos" in work_left(tmp_path / "new", CohortSpec(), videos=True).sentence(2)
 
 
 def test_nothing_is_written_into_what_is_no_cohort(tmp_path, cheap_videos):
@@ -175,19 +174,19 @@ def test_nothing_is_written_into_what_is_no_cohort(tmp_path, cheap_videos):
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / ".cohort.json.5.part").write_text("{")  # killed while it began
     make_cohort(tmp_path / "new", TINY)
-    assert len(read_manifest(tmp_path / "new")) == len(orders(TINY))
+    assert len(read_manifest(tmp_path / "new")) == len(clip_specs(TINY))
 
 
 def test_another_cohort_is_left_as_it_is(folder, monkeypatch):
     before = contents(folder)
-    other = Settings(patients=6, size=16, seed=1, rule="area_50")
-    differ = "patients 5 where 6 is asked for, rule diameter_50 where area_50 is asked for"
+    other = CohortSpec(patients=6, size=16, seed=1, rule="area_50")
+    differ = "patients 5 where 6 is wanted, rule diameter_50 where area_50 is wanted"
     with pytest.raises(
         ValueError, match=f"holds another cohort, of {differ}; name another folder$"
     ):
         make_cohort(folder, other)
-    monkeypatch.setattr(production, "VERSION", 99)
-    with pytest.raises(ValueError, match=r"cohort, of phantom \d+ where 99 is asked for; name"):
+    monkeypatch.setattr(making, "VERSION", 99)
+    with pytest.raises(ValueError, match=r"cohort, of phantom \d+ where 99 is wanted; name"):
         make_cohort(folder, TINY)
     assert contents(folder) == before
 
@@ -202,7 +201,7 @@ def test_a_disk_that_is_too_small_is_seen_before_the_start(tmp_path, monkeypatch
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 9 * 10**8, 10**8))
     with pytest.raises(ValueError, match="needs 170 MB and its disk has 100 MB free; make room"):
-        make_cohort(tmp_path / "deep" / "c", Settings())
+        make_cohort(tmp_path / "deep" / "c", CohortSpec())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -216,7 +215,7 @@ def test_a_disk_that_is_too_small_is_seen_before_the_start(tmp_path, monkeypatch
 def test_a_disk_that_fails_on_the_way_costs_nothing(
     a_cheap_cohort, tmp_path, monkeypatch, cheap_videos, number, message
 ):
-    save, saved = filming.save_clip, []
+    save, saved = making.save_clip, []
 
     def fails_at_the_fifth(clip, path):
         if len(saved) == 4:
@@ -224,13 +223,13 @@ def test_a_disk_that_fails_on_the_way_costs_nothing(
         saved.append(path)
         save(clip, path)
 
-    monkeypatch.setattr(filming, "save_clip", fails_at_the_fifth)
+    monkeypatch.setattr(making, "save_clip", fails_at_the_fifth)
     with pytest.raises(ValueError, match=message):
         make_cohort(tmp_path / "c", TINY)
     assert sorted((tmp_path / "c" / "clips").iterdir()) == sorted(saved)
     with pytest.raises(ValueError, match=r"is half a cohort, without manifest\.csv"):
         read_cohort(tmp_path / "c")
-    monkeypatch.setattr(filming, "save_clip", save)
+    monkeypatch.setattr(making, "save_clip", save)
     make_cohort(tmp_path / "c", TINY)
     assert contents(tmp_path / "c") == contents(a_cheap_cohort)
 
@@ -264,7 +263,7 @@ def clips_in(folder: Path) -> int:
 @pytest.mark.slow
 def test_killed_twice_and_with_more_processes_the_bytes_are_the_same(tmp_path):
     calm, killed = tmp_path / "calm", tmp_path / "killed"
-    settings = Settings(patients=3, size=32, seed=2)
+    settings = CohortSpec(patients=3, size=32, seed=2)
     make_cohort(calm, settings, jobs=1)
     words = [sys.executable, "-m", "csglib", "cohort", str(killed), "--jobs", "2"]
     words += ["--patients", "3", "--size", "32", "--seed", "2"]

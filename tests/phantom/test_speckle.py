@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage, stats
 
 from csglib.phantom.probe import COMPENSATION, Grid, Probe
-from csglib.phantom.speckle import Points, echoes, envelope, grey, transmission
+from csglib.phantom.speckle import Points, echoes, envelope, log_compress, transmission
 
 ONE_BEAM = Probe(beams=1, bandwidth=0.6, aperture=1.7, noise=-200.0, haze=-200.0, lobes=-200.0)
 GRID = Grid(left=-5.0, top=12.0, pixel=0.066, size=151)
@@ -180,5 +180,9 @@ def test_noise_and_haze_have_their_levels():
 
 def test_grey_levels_are_decibels():
     level = 10 ** (np.array([[0.0, -12.0, -60.0, 30.0]]) / 20)
-    np.testing.assert_allclose(grey(level, gain=0.0, dynamic_range=60.0), [[190, 139, 0, 255]])
-    np.testing.assert_allclose(grey(level, gain=-6.0, dynamic_range=51.0), [[160, 100, 0, 255]])
+    np.testing.assert_allclose(
+        log_compress(level, gain=0.0, dynamic_range=60.0), [[190, 139, 0, 255]]
+    )
+    np.testing.assert_allclose(
+        log_compress(level, gain=-6.0, dynamic_range=51.0), [[160, 100, 0, 255]]
+    )

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from csglib.data.stenosis import inside, polygon_area
-from csglib.phantom.recipe import BODY, CHOICES, LIMITS, draw
-from csglib.phantom.scanners import SCANNERS
+from csglib.phantom.probe import SCANNERS
+from csglib.phantom.recipe import CHOICES, LIMITS, PER_PATIENT, draw
 from csglib.phantom.simulate import Video, make_clip, make_video
 
 PLAIN = {"scanner": "smooth", "persistence": 0.0, "calcified": 0.0, "bifurcation": False}
@@ -49,7 +49,7 @@ def test_a_clip_tells_the_plaque_that_it_shows(video):
 @pytest.mark.parametrize(("first", "frames"), [(-1, 3), (0, 0), (0, 10_000)])
 def test_what_a_video_does_not_have_is_refused(video, first, frames):
     with pytest.raises(
-        ValueError, match=rf"asked for frames {first} to .* of a video of {len(video)}"
+        ValueError, match=rf"wanted frames {first} to .* of a video of {len(video)}"
     ):
         video.clip(first, frames)
 
@@ -162,8 +162,8 @@ def test_a_scanner_leaves_everything_but_its_settings_as_drawn():
 
 
 def test_what_belongs_to_a_patient_is_no_matter_of_a_plaque_or_a_sweep():
-    assert {"diameter", "scanner", "gain", "heart_rate"} <= set(BODY)
-    assert not {"stenosis", "plaque", "side", "calcified", "roll", "field"} & set(BODY)
+    assert {"diameter", "scanner", "gain", "heart_rate"} <= set(PER_PATIENT)
+    assert not {"stenosis", "plaque", "side", "calcified", "roll", "field"} & set(PER_PATIENT)
 
 
 def test_plaque_types_are_told_apart_by_their_brightness():

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from csglib.data.stenosis import polygon_area, widths
-from csglib.phantom.plaque import ANGLES, TOWARDS, Lesion, grow, star_area
-from csglib.phantom.vessel import Artery, Vessel, pulse
+from csglib.phantom.vessel import ANGLES, TOWARDS, Artery, Lesion, Vessel, grow, pulse, star_area
 
 SIDES = ("far", "near", "left", "right", "concentric")
 
