@@ -9,7 +9,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from csglib.model.checkpoints import read_checkpoint
 from csglib.model.config import TINY, VARIANTS, ModelConfig
@@ -22,10 +22,10 @@ NETWORKS: Mapping[str, ModelConfig | str] = {
     "i3d": f"{_BASELINES}.i3d:I3D",
     "slowfast": f"{_BASELINES}.slowfast:SlowFast",
     "tpn": f"{_BASELINES}.tpn:TPN",
-    "timesformer": f"{_BASELINES}.timesformer:TimeSformer",
-    "vivit": f"{_BASELINES}.vivit:ViViT",
+    "timesformer": f"{_BASELINES}.vit:TimeSformer",
+    "vivit": f"{_BASELINES}.vit:ViViT",
     "mtv": f"{_BASELINES}.mtv:MTV",
-    "nl_i3d": f"{_BASELINES}.nl_i3d:NLI3D",
+    "nl_i3d": f"{_BASELINES}.i3d:NLI3D",
     "uniformer": f"{_BASELINES}.uniformer:UniFormer",
     "uniformer_b": f"{_BASELINES}.uniformer:uniformer_b",
     "cnn_lstm": f"{_BASELINES}.cnn_lstm:CNNLSTM",
@@ -82,9 +82,9 @@ def load_initial_weights(network: nn.Module, source: str) -> None:
         load_weights(network, Path(source))
     elif isinstance(network, CSG3DCT):
         load_conformer(network, found)
+    elif load := getattr(network, "load_image_weights", None):
+        load(found)
     else:
-        _load_image_weights(network, found)
-
-
-def _load_image_weights(network: nn.Module, found: Mapping[str, Tensor]) -> None:
-    resolve_name(f"{_BASELINES}.image_weights:load_image_weights")(network, found)
+        raise ValueError(
+            f"{type(network).__name__} has no 2D network to start from: wanted its own weights"
+        )

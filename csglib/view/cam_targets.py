@@ -59,10 +59,10 @@ TARGETS: dict[str, Target] = {
     "csglib.table1.baselines.uniformer.UniFormer": Target(lambda network: network.stages[-1]),
     # What the class token is about to ask for the last time. Behind that attention, nothing a patch
     # holds reaches the answer.
-    "csglib.table1.baselines.timesformer.TimeSformer": Target(
+    "csglib.table1.baselines.vit.TimeSformer": Target(
         lambda network: network.network.timesformer.encoder.layer[-1].layernorm_before, _timesformer
     ),
-    "csglib.table1.baselines.vivit.ViViT": Target(
+    "csglib.table1.baselines.vit.ViViT": Target(
         lambda network: network.network.vivit.layers[-1].layernorm_before, _vivit
     ),
     # Likewise, in the view of the shortest pieces; the others have looked at it before.

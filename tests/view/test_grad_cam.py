@@ -15,11 +15,9 @@ from csglib.model.config import TINY, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
 from csglib.table1.baselines import i3d, mtv, resnet, uniformer
 from csglib.table1.baselines.cnn_lstm import CNNLSTM
-from csglib.table1.baselines.nl_i3d import NLI3D
 from csglib.table1.baselines.slowfast import SlowFast
-from csglib.table1.baselines.timesformer import TimeSformer
 from csglib.table1.baselines.tpn import TPN
-from csglib.table1.baselines.vivit import ViViT
+from csglib.table1.baselines.vit import TimeSformer, ViViT
 from csglib.train.fit import predict
 from csglib.train.networks import NETWORKS, build_network
 from csglib.view.cam_targets import TARGETS, Target, target_of
@@ -27,16 +25,16 @@ from csglib.view.grad_cam import grad_cam, library_cam, raw_cam
 
 GRADES, FRAMES, SIZE = 4, 8, 64
 VIEWS = (
-    mtv.View(width=48, heads=3, hidden=96, tubelet=2),
-    mtv.View(width=32, heads=2, hidden=64, tubelet=8),
+    mtv.MTVView(width=48, heads=3, hidden=96, tubelet=2),
+    mtv.MTVView(width=32, heads=2, hidden=64, tubelet=8),
 )
 SIZES = uniformer.Sizes(depths=(1, 1, 1, 1), widths=(64, 64, 64, 64), drop_path=0.0)
 SMALL = {
     "i3d": lambda: i3d.I3D(GRADES, layout=replace(i3d.LAYOUT, width=8)),
-    "nl_i3d": lambda: NLI3D(GRADES, layout=replace(i3d.LAYOUT, width=8)),
+    "nl_i3d": lambda: i3d.NLI3D(GRADES, layout=replace(i3d.LAYOUT, width=8)),
     "slowfast": lambda: SlowFast(GRADES, width=16),
     "tpn": lambda: TPN(GRADES, layout=replace(resnet.SLOW_ONLY, width=8)),
-    "cnn_lstm": lambda: CNNLSTM(GRADES, memory=16, layout=replace(resnet.FLAT, width=8)),
+    "cnn_lstm": lambda: CNNLSTM(GRADES, hidden=16, layout=replace(resnet.FLAT, width=8)),
     "timesformer": lambda: TimeSformer(GRADES, FRAMES, SIZE, layers=2),
     "vivit": lambda: ViViT(GRADES, FRAMES, SIZE, layers=2),
     "mtv": lambda: mtv.MTV(GRADES, FRAMES, SIZE, views=VIEWS, global_layers=1),

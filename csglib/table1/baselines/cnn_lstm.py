@@ -1,4 +1,4 @@
-"""CNN-LSTM: a ResNet-50 looks at each frame, an LSTM remembers what it saw.
+"""CNN-LSTM: a ResNet-50 on each frame, an LSTM over the frames.
 
 Source: Donahue et al. 2015, with a ResNet-50; cited in section 1 of the paper, not in its Table 1.
 """
@@ -11,30 +11,30 @@ from csglib.table1.baselines.resnet import FLAT, Layout, OnResNet, ResNet
 
 
 class CNNLSTM(OnResNet):
-    """A clip of any length and size in, grades out.
+    """A clip in, logits out.
 
     Args:
-        classes: grades to tell apart.
+        classes: number of grades.
         frames, size: of a clip; any will do.
-        memory: features that the LSTM keeps.
-        layout: how wide the ResNet is; it sees one frame at a time.
+        hidden: width of the LSTM.
+        layout: width of the ResNet.
     """
 
-    def __init__(
+    def __init__(  # the first three are every network's
         self,
         classes: int,
         frames: int = 8,
         size: int = 256,
         *,
-        memory: int = 256,
+        hidden: int = 256,
         layout: Layout = FLAT,
     ) -> None:
         super().__init__(ResNet(layout))
-        self.remember = nn.LSTM(self.backbone.channels, memory, batch_first=True)
-        self.classify = nn.Linear(memory, classes)
+        self.lstm = nn.LSTM(self.backbone.channels, hidden, batch_first=True)
+        self.classify = nn.Linear(hidden, classes)
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "b classes"]:
-        """Logits, of what is remembered after the last frame."""
-        seen = reduce(self.backbone(clip)[-1], "b c t y x -> b t c", "mean")
-        _, (memory, _) = self.remember(seen)
-        return self.classify(memory[-1])
+        """Logits, from the state after the last frame."""
+        features = reduce(self.backbone(clip)[-1], "b c t y x -> b t c", "mean")
+        _, (state, _) = self.lstm(features)
+        return self.classify(state[-1])

@@ -1,11 +1,11 @@
 """ResNet-50 over clips: what I3D, SlowFast, TPN, NL-I3D and CNN-LSTM have in common.
 
-Source: He et al. 2016; inflated after Carreira and Zisserman 2017. Where each network looks along
-time is its own `Layout`; the bottleneck is the one CSG-3DCT inflates too.
+Source: He et al. 2016; inflated after Carreira and Zisserman 2017. Each network has its own
+`Layout`, which says where kernels span time; the bottleneck is the one that CSG-3DCT inflates.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from einops import reduce
@@ -13,33 +13,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from csglib.model.conv import EXPANSION, Bottleneck
+from csglib.table1.baselines.image_weights import FromImages, Names
 
-Volume = Float[Tensor, "b _ _ _ _"]  # b c t y x, each stage its own
+Volume = Float[Tensor, "b _ _ _ _"]  # b c t y x, another c, t, y, x after each stage
 DEPTHS = (3, 4, 6, 3)
-_PARTS = {  # of a bottleneck: ours, and torchvision's name
-    "conv1.0": "conv1",
-    "conv1.1": "bn1",
-    "conv2.0": "conv2",
-    "conv2.1": "bn2",
-    "conv3.0": "conv3",
-    "conv3.1": "bn3",
-    "shortcut.0": "downsample.0",
-    "shortcut.1": "downsample.1",
-}
-_EPS = 1e-5  # of the norms; with which the 2D parent's statistics were taken
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where a ResNet-50 looks along time, and how wide it is.
+    """Where a ResNet-50 spans time, and how wide it is.
 
     Attributes:
-        stem: frames that the first convolution sees, odd.
-        frames: that the first convolution of a bottleneck sees, odd; for each of the four stages
-            a pattern that is repeated over its bottlenecks.
+        stem: temporal size of the first convolution, odd.
+        frames: temporal size of the first convolution of a bottleneck, odd: for each of the four
+            stages a pattern that is repeated over its bottlenecks.
         halving: whether every second frame is dropped after the first stage.
-        width: channels that the stem puts out, and inner width of the first stage.
-        joining: channels that somebody else adds in front of each stage.
+        width: output channels of the stem, and inner width of the first stage.
+        joining: channels that another pathway adds in front of each stage.
     """
 
     stem: int = 1
@@ -50,68 +40,57 @@ class Layout:
 
 
 FLAT = Layout()
-"""Sees each frame by itself."""
+"""Every frame by itself."""
 
 SLOW_ONLY = Layout(frames=((1,), (1,), (3,), (3,)))
-"""Looks along time where it looks at large things alone; never drops a frame."""
+"""Spans time in the last two stages only; keeps all frames."""
 
 
 class ResNet(nn.Module):
-    """The five stages of a ResNet-50.
-
-    Args:
-        layout: where time is.
+    """The stem and the four stages, res2 to res5, of a ResNet-50.
 
     Attributes:
-        stem: convolution and pooling, a quarter of the rows and columns.
+        stem: convolution and pooling, to a quarter of the rows and columns.
         shorten: between the first and the second stage.
-        stages: res2 to res5; sequences of bottlenecks.
+        stages: sequences of bottlenecks.
+        channels: of the last stage's output.
     """
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
-        width = layout.width
+        width, span = layout.width, layout.stem
         self.stem = nn.Sequential(
-            nn.Conv3d(
-                3, width, (layout.stem, 7, 7), (1, 2, 2), (layout.stem // 2, 3, 3), bias=False
-            ),
+            nn.Conv3d(3, width, (span, 7, 7), (1, 2, 2), (span // 2, 3, 3), bias=False),
             nn.BatchNorm3d(width),
             nn.ReLU(inplace=True),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
         )
         self.shorten = nn.MaxPool3d((2, 1, 1)) if layout.halving else nn.Identity()
         self.stages = nn.ModuleList()
-        channels = width
+        self.channels = width
         for number, (depth, joined) in enumerate(zip(DEPTHS, layout.joining, strict=True)):
             pattern, inner = layout.frames[number], width * 2**number
-            frames = [pattern[place % len(pattern)] for place in range(depth)]
-            self.stages.append(_stage(channels + joined, inner, frames, stride=min(number, 1) + 1))
-            channels = EXPANSION * inner
-        self.channels = channels
+            stage = nn.Sequential()
+            for place in range(depth):
+                stage.append(
+                    Bottleneck(
+                        EXPANSION * inner if place else self.channels + joined,
+                        inner,
+                        frames=pattern[place % len(pattern)],
+                        stride=2 if number and not place else 1,
+                        padding="zeros",
+                    )
+                )
+            self.stages.append(stage)
+            self.channels = EXPANSION * inner
         for module in self.modules():
-            _start(module)
-
-    def bottlenecks(self) -> Iterator[Bottleneck]:
-        """All of them, in the order in which a clip passes."""
-        return (part for part in self.stages.modules() if isinstance(part, Bottleneck))
-
-    def image_names(self) -> dict[str, str]:
-        """Each tensor, and how torchvision's ResNet-50 calls it."""
-        theirs: dict[nn.Module, str] = {self.stem[0]: "conv1", self.stem[1]: "bn1"}
-        places = (f"layer{n}.{place}" for n in range(1, 5) for place in range(DEPTHS[n - 1]))
-        for block, place in zip(self.bottlenecks(), places, strict=True):
-            known = dict(block.named_modules())
-            theirs |= {
-                known[our]: f"{place}.{name}" for our, name in _PARTS.items() if our in known
-            }
-        return {
-            f"{name}.{tensor}": f"{theirs[part]}.{tensor}"
-            for name, part in self.named_modules()
-            for tensor in (part.state_dict() if part in theirs else ())
-        }
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, nn.BatchNorm3d):
+                module.eps = 1e-5  # torchvision's, which goes with its statistics
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> list[Volume]:
-        """What each of the four stages puts out."""
+        """Output of each of the four stages."""
         volume = self.stem(clip.contiguous(memory_format=torch.channels_last_3d))
         volumes = []
         for stage in self.stages:
@@ -122,30 +101,26 @@ class ResNet(nn.Module):
         return volumes
 
 
-class OnResNet(nn.Module):
-    """A network whose backbone may start from a 2D ResNet-50.
+class OnResNet(FromImages):
+    """A network on one ResNet, which may start from torchvision's 2D ResNet-50."""
 
-    Args:
-        backbone: the CNN.
-    """
+    image_names: ClassVar[Names] = (
+        (r"^backbone\.stem\.0", "conv1"),
+        (r"^backbone\.stem\.1", "bn1"),
+        *((rf"^backbone\.stages\.{number}", f"layer{number + 1}") for number in range(4)),
+        (r"\.conv(\d)\.0\.", r".conv\1."),
+        (r"\.conv(\d)\.1\.", r".bn\1."),
+        (r"\.shortcut\.", ".downsample."),
+    )
+    new: ClassVar[str] = r"^(?!backbone)|non_local"
 
     def __init__(self, backbone: ResNet) -> None:
         super().__init__()
         self.backbone = backbone
 
-    def image_names(self) -> dict[str, str]:
-        """Each tensor that a 2D ResNet-50 has too, and how torchvision calls it."""
-        names = self.backbone.image_names()
-        return {f"backbone.{ours}": theirs for ours, theirs in names.items()}
 
-
-class Verdict(nn.Module):
-    """Mean over all places and frames, half of it dropped in training, one linear layer.
-
-    Args:
-        channels: width of what comes in.
-        classes: grades to tell apart.
-    """
+class Classifier(nn.Module):
+    """Global average pooling, dropout of one half, one linear layer."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -155,30 +130,6 @@ class Verdict(nn.Module):
         nn.init.zeros_(self.classify.bias)
 
     def forward(self, *volumes: Volume) -> Float[Tensor, "b classes"]:
-        """Logits; volumes of several pathways are averaged each by itself, and joined."""
+        """Logits; several pathways are pooled separately and concatenated."""
         means = [reduce(volume, "b c t y x -> b c", "mean") for volume in volumes]
         return self.classify(self.drop(torch.cat(means, dim=1)))
-
-
-def _stage(channels: int, width: int, frames: Sequence[int], stride: int) -> nn.Sequential:
-    wide = EXPANSION * width
-    return nn.Sequential(
-        *(
-            Bottleneck(
-                wide if place else channels,
-                width,
-                frames=seen,
-                stride=1 if place else stride,
-                padding="zeros",
-            )
-            for place, seen in enumerate(frames)
-        )
-    )
-
-
-def _start(module: nn.Module) -> None:
-    """He's start for convolutions; the parent's small number in norms."""
-    if isinstance(module, nn.Conv3d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    elif isinstance(module, nn.BatchNorm3d):
-        module.eps = _EPS

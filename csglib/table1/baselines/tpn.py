@@ -1,4 +1,4 @@
-"""TPN, the temporal pyramid network: two depths of one CNN, brought to one pace and joined.
+"""TPN, the temporal pyramid network: two depths of one CNN at one frame rate, fused both ways.
 
 Source: Yang et al. 2020, on a ResNet-50 that keeps all frames. The paper does not say on which.
 """
@@ -8,19 +8,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from csglib.model.conv import TimePadded
-from csglib.table1.baselines.resnet import SLOW_ONLY, Layout, OnResNet, ResNet, Verdict, Volume
+from csglib.table1.baselines.resnet import SLOW_ONLY, Classifier, Layout, OnResNet, ResNet, Volume
 
 _GROUPS = 32
-_PACE = 8  # frames that become one, or as many as there are
+_POOL = 8  # frames that are pooled to one, or as many as there are
 
 
 class TPN(OnResNet):
-    """A clip of any length and size in, grades out.
+    """A clip in, logits out.
 
     Args:
-        classes: grades to tell apart.
+        classes: number of grades.
         frames, size: of a clip; any will do.
-        layout: where the CNN looks along time; of its widths, each a multiple of 32.
+        layout: where kernels span time; widths are multiples of 32.
     """
 
     def __init__(
@@ -29,78 +29,76 @@ class TPN(OnResNet):
         super().__init__(ResNet(layout))
         wide = self.backbone.channels
         narrow = wide // 2
-        self.shrink = _layer(narrow, wide, kernel=(1, 3, 3), stride=(1, 2, 2))
-        self.slow_down = nn.ModuleList(_SlowDown(wide, narrow) for _ in range(2))
-        self.pass_up = TimePadded(narrow, narrow, (3, 1, 1), padding=(1, 0, 0), bias=False)
-        self.join_down, self.join_up = (_Join(narrow, wide) for _ in range(2))
-        self.join = _layer(2 * wide, wide)
-        self.verdict = Verdict(wide, classes)
-        self.aside = nn.Sequential(
-            _layer(narrow, wide, kernel=(1, 3, 3), stride=(1, 2, 2)), Verdict(wide, classes)
+        self.shrink = _conv(narrow, wide, kernel=(1, 3, 3), stride=(1, 2, 2))
+        self.temporal = nn.ModuleList(_TemporalPool(wide, narrow) for _ in range(2))
+        self.bottom_up = TimePadded(narrow, narrow, (3, 1, 1), padding=(1, 0, 0), bias=False)
+        self.fuse_down, self.fuse_up = (_Fuse(narrow, wide) for _ in range(2))
+        self.fuse = _conv(2 * wide, wide)
+        self.classifier = Classifier(wide, classes)
+        self.auxiliary = nn.Sequential(
+            _conv(narrow, wide, kernel=(1, 3, 3), stride=(1, 2, 2)), Classifier(wide, classes)
         )
 
-    def votes(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "3 b classes"]:
-        """Logits that are learned from: the answer twice, and a judge of res4 at half its weight.
+    def head_logits(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "3 b classes"]:
+        """Logits for the loss: the output twice, and an auxiliary head on res4 at half its weight.
 
-        Without that judge, the shallower of the two depths learns late. It is asked in training.
+        Without that head, the shallower depth learns late. It is used in training only.
         """
         shallow, deep = self.backbone(clip)[-2:]
-        answer = self._answer(shallow, deep)
-        return torch.stack([answer, answer, self.aside(shallow)])
+        output = self._output(shallow, deep)
+        return torch.stack([output, output, self.auxiliary(shallow)])
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "b classes"]:
         """Logits."""
-        return self._answer(*self.backbone(clip)[-2:])
+        return self._output(*self.backbone(clip)[-2:])
 
-    def _answer(self, shallow: Volume, deep: Volume) -> Float[Tensor, "b classes"]:
-        fine, coarse = (
-            slow_down(volume)
-            for slow_down, volume in zip(self.slow_down, (self.shrink(shallow), deep), strict=True)
-        )
+    def _output(self, shallow: Volume, deep: Volume) -> Float[Tensor, "b classes"]:
+        fine = self.temporal[0](self.shrink(shallow))
+        coarse = self.temporal[1](deep)
         fine = fine + coarse
-        down = self.join_down(fine, coarse)
-        up = self.join_up(fine, coarse + self.pass_up(fine))
-        return self.verdict(self.join(torch.cat([down, up], dim=1)))
+        down = self.fuse_down(fine, coarse)
+        up = self.fuse_up(fine, coarse + self.bottom_up(fine))
+        return self.classifier(self.fuse(torch.cat([down, up], dim=1)))
 
 
-class _SlowDown(nn.Module):
-    """Look along time, then keep the strongest of eight frames."""
+class _TemporalPool(nn.Module):
+    """A convolution over time, then max pooling over frames."""
 
-    def __init__(self, channels: int, wanted: int) -> None:
+    def __init__(self, channels: int, out: int) -> None:
         super().__init__()
-        self.look = nn.Conv3d(
-            channels, wanted, (3, 1, 1), padding=(1, 0, 0), groups=_GROUPS, bias=False
+        self.conv = nn.Conv3d(
+            channels, out, (3, 1, 1), padding=(1, 0, 0), groups=_GROUPS, bias=False
         )
 
     def forward(self, volume: Volume) -> Volume:
-        pace = min(_PACE, volume.shape[2])
-        return nn.functional.max_pool3d(self.look(volume), (pace, 1, 1), ceil_mode=True)
+        frames = min(_POOL, volume.shape[2])
+        return nn.functional.max_pool3d(self.conv(volume), (frames, 1, 1), ceil_mode=True)
 
 
-class _Join(nn.Module):
-    """Both depths, each looked at by itself, then together."""
+class _Fuse(nn.Module):
+    """A convolution on each depth, then one on both."""
 
-    def __init__(self, channels: int, wanted: int) -> None:
+    def __init__(self, channels: int, out: int) -> None:
         super().__init__()
-        self.each = nn.ModuleList(_layer(channels, channels, groups=_GROUPS) for _ in range(2))
-        self.both = _layer(2 * channels, wanted)
+        self.each = nn.ModuleList(_conv(channels, channels, groups=_GROUPS) for _ in range(2))
+        self.both = _conv(2 * channels, out)
 
     def forward(self, fine: Volume, coarse: Volume) -> Volume:
-        parts = [look(volume) for look, volume in zip(self.each, (fine, coarse), strict=True)]
-        return self.both(torch.cat(parts, dim=1))
+        return self.both(torch.cat([self.each[0](fine), self.each[1](coarse)], dim=1))
 
 
-def _layer(
+def _conv(
     channels: int,
-    wanted: int,
+    out: int,
     *,
     kernel: tuple[int, int, int] = (1, 1, 1),
     stride: tuple[int, int, int] = (1, 1, 1),
     groups: int = 1,
 ) -> nn.Sequential:
+    """Convolution, norm, ReLU."""
     padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
     return nn.Sequential(
-        nn.Conv3d(channels, wanted, kernel, stride, padding, groups=groups, bias=False),
-        nn.BatchNorm3d(wanted),
+        nn.Conv3d(channels, out, kernel, stride, padding, groups=groups, bias=False),
+        nn.BatchNorm3d(out),
         nn.ReLU(inplace=True),
     )

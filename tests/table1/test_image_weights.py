@@ -6,16 +6,11 @@ import torchvision
 from transformers import ViTConfig, ViTModel
 
 from csglib.table1.baselines.cnn_lstm import CNNLSTM
-from csglib.table1.baselines.i3d import I3D
-from csglib.table1.baselines.image_weights import load_image_weights, regridded
-from csglib.table1.baselines.mtv import MTV
-from csglib.table1.baselines.mtv_view import OneView
-from csglib.table1.baselines.nl_i3d import NLI3D
-from csglib.table1.baselines.slowfast import SlowFast
-from csglib.table1.baselines.timesformer import TimeSformer
+from csglib.table1.baselines.i3d import I3D, NLI3D
+from csglib.table1.baselines.image_weights import resized_positions
 from csglib.table1.baselines.tpn import TPN
 from csglib.table1.baselines.uniformer import Sizes, UniFormer
-from csglib.table1.baselines.vivit import ViViT
+from csglib.table1.baselines.vit import TimeSformer, ViViT
 
 LAYERS, WIDTH = 2, 768
 
@@ -81,9 +76,9 @@ def timm_names(state):
 
 def test_frame_by_frame_it_is_the_2d_resnet(resnet):
     network = CNNLSTM(2).double().eval()
-    report = load_image_weights(network, resnet.state_dict())
+    report = network.load_image_weights(resnet.state_dict())
     assert report.unused == ("fc.weight", "fc.bias")
-    assert all(name.startswith(("remember", "classify")) for name in report.new)
+    assert all(name.startswith(("lstm", "classify")) for name in report.new)
     pictures = torch.randn(2, 3, 64, 96).double()
     trunk = torch.nn.Sequential(*list(resnet.children())[:-2])
     with torch.no_grad():
@@ -96,11 +91,10 @@ def test_frame_by_frame_it_is_the_2d_resnet(resnet):
 @pytest.mark.parametrize("build", [I3D, NLI3D, TPN])
 def test_inflated_kernels_sum_to_the_2d_ones(resnet, build):
     network = build(2)
-    report = load_image_weights(network, resnet.state_dict())
+    report = network.load_image_weights(resnet.state_dict())
     assert len(report.inflated) == {"I3D": 10, "NLI3D": 10, "TPN": 9}[build.__name__]
-    names = network.image_names()
     for name in report.inflated:
-        wanted = resnet.state_dict()[names[name]].float()
+        wanted = resnet.state_dict()[network.image_name(name)].float()
         torch.testing.assert_close(network.state_dict()[name].sum(dim=2), wanted)
 
 
@@ -108,7 +102,7 @@ def test_a_still_clip_gets_the_vits_answer_in_every_frame(vit):
     """Silent in time, and with the same position in every frame, TimeSformer is the ViT."""
     other, weights = vit
     network = TimeSformer(2, frames=3, size=64, layers=LAYERS).double().eval()
-    report = load_image_weights(network, weights)
+    report = network.load_image_weights(weights)
     assert report.unused == ()
     new = {name.split(".")[-2] for name in report.new if "embeddings" not in name}
     assert new == {"temporal_dense", "classifier"}
@@ -127,7 +121,7 @@ def test_a_still_clip_gets_the_vits_answer_in_every_frame(vit):
 def test_vivit_of_one_tubelet_is_the_vit(vit):
     other, weights = vit
     network = ViViT(2, frames=2, size=64, layers=LAYERS)
-    report = load_image_weights(network, weights)
+    report = network.load_image_weights(weights)
     assert [name.split(".")[-1] for name in report.inflated] == ["weight"]
     network.network.config.hidden_act = "gelu"
     picture = torch.randn(1, 3, 64, 64).double()
@@ -138,63 +132,38 @@ def test_vivit_of_one_tubelet_is_the_vit(vit):
     torch.testing.assert_close(found, wanted, rtol=0.02, atol=0.02)  # its GELU is a quick one
 
 
-def test_a_view_of_mtv_is_the_vit(vit):
-    """One block's answer, class tokens and positions of every step."""
-    other, weights = vit
-    twelve = {
-        name.replace("blocks.0", f"blocks.{place}"): tensor
-        for name, tensor in weights.items()
-        for place in (range(12) if name.startswith("blocks.0") else (0,))
-        if not name.startswith("blocks.1.")
-    }
-    network = MTV(2, frames=8, size=64, global_layers=1).double().eval()
-    report = load_image_weights(OneView(network, 0), twelve)
-    assert report.unused == ("norm.weight", "norm.bias")
-    assert len(report.loaded) + len(report.inflated) == 4 + 12 * 14
-    picture = torch.randn(1, 3, 64, 64).double()
-    with torch.no_grad():
-        embedded = other.embeddings(picture)
-        wanted = other(picture, output_hidden_states=True).hidden_states[1]
-        tokens = network.cuts[0](picture[:, :, None].expand(-1, -1, 8, -1, -1))
-        assert tokens.shape == (1, 1, 4 * 17, 768)
-        for step in tokens.chunk(4, dim=2):
-            torch.testing.assert_close(step[:, 0], embedded)
-        found = network.layers[0][0](tokens[:, :, :17])[:, 0]
-    torch.testing.assert_close(found, wanted)
-
-
 def test_uniformer_takes_every_name_of_its_image_network():
     """The names and shapes are the authors'; the 2D kernel is the sum over frames of ours."""
     torch.manual_seed(0)
     network = UniFormer(2, sizes=Sizes(depths=(1, 2, 1, 1), widths=(64, 64, 64, 64), drop_path=0.0))
-    names, state = network.image_names(), network.state_dict()
-    assert names["stages.1.2.ffn.3.bias"] == "blocks2.1.mlp.fc2.bias"
-    assert names["stages.2.1.qkv.weight"] == "blocks3.0.attn.qkv.weight"
+    state = network.state_dict()
+    names = {n: network.image_name(n) for n in state if not n.startswith("head")}
+    assert names["stages.1.1.1.ffn.3.bias"] == "blocks2.1.mlp.fc2.bias"
+    assert names["stages.2.1.0.qkv.weight"] == "blocks3.0.attn.qkv.weight"
     assert names["stages.3.0.2.weight"] == "patch_embed4.norm.weight"
-    assert {name for name in state if name not in names} == {"head.weight", "head.bias"}
     flat = {
         theirs: torch.randn(tensor.shape[:2] + tensor.shape[3:])
         if (tensor := state[ours]).ndim == 5
         else tensor.clone()
         for ours, theirs in names.items()
     }
-    report = load_image_weights(network, flat)
+    report = network.load_image_weights(flat)
     assert report.unused == ()
-    assert "stages.0.1.position.weight" in report.inflated
+    assert "stages.0.1.0.position.weight" in report.inflated
     for ours in report.inflated:
         torch.testing.assert_close(network.state_dict()[ours].sum(2), flat[names[ours]])
 
 
 def test_positions_of_a_larger_grid_and_of_several_times():
     cls, ramp = torch.full((1, 1, 2), 9.0), torch.arange(4.0).view(1, 4, 1).expand(1, 4, 2)
-    found = regridded(torch.cat([cls, ramp], dim=1), side=4, times=3)
+    found = resized_positions(torch.cat([cls, ramp], dim=1), side=4, times=3)
     assert found.shape == (1, 1 + 3 * 16, 2)
     assert (found[:, 0] == 9).all()
     first, second, third = found[:, 1:].chunk(3, dim=1)
     assert torch.equal(first, second)
     assert torch.equal(first, third)
     assert first.mean() == pytest.approx(1.5)
-    same = regridded(torch.cat([cls, ramp], dim=1), side=2, times=1)
+    same = resized_positions(torch.cat([cls, ramp], dim=1), side=2, times=1)
     torch.testing.assert_close(same[:, 1:], ramp)
 
 
@@ -206,15 +175,13 @@ def test_what_is_refused_leaves_the_network_as_it_was(resnet, vit):
     lost = good | {"layer2.0.bn1.bias": torch.full((128,), torch.nan)}
     for wrong, message in (
         (lost, "layer2.0.bn1.bias holds NaN or infinity"),
-        (vit[1], "not the 2D network that I3D starts from: of its 318 tensors 265 are lacking"),
+        (vit[1], "not the 2D network that I3D starts from: of its 318 tensors 265 are missing"),
         (narrow, r"layer1.0.conv1.weight does not fit: got \(64, 64, 3, 3, 3\)"),
     ):
         with pytest.raises(ValueError, match=message):
-            load_image_weights(network, wrong)
+            network.load_image_weights(wrong)
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name])
-    with pytest.raises(ValueError, match="SlowFast has no 2D network"):
-        load_image_weights(SlowFast(2), good)
     odd = vit[1] | {"pos_embed": torch.zeros(1, 8, WIDTH)}
-    with pytest.raises(ValueError, match="of no square grid: got 7 patches"):
-        load_image_weights(ViViT(2, 2, 64, layers=LAYERS), odd)
+    with pytest.raises(ValueError, match="not of a square grid: got 7 patches"):
+        ViViT(2, 2, 64, layers=LAYERS).load_image_weights(odd)

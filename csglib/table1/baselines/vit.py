@@ -1,0 +1,104 @@
+"""TimeSformer and ViViT, from the library `transformers`.
+
+Source: Bertasius et al. 2021, "divided space-time attention", and Arnab et al. 2021, model 1,
+B/16 x 2. The paper does not say which variants it takes; both here are as large as ViT-B/16.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import (
+    TimesformerConfig,
+    TimesformerForVideoClassification,
+    VivitConfig,
+    VivitForVideoClassification,
+)
+
+from csglib.table1.baselines.image_weights import FromImages, Names, resized_positions
+
+_SHARED = (
+    (r"^network\.\w+\.", ""),
+    (r"embeddings\.cls_token", "cls_token"),
+    (r"embeddings\.position_embeddings", "pos_embed"),
+    (r"embeddings\.patch_embeddings\.projection", "patch_embed.proj"),
+    (r"^(encoder\.layer|layers)\.", "blocks."),
+    (r"layernorm_before", "norm1"),
+    (r"layernorm_after", "norm2"),
+    (r"layernorm", "norm"),
+)
+
+
+class _ViT(FromImages):
+    """A clip of the given frames and size in, logits out.
+
+    Attributes:
+        times: how often the 2D network's positions are repeated.
+        side: patches in a row or column.
+    """
+
+    def __init__(self, network: nn.Module, times: int, side: int) -> None:
+        super().__init__()
+        self.network, self.times, self.side = network, times, side
+
+    def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "b classes"]:
+        """Logits."""
+        return self.network(rearrange(clip, "b c t y x -> b t c y x")).logits
+
+    def adapted(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Positions of this grid, the same at all times."""
+        return {**found, "pos_embed": resized_positions(found["pos_embed"], self.side, self.times)}
+
+
+class TimeSformer(_ViT):
+    """Each patch attends to its own place in all frames, then to all places of its own frame.
+
+    Args:
+        classes: number of grades.
+        frames: length of a clip; each has a learned position.
+        size: its rows and columns, a multiple of 16.
+        layers: blocks; the original has 12.
+    """
+
+    # Attention over time starts as a copy of that over space, as in the authors' code.
+    image_names: ClassVar[Names] = (
+        (r"temporal_attention", "attention"),
+        (r"temporal_layernorm", "layernorm_before"),
+        *_SHARED,
+        (r"attention\.attention\.qkv", "attn.qkv"),
+        (r"attention\.output\.dense", "attn.proj"),
+        (r"intermediate\.dense", "mlp.fc1"),
+        (r"output\.dense", "mlp.fc2"),
+    )
+    new: ClassVar[str] = "time_embeddings|temporal_dense|classifier"
+
+    def __init__(self, classes: int, frames: int, size: int, layers: int = 12) -> None:
+        config = TimesformerConfig(image_size=size, num_frames=frames, num_hidden_layers=layers)
+        config.num_labels = classes
+        super().__init__(TimesformerForVideoClassification(config), times=1, side=size // 16)
+
+
+class ViViT(_ViT):
+    """A clip cut into tubelets of two frames, with joint attention over all of them.
+
+    Args:
+        classes: number of grades.
+        frames: length of a clip, even.
+        size: its rows and columns, a multiple of 16.
+        layers: blocks; the original has 12.
+    """
+
+    image_names: ClassVar[Names] = (
+        *_SHARED,
+        (r"attention\.([qkvo])_proj", r"attn.\1"),
+        (r"attn\.o\.", "attn.proj."),
+    )
+    new: ClassVar[str] = "classifier"
+
+    def __init__(self, classes: int, frames: int, size: int, layers: int = 12) -> None:
+        config = VivitConfig(image_size=size, num_frames=frames, num_hidden_layers=layers)
+        config.num_labels = classes
+        network = VivitForVideoClassification(config)
+        super().__init__(network, times=frames // 2, side=size // 16)
