@@ -133,11 +133,7 @@ def _tissue(frames: UInt8[ndarray, "t y x"], stated: Region | None, box: Region 
 
 
 def write_review_sheet(
-    folder: Path,
-    labels: Sequence[Label],
-    out: Path,
-    settings: DeidentifySettings,
-    workers: int = 1,
+    folder: Path, labels: Sequence[Label], out: Path, settings: DeidentifySettings, workers: int = 1
 ) -> Path:
     """Draw all clips as `deidentify` would write them, to be reviewed first; write nothing else.
 
@@ -184,11 +180,7 @@ def _draw_sheet(
 
 
 def deidentify(
-    folder: Path,
-    labels: Sequence[Label],
-    out: Path,
-    settings: DeidentifySettings,
-    workers: int = 1,
+    folder: Path, labels: Sequence[Label], out: Path, settings: DeidentifySettings, workers: int = 1
 ) -> None:
     """Write the de-identified cohort, or what is missing of it; `read_cohort` reads it.
 

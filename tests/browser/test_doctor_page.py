@@ -1,4 +1,4 @@
-"""The doctor's report inside a notebook: a table to be read, whatever Jupyter does to tables."""
+"""The data report in a notebook: legible, whatever Jupyter's own rules for tables are."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ JUPYTER = """<style>
 </style><div class="jp-RenderedHTMLCommon jp-RenderedHTML">"""
 
 
-def test_its_words_stand_at_the_left_and_have_the_room(page, tmp_path):
+def test_its_text_is_left_aligned_and_has_most_of_the_width(page, tmp_path):
     with np.load(SAMPLES / "cohort_64.npz") as file:
         clip = Clip(frames=file["frames"][0], patient="somebody")
     (tmp_path / "one").mkdir()
@@ -29,7 +29,7 @@ def test_its_words_stand_at_the_left_and_have_the_room(page, tmp_path):
         "(cells) => cells.map((cell) => getComputedStyle(cell).textAlign)"
     )
     assert {*cells} == {"left"}
-    found = page.locator(".doctor table", has_text="where and what")
+    found = page.locator(".doctor table", has_text="severity")
     widths = found.locator("thead th").evaluate_all("(heads) => heads.map((it) => it.offsetWidth)")
     assert widths[2] > widths[0] + widths[1]
     assert page.evaluate("document.documentElement.scrollWidth") <= 720

@@ -189,10 +189,7 @@ def test_every_format_is_a_clip_at_any_depth(tmp_path):
             ],
             {},
         ),
-        (
-            ["p1/Thumbs.db", "__MACOSX/p1/a.mp4"],
-            {},
-        ),
+        (["p1/Thumbs.db", "__MACOSX/p1/a.mp4"], {}),
         (["p1/labels.csv"], {"other_files": ("p1/labels.csv",)}),
         ([os.fsdecode(b"p1/\xff.mp4")], {"invalid_names": ("p1/\N{REPLACEMENT CHARACTER}.mp4",)}),
     ],

@@ -69,11 +69,7 @@ class ClipPicker(LiveFigure):
     changes = traitlets.Bytes().tag(sync=True)  # float32, see `make_preview`
 
     def __init__(
-        self,
-        clip: Clip,
-        name: str,
-        labels: Sequence[Label] = (),
-        grades: Sequence[str] = GRADES,
+        self, clip: Clip, name: str, labels: Sequence[Label] = (), grades: Sequence[str] = GRADES
     ) -> None:
         if len(clip.frames) < LENGTHS[0]:
             wanted = " or ".join(map(str, LENGTHS))
@@ -214,9 +210,7 @@ class ClipPicker(LiveFigure):
         return figure
 
 
-def make_preview(
-    frames: UInt8[ndarray, "t y x"],
-) -> tuple[list[bytes], Float32[ndarray, " t"]]:
+def make_preview(frames: UInt8[ndarray, "t y x"]) -> tuple[list[bytes], Float32[ndarray, " t"]]:
     """Shrink all frames so that they can be sent at once, and measure how much they change.
 
     Returns:
