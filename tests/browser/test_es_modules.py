@@ -1,14 +1,9 @@
 """The widgets' ES modules in a bare page: what they paint and say, and do with keys; no kernel."""
 
-import re
-
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import expect
 
-from csgcourse.widgets.self_test import SelfTest
-from csgcourse.widgets.time_stretch import TimeStretch, bar_of_light, responses
 from csglib.view.class_token import class_token
 from csglib.widgets.base import MAGNITUDE
 from csglib.widgets.explorer.explorer import AttentionExplorer
@@ -188,7 +183,7 @@ def test_a_real_clip_has_no_truth_to_show(mount, page, opinionated_network, simu
 
 
 def test_every_control_has_a_name_and_a_size_for_fingers(mount, explorer, page):
-    for widget in (explorer, SelfTest(), TimeStretch()):
+    for widget in (explorer,):
         mount(widget)
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll("input, button, canvas[role]")].filter((element) =>
@@ -206,95 +201,6 @@ def test_every_control_has_a_name_and_a_size_for_fingers(mount, explorer, page):
 def test_a_page_asks_the_network_for_nothing(mount, explorer, page):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
-    for widget in (explorer, SelfTest(), TimeStretch()):
+    for widget in (explorer,):
         mount(widget)
     assert [url for url in asked if not url.startswith(("blob:", "data:"))] == []
-
-
-@pytest.mark.parametrize("padding", ["replicate", "zeros"])
-@pytest.mark.parametrize("inflation", ["mean", "center"])
-@pytest.mark.parametrize("frames", [1, 3, 5])
-def test_the_page_computes_what_torch_computes(mount, frames, inflation, padding):
-    shown = mount(TimeStretch())
-    for speed in (0.0, 1.25, 3.0):
-        found = shown.evaluate(
-            """({ es }, given) => {
-              const { flat, deep, apart } = es.responses(...given);
-              return { flat: flat.map((f) => [...f]), deep: deep.map((f) => [...f]), apart };
-            }""",
-            [speed, frames, inflation, padding],
-        )
-        expected = responses(bar_of_light(speed), frames, inflation, padding)
-        for name in ("flat", "deep"):
-            stack = getattr(expected, name).numpy().reshape(8, -1)
-            np.testing.assert_allclose(found[name], stack, atol=1e-5)
-        np.testing.assert_allclose(found["apart"], expected.apart.numpy(), atol=1e-5)
-
-
-def test_the_3d_answer_waits_for_a_guess(mount, page):
-    shown = mount(TimeStretch())
-    deep = page.get_by_label("3D response, frame 4", exact=True)
-    sentence = page.locator(".csg-sentence")
-    expect(deep).to_be_hidden()
-    page.get_by_role("button", name="No, not in every frame").click()
-    expect(deep).to_be_visible()
-    assert shown.trait("guess") == "no"
-    expect(sentence).to_contain_text(
-        "Not so. The bar stands still: the 2D and the 3D response agree"
-    )
-    page.get_by_role("radio", name="zeros").check()
-    # no guess was made for these settings, so none is judged
-    expect(sentence).to_have_text(re.compile("^The bar stands still: the responses part in 2 of 8"))
-    page.get_by_role("button", name="Hide and guess again").click()
-    expect(deep).to_be_hidden()
-    page.get_by_role("button", name="No, not in every frame").click()
-    expect(sentence).to_contain_text("Your guess was right.")
-
-
-def test_equal_answers_look_equal_and_parted_ones_do_not(mount, page):
-    shown = mount(TimeStretch())
-    shown.put(guess="yes")
-    first = [
-        page.get_by_label(f"{kernel} response, frame 1", exact=True) for kernel in ("2D", "3D")
-    ]
-    flat, deep = map(shown.pixels, first)
-    np.testing.assert_array_equal(flat, deep)
-    assert np.ptp(flat.astype(int)) > 100
-    shown.put(padding="zeros")
-    flat, deep = map(shown.pixels, first)
-    assert np.abs(flat.astype(int) - deep).max() > 30
-
-
-def test_lamps_light_one_by_one(mount, page):
-    shown = mount(SelfTest())
-    lamps = page.locator(".csg-lamp")
-
-    def lit():
-        return [
-            ("csg-on" in lamp.get_attribute("class"), lamp.inner_text()) for lamp in lamps.all()
-        ]
-
-    assert [on for on, _ in lit()] == [False, False, False]
-    slider = page.get_by_role("slider", name="Move me")
-    box = slider.bounding_box()
-    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)
-    page.locator(".csg-on").wait_for()
-    assert [on for on, _ in lit()] == [True, False, False]
-    page.keyboard.press("ArrowLeft")
-    page.locator(".csg-on").nth(1).wait_for()
-    assert [on for on, _ in lit()] == [True, True, False]
-    shown.put(echo=shown.trait("value"))
-    assert [on for on, _ in lit()] == [True, True, True]
-    assert all("works" in words for _, words in lit())
-    assert page.locator(".csg-sentence").inner_text().startswith("All three lamps are on")
-
-
-def test_a_silent_kernel_gets_a_word(mount, page):
-    page.clock.install()
-    mount(SelfTest())
-    page.get_by_role("slider", name="Move me").focus()
-    page.keyboard.press("ArrowRight")
-    page.clock.run_for(3000)
-    assert "No answer" not in page.locator(".csg-sentence").inner_text()
-    page.clock.run_for(2000)
-    assert "No answer from the kernel" in page.locator(".csg-sentence").inner_text()

@@ -1,6 +1,5 @@
 """The switchboard in a bare page: every wire by mouse and by keys, numbers against torch."""
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -34,54 +33,37 @@ def wire(shown, wiring, **traits):
     shown.put(**dict(zip(WIRES, wiring.split(), strict=True)), **traits)
 
 
-def test_the_page_computes_what_torch_computes(shown, clip):
-    offers = two_branches(clip)
-    branches = [[offer.query, offer.key, offer.value] for offer in offers.values()]
-    for asks, answers, gives in itertools.product((0, 1), repeat=3):
-        parts = branches[asks][0], branches[answers][1], branches[gives][2]
-        found = shown.evaluate(
-            """({ es }, parts) => {
-              const { weights, answer } = es.attend(...parts);
-              return [[...weights], [...answer]];
-            }""",
-            [part.flatten().tolist() for part in parts],
-        )
-        sides = tuple(("own", "other")[place] for place in (asks, answers, gives))
-        for ours, theirs in zip(found, wired(offers, "space", sides), strict=True):
-            np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
-
-
 @pytest.mark.parametrize("target", ["space", "time"])
 @pytest.mark.parametrize("wiring", WIRINGS)
-def test_the_sentence_names_the_wiring_and_its_answer(shown, page, clip, wiring, target):
+def test_the_sentence_names_the_wiring_and_its_output(shown, page, clip, wiring, target):
     wire(shown, wiring, target=target, guess="own own own")
     other = {"space": "time", "time": "space"}[target]
-    _, answer = wired(two_branches(clip), target, tuple(wiring.split()))
+    _, output = wired(two_branches(clip), target, tuple(wiring.split()))
     said = page.locator(".csg-sentence")
     expect(said).to_contain_text(WIRINGS[wiring].format(own=target, other=other))
-    for feature, number in zip(("brightness", "difference"), answer.tolist(), strict=True):
+    for feature, number in zip(("brightness", "difference"), output.tolist(), strict=True):
         expect(said).to_contain_text(f"{feature} {number:+.2f}".replace("-", "\N{MINUS SIGN}"))
     assert said.get_attribute("aria-live") == "polite"
     query, key, value = (target if side == "own" else other for side in wiring.split())
-    formula = f"answer{target} = softmax( Q{query} · K{key}T / √2 ) V{value}"
+    formula = f"output{target} = softmax( Q{query} · K{key}T / √2 ) V{value}"
     expect(page.locator(".csg-formula")).to_have_text(formula)
 
 
 def test_the_map_lies_over_the_frames_and_the_values_below(shown, page, clip):
     wire(shown, "other other own", guess="own own own")
-    offers = two_branches(clip)
-    look, _ = wired(offers, "space", ("other", "other", "own"))
-    levels = np.rint(255 * (look / look.max()).numpy().reshape(4, 8, 8)).astype(int)
+    branches = two_branches(clip)
+    weights, _ = wired(branches, "space", ("other", "other", "own"))
+    levels = np.rint(255 * (weights / weights.max()).numpy().reshape(4, 8, 8)).astype(int)
     veil = np.kron(MAGNITUDE(levels[2], bytes=True)[..., :3], np.ones((16, 16, 1)))
     expected = 0.45 * clip.frames[2][..., None] + 0.55 * veil
     found = shown.pixels(page.get_by_label("the map, frame 3", exact=True))
     assert np.abs(found - expected).max() < 4
-    seen = offers["space"].value[:, 0].numpy().reshape(4, 8, 8)[2]
+    seen = branches["space"].value[:, 0].numpy().reshape(4, 8, 8)[2]
     colours = SIGNED(np.rint(127.5 * (1 + np.clip(seen / 3, -1, 1))).astype(int), bytes=True)
     canvas = shown.pixels(page.get_by_label("brightness, frame 3", exact=True)).astype(int)
     marked = levels[2] > 127
     assert marked.any()
-    white = (canvas[::16, 8::16] == 255).all(axis=-1)  # upper edges, shared with the patch above
+    white = (canvas[::16, 8::16] > 180).all(axis=-1)  # upper edges, shared with the patch above
     np.testing.assert_array_equal(white[1:], marked[1:] | marked[:-1])
     found = canvas[8::16, 8::16]
     near = np.abs(found - colours[..., :3])  # a value half way between two levels may be either
@@ -93,14 +75,14 @@ def test_wires_are_moved_by_clicks(shown, page):
     page.get_by_role("radio", name="K of time").click()
     assert shown.traits(*WIRES) == ["other", "other", "own"]
     page.get_by_role("radio", name="K of space").click()
-    page.get_by_text("who gives?").click()  # in the middle: flips
+    page.locator(".csg-plug", has_text="value").click()  # in the middle: flips
     assert shown.traits(*WIRES) == ["other", "own", "other"]
     expect(page.get_by_role("radio", name="V of time")).to_be_checked()
     expect(page.get_by_role("radio", name="V of space")).not_to_be_checked()
 
 
 def test_wires_are_moved_by_dragging(shown, page):
-    box = page.get_by_text("who asks?").bounding_box()
+    box = page.locator(".csg-plug", has_text="query").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     for by, side in ((60, "other"), (-60, "own"), (-60, "own")):
         page.mouse.move(x, y)
@@ -123,27 +105,13 @@ def test_wires_are_moved_by_arrow_keys_in_a_page_that_takes_all_keys(shown, page
     assert stolen() == []
 
 
-def test_each_socket_is_one_stop_of_the_tab_key(shown, page):
-    page.get_by_role("radio", name="space", exact=True).focus()
-    stops = []
-    for _ in range(4):
-        page.keyboard.press("Tab")
-        stops.append(page.evaluate("document.activeElement.textContent"))
-    assert stops == ["Q of space", "K of space", "V of space", "This is SWA"]
-    page.keyboard.press("Enter")  # the button goes; the focus stays in the widget
-    expect(page.get_by_role("button", name="This is SWA")).to_be_hidden()
-    expect(page.get_by_role("radio", name="Q of space")).to_be_focused()
-    page.get_by_role("button", name="Hide and guess again").press("Enter")
-    expect(page.get_by_role("radio", name="Q of space")).to_be_focused()
-
-
 def test_what_it_looks_at_waits_for_a_guess(shown, page):
     sentence, clip = page.locator(".csg-sentence"), page.get_by_label("the clip, frame 1")
     plain = shown.pixels(clip)
     assert (plain == plain[..., :1]).all()  # grey: no map lies over it
     given = page.get_by_label("brightness, frame 1")
     expect(given).to_be_hidden()
-    expect(sentence).to_have_text("Its name and what it looks at wait for your guess.")
+    expect(sentence).to_have_text("The name of this wiring and its map are shown after your guess.")
     page.get_by_role("radio", name="K of time").click()
     page.get_by_role("radio", name="V of time").click()
     page.get_by_role("button", name="This is SWA").click()
@@ -159,10 +127,12 @@ def test_what_it_looks_at_waits_for_a_guess(shown, page):
     np.testing.assert_array_equal(shown.pixels(clip), plain)
     wire(shown, "other other own")
     page.get_by_role("button", name="This is SWA").click()
-    expect(sentence).to_contain_text("Right. SWA, switched attention: the map is time's")
+    expect(sentence).to_contain_text(
+        "Right. SWA, switched attention: the attention map, query and keys, is time's"
+    )
     page.get_by_role("radio", name="Q of space").click()
     # nobody has taken this one for SWA, so nobody is judged
-    expect(sentence).to_contain_text("Neither: space's question")
+    expect(sentence).to_contain_text("Neither: space's query")
 
 
 def test_the_wires_stay_with_their_roles_when_the_target_changes(shown, page):
@@ -172,35 +142,6 @@ def test_the_wires_stay_with_their_roles_when_the_target_changes(shown, page):
     expect(page.get_by_role("radio", name="Q of space")).to_be_checked()
     expect(page.get_by_role("radio", name="V of time")).to_be_checked()
     expect(page.locator(".csg-heads")).to_have_text("target: timecomplement: space")
-
-
-def test_it_goes_as_it_came_and_asks_nobody(shown, page):
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    wire(shown, "own other other", guess="own own own")
-    shown.evaluate("({ close }) => close()")
-    assert page.locator(".csg").count() == 0
-    assert shown.evaluate("({ model }) => model.listeners()") == 0
-    assert asked == []
-
-
-def test_every_control_has_a_name_and_a_size_for_fingers(shown, page):
-    for control in page.locator("[role=radio], button:visible, label").all():
-        assert control.inner_text().strip()
-        box = control.bounding_box()
-        assert min(box["width"], box["height"]) >= 24
-
-
-@pytest.mark.parametrize("width", [1000, 620])
-def test_it_fits_a_page(shown, page, screenshots, width):
-    page.set_viewport_size({"width": width, "height": 900})
-    page.screenshot(path=screenshots / f"switchboard_asked_{width}.png")
-    wire(shown, "other other own", guess="other other own")
-    page.screenshot(path=screenshots / f"switchboard_{width}.png")
-    inside = page.evaluate(
-        "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    )
-    assert inside
 
 
 @pytest.mark.parametrize("width", [850, 560])

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import traitlets
 from PIL import Image
 
@@ -20,7 +19,7 @@ from csgcourse.widgets.phantom_studio import PhantomStudio
 from csgcourse.widgets.self_test import SelfTest
 from csgcourse.widgets.switchboard import Switchboard
 from csgcourse.widgets.table_reader import TableReader
-from csgcourse.widgets.time_stretch import KERNEL, TimeStretch, bar_of_light, responses
+from csgcourse.widgets.time_stretch import TimeStretch
 from csgcourse.widgets.token_explorer import TokenExplorer
 from csgcourse.widgets.wiring_map import WiringMap
 from csglib.data.clips import Clip, resample
@@ -219,54 +218,6 @@ def test_a_clip_that_does_not_fit_is_refused_by_the_network(opinionated_network,
     odd = type(simulated_clip)(frames=simulated_clip.frames[:, 1:], patient="nobody")
     with pytest.raises(ValueError, match="multiples of 16"):
         AttentionExplorer(opinionated_network, odd)
-
-
-def test_the_kernel_echoes_what_the_slider_says():
-    widget = SelfTest()
-    assert widget.lamps == (False, False, False)
-    widget.set_state({"value": 4, "moved": True})
-    assert widget.echo == 4
-    assert widget.lamps == (True, False, True)
-    widget.set_state({"key_arrived": True})
-    assert repr(widget).count("yes") == 3
-
-
-@pytest.mark.parametrize("padding", ["replicate", "zeros"])
-@pytest.mark.parametrize("inflation", ["mean", "center"])
-def test_responses_are_those_of_a_loop(inflation, padding):
-    """The same two convolutions with explicit indices, in double precision."""
-    clip = bar_of_light(1.25)
-    found = responses(clip, 3, inflation, padding)
-    frames, kernel = clip.double().numpy(), np.array(KERNEL)
-    shares = [1 / 3] * 3 if inflation == "mean" else [0, 1, 0]
-    for t, y, x in ((0, 9, 4), (0, 16, 14), (3, 31, 15), (7, 16, 20), (7, 0, 0)):
-        flat = deep = 0.0
-        for place, share in enumerate(shares):
-            inside = 0 <= t + place - 1 < 8
-            frame = frames[min(max(t + place - 1, 0), 7)] * (inside or padding == "replicate")
-            for row, column in np.ndindex(3, 3):
-                if 0 <= y + row - 1 < 32 and 0 <= x + column - 1 < 32:
-                    weight = kernel[row, column]
-                    deep += share * weight * frame[y + row - 1, x + column - 1]
-                    flat += weight * frames[t, y + row - 1, x + column - 1] / 3
-        assert float(found.flat[t, y, x]) == pytest.approx(flat, abs=1e-5)
-        assert float(found.deep[t, y, x]) == pytest.approx(deep, abs=1e-5)
-
-
-def test_a_still_clip_keeps_the_2d_answer_and_darkness_beyond_its_ends_does_not():
-    clip = bar_of_light(0.0)
-    assert responses(clip, 5, "mean", "replicate").apart.max() < 1e-6
-    apart = responses(clip, 5, "mean", "zeros").apart
-    torch.testing.assert_close(apart, torch.tensor([2, 1, 0, 0, 0, 0, 1, 2]) / 5, atol=1e-6, rtol=0)
-
-
-def test_a_moving_bar_parts_the_answers_unless_the_kernel_sees_one_frame():
-    clip = bar_of_light(2.0)
-    assert responses(clip, 3, "mean", "replicate").apart.min() > 0.1
-    assert responses(clip, 5, "center", "zeros").apart.max() < 1e-6
-    assert responses(clip, 1, "mean", "zeros").apart.max() < 1e-6
-    middles = (clip * torch.arange(32)).sum((1, 2)) / clip.sum((1, 2))
-    torch.testing.assert_close(middles.diff(), torch.full((7,), 2.0), atol=1e-2, rtol=0)
 
 
 def test_labels_say_whose_map_it_is_where_maps_are_switched(simulated_clip):

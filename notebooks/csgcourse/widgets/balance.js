@@ -1,89 +1,202 @@
-// Notebook 05: two branches on a seesaw. The reader guesses where training will leave the beam.
+// Notebook 05: two branches on a seesaw. Guess where training leaves the beam, then watch plain
+// gradient descent on the parameter behind the gate. The page computes every step.
 
-const SETTINGS = ["time_noise", "space_noise", "reading", "start", "decay"];
+const SETTINGS = ["time_noise", "space_noise", "reading", "start", "weight_decay"];
 const RIGHT = 0.05; // a guess this close is right
-const STILL = 1e-4; // a share that moves less than this in a step has settled
+const STILL = 1e-4; // a gate that moves less than this in a step has converged
+const TILT = 16; // degrees of the beam when one branch has everything
+const PIVOT = { x: 240, y: 112 };
 const fixed = (number) => (Math.abs(number) < 0.005 ? 0 : number).toFixed(2).replace("-", "−");
+const signed = (number) => (number > 0 ? "+" : "") + number.toFixed(3).replace("-", "−");
 
-/** Both branches' errors at the present noise. */
-function misses(desk) {
-  const unit = floats(desk.model, "errors");
-  const half = unit.length / 2;
-  const louder = (errors, noise) => Float64Array.from(errors, (error) => error * desk.get(noise));
-  return {
-    space: louder(unit.subarray(0, half), "space_noise"),
-    time: louder(unit.subarray(half), "time_noise"),
-  };
+/**
+ * Parametrisations of the gate. `slopes`: d gate / d each parameter. `axis` of the loss curve, its
+ * `range`, the place of the parameters on it (`at`), the gate there; `half`: weight decay / place².
+ */
+const LOGIT = { range: [-6, 6], ticks: [-6, -4, -2, 0, 2, 4, 6], gateAt: (theta) => 1 / (1 + Math.exp(-theta)) };
+const DIRECT = { range: [-0.25, 1.25], ticks: [0, 0.25, 0.5, 0.75, 1], gateAt: (a) => a, axis: "a" };
+const READINGS = {
+  sigmoid: {
+    ...LOGIT, axis: "theta", half: 1 / 2, at: ([theta]) => theta,
+    begin: (gate) => [Math.log(gate / (1 - gate))], slopes: (gate) => [gate * (1 - gate)],
+  },
+  softmax: { // weight decay acts on both; their sum does not change the gate
+    ...LOGIT, axis: "theta of space − theta of time", half: 1 / 4, at: ([space, time]) => space - time,
+    begin: (gate) => [Math.log(gate), Math.log(1 - gate)],
+    slopes: (gate) => [gate * (1 - gate), -gate * (1 - gate)],
+  },
+  raw: { ...DIRECT, half: 1 / 2, at: ([gate]) => gate, begin: (gate) => [gate], slopes: () => [1] },
+  uniform: { ...DIRECT, half: 0, at: () => 0.5, begin: () => [], slopes: () => [] },
+};
+
+/** Mean square of the mixture's errors. Those of the branches are uncorrelated, of size `noise`. */
+const lossOf = (gate, { space, time }) => gate ** 2 * space ** 2 + (1 - gate) ** 2 * time ** 2;
+const slopeOf = (gate, { space, time }) => 2 * (gate * space ** 2 - (1 - gate) * time ** 2);
+
+/** Before the first step and after each. `push`: where the next step goes, over the learning rate. */
+function descend(noise, { reading, start, weight_decay: decay }, { steps, lr }) {
+  const { begin, at, slopes, gateAt } = READINGS[reading];
+  let learned = begin(start);
+  return Array.from({ length: steps + 1 }, () => {
+    const here = at(learned);
+    const gate = gateAt(here);
+    const [loss, slope] = [lossOf(gate, noise), slopeOf(gate, noise)];
+    const [factor = 0] = slopes(gate);
+    learned = learned.map((theta, index) => theta - lr * (slope * slopes(gate)[index] + decay * theta));
+    return { at: here, gate, loss, slope, factor, gradient: slope * factor, push: (at(learned) - here) / lr };
+  });
 }
 
-function controls(desk) {
-  const noise = { min: 0, max: 1, step: 0.05 };
-  return make(
-    "div",
-    { class: "csg-row" },
-    desk.slider("time_noise", { label: "Noise of time", ...noise }),
-    desk.slider("space_noise", { label: "Noise of space", ...noise }),
-    desk.choice("reading", {
-      label: "Share from what is learned",
-      options: [["sigmoid", "sigmoid"], ["softmax", "softmax"], ["raw", "raw"], ["even", "even"]],
-    }),
-    desk.choice("start", {
-      label: "Share a at the start",
-      options: [[0.01, "0.01"], [0.5, "0.50"], [0.99, "0.99"]],
-    }),
-    desk.choice("decay", { label: "Weight decay", options: [[0, "none"], [0.01, "0.01"], [0.1, "0.1"]] }),
-  );
+/** The beam; `pointed` is the gate for which it would point at the pointer. */
+function seesaw() {
+  const { box, svg, part } = svgDrawing("seesaw", { width: 480, height: 224 }, `
+    <g class="csg-ghost"><line x1="60" x2="420" y1="0" y2="0"/></g>
+    <path class="csg-pivot" d="M240 118 l-26 62 h52 z"/>
+    <g class="csg-beam"><line x1="60" x2="420" y1="0" y2="0"/><path class="csg-time"/><rect class="csg-space"/></g>
+    <text x="92" y="196" class="csg-title">time</text><text class="csg-left" x="92" y="216"/>
+    <text x="388" y="196" class="csg-title">space</text><text class="csg-right" x="388" y="216"/>
+    <text class="csg-guessed" x="240" y="200"/>`);
+  const turned = (gate) => {
+    const degrees = TILT * (2 * Math.max(-0.25, Math.min(1.25, gate)) - 1);
+    return { transform: `translate(${PIVOT.x} ${PIVOT.y}) rotate(${degrees}) translate(-240 0)` };
+  };
+  const draw = (gate, guess) => {
+    const [t, s] = [1 - gate, gate].map((weight) => 68 * Math.sqrt(Math.max(0, weight)));
+    setAttributes(part("beam"), turned(gate));
+    setAttributes(part("ghost"), turned(guess ?? gate));
+    setAttributes(part("time"), { d: `M92 -4 l${t / 2} ${-t / 2} l${-t / 2} ${-t / 2} l${-t / 2} ${t / 2} z` });
+    setAttributes(part("space"), { x: 388 - s / 2, y: -4 - s, width: s, height: s });
+    part("left").textContent = `1 − a = ${fixed(1 - gate)}`;
+    part("right").textContent = `a = ${fixed(gate)}`;
+    part("guessed").textContent = guess === null ? "drag the beam" : `dashes: your guess, ${fixed(guess)}`;
+    setAttributes(svg, { "aria-label": `Seesaw: time ${fixed(1 - gate)}, space ${fixed(gate)}` });
+    svg.classList.toggle("csg-open", guess === null);
+  };
+  const pointed = ({ clientX, clientY }) => {
+    const { left, top, width } = svg.getBoundingClientRect();
+    const [across, down] = [((clientX - left) * 480) / width - PIVOT.x, ((clientY - top) * 480) / width - PIVOT.y];
+    const angle = Math.atan2(Math.sign(across || 1) * down, Math.abs(across)) * (180 / Math.PI);
+    return Math.max(0, Math.min(1, 0.5 + angle / (2 * TILT)));
+  };
+  return { box, svg, draw, pointed };
+}
+
+/** Errors on each clip: a row of dots for time, space and, once there is one, their mixture. */
+function dots() {
+  const rows = ["time", "space", "mixture"];
+  const { box, svg, part } = svgDrawing("dots", { width: 480, height: 128 }, `
+    <line class="csg-zero" x1="256" x2="256" y1="14" y2="108"/>
+    <text x="256" y="124" class="csg-axis">too low ← correct → too high</text>
+    ${rows.map((name, row) => `<text x="4" y="${32 + 32 * row}" class="csg-start">${name}</text>
+      <g class="csg-${name}"></g><text x="476" y="${32 + 32 * row}" class="csg-end csg-size-${name}"/>`).join("")}
+    <text class="csg-wait csg-axis csg-start" x="266" y="96"/>`);
+  const draw = (errors) => {
+    const sizes = rows.map((name, row) => {
+      const own = errors[name] ?? [];
+      part(name).innerHTML = Array.from(own, (error) => `<circle r="4" cx="${256 + 64 * error}" cy="${27 + 32 * row}"/>`).join("");
+      const size = own.length ? fixed(Math.sqrt(own.reduce((sum, error) => sum + error ** 2 / own.length, 0))) : "";
+      part(`size-${name}`).textContent = size;
+      return size && `${name} ${size}`;
+    });
+    part("wait").textContent = errors.mixture ? "" : "after your guess";
+    setAttributes(svg, { "aria-label": `Root mean square error: ${sizes.filter(Boolean).join(", ")}` });
+  };
+  return { box, draw };
+}
+
+/** The loss over the parameter, a ball at its present value, an arrow for the next step. */
+function lossCurve() {
+  const { box, svg, part } = svgDrawing("hill", { width: 480, height: 176 }, `
+    <text x="4" y="14" class="csg-start csg-title csg-head"/>
+    <line class="csg-floor" x1="16" x2="464" y1="140" y2="140"/>
+    <polyline class="csg-curve"/><path class="csg-arrow"/><circle class="csg-ball" r="8"/>
+    <g class="csg-ticks"></g><text class="csg-axis csg-word" x="240" y="172"/>`);
+  const draw = (noise, { reading, weight_decay: decay }, here) => {
+    const { range: [low, high], ticks, axis, gateAt, half } = READINGS[reading];
+    const height = (at) => lossOf(gateAt(at), noise) + half * decay * at ** 2;
+    const places = Array.from({ length: 97 }, (_, point) => low + ((high - low) * point) / 96);
+    const top = Math.max(1e-9, ...places.map(height));
+    const x = (at) => 16 + (448 * (at - low)) / (high - low);
+    const y = (at) => 138 - (104 * height(at)) / top;
+    setAttributes(part("curve"), { points: places.map((at) => `${x(at)},${y(at)}`).join(" ") });
+    const [cx, cy] = [x(here.at), y(here.at)];
+    setAttributes(part("ball"), { cx, cy });
+    const long = Math.sign(here.push) * Math.min(120, 400 * Math.abs(here.push));
+    const tip = Math.sign(long) * Math.min(9, Math.abs(long));
+    setAttributes(part("arrow"), { d: Math.abs(long) < 1 ? "" : `M${cx} ${cy - 18} h${long - tip} v-6 l${tip} 6 l${-tip} 6 v-6` });
+    part("ticks").innerHTML = ticks.map((at) => `<text x="${x(at)}" y="156">${String(at).replace("-", "−")}</text>`).join("");
+    part("head").textContent = decay ? "loss plus weight decay" : "loss";
+    part("word").textContent = `time ← ${axis} → space`;
+    setAttributes(svg, { "aria-label": `Loss over ${axis}; the ball is at ${fixed(here.at)}` });
+  };
+  return { box, draw };
+}
+
+/** The gate after each step so far; dashes at the guess. */
+function trail(steps) {
+  const y = (gate) => 108 - 80 * gate;
+  const x = (step) => 40 + (424 * step) / steps;
+  const { box, svg, part } = svgDrawing("trail", { width: 480, height: 130 }, `
+    <text x="4" y="14" class="csg-start csg-title">a, step by step</text>
+    ${[0, 0.5, 1].map((gate) => `<line class="csg-floor" x1="40" x2="464" y1="${y(gate)}" y2="${y(gate)}"/>
+      <text class="csg-end" x="34" y="${y(gate) + 4}">${gate}</text>`).join("")}
+    <line class="csg-guess" x1="40" x2="464"/><polyline class="csg-curve"/><circle class="csg-ball" r="5"/>
+    ${[0, 1, 2, 3].map((third) => `<text x="${x((third * steps) / 3)}" y="126">${(third * steps) / 3}</text>`).join("")}`);
+  const draw = (gates, guess) => {
+    setAttributes(part("curve"), { points: gates.map((gate, step) => `${x(step)},${y(gate)}`).join(" ") });
+    setAttributes(part("ball"), { cx: x(gates.length - 1), cy: y(gates.at(-1)) });
+    setAttributes(part("guess"), { y1: y(guess), y2: y(guess) });
+    setAttributes(svg, { "aria-label": `The gate went from ${fixed(gates[0])} to ${fixed(gates.at(-1))}` });
+  };
+  return { box, draw };
 }
 
 /** The chain rule with its present numbers; the middle factor also as a bar, full at a quarter. */
-function chain() {
-  const term = (words) => {
-    const number = make("b");
-    return { number, shown: make("span", { class: "csg-term" }, number, make("small", { textContent: words })) };
+function chainRule() {
+  const term = () => {
+    const [number, words] = [make("b"), make("small")];
+    return { number, words, shown: make("span", { class: "csg-term" }, number, words) };
   };
-  const [slope, factor, gradient] = ["d loss / d a", "", "d loss / d theta"].map(term);
+  const [slope, factor, gradient] = [term(), term(), term()];
   const fill = make("span", { class: "csg-length" });
   factor.shown.append(make("span", { class: "csg-track" }, fill));
-  const row = make("div", { class: "csg-chain" }, slope.shown, "×", factor.shown, "=", gradient.shown);
+  const box = make("div", { class: "csg-chain" }, slope.shown, "×", factor.shown, "=", gradient.shown);
+  const put = ({ number, words }, value, text) => ([number.textContent, words.textContent] = [value, text]);
   const draw = (reading, here) => {
-    const signed = (number) => (number > 0 ? "+" : "") + number.toFixed(3).replace("-", "−");
-    const words = { raw: "1: a is learned itself", even: "0: nothing is learned" };
-    slope.number.textContent = signed(here.slope);
-    factor.number.textContent = here.factor.toFixed(3);
-    factor.shown.querySelector("small").textContent = words[reading] ?? "a (1 − a), at most 0.25";
-    gradient.number.textContent = signed(here.gradient);
-    gradient.shown.querySelector("small").textContent =
-      { raw: "d loss / d a", softmax: "for theta of space" }[reading] ?? "d loss / d theta";
+    const middle = { raw: "1: a is the parameter", uniform: "0: no parameter" };
+    const last = { raw: "d loss / d a", softmax: "for theta of space" };
+    put(slope, signed(here.slope), "d loss / d a");
+    put(factor, here.factor.toFixed(3), middle[reading] ?? "a (1 − a), at most 0.25");
+    put(gradient, signed(here.gradient), last[reading] ?? "d loss / d theta");
     fill.style.width = `${100 * Math.min(1, here.factor / 0.25)}%`;
   };
-  return { row, draw };
+  return { box, draw };
 }
 
-/** Why the share ended where it did. */
-function reason(desk, path, best) {
+/** Why the gate ended where it did. */
+function reason(desk, path, { space, time }) {
   const [before, last] = path.slice(-2);
-  if (desk.get("reading") === "even") return `Nothing is learned; the least error would be at ${fixed(best)}.`;
-  if (Number.isNaN(best)) return desk.get("decay") ? "Both branches are right: only weight decay pulls." : "Both branches are right, so nothing pulls.";
-  if (Math.abs(last.share - best) <= 0.02) return "There the mixture misses least.";
-  const least = `The mixture would miss least at ${fixed(best)}, `;
-  if (!desk.get("decay") || Math.abs(last.share - before.share) > STILL)
-    return `${least}but near the ends a (1 − a) is small and the way is long.`;
-  const home = desk.get("reading") === "raw" ? "a to 0: time alone" : "theta to 0: even shares";
-  return `${least}but weight decay pulls ${home}.`;
+  const [reading, decay] = desk.values("reading", "weight_decay");
+  const best = time ** 2 / (time ** 2 + space ** 2);
+  if (reading === "uniform") return `There is no parameter; the loss would be least at ${fixed(best)}.`;
+  if (Number.isNaN(best)) return `Both branches are right: ${decay ? "only weight decay moves the gate" : "the gradient is 0"}.`;
+  if (Math.abs(last.gate - best) <= 0.02) return "There the loss is least.";
+  const least = `The loss would be least at ${fixed(best)}, but`;
+  if (!decay || Math.abs(last.gate - before.gate) > STILL) return `${least} near 0 and 1 a (1 − a) is small and so are the steps.`;
+  return `${least} weight decay pulls ${reading === "raw" ? "a to 0: time alone" : "theta to 0: a = 0.50"}.`;
 }
 
-function sentenceOf(desk, path, step) {
-  const [t, s] = [desk.get("time_noise"), desk.get("space_noise")];
-  if (!step) return `Noise of time ${fixed(t)}, of space ${fixed(s)}; your guess is a = ${fixed(desk.get("guess"))}.`;
-  const { share } = path[step];
-  const stands = `Step ${step}: a = ${fixed(share)}, so space counts ${percent(share)}, time ${percent(1 - share)}.`;
-  if (step < path.length - 1) return stands;
+function sentenceOf(desk, path, step, noise) {
   const guess = desk.get("guess");
-  const right = Math.abs(guess - share) <= RIGHT ? "your guess was right" : `you guessed ${fixed(guess)}`;
-  return `${stands.slice(0, -1)}; ${right}. ${reason(desk, path, t ** 2 / (t ** 2 + s ** 2))}`;
+  if (!step) return `Noise of time ${fixed(noise.time)}, of space ${fixed(noise.space)}; your guess is a = ${fixed(guess)}.`;
+  const { gate } = path[step];
+  const now = `Step ${step}: a = ${fixed(gate)}, the weight of space is ${percent(gate)}, of time ${percent(1 - gate)}`;
+  if (step < path.length - 1) return `${now}.`;
+  const verdict = Math.abs(guess - gate) <= RIGHT ? "your guess was right" : `you guessed ${fixed(guess)}`;
+  return `${now}; ${verdict}. ${reason(desk, path, noise)}`;
 }
 
-/** Start, pause, walk through the steps, and go back to guessing. */
+/** Start, pause, go through the steps, and back to guessing. */
 function training(desk, steps) {
   const onward = () => {
     if (!CALM.matches && !desk.get("playing")) return; // the last tick before the pause is drawn
@@ -95,28 +208,28 @@ function training(desk, steps) {
   const { button, toggle } = desk.player("playing", onward, 25);
   const guess = desk.slider("guess", { label: "Your guess for a", min: 0, max: 1, step: 0.01 });
   const step = desk.slider("step", { label: "Step", min: 1, max: steps });
+  const focus = () => guess.querySelector("input").focus();
   const again = desk.button("Guess again", () => {
     desk.put("playing", false);
     desk.put("step", 0);
     guess.hidden = false; // what is hidden takes no focus
-    guess.querySelector("input").focus();
+    focus();
   });
-  const row = make("div", { class: "csg-training" }, button, guess, step, again);
   const name = () => {
     const at = desk.get("step");
     const idle = CALM.matches ? "Train 10 steps" : at === 0 ? "Train" : at < steps ? "Train on" : "Train again";
     button.textContent = desk.get("playing") && !CALM.matches ? "Pause" : idle;
   };
-  desk.follow(["playing"], name); // after the player, which has a name of its own for the button
-  const draw = (at) => {
-    guess.hidden = at > 0;
-    step.hidden = again.hidden = !at;
+  desk.follow(["step"], () => {
+    guess.hidden = desk.get("step") > 0;
+    step.hidden = again.hidden = !desk.get("step");
     name();
-  };
-  return { row, draw, toggle, focus: () => guess.querySelector("input").focus() };
+  });
+  desk.follow(["playing"], name); // after the player, which has a name of its own for the button
+  return { box: make("div", { class: "csg-training" }, button, guess, step, again), toggle, focus };
 }
 
-function dragging(desk, { svg, pointed }, focus) {
+function draggable(desk, { svg, pointed }, focus) {
   const follow = (event) => desk.get("step") || desk.put("guess", Math.round(100 * pointed(event)) / 100);
   svg.addEventListener("pointerdown", (event) => {
     if (desk.get("step")) return;
@@ -128,60 +241,65 @@ function dragging(desk, { svg, pointed }, focus) {
   svg.addEventListener("pointermove", (event) => svg.hasPointerCapture(event.pointerId) && follow(event));
 }
 
-function render({ model, el }) {
-  const { steps, rate } = model.get("facts");
-  const desk = new Desk(model, el, {
-    name: "balance", label: "Balance", keys: { " ": () => run.toggle() },
-  });
-  const run = training(desk, steps);
-  const [beam, points, slope, shares, product] = [seesaw(), dots(), hill(), trail(steps), chain()];
-  dragging(desk, beam, run.focus);
-  const panel = make(
-    "div",
-    { class: "csg-question" },
-    make("strong", { textContent: "Guess first: where will training leave the beam?" }),
-    make("p", { textContent: "Both branches estimate the same known answer; the dots are their misses. Tilt the beam by hand, then train." }),
+function controls(desk) {
+  const noise = { min: 0, max: 1, step: 0.05 };
+  return make(
+    "div", { class: "csg-row" },
+    desk.slider("time_noise", { label: "Noise of time", ...noise }),
+    desk.slider("space_noise", { label: "Noise of space", ...noise }),
+    desk.choice("reading", { label: "Gate from its parameter", options: Object.keys(READINGS).map((name) => [name, name]) }),
+    desk.choice("start", { label: "Gate a at the start", options: [[0.01, "0.01"], [0.5, "0.50"], [0.99, "0.99"]] }),
+    desk.choice("weight_decay", { label: "Weight decay", options: [[0, "none"], [0.01, "0.01"], [0.1, "0.1"]] }),
   );
-  const charts = make("div", { class: "csg-charts" }, slope.box, product.row, shares.box);
-  const sentence = make("p", { class: "csg-sentence" });
-  const left = make("div", { class: "csg-scale" }, beam.box, points.box);
-  const key =
-    "Beside the dots: the typical miss (root mean square). Arrow: where the next step goes, long where " +
-    "the gradient is strong. Space bar: train, pause.";
+}
+
+function render({ model, el }) {
+  const desk = new Desk(model, el, { name: "balance", label: "Balance", keys: { " ": () => run.toggle() } });
+  const { steps, lr } = desk.get("facts");
+  const unit = floats(model, "errors");
+  const run = training(desk, steps);
+  const [beam, points, curve, chain, gates] = [seesaw(), dots(), lossCurve(), chainRule(), trail(steps)];
+  draggable(desk, beam, run.focus);
+  const panel = guessPanel(
+    "Guess first: where will training leave the beam?",
+    paragraph("", "Both branches estimate the same known number; the dots are their errors. Tilt the beam, then train."),
+  );
+  const charts = make("div", { class: "csg-charts" }, curve.box, chain.box, gates.box);
+  const sentence = paragraph("csg-sentence");
+  const key = "Beside the dots: root mean square error. Arrow: the next step, long where the gradient is large. Space bar: train, pause.";
   desk.root.append(
     controls(desk),
-    make("div", { class: "csg-sides" }, left, make("div", { class: "csg-answer" }, panel, charts)),
-    run.row,
-    sentence,
-    make("p", { class: "csg-small", textContent: key }),
+    make(
+      "div", { class: "csg-sides" },
+      make("div", { class: "csg-scale" }, beam.box, points.box), make("div", { class: "csg-answer" }, panel, charts),
+    ),
+    run.box, sentence, paragraph("csg-small", key),
   );
 
   let known = "";
   const draw = () => {
-    const [, , reading, start, decay] = SETTINGS.map((trait) => desk.get(trait));
-    const now = SETTINGS.map((trait) => desk.get(trait)).join();
-    const changed = known !== "" && known !== now;
-    known = now;
-    if (changed && desk.get("step")) {
-      desk.put("playing", false); // a new question: the old answer goes
+    const settings = Object.fromEntries(SETTINGS.map((trait) => [trait, desk.get(trait)]));
+    const now = Object.values(settings).join();
+    if (known && known !== now && desk.get("step")) {
+      desk.put("playing", false); // other settings: the result of the old ones goes
       desk.put("step", 0);
     }
-    const [at, guess, errors] = [desk.get("step"), desk.get("guess"), misses(desk)];
-    const path = descend(errors, { reading, start, decay }, { steps, rate });
-    const here = path[at];
-    const share = at ? here.share : guess;
-    const mixture = errors.space.map((error, clip) => share * error + (1 - share) * errors.time[clip]);
-    beam.draw(share, at ? guess : null);
-    beam.svg.classList.toggle("csg-open", at === 0);
-    points.draw(at ? { ...errors, mixture } : errors);
-    const height = here.loss + READINGS[reading].half * decay * here.at ** 2;
-    slope.draw(landscape(errors, { reading, decay }), { at: here.at, height, push: here.push }, READINGS[reading], decay);
-    product.draw(reading, here);
-    shares.draw(path.slice(0, at + 1).map((row) => row.share), guess);
+    known = now;
+    const [at, guess] = desk.values("step", "guess");
+    const noise = { space: settings.space_noise, time: settings.time_noise };
+    const path = descend(noise, settings, { steps, lr });
+    const gate = at ? path[at].gate : guess;
+    const half = unit.length / 2;
+    const space = unit.subarray(0, half).map((error) => error * noise.space);
+    const time = unit.subarray(half).map((error) => error * noise.time);
+    beam.draw(gate, at ? guess : null);
+    points.draw({ space, time, mixture: at ? space.map((error, clip) => gate * error + (1 - gate) * time[clip]) : null });
+    curve.draw(noise, settings, path[at]);
+    chain.draw(settings.reading, path[at]);
+    gates.draw(path.slice(0, at + 1).map((row) => row.gate), guess);
     panel.hidden = at > 0;
     charts.classList.toggle("csg-unseen", at === 0);
-    run.draw(at);
-    say(sentence, sentenceOf(desk, path, at), desk.get("playing"));
+    say(sentence, sentenceOf(desk, path, at, noise), desk.get("playing"));
   };
   desk.follow([...SETTINGS, "guess", "step", "playing"], draw);
   return () => desk.close();

@@ -1,209 +1,250 @@
-// Notebook 03: what it costs to ask everybody, one's own frame, or one's own place in other frames.
-// Everything is computed here; cost_dial_clip.js draws the clip below the dial and its map.
+// Notebook 03: the cost of joint, spatial and temporal attention, then one query patch, its keys and
+// its temporal attention map. All maps are here from the start, so that no key press waits.
 
 const KINDS = [["joint", "joint"], ["space", "space"], ["time", "time"], ["both", "space + time"]];
-const NAMES = Object.fromEntries(KINDS);
 const MOST_FRAMES = 64;
 const PAPER_SIDE = 16;
 const GUESSES = [2, 8, 50, 500];
-
-/** How many sequences of which length, class token included. */
-function sequences(frames, side, kind) {
-  const patches = side * side;
-  const space = { count: frames, length: 1 + patches };
-  const time = { count: patches, length: 1 + frames };
-  return { joint: [{ count: 1, length: 1 + frames * patches }], space: [space], time: [time], both: [space, time] }[kind];
-}
-
-/** Scores and mixing of one block: 2 x sequences x length² x width. */
-function multiplications(frames, side, kind, width) {
-  return sequences(frames, side, kind).reduce((sum, { count, length }) => sum + 2 * count * length ** 2 * width, 0);
-}
-
-const cheaper = (frames, side, kind = "both") =>
-  multiplications(frames, side, "joint", 1) / multiplications(frames, side, kind, 1);
-
-/** Of the guesses on offer, the nearest by factor. */
-const nearest = (times) =>
-  GUESSES.reduce((best, guess) => (Math.abs(Math.log(guess / times)) < Math.abs(Math.log(best / times)) ? guess : best));
+const CIVIDIS = palette("magnitude");
 
 const grouped = (number) => number.toLocaleString("en-US");
-const short = (times) => (times < 10 ? times.toFixed(1) : grouped(Math.round(times)));
+const times = (factor) => `${factor < 10 ? factor.toFixed(1) : grouped(Math.round(factor))} times`;
+const counted = (count, what) => `${grouped(count)} ${what}${count === 1 ? "" : "s"}`;
 
-/** 3224400000 as "3.22 thousand million": three digits are enough to compare. */
+/** 3224400000 as "3.22 billion": three digits are enough to compare. */
 function large(number) {
-  for (const [size, words] of [[1e12, "million million"], [1e9, "thousand million"], [1e6, "million"], [1e3, "thousand"]])
-    if (number >= size) return `${(number / size).toPrecision(3)} ${words}`;
-  return `${number}`;
+  const [size, words] = [[1e12, " trillion"], [1e9, " billion"], [1e6, " million"], [1e3, " thousand"], [1, ""]].find(([size]) => number >= size);
+  return `${(number / size).toPrecision(3)}${words}`;
+}
+
+/** [how many sequences, of how many tokens], class token included. */
+function sequences(frames, side, kind) {
+  const patches = side * side;
+  const [space, time] = [[frames, 1 + patches], [patches, 1 + frames]];
+  return { joint: [[1, 1 + frames * patches]], space: [space], time: [time], both: [space, time] }[kind];
+}
+
+/** MACs of the scores and of the weighted sum: 2 x sequences x length² x width. */
+const macs = (frames, side, kind, width) =>
+  sequences(frames, side, kind).reduce((sum, [count, length]) => sum + 2 * count * length ** 2 * width, 0);
+
+const cheaper = (frames, side, kind = "both") => macs(frames, side, "joint", 1) / macs(frames, side, kind, 1);
+
+function against(frames, side, kind) {
+  const factor = cheaper(frames, side, kind);
+  return kind === "joint" ? "" : factor < 1 ? ", more than joint" : `, ${times(factor)} fewer`;
 }
 
 /** One bar a kind, all on one scale that starts at zero. */
 function bars() {
   const rows = KINDS.map(([kind, words]) => {
-    const fill = make("span", { class: "csg-length" });
-    const number = make("span", { class: "csg-number" });
+    const [fill, number] = [make("span", { class: "csg-length" }), make("span", { class: "csg-number" })];
     const track = make("div", { class: "csg-track" }, fill);
-    const row = make("div", { class: "csg-kind" }, make("b", { textContent: words }), track, number);
-    return { kind, row, fill, number };
+    return { kind, fill, number, row: make("div", { class: "csg-kind" }, make("b", { textContent: words }), track, number) };
   });
   const box = make("div", { class: "csg-bars" }, ...rows.map(({ row }) => row));
-  const draw = ({ frames, side, kind, width }) => {
-    const costs = rows.map((row) => multiplications(frames, side, row.kind, width));
-    rows.forEach(({ kind: own, row, fill, number }, place) => {
-      row.classList.toggle("csg-current", own === kind);
-      fill.style.width = `${(100 * costs[place]) / Math.max(...costs)}%`;
-      const times = costs[0] / costs[place];
-      const against = own === "joint" ? "" : times < 1 ? ", more than joint" : `, ${short(times)} times fewer`;
-      number.textContent = large(costs[place]) + against;
-    });
+  const draw = ({ frames, side, kind: current, width }) => {
+    const most = Math.max(...rows.map(({ kind }) => macs(frames, side, kind, width)));
+    for (const { kind, fill, number, row } of rows) {
+      const cost = macs(frames, side, kind, width);
+      row.classList.toggle("csg-current", kind === current);
+      fill.style.width = `${(100 * cost) / most}%`;
+      number.textContent = large(cost) + against(frames, side, kind);
+    }
   };
   return { box, draw };
 }
 
-/** Cost over the number of frames, joint against decoupled; a drawing whose words are in the text. */
+/** MACs over the number of frames, joint against space and time. */
 function growth() {
-  const box = make("div", { class: "csg-growth", role: "img" });
   const [wide, high, left, top] = [320, 132, 12, 8];
   const x = (frames) => left + ((wide - 2 * left) * (frames - 1)) / (MOST_FRAMES - 1);
-  const draw = ({ frames, side, width }) => {
-    const most = multiplications(MOST_FRAMES, side, "joint", width);
-    const y = (kind, at) => top + high * (1 - multiplications(at, side, kind, width) / most);
-    const line = (kind) =>
-      Array.from({ length: MOST_FRAMES }, (_, at) => `${x(at + 1).toFixed(1)},${y(kind, at + 1).toFixed(1)}`).join(" ");
-    const dot = (kind) => `<circle class="csg-${kind}" cx="${x(frames)}" cy="${y(kind, frames)}" r="4.5"/>`;
-    const ticks = [1, 8, 16, 32, 64].map((at) => `<text x="${x(at)}" y="${top + high + 15}">${at}</text>`).join("");
-    box.setAttribute("aria-label", `From 1 to 64 frames: joint grows with the square, up to ${large(most)}; space and time together grow far more slowly.`);
-    box.innerHTML = `<svg viewBox="0 0 ${wide} ${high + 30}" aria-hidden="true">
-      <path class="csg-axis" d="M${left} ${top + high}H${wide - left}"/>
-      <path class="csg-here" d="M${x(frames)} ${top}V${top + high}"/>
-      <polyline class="csg-joint" points="${line("joint")}"/><polyline class="csg-both" points="${line("both")}"/>
-      ${dot("joint")}${dot("both")}${ticks}
+  const { box, svg } = svgDrawing("growth", { width: wide, height: high + 30 }, "");
+  const draw = ({ frames, side }) => {
+    const most = macs(MOST_FRAMES, side, "joint", 1);
+    const y = (kind, at) => top + high * (1 - macs(at, side, kind, 1) / most);
+    const curve = (kind) => {
+      const points = Array.from({ length: MOST_FRAMES }, (_, at) => `${x(at + 1).toFixed(1)},${y(kind, at + 1).toFixed(1)}`);
+      return `<polyline class="csg-${kind}" points="${points.join(" ")}"/><circle class="csg-${kind}" cx="${x(frames)}" cy="${y(kind, frames)}" r="4.5"/>`;
+    };
+    svg.innerHTML = `<path class="csg-axis" d="M${left} ${top + high}H${wide - left}"/>
+      <path class="csg-here" d="M${x(frames)} ${top}V${top + high}"/>${curve("joint")}${curve("both")}
+      ${[1, 8, 16, 32, 64].map((at) => `<text x="${x(at)}" y="${top + high + 15}">${at}</text>`).join("")}
       <text class="csg-name" x="${x(46)}" y="${y("joint", 46) - 12}">joint</text>
-      <text class="csg-name" x="${x(50)}" y="${y("both", 50) - 8}">space + time</text></svg>`;
+      <text class="csg-name" x="${x(50)}" y="${y("both", 50) - 8}">space + time</text>`;
+    const end = (kind) => `${times(macs(MOST_FRAMES, side, kind, 1) / macs(1, side, kind, 1))} as many`;
+    setAttributes(svg, { "aria-label": `MACs of 64 frames against 1: joint ${end("joint")}, space and time ${end("both")}` });
   };
-  const words = make("p", { class: "csg-small", textContent: "The same for 1 to 64 frames, from zero to joint attention's 64." });
-  return { box: make("div", {}, words, box), draw };
+  return { box: make("div", {}, paragraph("csg-small", "MACs for 1 to 64 frames, from zero to joint attention's 64."), box), draw };
 }
 
 /** Two guesses and a button that opens once both are made. */
 function question(desk) {
   const options = GUESSES.map((guess) => [guess, `${guess} times`]);
   const show = desk.button("Show the costs", () => desk.put("revealed", true));
-  const panel = make(
-    "div",
-    { class: "csg-question" },
-    make("strong", { textContent: "Guess first: how many times cheaper than joint attention are space and time together, with the paper’s 16 × 16 patches?" }),
+  desk.follow(["guess_8", "guess_64"], () => (show.disabled = !desk.values("guess_8", "guess_64").every(Boolean)));
+  return guessPanel(
+    "Guess first: how many times cheaper than joint attention are space and time together, with the paper’s 16 × 16 patches?",
     make(
-      "div",
-      { class: "csg-row" },
+      "div", { class: "csg-row" },
       desk.choice("guess_8", { label: "In a clip of 8 frames, about", options }),
       desk.choice("guess_64", { label: "In a clip of 64 frames, about", options }),
       show,
     ),
   );
-  desk.follow(["guess_8", "guess_64"], () => (show.disabled = !(desk.get("guess_8") && desk.get("guess_64"))));
-  return panel;
 }
 
-function verdict(desk) {
-  const judge = (frames) => {
-    const times = cheaper(frames, PAPER_SIDE);
-    const guess = desk.get(`guess_${frames}`);
-    const said = guess ? `; you said ${guess}${guess === nearest(times) ? ", right" : ", not so"}` : "";
-    return `${frames} frames: ${short(times)} times cheaper${said}.`;
-  };
-  return `With 16 × 16 patches, ${judge(8)} ${judge(64)}`;
+/** A guess is right if no other option is nearer, as a factor. */
+function verdict(desk, frames) {
+  const factor = cheaper(frames, PAPER_SIDE);
+  const off = (option) => Math.abs(Math.log(option / factor));
+  const guess = desk.get(`guess_${frames}`);
+  const right = GUESSES.every((option) => off(guess) <= off(option));
+  return `${frames} frames: ${times(factor)} cheaper${guess ? `; you guessed ${guess}, ${right ? "right" : "wrong"}` : ""}.`;
 }
 
-function dialSentence({ frames, side, kind, width }, revealed) {
-  const parts = sequences(frames, side, kind).map(
-    ({ count, length }) => `${grouped(count)} ${count === 1 ? "sequence" : "sequences"} of ${grouped(length)} tokens`,
-  );
-  const laid = `${frames} ${frames === 1 ? "frame" : "frames"} of ${side} × ${side} patches, ${NAMES[kind]}: ${parts.join(" and ")}`;
-  if (!revealed) return `${laid}. What that costs waits for your guesses.`;
-  const cost = large(multiplications(frames, side, kind, width));
-  const times = cheaper(frames, side, kind);
-  const against = kind === "joint" ? "" : times < 1 ? ", more than joint attention" : `, ${short(times)} times fewer than joint attention`;
-  return `${laid}, ${cost} multiplications a block${against}.`;
+function costSentence({ frames, side, kind, width }, revealed) {
+  const parts = sequences(frames, side, kind).map(([count, length]) => `${counted(count, "sequence")} of ${grouped(length)} tokens`);
+  const shape = `${counted(frames, "frame")} of ${side} × ${side} patches, ${Object.fromEntries(KINDS)[kind]}: ${parts.join(" and ")}`;
+  if (!revealed) return `${shape}. The cost is shown after your guesses.`;
+  return `${shape}, ${large(macs(frames, side, kind, width))} MACs a block${against(frames, side, kind)}.`;
 }
 
-function dialPart(desk) {
-  const costs = bars();
-  const curve = growth();
-  const panel = question(desk);
+function costPart(desk) {
+  const [costs, curve, panel] = [bars(), growth(), question(desk)];
   const answers = make("div", { class: "csg-answers" }, costs.box, curve.box);
-  const judged = make("p", { class: "csg-small csg-judged" });
+  const [judged, sentence] = [paragraph("csg-small csg-judged"), paragraph("csg-sentence")];
   const again = desk.button("Hide and guess again", () => {
-    for (const trait of ["guess_8", "guess_64"]) desk.put(trait, 0);
-    desk.put("revealed", false);
+    for (const [trait, value] of [["guess_8", 0], ["guess_64", 0], ["revealed", false]]) desk.put(trait, value);
   });
   const below = make("div", { class: "csg-verdict" }, judged, again);
-  const sentence = make("p", { class: "csg-sentence" });
   desk.root.append(
     make(
-      "div",
-      { class: "csg-row" },
+      "div", { class: "csg-row" },
       desk.slider("frames", { label: "Frames", min: 1, max: MOST_FRAMES }),
       desk.slider("side", { label: "Patches a side", min: 2, max: 32 }),
-      desk.choice("kind", { label: "Whom may a patch ask?", options: KINDS }),
+      desk.choice("kind", { label: "Attention over", options: KINDS }),
     ),
     panel, answers, below, sentence,
   );
-  const width = desk.get("facts").dim;
   desk.follow(["frames", "side", "kind", "guess_8", "guess_64", "revealed"], () => {
-    const [frames, side, kind, open] = ["frames", "side", "kind", "revealed"].map((trait) => desk.get(trait));
+    const [frames, side, kind, open] = desk.values("frames", "side", "kind", "revealed");
+    const settings = { frames, side, kind, width: desk.get("facts").dim };
     panel.hidden = open;
     answers.hidden = below.hidden = !open;
-    costs.draw({ frames, side, kind, width });
-    curve.draw({ frames, side, width });
-    judged.textContent = verdict(desk);
-    say(sentence, dialSentence({ frames, side, kind, width }, open));
+    costs.draw(settings);
+    curve.draw(settings);
+    judged.textContent = `With 16 × 16 patches, ${verdict(desk, 8)} ${verdict(desk, 64)}`;
+    say(sentence, costSentence(settings, open));
   });
+}
+
+/** Is this patch a key of the query? Cells are { frame, patch }. */
+const isKey = (kind, query, { frame, patch }) =>
+  kind === "joint" || (kind !== "time" && frame === query.frame) || (kind !== "space" && patch === query.patch);
+
+/** Keys as they are, all other patches dark; the query framed. */
+function paintFrame(canvas, source, facts, kind, query, frame) {
+  const { rows, columns } = facts;
+  const context = canvas.getContext("2d");
+  const [wide, high] = [canvas.width / columns, canvas.height / rows];
+  blit(canvas, source, { smooth: true });
+  context.fillStyle = "rgb(8 14 26 / 78%)";
+  for (let patch = 0; patch < rows * columns; patch++)
+    if (!isKey(kind, query, { frame, patch }))
+      context.fillRect((patch % columns) * wide, Math.floor(patch / columns) * high, wide, high);
+  const at = { row: Math.floor(query.patch / columns), column: query.patch % columns };
+  if (frame === query.frame) outlinePatch(canvas, facts, at, "#ff9d2e");
+}
+
+/** The map as a table with numbers in it, for eyes that see no colours and for screen readers. */
+function mapTable(frames) {
+  const head = (words, scope) => make("th", { textContent: words, scope });
+  const keys = ["class token", ...Array.from({ length: frames }, (_, frame) => frame + 1)];
+  const rows = Array.from({ length: frames }, (_, frame) =>
+    make("tr", {}, head(`frame ${frame + 1}`, "row"), ...keys.map(() => make("td"))),
+  );
+  const caption = make("caption");
+  const top = make("tr", {}, head("query ↓ key →", "col"), ...keys.map((key) => head(key, "col")));
+  const table = make("table", { class: "csg-map" }, caption, make("thead", {}, top), make("tbody", {}, ...rows));
+  const draw = (map, stretch, frame, words) => {
+    const [least, most] = [Math.min(...map), Math.max(...map)];
+    const [low, high] = stretch ? [least, most] : [0, Math.max(most, 2 / (1 + frames))];
+    caption.textContent = words;
+    table.querySelectorAll("td").forEach((cell, place) => {
+      const level = Math.max(0, Math.min(255, Math.round((255 * (map[place] - low)) / (high - low || 1))));
+      Object.assign(cell.style, { background: `rgb(${CIVIDIS(level).join(" ")})`, color: level > 115 ? "#000" : "#fff" });
+      cell.textContent = (100 * map[place]).toFixed(1);
+    });
+    rows.forEach((row, at) => row.classList.toggle("csg-query", at === frame));
+  };
+  return { table, draw };
+}
+
+function clipSentence({ frames, rows, columns }, kind, { frame, patch }, map) {
+  const weights = map.subarray(frame * (frames + 1), (frame + 1) * (frames + 1)); // one row: one query
+  const seen = weights.subarray(1);
+  const best = seen.indexOf(Math.max(...seen));
+  const patches = rows * columns;
+  const [keys, count] = {
+    joint: ["any patch of the clip", frames * patches], space: ["its own frame", patches],
+    time: ["its own place in every frame", frames],
+    both: ["its own frame, and its own place in every frame", patches + frames - 1],
+  }[kind];
+  return (
+    `The query in row ${1 + Math.floor(patch / columns)}, column ${1 + (patch % columns)} of frame ${frame + 1} attends to ${keys}: ` +
+    `${count} of ${frames * patches} patches, and the class token. Along time, frame ${best + 1} has the largest weight, ` +
+    `${percent(seen[best])}; the class token has ${percent(weights[0])}, and uniform attention would give ${percent(1 / (1 + frames))}.`
+  );
 }
 
 function clipPart(desk) {
   const facts = desk.get("facts");
-  const shares = floats(desk.model, "maps");
-  const row = strip(desk, facts, bytes(desk.model, "pixels"));
-  const map = mapTable(facts.frames);
-  const sentence = make("p", { class: "csg-sentence" });
-  const heads = Array.from({ length: facts.heads }, (_, head) => [head + 1, `${head + 1}`]);
-  const kindOfClip = facts.simulated ? "A simulated clip" : "A clip";
-  const note = `${kindOfClip} of ${facts.frames} frames, ${facts.rows} × ${facts.columns} patches each. Click a patch, or press Tab until the row is framed and use the arrow keys. The framed patch asks; the bright ones may be asked.`;
-  desk.root.append(
-    make("p", { class: "csg-small", textContent: note }),
-    row.list,
-    make(
-      "div",
-      { class: "csg-below" },
-      make("div", { class: "csg-scroll" }, map.table),
-      make(
-        "div",
-        { class: "csg-side" },
-        desk.choice("head", { label: "Head", options: [[0, "mean"], ...heads] }),
-        desk.checkbox("stretch", "stretch the colours"),
-        make("p", { class: "csg-small", textContent: "Percent of a question; a row is one question and adds up to 100. Yellow is much, blue is little." }),
-        sentence,
-      ),
-    ),
+  const { frames, rows, columns, heads } = facts;
+  const maps = floats(desk.model, "maps");
+  const sources = greyPictures(bytes(desk.model, "pixels"), facts);
+  const query = () => ({ frame: desk.get("frame") - 1, patch: desk.get("patch") });
+  const strip = filmstrip(desk, facts, {
+    label: "The query patch: arrow keys move it, Page Up and Page Down change its frame",
+    longer: 160,
+    choose: ({ frame, row, column }) => {
+      desk.put("frame", frame + 1);
+      desk.put("patch", row * columns + column);
+    },
+    position: () => ({ ...query(), row: Math.floor(desk.get("patch") / columns), column: desk.get("patch") % columns }),
+  });
+  const table = mapTable(frames);
+  const sentence = paragraph("csg-sentence");
+  const note = `${facts.simulated ? "A simulated clip" : "A clip"} of ${frames} frames, ${rows} × ${columns} patches each. Click a patch, or use Tab and the arrow keys. The framed patch is the query, the bright ones are its keys.`;
+  const options = [[0, "mean"], ...Array.from({ length: heads }, (_, head) => [head + 1, `${head + 1}`])];
+  const side = make(
+    "div", { class: "csg-side" },
+    desk.choice("head", { label: "Head", options }), desk.checkbox("stretch", "stretch the colours"),
+    paragraph("csg-small", "Attention weights in percent; a row is one query and adds up to 100."), sentence,
   );
+  const below = make("div", { class: "csg-below" }, make("div", { class: "csg-scroll" }, table.table), side);
+  desk.root.append(paragraph("csg-small", note), strip.list, below);
   desk.follow(["patch", "frame", "head", "stretch", "kind"], () => {
-    const [kind, head] = [desk.get("kind"), desk.get("head")];
-    const asking = { patch: desk.get("patch"), frame: desk.get("frame") - 1 };
-    const own = mapOf(facts, shares, asking.patch, head);
-    const place = `row ${1 + Math.floor(asking.patch / facts.columns)}, column ${1 + (asking.patch % facts.columns)}`;
-    row.draw(asking, kind);
-    map.draw(own, endsOf(own, facts.frames, desk.get("stretch")), asking, `Along time at ${place}: ${head ? `head ${head}` : "mean of heads"}`);
-    say(sentence, clipSentence(facts, kind, asking, own, askedOf(kind, facts)));
+    const [kind, head, here] = [desk.get("kind"), desk.get("head"), query()];
+    const size = frames * (frames + 1);
+    const first = (here.patch * (1 + heads) + head) * size; // head 0 is the mean
+    const map = maps.subarray(first, first + size);
+    strip.cells.forEach(({ canvas, shown }, frame) => {
+      paintFrame(canvas, sources[frame], facts, kind, here, frame);
+      shown.setAttribute("aria-label", `Frame ${frame + 1}${frame === here.frame ? ", with the query" : ""}`);
+    });
+    const place = `row ${1 + Math.floor(here.patch / columns)}, column ${1 + (here.patch % columns)}`;
+    table.draw(map, desk.get("stretch"), here.frame, `Along time at ${place}: ${head ? `head ${head}` : "mean of heads"}`);
+    say(sentence, clipSentence(facts, kind, here, map));
   });
 }
 
 function render({ model, el }) {
   const desk = new Desk(model, el, { name: "cost-dial", label: "Cost dial" });
-  dialPart(desk);
+  costPart(desk);
   clipPart(desk);
   return () => desk.close();
 }
 
-export { multiplications, mapOf };
+export { macs };
 export default { render };

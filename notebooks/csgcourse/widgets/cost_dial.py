@@ -1,7 +1,7 @@
-"""Cost dial of notebook 03: who may ask whom, what it costs, and what one patch asks its past.
+"""Cost dial of notebook 03: the cost of joint, spatial and temporal attention, and a patch's map.
 
-Source: section 2, "Intra-dimension ST Learning Module" and Fig. 2(c); the cost of asking every
-token is the first of the two limitations that the section starts from.
+Source: section 2, "Intra-dimension ST Learning Module" and Fig. 2(c); the cost of joint attention
+is the first of the two limitations that the section starts from.
 """
 
 import copy
@@ -11,7 +11,6 @@ from typing import Any, cast
 import torch
 import traitlets
 from jaxtyping import Float
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -25,22 +24,19 @@ from csglib.widgets.base import MAGNITUDE, LiveFigure, es_module, style_sheet
 
 _HERE = Path(__file__).parent
 KINDS = {"joint": "joint", "space": "space", "time": "time", "both": "space + time"}
-MOST_FRAMES, MOST_SIDE = 64, 32  # what the sliders reach
 LONGEST_CLIP = 16  # frames; a larger table cannot be read
-GUESSES = (2, 8, 50, 500)  # "so many times cheaper"
-ASKED = (8, 64)  # frames at which a guess is asked for, at the paper's 16 x 16 patches
-_BLUE, _ORANGE = "#1668b8", "#b45309"
+GUESSES = (2, 8, 50, 500)  # times cheaper
 
 
-def multiplications(frames: int, side: int, kind: str) -> int:
-    """What scores and mixing cost in one block of the paper's width, class token included.
+def macs(frames: int, side: int, kind: str) -> int:
+    """MACs of scores and weighted sums in one block of the paper's width, class token included.
 
-    Projections and FFN are not in it: they cost the same per token whoever is asked.
+    Projections and FFN are left out: they cost the same per token for every kind.
 
     Args:
         frames: t, 1 or more.
         side: patches along a side of a frame, 1 or more.
-        kind: "joint", "space", "time", or "both" of the last two.
+        kind: a key of `KINDS`; "both" is space and time.
     """
     patches = side**2
     sequences = {
@@ -52,40 +48,65 @@ def multiplications(frames: int, side: int, kind: str) -> int:
     return 2 * PAPER.dim * sum(count * length**2 for count, length in sequences[kind])
 
 
-class CostDial(LiveFigure):
-    """Dial a clip's length and fineness, and see what asking everybody costs.
+def temporal_maps(network: CSG3DCT, clip: Clip) -> Float[Tensor, "patches h t keys"]:
+    """Temporal attention of every patch in the first block, whose tokens are still patches.
 
-    Below the dial is a clip of its own: pick a patch, see whom it may ask, and how its question
-    along time is shared out in the first block, whose tokens are still patches of pixels. The page
-    asks for two guesses before it shows a cost.
+    Returns:
+        One map for each patch position and head, a row for each frame as the query. The first
+        column is the weight of the class token (the sum, if each frame has one), then the frames;
+        a row sums to 1.
+
+    Raises:
+        ValueError: the network has no temporal branch, or the clip is too long or does not fit.
+    """
+    if not isinstance(network.blocks[0], AMDFBlock):
+        raise ValueError(
+            "the network has no temporal branch: its blocks attend jointly or in space"
+        )
+    frames = len(clip.frames)
+    if frames > LONGEST_CLIP:
+        raise ValueError(f"a clip of at most {LONGEST_CLIP} frames is wanted: got {frames}")
+    twin = copy.deepcopy(network).eval()  # so that each part of the network keeps its mode
+    weights = next(twin.parameters())
+    with attention_maps(cast("AMDFBlock", twin.blocks[0]).time) as maps, torch.no_grad():
+        twin(network_input(clip.frames)[None].to(weights.device, weights.dtype))
+    patches = maps["attention"].float().cpu()[:, :, -frames:]  # without the class token's rows
+    cls = patches[..., :-frames].sum(dim=-1, keepdim=True)
+    return torch.cat([cls, patches[..., -frames:]], dim=-1).contiguous()
+
+
+class CostDial(LiveFigure):
+    """Set a clip's length and resolution, see the cost; below, pick a query and see its map.
+
+    The page asks for two guesses before it shows a cost.
 
     Args:
-        network: made by `CSG3DCT`, with a temporal branch; a copy of it runs once, here.
+        network: with a temporal branch; a copy of it runs once, here.
         clip: its height and width multiples of a patch, at most 16 frames.
 
     Attributes:
         frames: of the clip whose cost is shown, 1 to 64.
         side: patches along a side of its frames, 2 to 32; the paper has 16.
-        kind: who may be asked, a key of `KINDS`.
-        guess_8: how many times cheaper the two branches are in a clip of 8 frames, one of
-            `GUESSES`, or 0 for no guess yet.
+        kind: of attention, a key of `KINDS`.
+        guess_8: how many times cheaper space and time are in a clip of 8 frames, one of `GUESSES`,
+            or 0 for no guess yet.
         guess_64: the same for 64 frames.
-        revealed: costs are on show.
-        patch: the asking patch of the small clip, counted from 0, row by row.
-        frame: the frame it asks from, counted from 1.
-        head: whose map, counted from 1; 0 is the mean over heads.
-        stretch: colours run from the map's least to its largest share; else from 0 to twice an
-            even share at least.
+        revealed: costs are shown.
+        patch: of the query in the clip below, counted from 0, row by row.
+        frame: of the query, counted from 1.
+        head: counted from 1; 0 is the mean over heads.
+        stretch: colours run from the map's least to its largest weight; else from 0 to twice the
+            uniform weight at least.
 
     Raises:
-        ValueError: the network has no temporal branch, or the clip is too long or does not fit.
+        ValueError: as `temporal_maps`.
     """
 
-    _esm = es_module(_HERE, "cost_dial_clip.js", "cost_dial.js")
+    _esm = es_module(_HERE, "cost_dial.js")
     _css = style_sheet(_HERE / "cost_dial.css")
 
-    frames = traitlets.Int(8, min=1, max=MOST_FRAMES).tag(sync=True)
-    side = traitlets.Int(16, min=2, max=MOST_SIDE).tag(sync=True)
+    frames = traitlets.Int(8, min=1, max=64).tag(sync=True)
+    side = traitlets.Int(16, min=2, max=32).tag(sync=True)
     kind = traitlets.Enum(tuple(KINDS), "joint").tag(sync=True)
     guess_8 = traitlets.Enum((0, *GUESSES), 0).tag(sync=True)
     guess_64 = traitlets.Enum((0, *GUESSES), 0).tag(sync=True)
@@ -95,24 +116,19 @@ class CostDial(LiveFigure):
     head = traitlets.Int(0).tag(sync=True)
     stretch = traitlets.Bool(False).tag(sync=True)
 
-    facts = traitlets.Dict().tag(sync=True)  # sizes, and the width that costs are counted for
+    facts = traitlets.Dict().tag(sync=True)  # sizes of the clip; the width that costs are for
     pixels = traitlets.Bytes().tag(sync=True)  # u8 (t, y, x)
-    maps = traitlets.Bytes().tag(sync=True)  # f32 (patch, head, asking frame, class token + frame)
+    maps = traitlets.Bytes().tag(sync=True)  # f32 (patch, mean and heads, t, class token and t)
 
     def __init__(self, network: CSG3DCT, clip: Clip) -> None:
-        self._clip, self._maps = clip, temporal_maps(network, clip)
-        _, heads, frames, _ = self._maps.shape
-        _, height, width = clip.frames.shape
+        own = temporal_maps(network, clip)
+        self._clip, self._maps = clip, torch.cat([own.mean(dim=1, keepdim=True), own], dim=1)
+        frames, height, width = clip.frames.shape
         rows, columns = height // network.config.patch, width // network.config.patch
-        sizes = {"frames": frames, "rows": rows, "columns": columns, "heads": heads}
+        facts = {"frames": frames, "rows": rows, "columns": columns, "heads": own.shape[1]}
+        facts |= {"height": height, "width": width, "dim": PAPER.dim}
         super().__init__(
-            facts={
-                **sizes,
-                "height": height,
-                "width": width,
-                "dim": PAPER.dim,
-                "simulated": clip.truth is not None,
-            },
+            facts=facts | {"simulated": clip.truth is not None},
             pixels=clip.frames.tobytes(),
             maps=self._maps.numpy().tobytes(),
             patch=columns * (rows // 2) + columns // 2,
@@ -134,97 +150,41 @@ class CostDial(LiveFigure):
     def __repr__(self) -> str:
         row, column = divmod(self.patch, self.facts["columns"])
         return (
-            f"CostDial(frames={self.frames}, side={self.side}, kind={self.kind!r}; asking: "
+            f"CostDial(frames={self.frames}, side={self.side}, kind={self.kind!r}; query: "
             f"row {1 + row}, column {1 + column}, frame {self.frame} of {self.facts['frames']})"
         )
 
     def still(self) -> Figure:
-        """Costs, their growth, the asking patch, its map; a picture cannot ask for a guess."""
-        figure = Figure(figsize=(10, 5.6), layout="constrained")
-        (bars, growth), (picture, table) = figure.subplots(2, 2, height_ratios=[1, 1.15])
-        _draw_bars(bars, self.frames, self.side)
-        _draw_growth(growth, self.frames, self.side)
-        self._draw_patch(picture)
-        self._draw_map(table)
+        """MACs by kind, the query patch, and its map."""
+        figure = Figure(figsize=(10, 3.6), layout="constrained")
+        bars, picture, table = figure.subplots(1, 3, width_ratios=[1.3, 1, 1.3])
+        costs = [macs(self.frames, self.side, kind) / 1e6 for kind in KINDS]
+        drawn = bars.barh(list(KINDS.values()), costs, color=["#b45309"] + 3 * ["#1668b8"])
+        bars.bar_label(drawn, [f"{cost:,.1f}" for cost in costs], label_type="center")
+        bars.invert_yaxis()
+        bars.set(title=f"million MACs: {self.frames} frames, {self.side} x {self.side}", xticks=[])
+
+        size = self._clip.frames.shape[1] // self.facts["rows"]
+        row, column = divmod(self.patch, self.facts["columns"])
+        picture.imshow(self._clip.frames[self.frame - 1], cmap="gray")
+        picture.add_patch(_outline(column * size, row * size, size, size))
+        picture.set(xticks=[], yticks=[], title=f"frame {self.frame}: the query")
+
+        weights = self._maps[self.patch, self.head]
+        frames, most = len(weights), float(weights.max())
+        low, high = (
+            (float(weights.min()), most) if self.stretch else (0, max(most, 2 / (1 + frames)))
+        )
+        image = table.imshow(weights.numpy(), cmap=MAGNITUDE, vmin=low, vmax=high)
+        head = f"head {self.head}" if self.head else "mean of heads"
+        table.set(title=f"temporal attention, {head}", xlabel="key", ylabel="frame of the query")
+        table.set_xticks(range(1 + frames), ["cls", *map(str, range(1, 1 + frames))])
+        table.set_yticks(range(frames), list(map(str, range(1, 1 + frames))))
+        table.add_patch(_outline(0, self.frame - 1, 1 + frames, 1))
+        figure.colorbar(image, ax=table, format="{x:.0%}", label="attention weight", shrink=0.7)
         return figure
 
-    def _draw_patch(self, axes: Axes) -> None:
-        rows, columns, height, width = (
-            self.facts[name] for name in ("rows", "columns", "height", "width")
-        )
-        row, column = divmod(self.patch, columns)
-        axes.imshow(self._clip.frames[self.frame - 1], cmap="gray", extent=(0, columns, rows, 0))
-        axes.set_aspect(height * columns / (width * rows))
-        axes.add_patch(_outline(float(column), float(row)))
-        axes.set(xticks=[], yticks=[], title=f"frame {self.frame}: the patch that asks")
 
-    def _draw_map(self, axes: Axes) -> None:
-        own = self._maps[self.patch]
-        shares = own.mean(dim=0) if self.head == 0 else own[self.head - 1]
-        frames = len(shares)
-        even, most = 1 / (1 + frames), float(shares.max())
-        low, high = (float(shares.min()), most) if self.stretch else (0, max(most, 2 * even))
-        image = axes.imshow(shares.numpy(), cmap=MAGNITUDE, vmin=low, vmax=high)
-        whose = f"head {self.head}" if self.head else "mean of heads"
-        axes.set(title=f"its temporal map, {whose}", xlabel="asked", ylabel="asking frame")
-        axes.set_xticks(range(1 + frames), ["cls", *(str(frame) for frame in range(1, 1 + frames))])
-        axes.set_yticks(range(frames), [str(frame) for frame in range(1, 1 + frames)])
-        axes.add_patch(_outline(-0.5, self.frame - 1.5, width=1.0 + frames))
-        axes.figure.colorbar(image, ax=axes, format="{x:.0%}", label="share")
-
-
-def temporal_maps(network: CSG3DCT, clip: Clip) -> Float[Tensor, "patches h t asked"]:
-    """How each patch shares its question out along time, in the first block.
-
-    Args:
-        network: with a temporal branch.
-        clip: what it sees.
-
-    Returns:
-        One map a patch position and head, a row for each frame that asks. The first column is what
-        the class token gets (all of them, where each frame has one), then the frames; a row sums
-        to 1.
-
-    Raises:
-        ValueError: as `CostDial`.
-    """
-    if not isinstance(network.blocks[0], AMDFBlock):
-        raise ValueError(
-            "the network has no temporal branch: its blocks attend jointly or in space"
-        )
-    frames = len(clip.frames)
-    if frames > LONGEST_CLIP:
-        raise ValueError(f"a clip of at most {LONGEST_CLIP} frames is wanted: got {frames}")
-    twin = copy.deepcopy(network).eval()  # so that each part of the network keeps its mode
-    weights = next(twin.parameters())
-    with attention_maps(cast("AMDFBlock", twin.blocks[0]).time) as maps, torch.no_grad():
-        twin(network_input(clip.frames)[None].to(weights.device, weights.dtype))
-    asking = maps["attention"].float().cpu()[:, :, -frames:]
-    token = asking[..., :-frames].sum(dim=-1, keepdim=True)
-    return torch.cat([token, asking[..., -frames:]], dim=-1).contiguous()
-
-
-def _draw_bars(axes: Axes, frames: int, side: int) -> None:
-    costs = [multiplications(frames, side, kind) for kind in KINDS]
-    axes.barh(list(KINDS.values()), costs, color=[_ORANGE, _BLUE, _BLUE, _BLUE])
-    for place, cost in enumerate(costs):
-        words = f" {cost / 1e6:,.1f} M"
-        inside = cost > max(costs) / 2
-        colour, side_of = ("white", "right") if inside else ("black", "left")
-        axes.text(cost, place, words, va="center", ha=side_of, color=colour)
-    axes.invert_yaxis()
-    axes.set(title=f"multiplications: {frames} frames of {side} x {side} patches", xticks=[])
-
-
-def _draw_growth(axes: Axes, frames: int, side: int) -> None:
-    lengths = range(1, MOST_FRAMES + 1)
-    for kind, colour, dashes in (("joint", _ORANGE, "-"), ("both", _BLUE, "--")):
-        curve = [multiplications(length, side, kind) / 1e9 for length in lengths]
-        axes.plot(lengths, curve, color=colour, ls=dashes, lw=2, label=KINDS[kind])
-    axes.axvline(frames, color="#555555", lw=1, ls=":")
-    axes.set(title="as the clip grows", xlabel="frames", ylabel="thousand million")
-    axes.legend()
-
-
-def _outline(left: float, top: float, width: float = 1.0) -> Rectangle:
-    return Rectangle((left, top), width, 1, fill=False, edgecolor="#ff9d2e", lw=2.5)
+def _outline(left: int, top: int, width: int, height: int) -> Rectangle:
+    corner = (left - 0.5, top - 0.5)  # pixels are centred on whole numbers
+    return Rectangle(corner, width, height, fill=False, edgecolor="#ff9d2e", lw=2.5)

@@ -1,26 +1,25 @@
-"""The self-test of notebook 00: do sliders, keys and the kernel's answers reach one another here?
+"""Self-test of notebook 00: are a slider, arrow keys and the kernel connected?
 
-Source: not in the paper. Every other widget needs these three, and each fails in silence.
+Source: not in the paper. Every other widget needs these three, and each fails without a message.
 """
 
 from pathlib import Path
 
 import traitlets
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle
 
 from csglib.widgets.base import LiveFigure, es_module, style_sheet
 
 _HERE = Path(__file__).parent
-LAMPS = ("slider moved", "arrow key arrived", "kernel answered")
+LAMPS = ("slider moved", "arrow key arrived", "kernel replied")
 
 
 class SelfTest(LiveFigure):
-    """Three lamps that a working notebook lights.
+    """Three lamps that light up in a working notebook.
 
     Attributes:
-        value: where the slider stands, 0 to 10; set by the page.
-        echo: the same, sent back from here; -1 before the first.
+        value: of the slider, 0 to 10; set by the page.
+        echo: the same, sent back by the kernel; -1 before the first.
         moved: the slider was moved; set by the page.
         key_arrived: an arrow key moved it; set by the page.
     """
@@ -51,13 +50,10 @@ class SelfTest(LiveFigure):
 
     def still(self) -> Figure:
         """Three lamps, on or off."""
-        figure = Figure(figsize=(7, 1.5), layout="constrained")
+        figure = Figure(figsize=(7, 0.8))
         for place, (lamp, on) in enumerate(zip(LAMPS, self.lamps, strict=True)):
-            axes = figure.add_subplot(1, 3, 1 + place)
-            axes.set(xlim=(-1, 7), ylim=(-1.5, 1.5), aspect="equal")
+            axes = figure.add_subplot(1, 3, 1 + place, xlim=(-0.4, 3))
+            axes.plot(0, 0, "o", ms=20, mec="#1668b8", mfc="#1668b8" if on else "none")
+            axes.text(0.5, 0, f"{lamp}\n{'works' if on else 'run this cell'}", va="center")
             axes.axis("off")
-            style = {"fc": "#1668b8", "ls": "-"} if on else {"fc": "none", "ls": "--"}
-            axes.add_patch(Circle((0, 0), 0.8, ec="#1668b8", lw=2, **style))
-            axes.text(1.3, 0.1, lamp, va="bottom", weight="bold")
-            axes.text(1.3, -0.1, "works" if on else "run this cell", va="top", color="#555555")
         return figure

@@ -1,12 +1,13 @@
-"""Switchboard of notebook 04: wire question, keys and values between two branches.
+"""Switchboard of notebook 04: wire query, keys and values between two branches.
 
 Source: section 2, "Inter-dimension ST Fusion Module"; Fig. 3. The branches of the network are
-learned and hard to read; these two follow rules of ours (not in the paper) that a reader can check
-with the eye.
+learned and hard to interpret; these two follow rules of ours (not in the paper) that a reader can
+check by eye.
 """
 
-from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,47 +16,44 @@ import traitlets
 from einops import rearrange, reduce
 from jaxtyping import Float
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from csglib.data.clips import Clip
 from csglib.model.attention import Attention
-from csglib.widgets.base import MAGNITUDE, SIGNED, LiveFigure, es_module, style_sheet
+from csglib.widgets.base import MAGNITUDE, LiveFigure, es_module, style_sheet
 
 _HERE = Path(__file__).parent
 PATCH = 16  # pixels along y and x
 FEATURES = ("brightness", "difference")
 BRANCHES = ("space", "time")
 REACH = 3.0  # standard deviations that the colours of the values span, both ways
-_LOUD = 3.0  # a key one standard deviation higher weighs e^1.5 = 4.5 times as much
+_SCALE = 3.0  # of the queries; a key one standard deviation higher weighs e^1.5 = 4.5 times as much
 _SIDES = ("own", "other")
 
-WIRINGS = {  # who asks, who is compared, who gives; "own" is the target
-    "own own own": "Self-attention of {own}: it asks itself, and nothing of {other} flows in.",
-    "own other other": "CA, cross attention: {own} asks its own question, {other} is queried and "
-    "gives what it holds.",
-    "other other own": "SWA, switched attention: the map is {other}'s, question and keys; what is "
-    "seen through it is {own}'s.",
-    "other other other": "Self-attention of {other}, handed over: nothing of {own} takes part.",
-    "own own other": "The mirror of SWA: {own}'s map over {other}'s values is what {other} gets "
-    "from SWA when {other} is the target.",
-    "other own own": "The mirror of CA: {other} queries {own}; that answer is due to {other}, as "
+WIRINGS = {  # query, key, value; "own" is the target
+    "own own own": "Self-attention of {own}; nothing of {other} takes part.",
+    "own other other": "CA, cross attention: the query is {own}'s, keys and values are {other}'s.",
+    "other other own": "SWA, switched attention: the attention map, query and keys, is {other}'s; "
+    "the values are {own}'s.",
+    "other other other": "Self-attention of {other}, handed over; nothing of {own} takes part.",
+    "own own other": "The mirror of SWA: {own}'s map over {other}'s values is SWA with {other} as "
     "the target.",
-    "own other own": "Neither: {own}'s question meets {other}'s keys, and what is found there is "
-    "read off in {own}. Not in the paper, and in no other that we know.",
-    "other own other": "Neither: {other}'s question meets {own}'s keys, and what is found there is "
-    "read off in {other}. Not in the paper, and in no other that we know.",
+    "other own own": "The mirror of CA: {other}'s query on {own}'s keys and values is CA with "
+    "{other} as the target.",
+    "own other own": "Neither: {own}'s query on {other}'s keys, and {own}'s values. Not in the "
+    "paper, nor in any other that we know.",
+    "other own other": "Neither: {other}'s query on {own}'s keys, and {other}'s values. Not in the "
+    "paper, nor in any other that we know.",
 }
 
 
-@dataclass(frozen=True)
-class Offer:
-    """What a branch has to offer: one question, and a key and a value for every patch.
+class Branch(NamedTuple):
+    """Query, keys and values of one branch.
 
     Attributes:
-        query: what its class token looks for, a wish for each feature.
-        key: what a patch shows, in standard deviations over the clip; frame by frame, row by row.
-        value: what it hands over; the same numbers here, while a network learns both apart.
+        query: of its class token.
+        key: features of each patch, in standard deviations over the clip; frame by frame.
+        value: the same numbers here, while a network learns keys and values apart.
     """
 
     query: Float[Tensor, "1 e"]
@@ -63,19 +61,16 @@ class Offer:
     value: Float[Tensor, "j e"]
 
 
-def two_branches(clip: Clip) -> dict[str, Offer]:
-    """A branch that compares within a frame, and one that compares a place with itself over time.
+def two_branches(clip: Clip) -> dict[str, Branch]:
+    """Two branches with rules of ours in place of learned projections.
 
-    Both note two features of each patch, brightness and difference. "space" takes a patch's
-    brightness against its frame and how much it differs from the patches around it, and asks for
-    what is bright. "time" takes its brightness against the same place in all frames and how much it
-    differs from the frames before and after, and asks for what is different.
-
-    Args:
-        clip: at least 2 frames, sides multiples of `PATCH`.
+    Both have two features a patch, brightness and difference. In "space" they are relative to the
+    patch's frame and to the patches around it, and the query is for brightness; in "time" they are
+    relative to the same place in all frames and in the frames before and after, and the query is
+    for difference.
 
     Raises:
-        ValueError: the clip is of another size.
+        ValueError: the clip has one frame, or sides that are not multiples of `PATCH`.
     """
     frames, height, width = clip.frames.shape
     if frames < 2 or height % PATCH or width % PATCH:
@@ -91,42 +86,39 @@ def two_branches(clip: Clip) -> dict[str, Offer]:
         x=PATCH,
     )
     around = F.avg_pool2d(light, 3, stride=1, padding=1, count_include_pad=False)
-    before_and_after = F.pad(light.diff(dim=0).abs(), (0, 0, 0, 0, 1, 1))
+    steps = F.pad(light.diff(dim=0).abs(), (0, 0, 0, 0, 1, 1))  # no step before the first frame
     return {
-        "space": _offer((1, 0), light - light.mean((1, 2), keepdim=True), (light - around).abs()),
-        "time": _offer((0, 1), light - light.mean(0), before_and_after[1:] + before_and_after[:-1]),
+        "space": _branch((1, 0), light - light.mean((1, 2), keepdim=True), (light - around).abs()),
+        "time": _branch((0, 1), light - light.mean(0), steps[1:] + steps[:-1]),
     }
 
 
-def _offer(wish: tuple[int, int], *features: Float[Tensor, "t rows columns"]) -> Offer:
-    standard = [(seen - seen.mean()) / seen.std().clamp_min(1e-6) for seen in features]
+def _branch(query: tuple[int, int], *features: Float[Tensor, "t rows columns"]) -> Branch:
+    standard = [(values - values.mean()) / values.std().clamp_min(1e-6) for values in features]
     patches = rearrange(standard, "e t rows columns -> (t rows columns) e").float()
-    return Offer(_LOUD / 2**0.5 * torch.tensor([wish], dtype=torch.float32), patches, patches)
+    return Branch(_SCALE / 2**0.5 * torch.tensor([query], dtype=torch.float32), patches, patches)
 
 
 def wired(
-    offers: dict[str, Offer], target: str, wires: tuple[str, str, str]
+    branches: dict[str, Branch], target: str, wires: tuple[str, str, str]
 ) -> tuple[Float[Tensor, " j"], Float[Tensor, " e"]]:
-    """Where one wiring looks, and what the target gets to know.
+    """Attention map and output of one wiring.
 
     Args:
-        offers: of "space" and "time".
-        target: the branch that takes the answer.
-        wires: who asks, who is compared, who gives; "own" (the target) or "other" each.
-
-    Returns:
-        The map, which sums to 1, and the mean of the values under it.
+        branches: "space" and "time".
+        target: the branch that gets the output.
+        wires: where query, key and value come from, "own" (the target) or "other" each.
     """
     complement = BRANCHES[1 - BRANCHES.index(target)]
-    query, key, value = (offers[target if side == "own" else complement] for side in wires)
+    query, key, value = (branches[target if side == "own" else complement] for side in wires)
     parts = (query.query[None, None], key.key[None, None], value.value[None, None])
     return Attention.weights(*parts)[0, 0, 0], Attention()(*parts)[0, 0, 0]
 
 
 class Switchboard(LiveFigure):
-    """Say who asks, who answers and who gives, and see what comes of it.
+    """Choose which branch gives query, key and value, and see the map and the output.
 
-    The page computes everything itself and asks for a guess before it shows where a wiring looks.
+    The page asks for a guess before it shows a map.
 
     Args:
         clip: at least 2 frames, sides multiples of 16 pixels; a few frames and 64 to 128 pixels
@@ -134,16 +126,17 @@ class Switchboard(LiveFigure):
 
     Attributes:
         target: "space" or "time".
-        query, key, value: who asks, who is compared, who gives: "own" (the target) or "other".
+        query, key, value: where each comes from: "own" (the target) or "other".
         guess: the wiring that was taken for SWA, one of `WIRINGS`, or "" while all is hidden.
     """
 
-    _esm = es_module(_HERE, "switchboard_pictures.js", "switchboard.js")
+    _esm = es_module(_HERE, "switchboard.js")
     _css = style_sheet(_HERE / "switchboard.css")
 
     facts = traitlets.Dict().tag(sync=True)
-    frames = traitlets.Bytes().tag(sync=True)  # uint8, t y x
-    offers = traitlets.Bytes().tag(sync=True)  # float32; of each branch query, key, value
+    frames = traitlets.Bytes().tag(sync=True)  # u8 (t, y, x)
+    maps = traitlets.Bytes().tag(sync=True)  # f32 (branch of the query, branch of the key, j)
+    values = traitlets.Bytes().tag(sync=True)  # f32 (branch, j, e)
     target = traitlets.Enum(BRANCHES, "space").tag(sync=True)
     query = traitlets.Enum(_SIDES, "own").tag(sync=True)
     key = traitlets.Enum(_SIDES, "own").tag(sync=True)
@@ -151,27 +144,34 @@ class Switchboard(LiveFigure):
     guess = traitlets.Enum(("", *WIRINGS), "").tag(sync=True)
 
     def __init__(self, clip: Clip) -> None:
-        self._offers = two_branches(clip)
-        self._clip = clip
-        frames, height, width = clip.frames.shape
-        numbers = [
-            part.numpy().astype("<f4").tobytes()
-            for offer in self._offers.values()
-            for part in (offer.query, offer.key, offer.value)
-        ]
+        self._clip, self._branches = clip, two_branches(clip)
+        # All wirings of one target are all there are: those of the other are the same, mirrored.
+        found = {
+            wires: wired(self._branches, "space", wires)
+            for wires in product(_SIDES, _SIDES, _SIDES)
+        }
+        named = dict(zip(_SIDES, BRANCHES, strict=True))
+        count, height, width = clip.frames.shape
+        facts = {"frames": count, "height": height, "width": width, "patch": PATCH, "reach": REACH}
         super().__init__(
-            facts={
-                "frames": frames,
-                "height": height,
-                "width": width,
-                "patch": PATCH,
-                "reach": REACH,
+            facts=facts
+            | {
                 "branches": list(BRANCHES),
                 "features": list(FEATURES),
                 "wirings": WIRINGS,
+                "outputs": {
+                    " ".join(named[side] for side in wires): output.tolist()
+                    for wires, (_, output) in found.items()
+                },
             },
             frames=clip.frames.tobytes(),
-            offers=b"".join(numbers),
+            maps=b"".join(
+                found[query, key, "own"][0].numpy().astype("<f4").tobytes()
+                for query, key in product(_SIDES, repeat=2)
+            ),
+            values=b"".join(
+                branch.value.numpy().astype("<f4").tobytes() for branch in self._branches.values()
+            ),
         )
 
     def __repr__(self) -> str:
@@ -181,39 +181,23 @@ class Switchboard(LiveFigure):
         )
 
     def still(self) -> Figure:
-        """The map over the clip and the values under it; a picture cannot ask for a guess."""
+        """The map over the clip."""
         wires = (self.query, self.key, self.value)
         other = BRANCHES[1 - BRANCHES.index(self.target)]
-        look, answer = wired(self._offers, self.target, wires)
-        giver = self.target if self.value == "own" else other
+        weights, output = wired(self._branches, self.target, wires)
         count, height, width = self._clip.frames.shape
-        sizes = {"t": count, "rows": height // PATCH}
-        stack = rearrange(look, "(t rows columns) -> t rows columns", **sizes)
-        values = rearrange(
-            self._offers[giver].value, "(t rows columns) e -> e t rows columns", **sizes
+        maps = rearrange(
+            weights, "(t rows columns) -> t rows columns", t=count, rows=height // PATCH
         )
-        figure = Figure(figsize=(9, 6.6), layout="constrained")
-        figure.suptitle(
-            WIRINGS[" ".join(wires)].format(own=self.target, other=other)
-            + f"\nThe answer: brightness {answer[0]:+.2f}, difference {answer[1]:+.2f}",
-            fontsize=10,
-            wrap=True,
-        )
-        rows = figure.subplots(3, count, squeeze=False)
+        figure = Figure(figsize=(9, 3.1), layout="constrained")
+        words = WIRINGS[" ".join(wires)].format(own=self.target, other=other)
+        numbers = f"Output: brightness {output[0]:+.2f}, difference {output[1]:+.2f}"
+        figure.suptitle(f"{words}\n{numbers}", fontsize=10, wrap=True)
         box = (0, width, height, 0)
-        for frame in range(count):
-            rows[0, frame].imshow(self._clip.frames[frame], cmap="gray", extent=box)
-            top = {"vmin": 0, "vmax": look.max(), "alpha": 0.6, "extent": box}
-            rows[0, frame].imshow(stack[frame].numpy(), cmap=MAGNITUDE, **top)
-            rows[0, frame].set_title(f"frame {1 + frame}: {stack[frame].sum():.0%}", fontsize=9)
-            for axes, seen in zip(rows[1:, frame], values, strict=True):
-                axes.imshow(seen[frame].numpy(), cmap=SIGNED, vmin=-REACH, vmax=REACH)
-                for row, column in torch.nonzero(stack[frame] > look.max() / 2).tolist():
-                    corner = (column - 0.5, row - 0.5)
-                    axes.add_patch(Rectangle(corner, 1, 1, fill=False, color="white", lw=2))
-        names = ("the map", *(f"values of {giver}:\n{feature}" for feature in FEATURES))
-        for axes, name in zip(rows[:, 0], names, strict=True):
-            axes.set_ylabel(name, fontsize=9)
-        for axes in rows.flat:
+        for frame, axes in enumerate(figure.subplots(1, count, squeeze=False)[0]):
+            axes.imshow(self._clip.frames[frame], cmap="gray", extent=box)
+            veil = {"vmin": 0, "vmax": float(weights.max()), "alpha": 0.6, "extent": box}
+            axes.imshow(maps[frame].numpy(), cmap=MAGNITUDE, **veil)
+            axes.set_title(f"frame {1 + frame}: {maps[frame].sum():.0%}", fontsize=9)
             axes.set(xticks=[], yticks=[])
         return figure

@@ -1,7 +1,7 @@
-"""Table reader of notebook 10: rows with their intervals, and any two of them clip by clip.
+"""Table reader of notebook 10: rows with their intervals, any two compared clip by clip.
 
 Source: Table 1 has one number a row, of 118 clips. Intervals and pairs are not in the paper; its
-own numbers are of other patients, stand apart, and nothing is computed with them.
+own numbers are of other patients; they are shown apart and nothing is computed with them.
 """
 
 from dataclasses import asdict
@@ -21,13 +21,12 @@ from csglib.widgets.base import LiveFigure, es_module, style_sheet
 _HERE = Path(__file__).parent
 COLUMNS = ("order", "accuracy", "f1", "parameters", "printed_accuracy", "printed_f1")
 _STEP = 0.05  # both axes end on a multiple of it
-_BLUE, _ORANGE, _GREY, _VIOLET, _INK = "#1668b8", "#b45309", "#555555", "#7a3e9d", "#222222"
 
 
 class TableReader(LiveFigure):
-    """Read a table as its intervals allow: pick two rows, and see what may be said of them.
+    """Choose two rows of a table, and see what their intervals allow to be said of them.
 
-    Everything is computed here, once, for every two rows; the page then needs no kernel.
+    Every pair is computed here, once; the page then needs no kernel.
 
     Args:
         folder: a table, see `csglib.table1.results.runs_in`.
@@ -35,21 +34,21 @@ class TableReader(LiveFigure):
     Attributes:
         first: the row that is A, a key of `csglib.table1.rows.ROWS`.
         second: the row that is B.
-        sort: the column that decides the order, one of `COLUMNS`; "order" is the paper's.
-        turned: the other way round; without it, numbers begin with the highest.
+        sort: column to sort by, one of `COLUMNS`; "order" is the paper's.
+        reversed: the other way round; otherwise numbers begin with the highest.
 
     Raises:
-        ValueError: no run there is done, or rows that should have the same test clips have not.
+        ValueError: no run there has finished, or rows that should share their test clips do not.
     """
 
-    _esm = es_module(_HERE, "table_reader_words.js", "table_reader_pictures.js", "table_reader.js")
+    _esm = es_module(_HERE, "table_reader.js")
     _css = style_sheet(_HERE / "table_reader.css")
 
     facts = traitlets.Dict().tag(sync=True)
     first = traitlets.Unicode().tag(sync=True)
     second = traitlets.Unicode().tag(sync=True)
     sort = traitlets.Enum(COLUMNS, "order").tag(sync=True)
-    turned = traitlets.Bool(False).tag(sync=True)
+    reversed = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, folder: Path) -> None:
         runs = runs_in(folder)
@@ -63,7 +62,7 @@ class TableReader(LiveFigure):
         super().__init__(facts=facts, first=first, second=next(iter(others), first))
 
     @traitlets.validate("first", "second")
-    def _known(self, proposal: dict[str, Any]) -> Any:
+    def _there(self, proposal: dict[str, Any]) -> Any:
         names = [row["name"] for row in self.facts["rows"]]
         if proposal["value"] not in names:
             name = proposal["trait"].name
@@ -71,41 +70,40 @@ class TableReader(LiveFigure):
         return proposal["value"]
 
     def __repr__(self) -> str:
-        pair = self._pair()
-        told = f", {100 * pair['difference'][0]:+.1f} points" if pair else ""
+        pair = self.facts["pairs"].get(f"{self.first}>{self.second}")  # None without shared clips
+        points = f", {100 * pair['difference'][0]:+.1f} points" if pair else ""
         rows = len(self.facts["rows"])
-        return f"TableReader({rows} rows, first={self.first!r}, second={self.second!r}{told})"
-
-    def _pair(self) -> dict[str, Any] | None:
-        """None where the two rows have no clips in common, or are one."""
-        found: dict[str, Any] | None = self.facts["pairs"].get(f"{self.first}>{self.second}")
-        return found
+        return f"TableReader({rows} rows, first={self.first!r}, second={self.second!r}{points})"
 
     def still(self) -> Figure:
-        """The rows in their present order, and the difference of the two that are picked."""
-        way = 1 if (self.sort == "order") != self.turned else -1
-        rows = sorted(self.facts["rows"], key=lambda row: way * row[self.sort])
+        """The rows in their present order; the difference of the two that are chosen."""
+        up = (self.sort == "order") != self.reversed
+        rows = sorted(self.facts["rows"], key=lambda row: row[self.sort], reverse=not up)
         figure = Figure(figsize=(9.6, 0.27 * len(rows) + 2.4), layout="constrained")
         table, below = figure.subplots(2, 1, height_ratios=[len(rows) + 2, 2])
-        marks = {self.second: (_ORANGE, "D"), self.first: (_BLUE, "o")}
+        marks = {self.second: ("#b45309", "D"), self.first: ("#1668b8", "o")}
+        beside = {"transform": table.get_yaxis_transform(), "color": "#7a3e9d", "fontsize": 9}
         for height, row in enumerate(rows):
-            _draw_row(table, height, row, *marks.get(row["name"], (_INK, "o")))
-        _write_beside(table, -1, "the paper's,\nother patients")
+            colour, marker = marks.get(row["name"], ("#222222", "o"))
+            _draw_interval(table, height, [row["accuracy"], *row["interval"]], colour, marker)
+            table.plot([100 * row["majority"]] * 2, [height - 0.5, height + 0.5], ":", color="grey")
+            table.text(1.01, height, f"{row['printed_accuracy']:.1f}", va="center", **beside)
+        table.text(1.01, -1, "the paper's,\nother patients", va="center", **beside)
         table.set(ylim=(len(rows) - 0.4, -1.4), xlim=[100 * end for end in self.facts["axis"]])
         table.set_yticks(range(len(rows)), [row["title"] for row in rows])
-        table.set_xlabel("accuracy %, interval of 95 %; ticks: always the commoner grade")
-        if pair := self._pair():
-            _draw_interval(below, 0, pair["difference"], _INK, "o")
-        below.axvline(0, color=_GREY, linestyle="--")
+        table.set_xlabel("accuracy %, 95 % interval; dotted: majority class")
+        if pair := self.facts["pairs"].get(f"{self.first}>{self.second}"):
+            _draw_interval(below, 0, pair["difference"], "#222222", "o")
+        below.axvline(0, color="grey", linestyle="--")
         reach = 100 * self.facts["reach"]
         below.set(xlim=(-reach, reach), ylim=(-1, 1), yticks=[], xlabel="points of accuracy")
         titles = [ROWS[name].title for name in (self.first, self.second)]
-        below.set_title("{} (blue) less {} (orange), same clips".format(*titles), fontsize=10)
+        below.set_title("{} (blue) minus {} (orange), same clips".format(*titles), fontsize=10)
         return figure
 
 
 def _row(place: int, line: Line, runs: list[Path]) -> dict[str, Any]:
-    """Ours as shares, the paper's as printed, per cent."""
+    """Our scores as fractions, the paper's as printed, in percent."""
     row, accuracy = ROWS[line.name], line.scores.accuracy
     return {
         "name": line.name,
@@ -128,14 +126,14 @@ def _plain(pair: Pair, clips: int) -> dict[str, Any]:
     return {
         "seeds": pair.seeds,
         "difference": [score.value, score.low, score.high],
-        "chances": list(pair.chances),
+        "pvalues": list(pair.chances),
         "answers": [pair.both, pair.first_alone, pair.second_alone, pair.neither],
         "wanted": pair.clips_wanted(clips),
     }
 
 
 def _axes_of(rows: list[dict[str, Any]], pairs: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Where the axes end: that of accuracy, and, either way, that of differences."""
+    """The ends of the accuracy axis, and the reach of the difference axis either way."""
     lowest = floor(min(min(row["interval"][0], row["majority"]) for row in rows) / _STEP)
     highest = max(lowest + 1, ceil(max(row["interval"][1] for row in rows) / _STEP))
     widest = max((end for pair in pairs.values() for end in pair["difference"]), default=0)
@@ -143,28 +141,7 @@ def _axes_of(rows: list[dict[str, Any]], pairs: dict[str, dict[str, Any]]) -> di
     return {"axis": axis, "reach": round(_STEP * max(1, ceil(widest / _STEP)), 2)}
 
 
-def _draw_row(axes: Axes, height: int, row: dict[str, Any], colour: str, marker: str) -> None:
-    numbers = [row["accuracy"], *row["interval"]]
-    _draw_interval(axes, height, numbers, colour, marker)
-    axes.plot([100 * row["majority"]] * 2, [height - 0.5, height + 0.5], ":", color=_GREY)
-    _write_beside(axes, height, f"{row['printed_accuracy']:.1f}")
-
-
 def _draw_interval(axes: Axes, height: int, numbers: list[float], colour: str, marker: str) -> None:
     value, *ends = (100 * number for number in numbers)
     axes.plot(ends, [height] * 2, color=colour)
     axes.plot(value, height, marker, color=colour)
-
-
-def _write_beside(axes: Axes, height: int, text: str) -> None:
-    """The paper's numbers, outside of our axis."""
-    axes.text(
-        1.01,
-        height,
-        text,
-        transform=axes.get_yaxis_transform(),
-        color=_VIOLET,
-        style="italic",
-        verticalalignment="center",
-        fontsize=9,
-    )

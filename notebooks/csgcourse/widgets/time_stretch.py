@@ -1,12 +1,11 @@
-"""Time-stretch of notebook 01: a 2D kernel and the 3D kernel made of it look at the same clip.
+"""Time-stretch of notebook 01: responses of a 2D kernel and of the 3D kernel inflated from it.
 
-Source: section 2, "Inflation Strategy for 3D CNN Encoder". The paper does not say what a kernel
-meets beyond the clip's ends; both readings can be switched here.
+Source: section 2, "Inflation Strategy for 3D CNN Encoder". The paper does not say how the clip is
+padded in time; both readings can be chosen here.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -23,17 +22,13 @@ _HERE = Path(__file__).parent
 FRAMES = 8
 SIDE = 32  # pixels
 KERNEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
-"""Answers to upright edges: orange where it gets brighter to the right, blue where darker."""
+"""Detects vertical edges: positive where it gets brighter to the right."""
 
 
-@dataclass(frozen=True)
-class Responses:
-    """What the two kernels answer, and by how much they differ.
+class Responses(NamedTuple):
+    """Responses of the 2D kernel and of the 3D kernel inflated from it, and their difference.
 
-    Attributes:
-        flat: the 2D kernel, frame by frame.
-        deep: the 3D kernel inflated from it.
-        apart: per frame the largest difference, as a share of the largest 2D response.
+    `apart` is the largest difference in a frame over the largest 2D response.
     """
 
     flat: Float[Tensor, "t y x"]
@@ -41,11 +36,10 @@ class Responses:
     apart: Float[Tensor, " t"]
 
 
-def bar_of_light(speed: float) -> Float[Tensor, "t y x"]:
-    """An upright soft bar that crosses the picture's middle half way through the clip.
+def moving_bar(speed: float) -> Float[Tensor, "t y x"]:
+    """A vertical soft bar that crosses the middle half way through the clip.
 
-    Args:
-        speed: pixels a frame, to the right; 0 to 3 keep the bar inside.
+    A speed of 0 to 3 pixels a frame keeps it inside.
     """
     time, row, column = torch.meshgrid(
         torch.arange(FRAMES), torch.arange(SIDE), torch.arange(SIDE), indexing="ij"
@@ -57,19 +51,9 @@ def bar_of_light(speed: float) -> Float[Tensor, "t y x"]:
 
 
 def responses(
-    clip: Float[Tensor, "t y x"],
-    frames: int,
-    inflation: Inflation,
-    padding: Padding,
+    clip: Float[Tensor, "t y x"], frames: int, inflation: Inflation, padding: Padding
 ) -> Responses:
-    """Both kernels' answers to one clip.
-
-    Args:
-        clip: brightness.
-        frames: how many frames the 3D kernel sees, odd.
-        inflation: how the 2D kernel was stretched.
-        padding: what it meets beyond the clip's ends, a copy of the outer frame or darkness.
-    """
+    """Both kernels on one clip; the 3D kernel sees `frames` of it, an odd number."""
     kernel = torch.tensor(KERNEL)[None, None]
     beyond = (0, 0, 0, 0, frames // 2, frames // 2)
     mode = "replicate" if padding == "replicate" else "constant"
@@ -80,19 +64,19 @@ def responses(
 
 
 class TimeStretch(LiveFigure):
-    """Make a bar of light move, and watch where 2D and 3D answers part.
+    """Set the speed of a bar of light and compare the 2D and the 3D response.
 
-    The page computes everything itself and asks for a guess before it shows the 3D answer.
+    The page computes both and asks for a guess before it shows the 3D response.
 
     Attributes:
         speed: of the bar, pixels a frame, 0 to 3.
         frames: of the 3D kernel, 1, 3 or 5.
         inflation: "mean" or "center".
-        padding: beyond the clip's ends, "replicate" or "zeros".
-        guess: "yes" (the answers agree in every frame), "no", or "" while hidden.
+        padding: in time, "replicate" or "zeros".
+        guess: "yes" (the responses agree in every frame), "no", or "" while hidden.
     """
 
-    _esm = es_module(_HERE, "time_stretch_responses.js", "time_stretch.js")
+    _esm = es_module(_HERE, "time_stretch.js")
     _css = style_sheet(_HERE / "time_stretch.css")
 
     speed = traitlets.Float(0.0, min=0.0, max=3.0).tag(sync=True)
@@ -110,30 +94,21 @@ class TimeStretch(LiveFigure):
         )
 
     def still(self) -> Figure:
-        """Clip, both answers and their difference; a picture cannot ask for a guess."""
-        clip = bar_of_light(self.speed)
-        both = responses(clip, self.frames, self.inflation, self.padding)
-        reach = both.flat.abs().max()
-        stacks = (clip, both.flat / reach, both.deep / reach)
-        figure = Figure(figsize=(9, 4.4), layout="constrained")
-        figure.suptitle(
-            f"{self.speed:g} pixels a frame, kernel of {self.frames} frames, "
-            f"{self.inflation} inflation, padding: {self.padding}",
-            fontsize=11,
-        )
-        rows = figure.subplots(4, FRAMES, height_ratios=[1, 1, 1, 0.6])
-        for row, name, stack in zip(
-            rows[:3], ("clip", "2D kernel", "3D kernel"), stacks, strict=True
-        ):
-            low, palette = (0, "gray") if stack is clip else (-1, SIGNED)
+        """Clip, both responses and their difference, a column a frame."""
+        clip = moving_bar(self.speed)
+        flat, deep, apart = responses(clip, self.frames, self.inflation, self.padding)
+        reach = float(flat.abs().max())
+        figure = Figure(figsize=(9, 3.8), layout="constrained")
+        title = f"{self.speed:g} pixels a frame, kernel of {self.frames} frames, {self.inflation} "
+        figure.suptitle(f"{title}inflation, padding: {self.padding}", fontsize=11)
+        rows = figure.subplots(3, FRAMES)
+        styles = (("gray", 0, 1), (SIGNED, -reach, reach), (SIGNED, -reach, reach))
+        for row, stack, (palette, low, high) in zip(rows, (clip, flat, deep), styles, strict=True):
             for axes, frame in zip(row, stack.numpy(), strict=True):
-                axes.imshow(frame, cmap=palette, vmin=low, vmax=1)
+                axes.imshow(frame, cmap=palette, vmin=low, vmax=high)
                 axes.set(xticks=[], yticks=[])
-            row[0].set_ylabel(name)
-        for frame, (axes, share) in enumerate(zip(rows[3], both.apart.tolist(), strict=True)):
-            axes.bar([0], [share], color="#1668b8")
-            axes.set(xlim=(-1, 1), ylim=(0, 1), xticks=[], yticks=[])
-            axes.set_xlabel(f"frame {1 + frame}", fontsize=9)
-            axes.text(0, min(share, 0.7) + 0.05, f"{share:.0%}", ha="center", fontsize=9)
-        rows[3, 0].set_ylabel("apart")
+        for axes, name in zip(rows[:, 0], ("clip", "2D kernel", "3D kernel"), strict=True):
+            axes.set_ylabel(name)
+        for axes, difference in zip(rows[2], apart.tolist(), strict=True):
+            axes.set_xlabel(f"differs {difference:.0%}", fontsize=9)
         return figure

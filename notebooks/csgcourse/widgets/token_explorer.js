@@ -1,177 +1,293 @@
-// Notebook 02: point at a token, see its patch and whom it meets; guess what a forgotten transpose
-// does. token_explorer_pictures.js draws.
+// Notebook 02: choose a token, see its patch and the tokens it attends to; guess what a forgotten
+// transpose does. Which token is where comes from Python: 0 is the class token, patches count from 1.
 
+const PATCH = 16;
+const CELL = 60; // of the sequences, in canvas pixels
+const LABEL = 2.3; // width of a line's name, in cells
+const HEAD = 0.7; // height of the line of numbers
+const LINE = 1.12; // from line to line
+const [ORANGE, BLUE] = ["#f5962e", "#5aa9f2"]; // the token; those it attends to
+const DIM = "rgb(10 14 20 / 55%)"; // over all others
+const AXES = ["space", "time", "joint"];
 const ORDERS = [["transposed", "transpose, then reshape"], ["reshaped", "reshape alone"]];
-const GUESSES = [
-  ["time", "One place, all frames"],
-  ["frame", "Places of one frame"],
-  ["mix", "A mix of places and frames"],
-];
+const GUESSES = [["time", "One place, all frames"], ["frame", "Places of one frame"], ["mix", "A mix of places and frames"]];
 
-const name = (token, sizes) => {
+/** Where a patch is in the clip, all from 0. */
+function whereIs(token, { patches, columns }) {
+  const place = (token - 1) % patches;
+  return { frame: Math.floor((token - 1) / patches), place, row: Math.floor(place / columns), column: place % columns };
+}
+
+const nameOf = (token, sizes) => {
   const { frame, row, column } = whereIs(token, sizes);
   return `frame ${frame + 1}, row ${row + 1}, column ${column + 1}`;
 };
 
-/** Whom a token meets in the right order. */
-function meets(token, axis, { frames, patches }) {
+/** What the sequences hold: one place in all frames ("time"), places of one "frame", or a "mix". */
+function mixture(sequences, sizes) {
+  const kinds = (part) => Math.max(...sequences.map(([, ...members]) => new Set(members.map((token) => whereIs(token, sizes)[part])).size));
+  return kinds("place") === 1 ? "time" : kinds("frame") === 1 ? "frame" : "mix";
+}
+
+/** The slots of a token in the right order, the token that is there instead, and all it attends to. */
+function look(token, right, actual) {
+  const slots = right.flatMap((sequence, group) => sequence.flatMap((each, place) => (each === token ? [{ group, place }] : [])));
+  const keys = new Set(slots.flatMap(({ group }) => actual[group]));
+  return { right, actual, slots, held: actual[slots[0].group][slots[0].place], keys };
+}
+
+/** The token that should be where this one is. */
+function slotOf(token, { right, actual }) {
+  const group = actual.findIndex((sequence) => sequence.includes(token));
+  return right[group][actual[group].indexOf(token)];
+}
+
+function attends(token, axis, { frames, patches }) {
   const all = frames * patches;
-  const copies = { space: frames, time: patches, joint: 1 }[axis];
   if (!token) {
-    const many = copies === 1 ? "one sequence has it as it is" : `${copies} copies of it lead ${copies} sequences`;
-    return `The class token has no pixels: it is learned. Along ${axis}, ${many}, and it meets all ${all} patches.`;
+    const copies = { space: frames, time: patches, joint: 1 }[axis];
+    const words = copies === 1 ? "it is in the one sequence" : `each of ${copies} sequences has a copy of it`;
+    return `The class token has no pixels: it is learned. Along ${axis}, ${words}, and it attends to all ${all} patches.`;
   }
-  const others = {
-    space: `the ${patches - 1} other patches of its frame and a copy of the class token`,
-    time: `its own place in the ${frames - 1} other frames and a copy of the class token`,
-    joint: `all ${all - 1} other patches of the clip and the class token`,
+  return {
+    space: `Along space it attends to the ${patches - 1} other patches of its frame and a copy of the class token.`,
+    time: `Along time it attends to its place in the ${frames - 1} other frames and a copy of the class token.`,
+    joint: `Jointly it attends to all ${all - 1} other patches of the clip and the class token.`,
   }[axis];
-  const how = axis === "joint" ? "Jointly" : `Along ${axis}`;
-  return `${how} it meets ${others}.`;
 }
 
 /** What went wrong with a slot, and with its whole sequence. */
-function mistaken(token, { stands, slots, held }, sizes) {
-  const [, ...members] = stands[slots[0].group];
+function mistake(token, { actual, slots, held }, sizes) {
+  const [, ...members] = actual[slots[0].group];
   const frames = [...new Set(members.map((patch) => whereIs(patch, sizes).frame + 1))];
   const places = new Set(members.map((patch) => whereIs(patch, sizes).place)).size;
   const where = frames.length === 1 ? `all from frame ${frames[0]}` : `from ${frames.length} frames`;
   const sequence = `${members.length} patches ${where}, ${places === 1 ? "one place" : `${places} places`}`;
-  if (!token) return `The copies of the class token are right, but the first leads ${sequence}.`;
-  const holds = held === token ? "and by chance holds it" : `but holds ${name(held, sizes)}`;
-  return `This slot is meant for ${name(token, sizes)}, ${holds}. Its sequence: ${sequence}.`;
+  if (!token) return `The copies of the class token are right, but the first sequence has ${sequence}.`;
+  const holds = held === token ? "and by chance holds it" : `but holds ${nameOf(held, sizes)}`;
+  return `This slot is meant for ${nameOf(token, sizes)}, ${holds}. Its sequence: ${sequence}.`;
 }
 
-/** The patch itself, sixteen times as large. */
+/** An outline, dark under bright, so that it shows on black blood and on white walls. */
+function frameBox(context, [x, y, width, height], colour, thick, dashes = []) {
+  context.setLineDash(dashes);
+  for (const [style, extra] of [["#14181d", 4], [colour, 0]]) {
+    context.strokeStyle = style;
+    context.lineWidth = thick + extra;
+    context.strokeRect(x + thick / 2, y + thick / 2, width - thick, height - thick);
+  }
+  context.setLineDash([]);
+}
+
+/** A canvas that takes focus, and reads as one slider over all tokens. */
+const tokenCanvas = (label, last) =>
+  make("canvas", { tabIndex: 0, role: "slider", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": last });
+
+/** All frames in a row. `at` finds the patch under a pointer. */
+function clipPicture(sources, sizes, last) {
+  const { frames, rows, columns } = sizes;
+  const side = Math.max(PATCH, Math.floor(1960 / (frames * columns)));
+  const [width, height, gap] = [side * columns, side * rows, 12];
+  const canvas = tokenCanvas("Patch, in the frames", last);
+  Object.assign(canvas, { width: frames * (width + gap) - gap, height });
+  const context = canvas.getContext("2d");
+  const boxOf = (token) => {
+    const { frame, row, column } = whereIs(token, sizes);
+    return [frame * (width + gap) + column * side, row * side, side, side];
+  };
+  const draw = ({ held, keys }, meant, open) => {
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.imageSmoothingEnabled = false;
+    sources.forEach((source, t) => context.drawImage(source, t * (width + gap), 0, width, height));
+    context.fillStyle = DIM;
+    for (let token = 1; open && token <= last; token++) {
+      if (!keys.has(token)) context.fillRect(...boxOf(token));
+      else if (token !== held) frameBox(context, boxOf(token), BLUE, 4);
+    }
+    if (open && held) frameBox(context, boxOf(held), ORANGE, 9);
+    if (meant && (!open || meant !== held)) frameBox(context, boxOf(meant), "#ffffff", 5, [12, 9]);
+  };
+  const at = (x, y) => {
+    const frame = Math.min(frames - 1, Math.floor(x / (width + gap)));
+    const column = Math.min(columns - 1, Math.floor((x - frame * (width + gap)) / side));
+    return 1 + (frame * rows + Math.min(rows - 1, Math.floor(y / side))) * columns + column;
+  };
+  return { canvas, draw, at };
+}
+
+/** Where a slot is drawn, in cells: lines of sequences, side by side in blocks where they are short. */
+function layout(axis, { frames, patches }) {
+  const blocks = axis === "time" ? Math.max(1, Math.round((LABEL + 1 + patches) / (LABEL + 1 + frames))) : 1;
+  const lines = axis === "time" ? Math.ceil(patches / blocks) : frames;
+  const across = axis === "time" ? frames : patches;
+  const cellOf = ({ group, place }) => {
+    const wraps = axis === "joint" && place > 0; // one sequence, a frame a line
+    const line = wraps ? Math.floor((place - 1) / across) : group % lines;
+    const left = LABEL + Math.floor(group / lines) * (LABEL + 1 + across);
+    return [left + (wraps ? 1 + ((place - 1) % across) : place), HEAD + line * (axis === "joint" ? 1 : LINE)];
+  };
+  return { cellOf, blocks, lines, across, width: blocks * (LABEL + 1 + across), height: HEAD + LINE * lines };
+}
+
+/** The sequences, each token as its patch. `at` finds the slot under a pointer. */
+function tokenTable(sources, sizes, last) {
+  const canvas = tokenCanvas("Token, in its sequence", last);
+  const context = canvas.getContext("2d");
+  const layouts = Object.fromEntries(AXES.map((axis) => [axis, layout(axis, sizes)]));
+  canvas.width = CELL * Math.max(...AXES.map((axis) => layouts[axis].width));
+  const boxOf = ([x, y]) => [x * CELL, y * CELL, CELL, CELL];
+  const write = (text, x, y, align) => {
+    Object.assign(context, { font: "26px system-ui, sans-serif", textAlign: align, textBaseline: "middle" });
+    context.fillText(text, x * CELL, y * CELL);
+  };
+  const names = (axis, { cellOf, across, blocks, lines }) => {
+    const [along, counted] = axis === "time" ? ["frame", "place"] : ["place", "frame"];
+    context.fillStyle = getComputedStyle(canvas).color;
+    for (let block = 0; block < blocks; block++) {
+      const [left] = cellOf({ group: block * lines, place: 0 });
+      write(along, left - 0.2, HEAD / 2, "right");
+      for (let k = 1; k <= across; k++) write(k, left + k + 0.5, HEAD / 2, "center");
+    }
+    for (let k = 0; k < (axis === "time" ? sizes.patches : sizes.frames); k++) {
+      const joint = axis === "joint";
+      const [x, y] = cellOf(joint ? { group: 0, place: 1 + k * across } : { group: k, place: 0 });
+      write(`${counted} ${k + 1}`, x - (joint ? 1.2 : 0.2), y + 0.5, "right");
+    }
+  };
+  const drawToken = (token, box) => {
+    if (token) {
+      const { frame, row, column } = whereIs(token, sizes);
+      return context.drawImage(sources[frame], column * PATCH, row * PATCH, PATCH, PATCH, ...box);
+    }
+    context.fillStyle = "#3b4654";
+    context.fillRect(...box);
+    context.fillStyle = "#ffffff";
+    write("C", box[0] / CELL + 0.5, box[1] / CELL + 0.53, "center");
+  };
+  const draw = ({ actual, slots, held }, axis) => {
+    const { cellOf, across, lines } = layouts[axis];
+    canvas.height = Math.ceil(CELL * Math.max(...AXES.map((each) => layouts[each].height))); // clears it
+    context.imageSmoothingEnabled = false;
+    names(axis, layouts[axis]);
+    actual.forEach((sequence, group) => {
+      sequence.forEach((token, place) => drawToken(token, boxOf(cellOf({ group, place }))));
+      const [x, y] = boxOf(cellOf({ group, place: 0 }));
+      const whole = [x, y, CELL * (1 + across), axis === "joint" ? CELL * lines : CELL];
+      context.fillStyle = DIM;
+      if (slots.some((slot) => slot.group === group)) frameBox(context, whole, BLUE, 4);
+      else context.fillRect(...whole);
+    });
+    for (const slot of slots) frameBox(context, boxOf(cellOf(slot)), ORANGE, held ? 9 : 7);
+  };
+  const at = (x, y, { right }, axis) => {
+    const under = (group, place) => {
+      const [left, top] = boxOf(layouts[axis].cellOf({ group, place }));
+      return x >= left && x < left + CELL && y >= top && y < top + CELL;
+    };
+    return right.flatMap((sequence, group) => sequence.filter((_, place) => under(group, place)))[0] ?? null;
+  };
+  return { canvas, draw, at };
+}
+
+/** The patch itself, enlarged. */
 function magnifier(sources, sizes) {
   const canvas = make("canvas", { width: PATCH, height: PATCH, role: "img", "aria-label": "The patch, enlarged" });
-  const caption = make("p", { class: "csg-small" });
+  const caption = paragraph("csg-small");
   const show = (held) => {
     const context = canvas.getContext("2d");
+    const { frame, row, column } = whereIs(Math.max(1, held), sizes);
     context.fillStyle = "#3b4654";
     context.fillRect(0, 0, PATCH, PATCH);
-    const { frame, row, column } = whereIs(Math.max(1, held), sizes);
-    const from = [column * PATCH, row * PATCH, PATCH, PATCH];
-    if (held) context.drawImage(sources[frame], ...from, 0, 0, PATCH, PATCH);
-    caption.textContent = held ? `${name(held, sizes)}: ${PATCH} × ${PATCH} pixels` : "class token: no pixels";
+    if (held) context.drawImage(sources[frame], column * PATCH, row * PATCH, PATCH, PATCH, 0, 0, PATCH, PATCH);
+    caption.textContent = held ? `${nameOf(held, sizes)}: ${PATCH} × ${PATCH} pixels` : "class token: no pixels";
   };
-  return { element: make("div", { class: "csg-patch" }, canvas, caption), show };
-}
-
-function question(desk, { frames, patches }) {
-  const asked =
-    `Guess first. The shape is right, ${patches} sequences of 1 + ${frames}. ` +
-    "Which patches stand in one of them?";
-  const answers = GUESSES.map(([guess, words]) => desk.button(words, () => desk.put("guess", guess)));
-  return make(
-    "div",
-    { class: "csg-question" },
-    make("strong", { textContent: asked }),
-    make("div", { class: "csg-row" }, ...answers),
-  );
+  return { box: make("div", { class: "csg-patch" }, canvas, caption), show };
 }
 
 /** Hover shows, a press chooses; where there is no hover, a tap chooses. */
 function listen({ canvas }, find, point, choose) {
-  const under = (event) => {
+  const under = ({ clientX, clientY }) => {
     const { left, top, width, height } = canvas.getBoundingClientRect();
-    const [x, y] = [(event.clientX - left) / width, (event.clientY - top) / height];
-    return find(x * canvas.width, y * canvas.height);
+    return find(((clientX - left) / width) * canvas.width, ((clientY - top) / height) * canvas.height);
   };
   canvas.addEventListener("pointermove", (event) => event.pointerType !== "touch" && point(under(event)));
   canvas.addEventListener("pointerleave", () => point(null));
   canvas.addEventListener("click", (event) => under(event) !== null && choose(under(event)));
 }
 
-/** Steps that stay inside the clip: over the frames as they are drawn, or over the sequences. */
-function steps(token, inFrames, axis, { frames, rows, columns, patches }) {
-  const { frame, place, row, column } = whereIs(Math.max(1, token), { patches, columns });
+/** One step that stays inside the clip: over the frames as they are drawn, or over the sequences. */
+function step(token, inFrames, axis, [right, down], { frames, rows, columns, patches }) {
+  const { frame, place, row, column } = whereIs(token, { patches, columns });
   const clamp = (value, count) => Math.min(count - 1, Math.max(0, value));
   const number = (t, n) => 1 + clamp(t, frames) * patches + clamp(n, patches);
-  const through = (by) => number(frame + by, place);
-  const within = (by) => number(frame, place + by);
-  if (!inFrames) return axis === "time" ? { across: through, down: within } : { across: within, down: through };
-  const across = (by) => {
-    const along = clamp(frame * columns + column + by, frames * columns);
-    return number(Math.floor(along / columns), row * columns + (along % columns));
-  };
-  return { across, down: (by) => number(frame, clamp(row + by, rows) * columns + column) };
+  if (!inFrames) return axis === "time" ? number(frame + right, place + down) : number(frame + down, place + right);
+  const along = clamp(frame * columns + column + right, frames * columns);
+  return number(Math.floor(along / columns), clamp(row + down, rows) * columns + (along % columns));
 }
 
 function render({ model, el }) {
-  const { frames, rows, columns } = model.get("facts");
+  const { frames, rows, columns, lineups } = model.get("facts");
   const sizes = { frames, rows, columns, patches: rows * columns };
   const last = frames * sizes.patches;
   let pointed = null; // the slot under the mouse
-  const view = (token) => encounter(token, desk.get("axis"), desk.get("order"), sizes);
+  const isWrong = () => desk.get("axis") === "time" && desk.get("order") === "reshaped";
+  const view = (token) => look(token, lineups[desk.get("axis")], isWrong() ? lineups.reshaped : lineups[desk.get("axis")]);
   const choose = (token) => {
     pointed = null; // a resting mouse would hide what a key did
     desk.put("token", token);
     draw();
   };
-  const step = (direction, by) => () => {
-    const token = desk.get("token");
-    const inFrames = clip.canvas.matches(":focus");
+  const go = (...way) => () => {
+    const [token, inFrames] = [desk.get("token"), clip.canvas.matches(":focus")];
     const here = view(token);
-    if (!token) return choose(inFrames ? slotOf(1, here) : 1);
-    const next = steps(inFrames ? here.held : token, inFrames, desk.get("axis"), sizes)[direction](by);
+    const next = token ? step(inFrames ? here.held : token, inFrames, desk.get("axis"), way, sizes) : 1;
     choose(inFrames ? slotOf(next, here) : next);
   };
   const keys = {
-    ArrowLeft: step("across", -1), ArrowRight: step("across", 1),
-    ArrowUp: step("down", -1), ArrowDown: step("down", 1),
+    ArrowLeft: go(-1, 0), ArrowRight: go(1, 0), ArrowUp: go(0, -1), ArrowDown: go(0, 1),
     Home: () => choose(0), End: () => choose(last),
   };
   const desk = new Desk(model, el, { name: "token-explorer", label: "Token explorer", keys });
-  const grey = bytes(model, "frames");
-  const [width, height] = [columns * PATCH, rows * PATCH];
-  const sources = Array.from({ length: frames }, (_, t) =>
-    picture(width, height, (cell) => Array(3).fill(grey[t * width * height + cell])),
+  const sources = greyPictures(bytes(model, "frames"), { frames, height: rows * PATCH, width: columns * PATCH });
+  const [clip, table, patch] = [clipPicture(sources, sizes, last), tokenTable(sources, sizes, last), magnifier(sources, sizes)];
+  const panel = guessPanel(
+    `Guess first. The shape is right, ${sizes.patches} sequences of 1 + ${frames}. Which patches are in one of them?`,
+    make("div", { class: "csg-row" }, ...GUESSES.map(([guess, words]) => desk.button(words, () => desk.put("guess", guess)))),
   );
-  const clip = clipPicture(sources, sizes, last);
-  const table = tokenTable(sources, sizes, last);
-  const patch = magnifier(sources, sizes);
-  const ask = question(desk, sizes);
-  const sentence = make("p", { class: "csg-sentence" });
+  const [sentence, help] = [paragraph("csg-sentence"), paragraph("csg-small")];
   const again = desk.button("Hide and guess again", () => desk.put("guess", ""));
   const numbers = sources.map((_, t) => make("span", { textContent: `frame ${t + 1}` }));
-  const help = make("p", { class: "csg-small" });
   desk.root.append(
     make(
-      "div",
-      { class: "csg-row" },
+      "div", { class: "csg-row" },
       desk.choice("axis", { label: "Attention along", options: AXES.map((axis) => [axis, axis]) }),
       desk.choice("order", { label: "Sequences along time are made by", options: ORDERS }),
     ),
     make("div", { class: "csg-clip" }, make("div", { "aria-hidden": "true" }, ...numbers), clip.canvas),
-    make("div", { class: "csg-below" }, make("div", { class: "csg-sequences" }, table.canvas, ask), patch.element),
-    help,
-    make("div", { class: "csg-verdict" }, sentence, again),
+    make("div", { class: "csg-below" }, make("div", { class: "csg-sequences" }, table.canvas, panel), patch.box),
+    help, make("div", { class: "csg-verdict" }, sentence, again),
   );
   const draw = () => {
-    const [axis, order, guess] = ["axis", "order", "guess"].map((trait) => desk.get(trait));
-    const token = pointed ?? desk.get("token");
-    const seen = view(token);
-    const wrong = axis === "time" && order === "reshaped";
+    const [axis, order, guess] = desk.values("axis", "order", "guess");
+    const [token, wrong] = [pointed ?? desk.get("token"), isWrong()];
     const open = !wrong || guess !== "";
+    const seen = view(token);
     clip.draw(seen, wrong ? token : 0, open);
     table.draw(seen, axis);
     patch.show(open ? seen.held : token);
-    ask.hidden = open;
+    panel.hidden = open;
     desk.root.classList.toggle("csg-hidden", !open);
     again.hidden = !wrong || !open;
-    for (const { canvas } of [clip, table]) {
-      canvas.setAttribute("aria-valuenow", token);
-      canvas.setAttribute("aria-valuetext", token ? name(token, sizes) : "class token");
-    }
+    for (const { canvas } of [clip, table])
+      setAttributes(canvas, { "aria-valuenow": token, "aria-valuetext": token ? nameOf(token, sizes) : "class token" });
     help.textContent =
-      `Orange: the token. Blue: those it meets in attention. ${wrong ? "Dashed: where it is meant to be. " : ""}` +
+      `Orange: the token. Blue: the tokens it attends to. ${wrong ? "Dashed: where it should be. " : ""}` +
       "C: the class token, a copy for each sequence. Point, tap, or use the arrow keys; Home is the class token.";
-    const right = guess === mixture(seen.stands, sizes) ? "Your guess was right. " : "Not so. ";
-    const who = token ? `Token ${token} of ${last}: ${name(token, sizes)}. ` : "";
-    const calm = order === "reshaped" ? " Here its patches lie side by side in memory: reshape alone is right." : "";
-    const told = wrong ? right + mistaken(token, seen, sizes) : who + meets(token, axis, sizes) + calm;
-    say(sentence, open ? told : "What reshape alone does waits for your guess.", pointed !== null);
+    const verdict = guess === mixture(seen.actual, sizes) ? "Your guess was right. " : "Your guess was wrong. ";
+    const name = token ? `Token ${token} of ${last}: ${nameOf(token, sizes)}. ` : "";
+    const harmless = order === "reshaped" ? " Here its patches are contiguous in memory: reshape alone is right." : "";
+    const words = wrong ? verdict + mistake(token, seen, sizes) : name + attends(token, axis, sizes) + harmless;
+    say(sentence, open ? words : "What reshape alone does is shown after your guess.", pointed !== null);
   };
   const point = (token) => {
     if (token === pointed) return;
@@ -184,5 +300,4 @@ function render({ model, el }) {
   return () => desk.close();
 }
 
-export { lineup, mixture };
 export default { render };

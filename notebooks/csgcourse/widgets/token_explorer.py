@@ -1,7 +1,7 @@
-"""Token explorer of notebook 02: every token beside its patch, and whom it can meet in attention.
+"""Token explorer of notebook 02: every token beside its patch, and the tokens it attends to.
 
 Source: section 2, "Transformer Encoder", and Fig. 2(c). The wrong order is not in the paper; it is
-a mistake that runs without an error.
+a mistake that raises no error.
 """
 
 from itertools import product
@@ -11,8 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 import traitlets
-from jaxtyping import Int, UInt8
-from matplotlib.axes import Axes
+from jaxtyping import Int
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy import ndarray
@@ -25,16 +24,15 @@ Order = Literal["transposed", "reshaped"]
 
 _HERE = Path(__file__).parent
 PATCH = 16  # pixels
-MOST = 256  # patches a clip, so that a finger can meet each
-CHOSEN, MET = "#d9730d", "#1668b8"
+MOST = 256  # patches a clip, so that a finger can hit each
 
 
 def lineup(axis: Axis, order: Order, frames: int, patches: int) -> Int[ndarray, "g s"]:
-    """Which token stands where: 0 is the class token, patches count from 1 as they lie in memory.
+    """The tokens of every sequence: 0 is the class token, patches count from 1 as in memory.
 
     Args:
         axis: what the sequences run along.
-        order: "transposed" is `fold`; "reshaped" forgets, along time, to exchange frames and
+        order: "transposed" is `fold`; "reshaped" omits, along time, the transpose of frames and
             patches before axes are joined.
         frames: t.
         patches: n, of one frame.
@@ -50,26 +48,24 @@ def lineup(axis: Axis, order: Order, frames: int, patches: int) -> Int[ndarray, 
 class TokenExplorer(LiveFigure):
     """Point at a token: its patch, its sequence, and what a forgotten transpose does to both.
 
-    The page computes everything itself, and asks for a guess before it shows the wrong order.
+    The page asks for a guess before it shows the wrong order.
 
     Args:
         clip: height and width multiples of 16, at most 256 patches in all.
 
     Attributes:
-        axis: what attention runs along, "space", "time" or "joint".
+        axis: of attention, "space", "time" or "joint".
         order: "transposed" or "reshaped", see `lineup`.
         token: 0 for the class token, else a patch, frame by frame and row by row. In the wrong
-            order it names the slot: where this token should stand.
-        guess: what a sequence of the wrong order holds: one place through "time", neighbours in
-            one "frame", a "mix", or "" while hidden.
+            order it names the slot: where this token should be.
+        guess: what a sequence of the wrong order holds: one place in all frames ("time"),
+            neighbours in one "frame", a "mix", or "" while hidden.
 
     Raises:
         ValueError: the clip cannot be cut into patches, or into too many to show.
     """
 
-    _esm = es_module(
-        _HERE, "token_explorer_lineup.js", "token_explorer_pictures.js", "token_explorer.js"
-    )
+    _esm = es_module(_HERE, "token_explorer.js")
     _css = style_sheet(_HERE / "token_explorer.css")
 
     facts = traitlets.Dict().tag(sync=True)
@@ -87,8 +83,11 @@ class TokenExplorer(LiveFigure):
                 f"a clip to explore has rows and columns that are multiples of {PATCH}, and at "
                 f"most {MOST} patches in all: got {count} frames of {height} x {width}"
             )
+        sizes = (count, rows * columns)
+        lineups = {axis: lineup(axis, "transposed", *sizes).tolist() for axis in get_args(Axis)}
+        lineups["reshaped"] = lineup("time", "reshaped", *sizes).tolist()
         super().__init__(
-            facts={"frames": count, "rows": rows, "columns": columns},
+            facts={"frames": count, "rows": rows, "columns": columns, "lineups": lineups},
             frames=clip.frames.tobytes(),
             token=1 + (count // 2 * rows + rows // 2) * columns + columns // 2,
         )
@@ -107,72 +106,29 @@ class TokenExplorer(LiveFigure):
             f"token={self.token})"
         )
 
-    @property
-    def _patches(self) -> UInt8[ndarray, "tokens 16 16"]:
-        """Every token's pixels; the class token has none and is dark."""
-        count, rows, columns = self.facts.values()
-        clip = np.frombuffer(self.frames, np.uint8)
-        cut = clip.reshape(count, rows, PATCH, columns, PATCH).swapaxes(2, 3)
-        dark = np.full((1, PATCH, PATCH), 24, np.uint8)
-        return np.concatenate([dark, cut.reshape(-1, PATCH, PATCH)])
-
     def still(self) -> Figure:
-        """Frames above, sequences below; a picture cannot ask for a guess."""
-        count, rows, columns = self.facts.values()
-        sizes = (count, rows * columns)
-        stands = lineup(self.axis, self.order, *sizes)
-        slots = lineup(self.axis, "transposed", *sizes) == self.token
-        held = int(stands[slots][0])
-        met = set(stands[slots.any(axis=1)].ravel().tolist())
-        figure = Figure(figsize=(9, 1.7 + (4.8 if self.axis == "time" else 2.6)))
-        figure.set_layout_engine("constrained")
-        folded = ", sequences by reshape alone" if self.order == "reshaped" else ""
+        """The frames, with the token in orange and those it attends to in blue."""
+        count, rows, columns = (self.facts[name] for name in ("frames", "rows", "columns"))
+        actual = lineup(self.axis, self.order, count, rows * columns)
+        slots = lineup(self.axis, "transposed", count, rows * columns) == self.token
+        held, keys = int(actual[slots][0]), set(actual[slots.any(axis=1)].ravel().tolist())
+        clip = np.frombuffer(self.frames, np.uint8).reshape(count, rows * PATCH, columns * PATCH)
+        order = ", sequences by reshape alone" if self.order == "reshaped" else ""
+        figure = Figure(figsize=(9, 1.9), layout="constrained")
         figure.suptitle(
-            f"token {self.token} (orange) and those it meets (blue): {self.axis}{folded}",
+            f"token {self.token} (orange) and those it attends to (blue): {self.axis}{order}",
             fontsize=11,
         )
-        above, below = figure.subfigures(
-            2, 1, squeeze=False, height_ratios=[1, 3 if self.axis == "time" else 2]
-        )[:, 0]
-        for frame, axes in enumerate(above.subplots(1, count, squeeze=False)[0]):
-            self._draw_frame(axes, frame, held, met)
-        self._draw_sequences(below.subplots(), stands, slots)
+        for frame, axes in enumerate(figure.subplots(1, count, squeeze=False)[0]):
+            axes.imshow(clip[frame], cmap="gray", vmin=0, vmax=255)
+            axes.set(xticks=[], yticks=[], title=f"frame {1 + frame}")
+            for row, column in product(range(rows), range(columns)):
+                token = 1 + (frame * rows + row) * columns + column
+                colour, width = ("#d9730d", 3) if token == held else ("#1668b8", 1)
+                patch = Rectangle((column * PATCH - 0.5, row * PATCH - 0.5), PATCH, PATCH)
+                if token in keys:
+                    patch.set(fill=False, edgecolor=colour, linewidth=width)
+                else:
+                    patch.set(color="black", alpha=0.55, linewidth=0)
+                axes.add_patch(patch)
         return figure
-
-    def _draw_frame(self, axes: Axes, frame: int, held: int, met: set[int]) -> None:
-        count, rows, columns = self.facts.values()
-        clip = np.frombuffer(self.frames, np.uint8).reshape(count, rows * PATCH, columns * PATCH)
-        axes.imshow(clip[frame], cmap="gray", vmin=0, vmax=255)
-        axes.set(title=f"frame {1 + frame}", xticks=[], yticks=[])
-        for row, column in product(range(rows), range(columns)):
-            token = 1 + (frame * rows + row) * columns + column
-            corner = (column * PATCH - 0.5, row * PATCH - 0.5)
-            if token in met:
-                _outline(axes, corner, CHOSEN if token == held else MET, 3 if token == held else 1)
-            else:
-                veil = Rectangle(corner, PATCH, PATCH, color="black", alpha=0.55, linewidth=0)
-                axes.add_patch(veil)
-
-    def _draw_sequences(self, axes: Axes, stands: Int[ndarray, "g s"], slots: ndarray) -> None:
-        cells = self._patches[stands]
-        if self.axis == "joint":  # one sequence: wrapped, a frame a line
-            lead, members = cells[:, :1], cells[0, 1:]
-            lines = members.reshape(self.facts["frames"], -1, PATCH, PATCH)
-            blank = np.full((len(lines) - 1, 1, PATCH, PATCH), 255, np.uint8)
-            cells = np.concatenate([np.concatenate([lead, blank]), lines], axis=1)
-        lines, length = cells.shape[:2]
-        picture = cells.swapaxes(1, 2).reshape(lines * PATCH, length * PATCH)
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
-        axes.set(xticks=[], yticks=[], ylabel="sequences" if len(stands) > 1 else "one sequence")
-        for line in range(1 if self.axis == "joint" else lines):
-            axes.text(7.5, line * PATCH + 7.5, "C", color="white", ha="center", va="center")
-        for group, place in np.argwhere(slots):
-            line, column = group, place
-            if self.axis == "joint" and place:
-                line, column = divmod(place - 1, length - 1)
-                column += 1
-            _outline(axes, (column * PATCH - 0.5, line * PATCH - 0.5), CHOSEN, 3)
-
-
-def _outline(axes: Axes, corner: tuple[float, float], colour: str, width: int) -> None:
-    axes.add_patch(Rectangle(corner, PATCH, PATCH, fill=False, edgecolor=colour, linewidth=width))

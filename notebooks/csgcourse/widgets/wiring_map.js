@@ -1,10 +1,75 @@
-// Notebook 06: the network as a map to walk over. Places, words and counts come from Python, once.
+// Notebook 06: the network as a map to explore. Places, shapes and costs come from Python, once.
 
-const SIDES = ["cnn", "bridge", "tokens"];
-const BARS = 160; // their height, and that of the letters under and over them
+const SIDES = { cnn: "CNN", bridge: "bridges", tokens: "tokens" };
+const BARS = 160; // height of the bars with the letters under and over them
+const MEASURES = {
+  macs: { words: "MACs", unit: 1e9, letter: "G" },
+  parameters: { words: "parameters", unit: 1e6, letter: "M" },
+  saved_bytes: { words: "saved for the backward pass", unit: 2 ** 20, letter: "MiB" },
+};
+const SAYS = {
+  clip: "8 frames of 256 x 256 pixels, in three equal channels; nothing is learned here.",
+  stem: "One 1 x 7 x 7 convolution and a pooling, each of spatial stride 2.",
+  embedding: "A strided convolution makes one token a patch; the class token is added to the sequence.",
+  head: "Pooled volume and class token are concatenated, then one linear layer.",
+  c1: "One bottleneck without a bridge: the first block has none.",
+};
 
-const spotsOf = (facts) =>
-  Object.entries(facts.spots).map(([name, [kind, side, path]]) => ({ name, kind, side, path }));
+const grouped = (number) => number.toLocaleString("en-US");
+const columnWords = (name) => (name === "stem" ? "stem, embedding" : name);
+const mebi = (size) =>
+  size < 2 ** 20 ? `${Number((size / 2 ** 10).toFixed(1))} KiB` : `${grouped(Number((size / 2 ** 20).toFixed(1)))} MiB`;
+
+const large = (number) => (number < 1e8 ? `${grouped(number / 1e6)} million` : `${grouped(number / 1e9)} billion`);
+
+function inUnits(number, measure) {
+  const { unit, letter } = MEASURES[measure];
+  const size = number / unit;
+  return `${size < 0.01 ? "under 0.01" : grouped(Number(size.toPrecision(3)))} ${letter}`;
+}
+
+/** Title of a spot, and in one sentence what is computed there. */
+function wordsOf(name, counts, network) {
+  if (name.includes(">")) return { title: `Arrow from ${name.replace(">", " to ")}`, says: "What flows here; nothing is computed." };
+  const [, kind, stage] = name.match(/^(down|up|c|t)(\d)$/) ?? [];
+  if (!kind) return { title: `The ${name}`, says: SAYS[name] };
+  const times = counts[name].blocks > 1 ? `${counts[name].blocks} times` : "Once";
+  const frames = stage > 2 ? "3 frames" : "1 frame"; // Table SI: kernels extend in time from c3 on
+  const block = network === "BASE" ? "joint attention over all tokens of the clip, then an FFN." : "an AMDF block: space, time, fusion both ways, weighted sum.";
+  return {
+    down: { title: `Bridge of c${stage} down, from volume to tokens`, says: `${times}: a 1 x 1 convolution, then the mean over each patch, frame by frame.` },
+    up: { title: `Bridge of c${stage} up, from tokens to volume`, says: `${times}: a 1 x 1 convolution, then each token is repeated over its patch, frame by frame.` },
+    c: { title: `${name}, CNN`, says: SAYS[name] ?? `${times}: a conv block of two bottlenecks, whose first kernels cover ${frames}.` },
+    t: { title: `${name}, transformer of stage c${stage}`, says: `${times}: ${block}` },
+  }[kind];
+}
+
+/** A shape for one clip, in words. */
+function shapeWords(shape) {
+  if (shape.length === 4) return `volume ${shape.slice(1).join(" x ")}, ${grouped(shape[0])} channels`;
+  if (shape.length === 3) return `tokens ${shape[0]} x ${shape[1]}, ${shape[2]} wide`;
+  return shape[1] > 2 ? `the class token, ${shape[1]} wide` : `${shape[1]} logits, one a grade`;
+}
+
+const flow = (shapes) => shapes.map(shapeWords).join(", and ");
+
+/** Term and number of everything there is to say about a spot. */
+function linesOf(name, counts, open) {
+  const here = counts[name];
+  if (here)
+    return [
+      ["input", flow(here.enters)], ["output", flow(here.leaves)], ["parameters", grouped(here.parameters)],
+      ["MACs", open ? large(here.macs) : "shown after your guess"],
+      ["saved", `${mebi(here.saved_bytes)} for the backward pass`],
+    ];
+  const [source, target] = name.split(">");
+  const headInput = target === "head" && source.startsWith("t"); // the head takes the class token alone
+  const shapes = source === "clip" ? counts.stem.enters : headInput ? counts.head.enters.slice(1) : counts[source].leaves;
+  const size = shapes.reduce((sum, shape) => sum + shape.reduce((product, length) => product * length, 1), 0);
+  return [["flows", flow(shapes)], ["numbers", `${grouped(size)}, or ${mebi(4 * size)} as float32`]];
+}
+
+const spotsOf = (facts) => Object.entries(facts.spots).map(([name, [kind, side, path]]) => ({ name, kind, side, path }));
 
 /** The middle of a spot; of an arrow, half way along. */
 function middle({ path }) {
@@ -32,26 +97,23 @@ function neighbour(spots, from, [right, down]) {
   return best;
 }
 
-const corners = (path) => `M${path.map(([x, y]) => `${x} ${y}`).join("L")}`;
-
-function shape({ name, kind, side, path }, half) {
-  const label = name.startsWith("down") ? "↓" : name.startsWith("up") ? "↑" : name;
+/** The SVG of a box, a bridge or an arrow. */
+function shapeOf({ name, kind, side, path }, half) {
   if (kind === "arrow") {
+    const line = `M${path.map(([x, y]) => `${x} ${y}`).join("L")}`;
     const [[x, y], [toX, toY]] = path.slice(-2);
     const [dx, dy] = [Math.sign(toX - x), Math.sign(toY - y)];
     const wing = (way) => `L${toX - 9 * dx + 6 * dy * way} ${toY - 9 * dy + 6 * dx * way}`;
-    return `<path class="csg-target" d="${corners(path)}"/><path class="csg-line" d="${corners(path)}"/>
-      <path class="csg-tip" d="M${toX} ${toY}${wing(1)}${wing(-1)}Z"/>`;
+    return `<path class="csg-target" d="${line}"/><path class="csg-line" d="${line}"/><path class="csg-tip" d="M${toX} ${toY}${wing(1)}${wing(-1)}Z"/>`;
   }
   const [[x, y]] = path;
   const [wide, high] = half[kind];
-  const box = `<rect class="csg-frame" x="${x - wide}" y="${y - high}" width="${2 * wide}" height="${2 * high}"
-    rx="${side === "tokens" ? 16 : 3}"/>`;
-  if (kind === "box") return `${box}<text x="${x}" y="${y}">${label}</text><text class="csg-times" x="${x}" y="${y + 15}"></text>`;
+  const box = `<rect class="csg-frame" x="${x - wide}" y="${y - high}" width="${2 * wide}" height="${2 * high}" rx="${side === "tokens" ? 16 : 3}"/>`;
+  if (kind === "box") return `${box}<text x="${x}" y="${y}">${name}</text><text class="csg-times" x="${x}" y="${y + 15}"></text>`;
   const reach = 93 - half.box[1]; // to the boxes above and below
-  const [tip, way] = name.startsWith("down") ? [y + reach, -1] : [y - reach, 1];
-  return `<path class="csg-line" d="M${x} ${y - reach}V${y + reach}"/>
-    <path class="csg-tip" d="M${x} ${tip}l-6 ${9 * way}h12Z"/>${box}<text x="${x}" y="${y}">${label}</text>`;
+  const [tip, way, label] = name.startsWith("down") ? [y + reach, -1, "↓"] : [y - reach, 1, "↑"];
+  return `<path class="csg-line" d="M${x} ${y - reach}V${y + reach}"/><path class="csg-tip" d="M${x} ${tip}l-6 ${9 * way}h12Z"/>
+    ${box}<text x="${x}" y="${y}">${label}</text>`;
 }
 
 /** Where the page is narrower than the map: scroll the map, and nothing else. */
@@ -61,153 +123,122 @@ function bringIntoView(scroller, group) {
   if (shown.left < view.left) scroller.scrollLeft -= view.left - shown.left + 12;
 }
 
-function drawing({ size: [wide, high], half }, spots, choose) {
-  const box = make("div", {
-    class: "csg-map", tabIndex: 0, role: "application",
-    "aria-label": "Map of the network. Arrow keys go from box to arrow to box; what is there is said below.",
-  });
-  box.innerHTML = `<svg viewBox="0 0 ${wide} ${high}" aria-hidden="true">
-    <text class="csg-row" x="4" y="20">CNN: local</text><text class="csg-row" x="4" y="${high - 10}">transformer: global</text>
-    ${spots.map((spot) => `<g class="csg-spot csg-${spot.side} csg-${spot.kind}" data-spot="${spot.name}">${shape(spot, half)}</g>`).join("")}
-  </svg>`;
-  const groups = new Map([...box.querySelectorAll("[data-spot]")].map((group) => [group.dataset.spot, group]));
-  box.addEventListener("click", ({ target }) => {
-    const group = target.closest("[data-spot]");
-    if (group) choose(group.dataset.spot);
-  });
+function networkMap({ size: [width, height], half }, spots, choose) {
+  const { box, svg } = svgDrawing("map", { width, height }, `
+    <text class="csg-row" x="4" y="20">CNN: local</text><text class="csg-row" x="4" y="${height - 10}">transformer: global</text>
+    ${spots.map((spot) => `<g class="csg-spot csg-${spot.side} csg-${spot.kind}" data-spot="${spot.name}">${shapeOf(spot, half)}</g>`).join("")}`);
+  setAttributes(svg, { "aria-hidden": "true" });
+  const label = "Map of the network. Arrow keys go from box to arrow to box; the text below follows.";
+  setAttributes(box, { tabindex: 0, role: "application", "aria-label": label });
+  const groups = [...box.querySelectorAll("[data-spot]")];
+  for (const group of groups) group.addEventListener("click", () => choose(group.dataset.spot));
   const draw = (current, counts) => {
-    for (const [name, group] of groups) {
-      group.classList.toggle("csg-current", name === current);
+    for (const group of groups) {
+      const { spot } = group.dataset;
       const times = group.querySelector(".csg-times");
-      if (times) times.textContent = counts[name]?.blocks > 1 ? `× ${counts[name].blocks}` : "";
-      group.classList.toggle("csg-many", Boolean(times?.textContent));
+      const many = times !== null && counts[spot]?.blocks > 1;
+      if (times) times.textContent = many ? `× ${counts[spot].blocks}` : "";
+      group.classList.toggle("csg-current", spot === current);
+      group.classList.toggle("csg-many", many);
+      if (spot === current) bringIntoView(box.closest(".csg-scroll"), group);
     }
-    bringIntoView(box.closest(".csg-scroll"), groups.get(current));
   };
   return { box, draw };
 }
 
-const ofColumn = (counts, names, measure) => names.reduce((sum, name) => sum + counts[name][measure], 0);
+const sumOf = (counts, names, measure) => names.reduce((sum, name) => sum + counts[name][measure], 0);
 
 /** A bar under each column of the map, one layer a box or bridge. */
-function bars({ columns, size: [wide] }, spots) {
-  const box = make("div", { class: "csg-bars", role: "img" });
-  const middles = Object.fromEntries(spots.map((spot) => [spot.name, middle(spot)[0]]));
-  const sides = Object.fromEntries(spots.map(({ name, side }) => [name, side]));
+function bars({ columns, size: [width], spots }) {
+  const { box, svg } = svgDrawing("bars", { width, height: BARS }, "");
   const draw = (counts, measure) => {
-    const sums = Object.values(columns).map((column) => ofColumn(counts, column, measure));
-    const most = Math.max(...sums);
-    const stack = ([name, parts], place) => {
+    const sums = Object.values(columns).map((parts) => sumOf(counts, parts, measure));
+    const stacks = Object.entries(columns).map(([name, parts], place) => {
+      const x = spots[name][2][0][0];
       let top = BARS - 22;
       const layers = parts.map((part) => {
-        const high = ((BARS - 50) * counts[part][measure]) / most;
+        const high = ((BARS - 50) * counts[part][measure]) / Math.max(...sums);
         top -= high;
-        return `<rect class="csg-${sides[part]}" x="${middles[name] - 38}" y="${top}" width="76" height="${high}"/>`;
+        return `<rect class="csg-${spots[part][1]}" x="${x - 38}" y="${top}" width="76" height="${high}"/>`;
       });
-      return `${layers.join("")}<text x="${middles[name]}" y="${top - 5}">${inUnits(sums[place], measure)}</text>
-        <text class="csg-name" x="${middles[name]}" y="${BARS - 5}">${columnWords(name)}</text>`;
-    };
-    box.innerHTML = `<svg viewBox="0 0 ${wide} ${BARS}" aria-hidden="true">
-      ${Object.entries(columns).map(stack).join("")}<path d="M110 ${BARS - 22}H${wide}"/></svg>`;
+      return `${layers.join("")}<text x="${x}" y="${top - 5}">${inUnits(sums[place], measure)}</text>
+        <text class="csg-name" x="${x}" y="${BARS - 5}">${columnWords(name)}</text>`;
+    });
+    svg.innerHTML = `${stacks.join("")}<path d="M110 ${BARS - 22}H${width}"/>`;
     const words = Object.keys(columns).map((name, place) => `${name} ${inUnits(sums[place], measure)}`);
-    box.setAttribute("aria-label", `Bars: ${words.join(", ")}.`);
+    setAttributes(svg, { "aria-label": `${MEASURES[measure].words}: ${words.join(", ")}.` });
   };
   return { box, draw };
 }
 
-function question(desk, columns) {
-  const answers = columns.map((name) =>
-    desk.button(columnWords(name), () => desk.put("guess", name)),
-  );
-  return make(
-    "div",
-    { class: "csg-question" },
-    make("strong", { textContent: "Guess first: which column of the map multiplies most?" }),
-    make("span", { class: "csg-small", textContent: "Walk around if you like: sizes and parameters are there already." }),
-    make("div", { class: "csg-options" }, ...answers),
-  );
+/** The column with the most of a measure, and how the three sides compare. */
+function mostOf({ columns, spots }, counts, measure) {
+  const sums = Object.entries(columns).map(([name, parts]) => [name, sumOf(counts, parts, measure)]);
+  const all = sums.reduce((sum, [, size]) => sum + size, 0);
+  const [name, most] = sums.reduce((best, sum) => (sum[1] > best[1] ? sum : best));
+  const sides = Object.entries(SIDES).map(([side, words]) => {
+    const parts = Object.keys(counts).filter((part) => spots[part][1] === side);
+    return `${words} ${percent(sumOf(counts, parts, measure) / all)}`;
+  });
+  const { words } = MEASURES[measure];
+  return { name, text: `Most ${words}: ${name}, ${percent(most / all)} of ${inUnits(all, measure)}. ${sides.join(", ")}.` };
 }
 
 function card() {
-  const title = make("h4");
-  const says = make("p");
-  const list = make("dl");
-  const box = make("div", { class: "csg-card" }, make("div", {}, title, says), list);
+  const [title, says, list] = [make("h4"), make("p"), make("dl")];
   const draw = (words, lines) => {
-    title.textContent = words.title;
-    says.textContent = words.says;
-    const rows = lines.map(([term, value]) =>
-      make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: value })),
-    );
-    list.replaceChildren(...rows);
+    [title.textContent, says.textContent] = [words.title, words.says];
+    list.replaceChildren(...lines.map(([term, value]) => make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: value }))));
   };
-  return { box, draw };
-}
-
-function verdictOf({ columns }, spots, counts, measure) {
-  const sums = Object.entries(columns).map(([name, parts]) => [name, ofColumn(counts, parts, measure)]);
-  const all = sums.reduce((sum, [, size]) => sum + size, 0);
-  const [name, most] = sums.reduce((best, sum) => (sum[1] > best[1] ? sum : best));
-  const shares = SIDES.map((side) => {
-    const parts = spots.filter((spot) => spot.side === side && spot.name in counts).map((spot) => spot.name);
-    return percent(ofColumn(counts, parts, measure) / all);
-  });
-  const sides = `CNN ${shares[0]}, bridges ${shares[1]}, tokens ${shares[2]}.`;
-  return { name, text: `Most ${WHAT[measure]}: ${name}, ${percent(most / all)} of ${inUnits(all, measure)}. ${sides}` };
+  return { box: make("div", { class: "csg-card" }, make("div", {}, title, says), list), draw };
 }
 
 function render({ model, el }) {
   const facts = model.get("facts");
   const { columns, networks } = facts;
   const spots = spotsOf(facts);
-  const named = Object.fromEntries(spots.map((spot) => [spot.name, spot]));
   const choose = (name) => desk.put("spot", name);
-  const go = (...way) => () => choose(neighbour(spots, named[desk.get("spot")], way).name);
+  const go = (...way) => () => choose(neighbour(spots, spots.find(({ name }) => name === desk.get("spot")), way).name);
   const keys = {
     ArrowLeft: go(-1, 0), ArrowRight: go(1, 0), ArrowUp: go(0, -1), ArrowDown: go(0, 1),
     Home: () => choose("clip"), End: () => choose("head"),
   };
   const desk = new Desk(model, el, { name: "wiring-map", label: "Wiring map", keys });
-  const map = drawing(facts, spots, choose);
-  const below = bars(facts, spots);
-  const ask = question(desk, Object.keys(columns));
-  const verdict = make("p", { class: "csg-sentence" });
-  const spoken = make("p", { class: "csg-spoken" });
-  const again = desk.button("Hide and guess again", () => desk.put("guess", ""));
-  const detail = card();
-  const key = ["CNN", "bridges", "tokens"].map((words, place) => make("span", { class: `csg-${SIDES[place]}`, textContent: words }));
-  key.push(make("span", { textContent: "G is 10⁹, M is 10⁶" }));
-  const measure = desk.choice("measure", { label: "The bars show", options: MEASURES });
-  const options = Object.keys(networks).map((name) => [name, name]);
+  const [map, below, detail] = [networkMap(facts, spots, choose), bars(facts), card()];
+  const buttons = Object.keys(columns).map((name) => desk.button(columnWords(name), () => desk.put("guess", name)));
+  const panel = guessPanel(
+    "Guess first: which column of the map has the most MACs?",
+    paragraph("csg-small", "Explore the map first if you like: it shows shapes and parameters."),
+    make("div", { class: "csg-options" }, ...buttons),
+  );
+  const [sentence, spoken] = [paragraph("csg-sentence"), paragraph("csg-spoken")];
+  const verdict = make("div", { class: "csg-verdict" }, sentence, desk.button("Hide and guess again", () => desk.put("guess", "")));
+  const measure = desk.choice("measure", { label: "The bars show", options: Object.entries(MEASURES).map(([name, { words }]) => [name, words]) });
+  const network = desk.choice("network", { label: "Network", options: Object.keys(networks).map((name) => [name, name]) });
+  const colours = Object.entries(SIDES).map(([side, words]) => make("span", { class: `csg-${side}`, textContent: words }));
   desk.root.append(
-    make("div", { class: "csg-row" }, desk.choice("network", { label: "Network", options }), measure, make("div", { class: "csg-key" }, ...key)),
+    make("div", { class: "csg-row" }, network, measure, make("div", { class: "csg-key" }, ...colours, make("span", { textContent: "G is 10⁹, M is 10⁶" }))),
     make("div", { class: "csg-scroll" }, make("div", {}, map.box, below.box)),
-    ask,
-    make("div", { class: "csg-verdict" }, verdict, again),
-    detail.box,
-    spoken,
+    panel, verdict, detail.box, spoken,
   );
 
-  let guessed = ""; // the network whose guess it was: only there is it right or wrong
-  const draw = () => {
-    const [network, spot, shown, guess] = ["network", "spot", "measure", "guess"].map((trait) => desk.get(trait));
+  let guessed = ""; // the network of the guess: only there is it right or wrong
+  desk.follow(["network", "spot", "measure", "guess"], () => {
+    const [network, spot, shown, guess] = desk.values("network", "spot", "measure", "guess");
     const counts = networks[network];
-    const open = guess !== "";
-    guessed = open ? guessed || network : "";
-    ask.hidden = open;
-    below.box.hidden = measure.hidden = again.hidden = verdict.hidden = !open;
+    guessed = guess && (guessed || network);
+    panel.hidden = guess !== "";
+    below.box.hidden = measure.hidden = verdict.hidden = !guess;
     map.draw(spot, counts);
-    const words = wordsOf(spot, counts, network);
-    const lines = linesOf(spot, counts, open);
+    const [words, lines] = [wordsOf(spot, counts, network), linesOf(spot, counts, guess !== "")];
     detail.draw(words, lines);
     say(spoken, `${words.title}. ${words.says} ${lines.map((line) => line.join(" ")).join(". ")}.`);
-    if (!open) return say(verdict, "");
+    if (!guess) return say(sentence, "");
     below.draw(counts, shown);
-    const { name, text } = verdictOf(facts, spots, counts, shown);
+    const { name, text } = mostOf(facts, counts, shown);
     const judged = guessed === network && shown === "macs";
-    say(verdict, (judged ? (guess === name ? "Your guess was right. " : "Not so. ") : "") + text);
-  };
-  desk.follow(["network", "spot", "measure", "guess"], draw);
+    say(sentence, (judged ? (guess === name ? "Your guess was right. " : "Your guess was wrong. ") : "") + text);
+  });
   return () => desk.close();
 }
 

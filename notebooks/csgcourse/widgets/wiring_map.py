@@ -1,19 +1,17 @@
-"""Wiring map of notebook 06: the whole network drawn; at each box and arrow, what flows and costs.
+"""Wiring map of notebook 06: the network as a diagram, with shapes and costs at every place.
 
-Source: Fig. 2(a) for the drawing, Table SI for the sizes. Counted on tensors without content, as in
+Source: Fig. 2(a) for the drawing, Table SI for the sizes. Counted on meta tensors, as in
 csglib.model.cost: a stage there is its convolutions, its two bridges and its blocks here.
 """
 
-from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import traitlets
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 from csglib.model.config import BASE, PAPER, TINY, ModelConfig
@@ -24,29 +22,28 @@ from csglib.widgets.base import LiveFigure, es_module, style_sheet
 
 _HERE = Path(__file__).parent
 NETWORKS = {"PAPER": PAPER, "BASE": BASE, "TINY": TINY}
-FRAMES, SIDE = 8, 256  # of the clip that everything is counted for
-MEASURES = {"macs": (1e9, "G"), "parameters": (1e6, "M"), "kept": (2**20, "MiB")}
+FRAMES, SIDE = 8, 256  # of the clip
+MEASURES = {"macs": (1e9, "G"), "parameters": (1e6, "M"), "saved_bytes": (2**20, "MiB")}
 COLOURS = {"cnn": "#1668b8", "bridge": "#767b80", "tokens": "#b45309"}
 COLUMNS = {"stem": ["stem", "embedding"], "c1": ["c1", "t1"]}
 COLUMNS |= {f"c{n}": [f"c{n}", f"down{n}", f"up{n}", f"t{n}"] for n in range(2, 6)}
 COLUMNS |= {"head": ["head"]}
 
-WIDTH, HEIGHT = 1000, 310  # of the drawing, in its own units
+WIDTH, HEIGHT = 1000, 310  # of the drawing
 HALF = {"box": (48, 26), "bridge": (21, 19)}  # half widths and heights
 ABOVE, BETWEEN, BELOW = 62, 155, 248  # the three rows
 
 
-@dataclass(frozen=True)
-class Part:
-    """A box or a bridge, all its blocks together.
+class Part(NamedTuple):
+    """A box or a bridge, all its blocks together, for one clip.
 
     Attributes:
-        enters: shapes of what comes in, in the first of its blocks, for one clip.
-        leaves: shapes of what goes out of the last.
-        blocks: how many there are in a row.
-        parameters: numbers to learn.
-        macs: multiplications, each with its addition.
-        kept: bytes that training keeps for the way back, of a float32 clip.
+        enters: shapes of the inputs of the first block.
+        leaves: shapes of the outputs of the last block.
+        blocks: their number.
+        parameters: all of them.
+        macs: multiply-accumulate operations.
+        saved_bytes: what autograd saves for the backward pass, in float32.
     """
 
     enters: list[list[int]]
@@ -54,7 +51,7 @@ class Part:
     blocks: int
     parameters: int
     macs: int
-    kept: int
+    saved_bytes: int
 
 
 @cache
@@ -68,7 +65,7 @@ def parts_of(config: ModelConfig) -> dict[str, Part]:
 
 
 def _part(name: str, entries: list[ModuleCost]) -> Part:
-    """The sum over the modules of a part; what flows comes first, and into the head flow two."""
+    """The sum over the modules of a part; the head has two inputs, all others one."""
     came, left = entries[0].inputs, entries[-1].output
     return Part(
         _shapes(*(came if name == "head" else came[:1])),
@@ -98,7 +95,7 @@ def _shapes(*things: Tensor | VideoTokens) -> list[list[int]]:
 
 
 def _spots() -> dict[str, tuple[str, str, list[tuple[int, int]]]]:
-    """Kind, side and path of whatever can be pointed at; of a box the path is its middle."""
+    """Kind, side and path of everything on the map; the path of a box is its middle."""
     middle = {"clip": (52, ABOVE), "stem": (170, ABOVE), "embedding": (170, BELOW)}
     middle |= {f"c{n}": (171 + 129 * n, ABOVE) for n in range(1, 6)}
     middle |= {f"t{n}": (171 + 129 * n, BELOW) for n in range(1, 6)} | {"head": (944, BETWEEN)}
@@ -123,19 +120,19 @@ SPOTS = _spots()
 
 
 class WiringMap(LiveFigure):
-    """Walk through the network by mouse, touch or arrow keys, and read what each place costs.
+    """Explore the network by mouse, touch or arrow keys, and read shapes and costs at each place.
 
-    The page asks where most multiplications happen before it shows them. Every number is for one
-    clip of 8 x 256 x 256, was counted here, and is sent once.
+    The page asks for the column with the most MACs before it shows them. Numbers are for one clip
+    of 8 x 256 x 256.
 
     Attributes:
         network: "PAPER", "BASE" or "TINY".
-        spot: the box, bridge or arrow that is looked at, for instance "c3", "down3" or "c3>c4".
-        measure: what the bars show, "macs", "parameters" or "kept".
-        guess: the column that multiplies most, "stem", "c1" to "c5", "head"; "" while hidden.
+        spot: the current box, bridge or arrow, for instance "c3", "down3" or "c3>c4".
+        measure: of the bars, "macs", "parameters" or "saved_bytes".
+        guess: the column with the most MACs, "stem", "c1" to "c5", "head"; "" while hidden.
     """
 
-    _esm = es_module(_HERE, "wiring_map_words.js", "wiring_map.js")
+    _esm = es_module(_HERE, "wiring_map.js")
     _css = style_sheet(_HERE / "wiring_map.css")
 
     facts = traitlets.Dict().tag(sync=True)
@@ -145,57 +142,44 @@ class WiringMap(LiveFigure):
     guess = traitlets.Enum(("", *COLUMNS), "").tag(sync=True)
 
     def __init__(self) -> None:
-        super().__init__()
         plan = {"size": [WIDTH, HEIGHT], "half": HALF, "spots": SPOTS, "columns": COLUMNS}
-        found = {name: parts_of(config) for name, config in NETWORKS.items()}
-        plain = {
-            name: {k: asdict(part) for k, part in parts.items()} for name, parts in found.items()
+        counts = {
+            name: {part: cost._asdict() for part, cost in parts_of(config).items()}
+            for name, config in NETWORKS.items()
         }
-        self.facts = plan | {"networks": plain}
+        super().__init__(facts=plan | {"networks": counts})
 
     def __repr__(self) -> str:
         return f"WiringMap(network={self.network!r}, spot={self.spot!r}, measure={self.measure!r})"
 
     def still(self) -> Figure:
-        """The drawing and the bars of the present measure; a picture cannot ask for a guess."""
+        """The map, and the bars of the present measure."""
         figure = Figure(figsize=(10, 5), layout="constrained")
         figure.suptitle(f"{self.network}, one clip of 8 x 256 x 256", fontsize=11)
-        drawing, bars = figure.subplots(2, 1, height_ratios=[HEIGHT, 170])
-        for name in SPOTS:
-            _draw(drawing, name, line=3.5 if name == self.spot else 1.4)
-        drawing.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
-        drawing.axis("off")
-        _bars(bars, self.network, self.measure)
+        drawn, bars = figure.subplots(2, 1, height_ratios=[HEIGHT, 170])
+        for name, (kind, side, path) in SPOTS.items():
+            style = {"color": COLOURS[side], "lw": 3.5 if name == self.spot else 1.4}
+            if kind == "arrow":
+                drawn.plot(*zip(*path, strict=True), **style)
+                continue
+            (x, y), label = path[0], {"down": "↓", "up": "↑"}.get(name[:-1], name)
+            if kind == "bridge":
+                drawn.plot((x, x), (ABOVE, BELOW), color=COLOURS[side], lw=1.4, zorder=0)
+            box = {"boxstyle": "round", "fc": "white", "ec": COLOURS[side], "lw": style["lw"]}
+            drawn.text(x, y, label, ha="center", va="center", bbox=box)
+        drawn.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
+        drawn.axis("off")
+        parts, (unit, letter) = parts_of(NETWORKS[self.network]), MEASURES[self.measure]
+        for column, names in COLUMNS.items():
+            (x, _), top = SPOTS[column][2][0], 0.0
+            for name in names:
+                size = getattr(parts[name], self.measure) / unit
+                bars.bar(x, size, width=70, bottom=top, color=COLOURS[SPOTS[name][1]])
+                top += size
+            bars.text(x, top, f"{top:,.1f} {letter}", ha="center", va="bottom")
+        bars.set(xlim=(0, WIDTH), yticks=[])
+        bars.set_title(f"{self.measure}: CNN blue, bridges grey, tokens orange", fontsize=10)
+        bars.margins(y=0.15)
+        bars.set_xticks([SPOTS[name][2][0][0] for name in COLUMNS], list(COLUMNS))
+        bars.spines[["top", "left", "right"]].set_visible(False)
         return figure
-
-
-def _draw(axes: Axes, name: str, line: float) -> None:
-    kind, side, path = SPOTS[name]
-    colour, (x, y) = COLOURS[side], path[0]
-    if kind == "arrow":
-        axes.plot(*zip(*path, strict=True), color=colour, lw=line)
-        axes.annotate("", path[-1], path[-2], arrowprops={"color": colour, "width": 0.1})
-        return
-    wide, high = HALF[kind]
-    if kind == "bridge":
-        axes.plot((x, x), (ABOVE + 26, BELOW - 26), color=colour, lw=1.4, zorder=0)
-    style = f"round,pad=0,rounding_size={14 if side == 'tokens' else 3}"
-    box = ((x - wide, y - high), 2 * wide, 2 * high, style)
-    axes.add_patch(FancyBboxPatch(*box, fc="white", ec=colour, lw=line))
-    axes.text(x, y, {"down": "↓", "up": "↑"}.get(name[:-1], name), ha="center", va="center")
-
-
-def _bars(axes: Axes, network: str, measure: str) -> None:
-    parts, (unit, letter) = parts_of(NETWORKS[network]), MEASURES[measure]
-    middles = {name: SPOTS[name][2][0][0] for name in COLUMNS}
-    for column, names in COLUMNS.items():
-        below = 0.0
-        for name in names:
-            high, colour = getattr(parts[name], measure) / unit, COLOURS[SPOTS[name][1]]
-            axes.bar(middles[column], high, width=70, bottom=below, color=colour)
-            below += high
-        axes.text(middles[column], below, f"{below:,.1f} {letter}", ha="center", va="bottom")
-    axes.set(xlim=(0, WIDTH), yticks=[], title=f"{measure}: CNN blue, bridges grey, tokens orange")
-    axes.margins(y=0.15)
-    axes.set_xticks(list(middles.values()), list(middles))
-    axes.spines[["top", "left", "right"]].set_visible(False)

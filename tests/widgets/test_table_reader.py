@@ -1,7 +1,5 @@
 """The table reader without a page: what it sends is what the runs said, and it needs no more."""
 
-import json
-
 import numpy as np
 import pytest
 import traitlets
@@ -49,7 +47,7 @@ def test_every_two_rows_on_the_same_clips_are_there_both_ways(folder):
         assert facts["pairs"][f"{first}>{second}"] == {
             "seeds": 2,
             "difference": list(vars(pair.difference).values()),
-            "chances": list(pair.chances),
+            "pvalues": list(pair.chances),
             "answers": [pair.both, pair.first_alone, pair.second_alone, pair.neither],
             "wanted": pair.clips_wanted(CLIPS),
         }
@@ -79,11 +77,6 @@ def test_nothing_drawn_lies_beyond_an_axis(folder):
 def test_two_files_a_run_are_enough(folder):
     kept = {TEST, RESULT}
     assert {path.name for path in folder.rglob("*") if path.is_file()} == kept
-
-
-def test_facts_are_plain_json(folder):
-    facts = TableReader(folder).facts
-    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
 
 
 def test_it_prints_the_pair_that_is_picked(folder):
@@ -120,21 +113,16 @@ def labels(reader):
     return [text.get_text() for text in reader.still().axes[0].get_yticklabels()]
 
 
-@pytest.mark.parametrize("turned", [False, True])
-@pytest.mark.parametrize("sort", ["accuracy", "f1", "parameters", "printed_accuracy"])
-def test_the_still_has_the_present_order(folder, sort, turned):
+@pytest.mark.parametrize("reversed", [False, True])
+def test_the_still_has_the_present_order(folder, reversed):
     reader = TableReader(folder)
-    reader.sort, reader.turned = sort, turned
-    shown = {row["title"]: row[sort] for row in reader.facts["rows"]}
-    numbers = [shown[label] for label in labels(reader)]
-    assert numbers == sorted(numbers, reverse=not turned)
-
-
-def test_the_papers_order_can_be_turned_too(folder):
-    reader = TableReader(folder)
-    assert labels(reader) == ["I3D", "TPN", "CSG-3DCT-Base-16", "CSG-3DCT"]
-    reader.turned = True
-    assert labels(reader) == ["CSG-3DCT", "CSG-3DCT-Base-16", "TPN", "I3D"]
+    reader.reversed = reversed
+    order = ["I3D", "TPN", "CSG-3DCT-Base-16", "CSG-3DCT"]
+    assert labels(reader) == order[:: -1 if reversed else 1]
+    for reader.sort in ("accuracy", "f1", "parameters", "printed_accuracy"):
+        shown = {row["title"]: row[reader.sort] for row in reader.facts["rows"]}
+        numbers = [shown[label] for label in labels(reader)]
+        assert numbers == sorted(numbers, reverse=not reversed)
 
 
 def test_the_still_draws_the_same_numbers(folder):
