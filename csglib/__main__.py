@@ -4,7 +4,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import (
@@ -232,12 +232,15 @@ def table1(
     precision: Annotated[Precision | None, Option(help="instead of the preset's")] = None,
 ) -> None:
     """Run the paper's Table 1 on simulated clips. Resumes."""
-    from csglib.table1 import report, running  # noqa: PLC0415
+    from csglib.table1 import report  # noqa: PLC0415
+    from csglib.table1.budget import BUDGETS  # noqa: PLC0415
     from csglib.table1.estimate import minutes  # noqa: PLC0415
     from csglib.table1.rows import ROWS  # noqa: PLC0415
+    from csglib.table1.run import Table1  # noqa: PLC0415
 
     names = rows.split(",") if rows else list(ROWS)
-    table = running.table(out, preset, init, precision)
+    budget = BUDGETS[preset]
+    table = Table1(out, replace(budget, precision=precision or budget.precision), init)
     table.check(names, seeds)
     about = max(1, round(minutes(names, table.budget, seeds, init)))
     print(f"{len(names) * seeds} runs: about {about} min here, less what is done", flush=True)

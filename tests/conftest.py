@@ -20,7 +20,7 @@ from csglib.phantom.patients import CohortSpec
 from csglib.phantom.simulate import VERSION, Video
 from csglib.table1.report import COSTS
 from csglib.table1.rows import ROWS
-from csglib.table1.running import RESULT
+from csglib.table1.run import RESULT
 from csglib.train.config import SMOKE
 from csglib.train.experiment import TEST
 from csglib.train.predictions import Predictions

@@ -18,7 +18,8 @@ from csglib.data.cohort import digest
 from csglib.phantom import make_cohort as making
 from csglib.phantom.make_cohort import work_left
 from csglib.phantom.patients import CohortSpec
-from csglib.table1 import estimate, pretrain, report, running
+from csglib.table1 import estimate, pretrain, report
+from csglib.table1 import run as table1_run
 from csglib.table1.budget import BUDGETS
 from csglib.train import experiment, fit
 from csglib.train.config import TrainConfig
@@ -192,7 +193,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(monkeypatch, capsys, tmp_path,
         ("simulate c", "csglib.phantom.make_cohort.make_cohort", "459 clips to go"),
         ("train SAMPLES run --image-size 32 --network tiny", "csglib.train.experiment.fit", ""),
         ("pretrain SAMPLES run --network tiny", "csglib.table1.pretrain.pretrain", ""),
-        ("table1 out", "csglib.table1.running.Table.run", ""),
+        ("table1 out", "csglib.table1.run.Table1.run", ""),
     ],
 )
 def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys, tmp_path, words, where, message):
@@ -267,7 +268,7 @@ def test_pretraining_says_how_to_start_from_it(monkeypatch, capsys, tmp_path):
 def test_table1_estimates_runs_and_prints(monkeypatch, capsys, tmp_path):
     ran = []
     monkeypatch.setattr(estimate, "minutes", lambda *what: ran.append(what) or 12.3)
-    monkeypatch.setattr(running.Table, "run", lambda *what: iter([("i3d", 0, tmp_path)]))
+    monkeypatch.setattr(table1_run.Table1, "run", lambda *what: iter([("i3d", 0, tmp_path)]))
     monkeypatch.setattr(report, "write_table", lambda folder, runs: f"{folder}: {runs}")
     run(monkeypatch, "table1", tmp_path, "--rows", "i3d,tpn", "--seeds", 2, "--preset", "laptop")
     first, second, third = capsys.readouterr().out.splitlines()

@@ -10,17 +10,9 @@ from csglib.train.config import Precision, Schedule, TrainConfig
 class Budget:
     """Size of a Table 1 run; defaults are the paper's.
 
-    Attributes:
-        patients: of each cohort.
-        pretrain_patients: of the cohort whose single frames pre-train the 2D Conformer. The paper
-            uses ImageNet; frames of four times as many patients are what is cheap here.
-        size: rows and columns of a frame, pixels.
-        epochs: of every network.
-        finetune_epochs: of the 16-frame network, which starts from the 8-frame one.
-        pretrain_epochs: of the 2D Conformer.
-        batch_size: clips per step.
-        lr: learning rate of every network; `pretrain_lr` and `finetune_lr` of those two.
-        precision, schedule, augment: see `TrainConfig`.
+    Those of `pretrain_` are for the 2D Conformer, on single frames: the paper uses ImageNet, frames
+    of four times as many patients are what is cheap here. Those of `finetune_` are for the 16-frame
+    network, which starts from the 8-frame one. For the rest see `TrainConfig`.
     """
 
     patients: int = 169

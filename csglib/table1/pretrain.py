@@ -1,8 +1,7 @@
-"""The warm start without ImageNet: a 2D parent that has learned from single frames of ours.
+"""The warm start without ImageNet: a 2D Conformer trained on single simulated frames.
 
-Source: section 2, "Inflation Strategy for 3D CNN Encoder": inflation takes what the parent knows,
-whoever taught it. The paper's parent knows ImageNet, whose photographs are not here; ours knows
-frames of a cohort of other simulated patients, each with the grade of what it shows.
+Source: section 2, "Inflation Strategy for 3D CNN Encoder". The paper's 2D network is pre-trained on
+ImageNet, which is not here; ours on frames of other simulated patients, each with its own grade.
 """
 
 import json
@@ -11,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from csglib.data.cohort import ClipSet
 from csglib.model.config import CONFORMER_S, TINY_2D, VARIANTS, ModelConfig
@@ -25,15 +23,11 @@ WEIGHTS = "conformer.safetensors"
 
 
 def conformer_for(network: str) -> ModelConfig:
-    """The 2D network that one of the family starts from.
-
-    Raises:
-        ValueError: it is none of the family, or there is no such network.
-    """
-    children = ("tiny", *VARIANTS)
-    if network not in children:
+    """The 2D network that a variant of CSG-3DCT is inflated from; a ValueError for any other."""
+    variants = ("tiny", *VARIANTS)
+    if network not in variants:
         raise ValueError(
-            f"networks with a 2D network to start from are {', '.join(children)}: got {network}"
+            f"networks with a 2D network to start from are {', '.join(variants)}: got {network}"
         )
     return TINY_2D if network == "tiny" else CONFORMER_S
 
@@ -41,37 +35,32 @@ def conformer_for(network: str) -> ModelConfig:
 def pretrain(
     frames: Mapping[str, ClipSet], config: TrainConfig, model: ModelConfig = CONFORMER_S
 ) -> Path:
-    """Train a parent on single frames, or what is left of it.
+    """Train a 2D network on single frames, or resume that.
 
     Args:
         frames: from `csglib.data.cohort.read_frames`.
-        config: how to train, and where.
-        model: of the parent, see `conformer_for`.
+        config: hyperparameters and folder.
+        model: see `conformer_for`.
 
     Returns:
-        A file that `csglib.model.pretrained.load_conformer` reads.
+        A file for `csglib.model.pretrained.load_conformer`.
     """
     path = config.folder / WEIGHTS
     if path.is_file():
         return path
-    parent = _untaught(replace(model, classes=len(frames["train"].grade_names)), config.seed)
-    records = list(fit(parent, frames["train"], frames["validation"], config))
-    load_weights(parent, config.folder / "best.safetensors")
-    taken = int(read_weights(config.folder / "best.safetensors")[1]["epoch"])
-    accuracy = records[taken - 1].validation_accuracy
-    notes = {"epoch": str(taken), "accuracy": json.dumps(accuracy)}
-    write_weights(path, conformer_state(parent), notes)
-    forget(config.folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        network = CSG3DCT(replace(model, classes=len(frames["train"].grade_names)))
+    records = list(fit(network, frames["train"], frames["validation"], config))
+    load_weights(network, config.folder / "best.safetensors")
+    epoch = int(read_weights(config.folder / "best.safetensors")[1]["epoch"])
+    notes = {"epoch": str(epoch), "accuracy": json.dumps(records[epoch - 1].validation_accuracy)}
+    write_weights(path, conformer_state(network), notes)
+    keep_best_only(config.folder)
     return path
 
 
-def forget(folder: Path) -> None:
-    """Of a run that is over, keep the best weights alone: with all, a table would take 20 GB."""
+def keep_best_only(folder: Path) -> None:
+    """Delete all but the best weights of a finished run: with all, a table would take 20 GB."""
     for name in ("resume.safetensors", "last.safetensors"):
         (folder / name).unlink(missing_ok=True)
-
-
-def _untaught(config: ModelConfig, seed: int) -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return CSG3DCT(config)

@@ -1,7 +1,7 @@
-"""What has been run, as one table: a line for each row, the paper's numbers beside ours.
+"""What a Table 1 folder holds: one line per row, pairs of rows on the same clips, as text and CSV.
 
-Source: Table 1. Its numbers are of other patients, real ones: they stand in a column of their own,
-and nothing is computed across.
+Source: Table 1. Its numbers are of other patients, real ones: they have a column of their own, and
+nothing is computed across. Comparing rows clip by clip is not in the paper.
 """
 
 import csv
@@ -9,113 +9,202 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from statistics import mean
 
+import numpy as np
+
 from csglib.data.atomic import replacing
-from csglib.metrics import Score, Scores
-from csglib.table1.results import pair_of
+from csglib.metrics import Score, Scores, mcnemar, paired_difference
 from csglib.table1.rows import ROWS
-from csglib.table1.running import RESULT
+from csglib.table1.run import RESULT
 from csglib.train.experiment import TEST
 from csglib.train.predictions import Predictions, pooled
 
-COSTS = ("parameters", "macs", "kept", "clips_per_second", "seconds", "peak_bytes")
-_ONE_WITH_ALL = "csg3dct"
+COSTS = ("parameters", "macs", "saved_bytes", "clips_per_second", "seconds", "peak_bytes")
+_REFERENCE = "csg3dct"
+_HEAD = (
+    "network", "seeds", "accuracy %", "F1 %", "precision %", "recall %", "AUC", "minus CSG-3DCT",
+    "M parameters", "GMACs", "clips/s", "memory MiB", "the paper's accuracy %",
+)  # fmt: skip
 _NOTE = """
 Simulated clips, {clips} of {patients} patients in the test; one clip is {points:.2f} points. In
-brackets: intervals of 95 %, by drawing patients. "Less CSG-3DCT": points of accuracy on the very
-same clips; where its interval holds 0, nobody knows which of the two is better. Competitors start
-from random weights. Memory is what training keeps of one clip, counted; or, where a GPU was at
-work, the most that it held. The last column is printed in the paper, for its own patients, and
-cannot be compared with ours. Not for diagnosis.
+brackets: 95 % intervals, by resampling patients. "minus CSG-3DCT": paired difference in accuracy on
+the same clips, in points; where its interval contains 0, neither network is shown to be better.
+Competitors start from random weights. Memory: bytes saved for the backward pass of one clip or, on
+a GPU, peak memory. The last column is printed in the paper, for its own patients, and cannot be
+compared with ours. Not for diagnosis.
 """
 
 
 @dataclass(frozen=True)
+class SplitSummary:
+    """Size of a test set; `majority` is the accuracy of always predicting the majority class."""
+
+    clips: int
+    patients: int
+    majority: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows on the same clips, over the seeds that both have.
+
+    Attributes:
+        seeds: how many.
+        difference: accuracy of the first minus that of the second.
+        chances: McNemar's p value of each seed; predictions of several seeds are not independent.
+        both, first_alone, second_alone, neither: number of correct predictions, over all seeds.
+    """
+
+    seeds: int
+    difference: Score
+    chances: tuple[float, ...]
+    both: int
+    first_alone: int
+    second_alone: int
+    neither: int
+
+    def clips_wanted(self, clips: int) -> int | None:
+        """About how many test clips would make the interval end at 0, if the difference is true.
+
+        Intervals narrow with the square root of the clips. None where there is no difference.
+
+        Args:
+            clips: number of test clips that the difference comes from.
+        """
+        if not self.difference.value:
+            return None
+        half = (self.difference.high - self.difference.low) / 2
+        return round(clips * (half / self.difference.value) ** 2)
+
+
+@dataclass(frozen=True)
 class Line:
-    """A row, run.
+    """A row with results.
 
     Attributes:
         name: key of `ROWS`.
-        seeds: how many runs are pooled in it.
+        seeds: number of runs pooled in it.
         scores: of all of them.
-        less: accuracy less that of CSG-3DCT; None where that was not run on the same clips.
-        costs: of one run, see `csglib.table1.running`; speeds are means.
+        difference: accuracy minus that of CSG-3DCT; None where there is none on the same clips.
+        costs: of one run, see `csglib.table1.run`, averaged over runs.
     """
 
     name: str
     seeds: int
     scores: Scores
-    less: Score | None
+    difference: Score | None
     costs: Mapping[str, float]
 
 
-def lines(runs: Mapping[str, Sequence[Path]]) -> list[Line]:
-    """A line for each row that has been run, in the paper's order.
+def runs_in(folder: Path) -> dict[str, list[Path]]:
+    """Folders of the finished runs of each row, in the order of their seeds.
 
     Args:
-        runs: for each row, the folders of its seeds.
+        folder: made by `csglib table1`; of each run test.csv and result.json are enough.
+
+    Raises:
+        ValueError: no run is finished.
     """
-    said = {
-        name: [Predictions.read(folder / TEST) for folder in folders]
-        for name, folders in runs.items()
-    }
-    best = said.get(_ONE_WITH_ALL)
-    return [
-        Line(
-            name,
-            len(said[name]),
-            pooled(said[name]).scores(),
-            pair_of(said[name], best).difference if best and _same_clips(name) else None,
-            _mean_costs(runs[name]),
+    found = {
+        name: sorted(
+            (path.parent for path in (folder / name).glob(f"seed-*/{RESULT}")),
+            key=lambda run: int(run.name.removeprefix("seed-")),
         )
         for name in ROWS
-        if name in said
-    ]
+    }
+    if not any(found.values()):
+        raise ValueError(
+            f"{folder} holds no finished run of Table 1: wanted <row>/seed-<number>/{RESULT}, of "
+            f"rows such as {next(iter(ROWS))}"
+        )
+    return {name: runs for name, runs in found.items() if runs}
+
+
+def test_set(runs: Sequence[Path]) -> SplitSummary:
+    """The test set of a row's runs, the same for all of them."""
+    read = Predictions.read(runs[0] / TEST)
+    majority = float(np.bincount(read.grades).max() / len(read.grades))
+    return SplitSummary(len(read.grades), len(set(read.patients)), majority)
+
+
+def pairs_in(runs: Mapping[str, Sequence[Path]]) -> dict[tuple[str, str], Pair]:
+    """Every two rows with clips of the same length, in both orders.
+
+    Raises:
+        ValueError: two such rows were tested on different clips.
+    """
+    read = {name: [Predictions.read(run / TEST) for run in runs[name]] for name in runs}
+    return {
+        (first, second): pair_of(read[first], read[second])
+        for first, second in permutations(runs, 2)
+        if ROWS[first].frames == ROWS[second].frames
+    }
+
+
+def pair_of(first: Sequence[Predictions], second: Sequence[Predictions]) -> Pair:
+    """Two rows by their predictions, one per seed; a ValueError for different clips."""
+    seeds = list(zip(first, second, strict=False))  # those that both have
+    one, other = (pooled([seed[place] for seed in seeds]).answers() for place in (0, 1))
+    each = [[run.answers().right for run in seed] for seed in seeds]
+    difference = paired_difference(one, other)
+    cells = np.bincount(2 * one.right + other.right, minlength=4).tolist()
+    neither, second_alone, first_alone, both = cells
+    chances = tuple(mcnemar(*rights) for rights in each)
+    return Pair(len(seeds), difference, chances, both, first_alone, second_alone, neither)
+
+
+def lines(runs: Mapping[str, Sequence[Path]]) -> list[Line]:
+    """One line for each row with finished runs, in the paper's order; `runs` as from `runs_in`."""
+    read = {
+        name: [Predictions.read(run / TEST) for run in folders] for name, folders in runs.items()
+    }
+    found = []
+    for name in (name for name in ROWS if name in read):
+        comparable = ROWS[name].frames == ROWS[_REFERENCE].frames and name != _REFERENCE
+        difference = None
+        if comparable and _REFERENCE in read:
+            difference = pair_of(read[name], read[_REFERENCE]).difference
+        results = [json.loads((folder / RESULT).read_text()) for folder in runs[name]]
+        costs = {
+            cost: mean(result[cost] for result in results)
+            for cost in COSTS
+            if results[0][cost] is not None
+        }
+        scores = pooled(read[name]).scores()
+        found.append(Line(name, len(read[name]), scores, difference, costs))
+    return found
 
 
 def write_table(folder: Path, runs: Mapping[str, Sequence[Path]]) -> str:
-    """Write table.csv and table.md, and return the latter's text."""
+    """Write table.csv and table.md; returns the text of the latter."""
     found = lines(runs)
-    some = Predictions.read(next(iter(runs.values()))[0] / TEST)
-    clips, patients = len(some.grades), len(set(some.patients))
-    text = _markdown(found) + _NOTE.format(clips=clips, patients=patients, points=100 / clips)
-    for name, content in (("table.csv", _comma_separated(found)), ("table.md", text)):
+    size = test_set(next(iter(runs.values())))
+    rows = [_HEAD, ["---"] * len(_HEAD), *(_cells(line) for line in found)]
+    text = "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+    text += _NOTE.format(clips=size.clips, patients=size.patients, points=100 / size.clips)
+    table = io.StringIO(newline="")
+    numbers = [_numbers(line) for line in found]
+    writer = csv.DictWriter(table, numbers[0])
+    writer.writeheader()
+    writer.writerows(numbers)
+    for name, content in (("table.csv", table.getvalue()), ("table.md", text)):
         with replacing(folder / name) as file:
             file.write(content.encode())
     return text
 
 
-def _same_clips(name: str) -> bool:
-    """Whether it is another network, tested on the same clips; those of 16 frames are others."""
-    return name != _ONE_WITH_ALL and ROWS[name].frames == ROWS[_ONE_WITH_ALL].frames
-
-
-def _mean_costs(folders: Sequence[Path]) -> dict[str, float]:
-    found = [json.loads((folder / RESULT).read_text()) for folder in folders]
-    known = [name for name in COSTS if found[0][name] is not None]
-    return {name: mean(each[name] for each in found) for name in known}
-
-
-def _markdown(found: list[Line]) -> str:
-    head = [
-        "network", "seeds", "accuracy %", "F1 %", "precision %", "recall %", "AUC",
-        "less CSG-3DCT", "M parameters", "GMACs", "clips/s", "memory MiB", "the paper's accuracy %",
-    ]  # fmt: skip
-    ruled = [head, ["---"] * len(head), *(_cells(line) for line in found)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in ruled) + "\n"
-
-
 def _cells(line: Line) -> list[str]:
     row, scores, costs = ROWS[line.name], line.scores, line.costs
-    memory = costs.get("peak_bytes", costs["kept"])  # measured on a GPU, else counted
+    memory = costs.get("peak_bytes", costs["saved_bytes"])
     return [
         row.title,
         str(line.seeds),
         *(_percent(s) for s in (scores.accuracy, scores.f1, scores.precision, scores.recall)),
         f"{scores.auc.value:.2f} [{scores.auc.low:.2f}, {scores.auc.high:.2f}]",
-        _percent(line.less, sign="+") if line.less else "",
+        _percent(line.difference, sign="+") if line.difference else "",
         f"{costs['parameters'] / 1e6:.1f}",
         f"{costs['macs'] / 1e9:.1f}",
         f"{costs['clips_per_second']:.2f}",
@@ -129,24 +218,13 @@ def _percent(score: Score, sign: str = "") -> str:
     return f"{value:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
 
 
-def _comma_separated(found: list[Line]) -> str:
-    text = io.StringIO(newline="")
-    table: csv.DictWriter[str] | None = None
-    for line in found:
-        row = _numbers(line)
-        if table is None:
-            table = csv.DictWriter(text, row)
-            table.writeheader()
-        table.writerow(row)
-    return text.getvalue()
-
-
 def _numbers(line: Line) -> dict[str, object]:
-    """Everything, unrounded; the paper's columns say so in their names."""
+    """Everything, unrounded; the paper's numbers under names that say so."""
     row = ROWS[line.name]
     numbers: dict[str, object] = {"row": line.name, "network": row.title, "seeds": line.seeds}
-    nothing = Score(float("nan"), float("nan"), float("nan"))
-    for name, score in {**vars(line.scores), "less_csg3dct": line.less or nothing}.items():
+    undefined = Score(float("nan"), float("nan"), float("nan"))
+    scores = vars(line.scores) | {"minus_csg3dct": line.difference or undefined}
+    for name, score in scores.items():
         numbers |= {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
     numbers |= {name: line.costs.get(name, "") for name in COSTS}
     return numbers | {f"paper_{name}": value for name, value in row.printed._asdict().items()}

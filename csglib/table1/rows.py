@@ -1,8 +1,8 @@
-"""The fourteen rows of Table 1, and what the paper prints in them."""
+"""The fourteen rows of Table 1, and the paper's numbers in them."""
 
 from typing import Literal, NamedTuple
 
-Start = Literal["random", "parent", "eight"]
+Init = Literal["random", "pretrained", "base"]
 
 
 class Printed(NamedTuple):
@@ -14,41 +14,39 @@ class Printed(NamedTuple):
     recall: float
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """One row.
 
     Attributes:
-        title: as it is printed.
-        network: one of `csglib.train.networks.NETWORKS`.
+        title: as printed.
+        network: a key of `csglib.train.networks.NETWORKS`.
         printed: the paper's numbers.
         frames: length of its clips.
-        start: where the weights come from: random ones; the 2D parent, inflated; or the row "base",
-            trained on clips of eight frames. How the paper starts the competitors it does not say:
-            here, at random.
+        init: initial weights: random; those of the 2D Conformer, inflated; or those of the row
+            "base", trained on clips of 8 frames. The paper does not say how it initialises the
+            competitors: here, at random.
     """
 
     title: str
     network: str
     printed: Printed
     frames: int = 8
-    start: Start = "random"
+    init: Init = "random"
 
 
 ROWS = {
-    "i3d": Row("I3D", "i3d", Printed(78.8, 78.8, 81.0, 80.8)),
-    "slowfast": Row("SlowFast", "slowfast", Printed(70.3, 70.2, 70.3, 70.8)),
-    "tpn": Row("TPN", "tpn", Printed(78.0, 77.8, 77.8, 78.5)),
-    "timesformer": Row("TimeSformer", "timesformer", Printed(77.1, 76.2, 76.8, 75.9)),
-    "vivit": Row("ViViT", "vivit", Printed(70.3, 70.2, 70.3, 70.8)),
-    "mtv": Row("MTV (B/2+S/8)", "mtv", Printed(72.0, 72.0, 73.0, 73.4)),
-    "nl_i3d": Row("NL I3D", "nl_i3d", Printed(78.8, 78.8, 81.0, 80.8)),
-    "uniformer": Row("UniFormer", "uniformer", Printed(75.4, 75.4, 78.1, 77.6)),
-    "base": Row("CSG-3DCT-Base", "base", Printed(80.5, 80.2, 80.0, 80.4), start="parent"),
-    "base_random": Row("CSG-3DCT-Base†", "base", Printed(76.3, 75.4, 75.8, 75.2)),
-    "base_16": Row(
-        "CSG-3DCT-Base-16", "base", Printed(79.8, 78.0, 79.3, 77.4), frames=16, start="eight"
-    ),
-    "swa": Row("CSG-3DCT-SWA*", "swa", Printed(82.2, 81.4, 82.5, 80.9), start="parent"),
-    "ca": Row("CSG-3DCT-CA*", "ca", Printed(82.2, 82.1, 82.2, 83.0), start="parent"),
-    "csg3dct": Row("CSG-3DCT", "csg3dct", Printed(83.1, 82.5, 82.8, 82.4), start="parent"),
+    "i3d": TableRow("I3D", "i3d", Printed(78.8, 78.8, 81.0, 80.8)),
+    "slowfast": TableRow("SlowFast", "slowfast", Printed(70.3, 70.2, 70.3, 70.8)),
+    "tpn": TableRow("TPN", "tpn", Printed(78.0, 77.8, 77.8, 78.5)),
+    "timesformer": TableRow("TimeSformer", "timesformer", Printed(77.1, 76.2, 76.8, 75.9)),
+    "vivit": TableRow("ViViT", "vivit", Printed(70.3, 70.2, 70.3, 70.8)),
+    "mtv": TableRow("MTV (B/2+S/8)", "mtv", Printed(72.0, 72.0, 73.0, 73.4)),
+    "nl_i3d": TableRow("NL I3D", "nl_i3d", Printed(78.8, 78.8, 81.0, 80.8)),
+    "uniformer": TableRow("UniFormer", "uniformer", Printed(75.4, 75.4, 78.1, 77.6)),
+    "base": TableRow("CSG-3DCT-Base", "base", Printed(80.5, 80.2, 80.0, 80.4), 8, "pretrained"),
+    "base_random": TableRow("CSG-3DCT-Base†", "base", Printed(76.3, 75.4, 75.8, 75.2)),
+    "base_16": TableRow("CSG-3DCT-Base-16", "base", Printed(79.8, 78.0, 79.3, 77.4), 16, "base"),
+    "swa": TableRow("CSG-3DCT-SWA*", "swa", Printed(82.2, 81.4, 82.5, 80.9), 8, "pretrained"),
+    "ca": TableRow("CSG-3DCT-CA*", "ca", Printed(82.2, 82.1, 82.2, 83.0), 8, "pretrained"),
+    "csg3dct": TableRow("CSG-3DCT", "csg3dct", Printed(83.1, 82.5, 82.8, 82.4), 8, "pretrained"),
 }

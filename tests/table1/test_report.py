@@ -5,14 +5,17 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
-from csglib.table1.report import COSTS, lines, write_table
+from csglib.metrics import Score
+from csglib.table1 import report
+from csglib.table1.report import COSTS, Pair, SplitSummary, lines, pairs_in, runs_in, write_table
 from csglib.table1.rows import ROWS
-from csglib.table1.running import RESULT
+from csglib.table1.run import RESULT
 from csglib.train.experiment import TEST
 from csglib.train.predictions import Predictions
 
-CLIPS = 40
+CLIPS, PAIRED = 40, 30
 
 
 def ran(folder, rights, seed=0, frames=8):
@@ -53,10 +56,10 @@ def test_rows_come_in_the_papers_order_with_their_scores(runs):
 
 def test_differences_are_paired_and_of_the_same_clips(runs):
     i3d, longer, best = lines(runs)
-    assert i3d.less.value == pytest.approx(-4 / 40), "against the seed that both have"
-    assert i3d.less.low < i3d.less.value < i3d.less.high <= 0
-    assert longer.less is None, "clips of 16 frames are other clips"
-    assert best.less is None
+    assert i3d.difference.value == pytest.approx(-4 / 40), "against the seed that both have"
+    assert i3d.difference.low < i3d.difference.value < i3d.difference.high <= 0
+    assert longer.difference is None, "clips of 16 frames are other clips"
+    assert best.difference is None
 
 
 def test_the_papers_numbers_stand_apart(runs, tmp_path):
@@ -73,9 +76,114 @@ def test_the_papers_numbers_stand_apart(runs, tmp_path):
     assert float(rows[0]["accuracy"]) == pytest.approx(0.75)
     assert float(rows[0]["paper_accuracy"]) == 78.8
     ours = {name for name in rows[0] if not name.startswith("paper_")}
-    assert {"f1_low", "auc_high", "less_csg3dct", "macs"} <= ours
+    assert {"f1_low", "auc_high", "minus_csg3dct", "macs"} <= ours
 
 
 def test_there_are_fourteen_rows_and_the_best_is_the_papers():
     assert len(ROWS) == 14
     assert max(ROWS, key=lambda name: ROWS[name].printed.accuracy) == "csg3dct"
+
+
+@pytest.fixture
+def table(write_runs, tmp_path):
+    """Writes runs of a row, and says where its table is."""
+
+    def written(name, *rights):
+        write_runs(tmp_path / "table", name, *rights)
+        return tmp_path / "table"
+
+    return written
+
+
+def answers(seed, share=0.7):
+    return np.random.default_rng(seed).uniform(size=PAIRED) < share
+
+
+def test_runs_come_in_the_papers_order_and_seeds_by_number(table):
+    table("csg3dct", *(answers(seed) for seed in range(11)))
+    folder = table("i3d", answers(0))
+    (folder / "tpn" / "seed-0").mkdir(parents=True)  # begun, not done
+    (folder / "parent" / "seed-0").mkdir(parents=True)
+    (folder / "parent" / "seed-0" / RESULT).write_text("{}")
+    found = runs_in(folder)
+    assert list(found) == ["i3d", "csg3dct"]
+    assert [run.name for run in found["csg3dct"]] == [f"seed-{seed}" for seed in range(11)]
+    assert [line.seeds for line in lines(found)] == [1, 11]
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"holds no finished run .* wanted <row>/seed-<number>"):
+        runs_in(tmp_path)
+
+
+def test_it_knows_what_a_row_was_tested_on(table):
+    runs = runs_in(table("tpn", answers(1), answers(2)))["tpn"]
+    assert report.test_set(runs) == SplitSummary(clips=PAIRED, patients=15, majority=20 / 30)
+
+
+def test_a_pair_counts_every_clip_once_a_seed(table):
+    one, other = [answers(1), answers(2)], [answers(3), answers(4)]
+    table("i3d", *one)
+    pair = pairs_in(runs_in(table("tpn", *other)))["i3d", "tpn"]
+    alone, other_alone = (
+        sum(int((x & ~y).sum()) for x, y in zip(*splits, strict=True))
+        for splits in ((one, other), (other, one))
+    )
+    assert (pair.seeds, pair.first_alone, pair.second_alone) == (2, alone, other_alone)
+    assert pair.both == sum(int((x & y).sum()) for x, y in zip(one, other, strict=True))
+    assert pair.both + alone + other_alone + pair.neither == 2 * PAIRED
+    assert pair.difference.value == pytest.approx((alone - other_alone) / (2 * PAIRED))
+    expected = [
+        binomtest(int((x & ~y).sum()), int((x != y).sum())).pvalue
+        for x, y in zip(one, other, strict=True)
+    ]
+    assert pair.chances == pytest.approx(expected)
+
+
+def test_the_other_way_round_everything_is_turned(table):
+    table("i3d", answers(1))
+    pairs = pairs_in(runs_in(table("tpn", answers(3))))
+    here, there = pairs["i3d", "tpn"], pairs["tpn", "i3d"]
+    turned = there.difference
+    ends = [-turned.value, -turned.high, -turned.low]
+    assert list(vars(here.difference).values()) == pytest.approx(ends)
+    assert (here.first_alone, here.second_alone) == (there.second_alone, there.first_alone)
+    assert here.clips_wanted(PAIRED) == there.clips_wanted(PAIRED)
+
+
+def test_differences_are_those_of_the_table(table):
+    for place, name in enumerate(("i3d", "base", "csg3dct")):
+        folder = table(name, answers(place), answers(place + 9))
+    runs = runs_in(folder)
+    pairs = pairs_in(runs)
+    for line in lines(runs)[:2]:
+        assert pairs[line.name, "csg3dct"].difference == line.difference
+
+
+def test_only_seeds_that_both_have_are_compared(table):
+    table("i3d", answers(1))
+    pair = pairs_in(runs_in(table("tpn", answers(3), answers(4))))["i3d", "tpn"]
+    assert (pair.seeds, len(pair.chances)) == (1, 1)
+    assert pair.difference.value == pytest.approx(answers(1).mean() - answers(3).mean())
+
+
+def test_clips_of_another_length_are_no_pair(table):
+    for place, name in enumerate(("i3d", "base_16", "csg3dct")):
+        folder = table(name, answers(place))
+    assert set(pairs_in(runs_in(folder))) == {("i3d", "csg3dct"), ("csg3dct", "i3d")}
+
+
+def test_rows_of_unlike_tests_are_refused(table):
+    table("i3d", answers(1))
+    with pytest.raises(ValueError, match="two runs need the same clips: got 30 and 29"):
+        pairs_in(runs_in(table("tpn", answers(1)[1:])))
+
+
+def test_so_many_clips_would_make_the_interval_as_narrow_as_the_difference():
+    def wanted(value, low, high):
+        return Pair(1, Score(value, low, high), (1.0,), 1, 1, 1, 1).clips_wanted(100)
+
+    assert wanted(0.05, -0.05, 0.15) == 400, "half as wide"
+    assert wanted(-0.05, -0.15, 0.05) == 400
+    assert wanted(0.1, 0.0, 0.2) == 100
+    assert wanted(0.0, -0.1, 0.1) is None

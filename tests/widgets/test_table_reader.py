@@ -5,10 +5,9 @@ import pytest
 import traitlets
 
 from csgcourse.widgets.table_reader import TableReader
-from csglib.table1.report import lines
-from csglib.table1.results import pairs_in, runs_in
+from csglib.table1.report import lines, pairs_in, runs_in
 from csglib.table1.rows import ROWS
-from csglib.table1.running import RESULT
+from csglib.table1.run import RESULT
 from csglib.train.experiment import TEST
 
 CLIPS = 30

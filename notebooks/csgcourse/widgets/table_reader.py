@@ -13,8 +13,7 @@ import traitlets
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from csglib.table1.report import Line, lines
-from csglib.table1.results import Pair, pairs_in, runs_in, test_set
+from csglib.table1.report import Line, Pair, lines, pairs_in, runs_in, test_set
 from csglib.table1.rows import ROWS
 from csglib.widgets.base import LiveFigure, es_module, style_sheet
 
@@ -29,7 +28,7 @@ class TableReader(LiveFigure):
     Every pair is computed here, once; the page then needs no kernel.
 
     Args:
-        folder: a table, see `csglib.table1.results.runs_in`.
+        folder: a table, see `csglib.table1.report.runs_in`.
 
     Attributes:
         first: the row that is A, a key of `csglib.table1.rows.ROWS`.

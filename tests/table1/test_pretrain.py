@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+
+from csglib.data.cohort import ClipSet
+from csglib.model.config import CONFORMER_S, TINY, TINY_2D
+from csglib.model.csg3dct import CSG3DCT
+from csglib.model.pretrained import conformer_state, load_conformer
+from csglib.model.weights import read_weights
+from csglib.table1.pretrain import conformer_for, pretrain
+from csglib.train.config import TrainConfig
+from csglib.train.networks import build_network
+
+
+def frames(who, count):
+    grades = np.arange(count) % 2
+    pictures = np.random.default_rng(count).integers(0, 100, (count, 1, 32, 32)).astype(np.uint8)
+    pictures[grades == 1] += 90
+    names = tuple(f"{who}{place}" for place in range(count))
+    return ClipSet(frames=pictures, grades=grades, patients=names)
+
+
+@pytest.mark.parametrize(("schedule", "epoch"), [("constant", None), ("one_cycle", 3)])
+def test_what_it_has_learned_is_inflated(tmp_path, monkeypatch, schedule, epoch):
+    splits = {"train": frames("a", 8), "validation": frames("b", 4)}
+    config = TrainConfig(folder=tmp_path, epochs=3, batch_size=8, lr=0.01, schedule=schedule)
+    path = pretrain(splits, config, conformer_for("tiny"))
+    _, notes = read_weights(path)
+    best, best_notes = read_weights(tmp_path / "best.safetensors")
+    assert notes["epoch"] == best_notes["epoch"]
+    assert epoch is None or notes["epoch"] == str(epoch)
+    model = build_network("tiny", size=32)
+    report = load_conformer(model, path)
+    assert report.inflated
+    assert not report.wrong_shape
+    taken = model.state_dict()["blocks.2.space.qkv.weight"]
+    assert torch.equal(taken, best["blocks.2.qkv.weight"])
+    assert not (tmp_path / "resume.safetensors").exists()
+    monkeypatch.setattr("csglib.table1.pretrain.fit", None)
+    assert pretrain(splits, config) == path, "once is enough"
+
+
+def test_each_network_has_its_2d_one():
+    assert conformer_for("tiny") == TINY_2D
+    assert conformer_for("csg3dct") == conformer_for("base") == CONFORMER_S
+
+
+def test_other_networks_have_none():
+    with pytest.raises(ValueError, match="tiny, base, swa, ca, csg3dct: got i3d"):
+        conformer_for("i3d")
+
+
+def test_only_a_network_of_single_frames_is_inflated():
+    with pytest.raises(ValueError, match="expected a network of t = 1"):
+        conformer_state(CSG3DCT(TINY))

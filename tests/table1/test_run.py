@@ -1,0 +1,194 @@
+"""Tables of small networks: what is finished is kept, and what was killed is resumed."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from csglib.data.cohort import digest
+from csglib.model.weights import read_weights
+from csglib.table1 import estimate, run
+from csglib.table1.budget import BUDGETS, Budget
+from csglib.table1.rows import ROWS
+from csglib.table1.run import RESULT, Table1
+from csglib.train import experiment
+from csglib.train.predictions import Predictions
+
+SMALL = Budget(
+    patients=3,
+    pretrain_patients=4,
+    size=32,
+    epochs=2,
+    finetune_epochs=1,
+    pretrain_epochs=1,
+    pretrain_lr=0.007,
+)
+
+
+class Small(nn.Module):
+    """Takes clips of any length."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 1)
+        self.classify = nn.Linear(4, 2)
+
+    def forward(self, clip):
+        return self.classify(self.conv(clip).relu().mean((2, 3, 4)))
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """Every network is a small one; what was asked for is remembered."""
+    asked = []
+
+    def build(name, classes, frames, size):
+        asked.append((name, classes, frames, size))
+        return Small()
+
+    monkeypatch.setattr(experiment, "build_network", build)
+    return asked
+
+
+@pytest.fixture(scope="module")
+def cohorts():
+    """Each cohort is made once for all tests."""
+    made = {}
+    real = run.made_cohort.__wrapped__
+
+    def once(folder, spec, single_frames=False):
+        if (spec, single_frames) not in made:
+            made[spec, single_frames] = real(folder, spec, single_frames)
+        return made[spec, single_frames]
+
+    return once
+
+
+@pytest.fixture(autouse=True)
+def shared(cohorts, monkeypatch):
+    monkeypatch.setattr(run, "made_cohort", cohorts)
+
+
+def test_each_row_is_run_for_each_seed_and_kept(tmp_path, built):
+    rows = ["i3d", "base_random"]
+    done = list(Table1(tmp_path, SMALL, "random").run(rows, seeds=2))
+    assert [(name, seed) for name, seed, _ in done] == [
+        ("i3d", 0), ("base_random", 0), ("i3d", 1), ("base_random", 1)
+    ]  # fmt: skip
+    assert built[0] == ("i3d", 2, 8, 32)
+    for _, _, folder in done:
+        assert len(Predictions.read(folder / "test.csv").grades) > 0
+        found = json.loads((folder / RESULT).read_text())
+        assert found["parameters"] == sum(value.numel() for value in Small().parameters())
+        assert found["macs"] == 8 * 32 * 32 * 3 * 4 + 4 * 2
+        assert (found["epochs"], found["peak_bytes"]) == (2, None)
+        assert not (folder / "resume.safetensors").exists(), "no gigabytes are left"
+    first, second = (read_weights(f / "best.safetensors")[0] for _, _, f in done[::2])
+    assert not torch.equal(first["conv.weight"], second["conv.weight"]), "seeds differ"
+    built.clear()
+    assert list(Table1(tmp_path, SMALL, "random").run(rows, seeds=2)) == done
+    assert built == []
+
+
+def test_what_was_killed_is_resumed(tmp_path, built, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_measured", killed)
+        with pytest.raises(KeyboardInterrupt):
+            list(Table1(tmp_path, SMALL, "random").run(["i3d"], seeds=1))
+    best = tmp_path / "i3d/seed-0/best.safetensors"
+    stamp = best.stat().st_mtime_ns
+    list(Table1(tmp_path, SMALL, "random").run(["i3d"], seeds=1))
+    assert (best.parent / RESULT).is_file()
+    assert best.stat().st_mtime_ns == stamp, "not trained again"
+
+
+def test_sixteen_frames_start_from_eight_and_a_table_may_be_moved(tmp_path, built):
+    before, after = tmp_path / "before", tmp_path / "after"
+    ((_, _, folder),) = Table1(before, SMALL, "random").run(["base_16"], seeds=1)
+    kept = json.loads((folder / "experiment.json").read_text())
+    assert kept["init"] == digest(before / "base/seed-0/best.safetensors")[:16]
+    assert kept["frames"] == 16
+    config = json.loads((folder / "config.json").read_text())
+    assert config["lr"] == str(SMALL.finetune_lr)
+    assert json.loads((folder / RESULT).read_text())["epochs"] == SMALL.finetune_epochs
+    (folder / RESULT).unlink()
+    before.rename(after)
+    ((_, _, again),) = Table1(after, SMALL, "random").run(["base_16"], seeds=1)
+    assert again == after / "base_16/seed-0"
+
+
+def test_pretraining_sees_single_frames_of_other_patients(tmp_path, monkeypatch, cohorts):
+    asked = []
+    monkeypatch.setattr(run, "pretrain", lambda *what: asked.append(what) or Path("w"))
+    table = Table1(tmp_path, SMALL, "frames")
+    assert table._weights(ROWS["csg3dct"], 3) == "w"
+    ((frames, config),) = asked
+    assert frames["train"].frames.shape[1:] == (1, 32, 32)
+    assert (config.seed, config.epochs, config.batch_size) == (3, SMALL.pretrain_epochs, 32)
+    assert config.lr == SMALL.pretrain_lr
+    clips = cohorts(tmp_path / "cohort-8", table._spec(8))
+    assert not np.array_equal(frames["test"].frames[0, 0], clips["test"].frames[0, 0])
+    assert table._weights(ROWS["base_random"], 3) == ""
+    assert Table1(tmp_path, SMALL, "some.pth")._weights(ROWS["base"], 0) == "some.pth"
+
+
+def test_another_table_in_the_same_folder(tmp_path):
+    Table1(tmp_path, SMALL, "random")._write_or_compare()
+    with pytest.raises(ValueError, match="a table with init=random instead of frames"):
+        next(Table1(tmp_path, SMALL, "frames").run(["i3d"], seeds=1))
+
+
+@pytest.mark.parametrize(
+    ("names", "seeds", "message"),
+    [
+        (["i3d", "c3d"], 1, "got i3d, c3d, seeds=1"),
+        ([], 1, "got no row"),
+        (["i3d"], 0, "one seed or more: got i3d, seeds=0"),
+    ],
+)
+def test_what_cannot_be_run(tmp_path, names, seeds, message):
+    with pytest.raises(ValueError, match=message):
+        next(Table1(tmp_path, SMALL, "random").run(names, seeds))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_budgets(tmp_path):
+    config = BUDGETS["paper"].config(tmp_path, seed=1)
+    assert (config.epochs, config.batch_size, config.lr, config.weight_decay) == (
+        100,
+        4,
+        1e-4,
+        1e-4,
+    )
+    budget = BUDGETS["laptop"]
+    config = budget.config(tmp_path, seed=3)
+    shared = vars(config).keys() & vars(budget).keys()
+    assert shared == {"epochs", "batch_size", "lr", "precision", "schedule", "augment"}
+    assert all(getattr(config, name) == getattr(budget, name) for name in shared)
+    assert (config.folder, config.seed) == (tmp_path, 3)
+
+
+def test_an_estimate_grows_with_what_is_asked(monkeypatch):
+    monkeypatch.setattr(estimate, "_rate", lambda precision: 1e12)
+    small, large = BUDGETS["smoke"], BUDGETS["laptop"]
+    one = estimate.minutes(["i3d"], small, 1, "frames")
+    assert estimate.minutes(["i3d", "i3d"], small, 3, "frames") == pytest.approx(6 * one)
+    clips = 318 * 12 / 169  # of 64 x 64: a sixteenth of 37.1 GMACs, and three times for a step
+    assert one == pytest.approx(3 * 37.1e9 / 16 * clips / (0.3 * 1e12) / 60, rel=0.01)
+    eight, sixteen = (estimate.minutes([row], large, 1, "random") for row in ("base", "base_16"))
+    assert sixteen < eight
+
+
+def test_an_estimate_counts_pretraining(monkeypatch):
+    monkeypatch.setattr(estimate, "_rate", lambda precision: 1e12)
+    budget = replace(BUDGETS["laptop"], size=224)
+    without, whole = (estimate.minutes(["base"], budget, 2, init) for init in ("random", "frames"))
+    frames = 8 * 318 * 4 * 6  # Conformer-S is published with 10.6 GMACs at 224 x 224
+    assert whole - without == pytest.approx(2 * 3 * 10.6e9 * frames / 0.3e12 / 60, rel=0.02)
