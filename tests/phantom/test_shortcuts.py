@@ -105,7 +105,6 @@ def clips():
     return [make_clip(seed, frames=3, size=64) for seed in range(7000, 7000 + CLIPS)]
 
 
-@pytest.mark.slow
 def test_no_nuisance_gives_the_grade_away(clips):
     """What 72 clips can prove: an interval that lies above the limit as a whole is a shortcut.
 
@@ -121,7 +120,6 @@ def test_no_nuisance_gives_the_grade_away(clips):
     assert best.low > 0.9
 
 
-@pytest.mark.slow
 def test_a_planted_shortcut_is_found(clips):
     severe = np.array([clip.truth.grade == 1 for clip in clips])
     patients = [clip.patient for clip in clips]

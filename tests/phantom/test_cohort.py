@@ -1,0 +1,405 @@
+"""Cohorts: their patients and splits, their files, resume to the same bytes, the contact sheet."""
+
+import errno
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter, namedtuple
+from dataclasses import replace
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from PIL import Image
+
+from csglib.data.clips import save_clip
+from csglib.data.cohort import COLUMNS, read_cohort, read_manifest, read_metadata
+from csglib.data.readers import read_clip
+from csglib.data.split import check_no_overlap
+from csglib.data.stenosis import RULES
+from csglib.phantom import make_cohort as making
+from csglib.phantom.contact_sheet import contact_sheet, sample
+from csglib.phantom.make_cohort import make_cohort, work_left
+from csglib.phantom.patients import PLAQUES, CohortSpec, clip_specs
+from csglib.phantom.recipe import CHOICES, LIMITS, PER_PATIENT, check_parameters
+
+SMALL = CohortSpec(patients=5, size=16, seed=1)
+PAPER = {
+    8: {"train": 318, "validation": 23, "test": 118},
+    16: {"train": 278, "validation": 23, "test": 109},
+}
+MARK = np.array([0xD9, 0x48, 0x0F])
+
+
+@cache
+def specs(**what):
+    return clip_specs(CohortSpec(**what))
+
+
+@pytest.mark.parametrize("seed", [0, 3, 2023])
+@pytest.mark.parametrize("frames", [8, 16])
+def test_the_paper_s_cohort_has_the_paper_s_totals(frames, seed):
+    clips = specs(frames=frames, seed=seed)
+    assert Counter(spec.split for spec in clips) == PAPER[frames]
+    assert len({spec.patient for spec in clips}) == 169
+    assert len({spec.video for spec in clips}) == len({spec.seed for spec in clips}) == 200
+    assert len({spec.name for spec in clips}) == len(clips)
+
+
+@pytest.mark.parametrize("patients", [3, 4, 5, 12, 40, 170])
+def test_other_numbers_of_patients_keep_the_proportions_and_never_overlap(patients):
+    for frames, paper in PAPER.items():
+        clips = specs(frames=frames, patients=patients, seed=1)
+        check_no_overlap([spec.patient for spec in clips], [spec.split for spec in clips])
+        assert len({spec.patient for spec in clips}) == patients
+        assert len({spec.video for spec in clips}) == round(200 * patients / 169)
+        for split, count in paper.items():
+            own = [spec for spec in clips if spec.split == split]
+            videos = len({spec.video for spec in own})
+            wanted = round(count * patients / 169)
+            assert len(own) == min(max(wanted, videos), PLAQUES * videos) > 0
+
+
+def test_long_clips_show_the_same_patients_in_the_same_splits():
+    """The network for 16 frames starts from that for 8, which must not have seen its test."""
+    short, long = (
+        {(s.patient, s.split, s.video, s.seed): s.parameters for s in specs(frames=f)}
+        for f in (8, 16)
+    )
+    assert short == long
+
+
+def test_a_seed_decides_everything_and_another_decides_otherwise():
+    one, again, other = (clip_specs(CohortSpec(seed=seed, patients=50)) for seed in (4, 4, 5))
+    assert one == again
+    assert {s.patient: s.split for s in one} != {s.patient: s.split for s in other}
+    second = [{s.patient for s in clips if "_v2" in s.name} for clips in (one, other)]
+    assert second[0] != second[1]
+    assert not {s.seed for s in one} & {s.seed for s in other}
+
+
+def test_a_patient_has_the_same_parameters_in_all_videos():
+    patients = {}
+    for spec in specs(seed=2):
+        assert patients.setdefault(spec.patient, spec.parameters) == spec.parameters
+        assert set(spec.parameters) == set(PER_PATIENT)
+        check_parameters(spec.parameters)
+    assert {"diameter", "scanner", "gain", "heart_rate"} < set(PER_PATIENT) < {*LIMITS, *CHOICES}
+    per_clip = {"stenosis", "plaque", "side", "length", "calcified", "roll", "field"}
+    assert not per_clip & set(PER_PATIENT)
+    assert len({values["depth"] for values in patients.values()}) == 169
+    assert len({values["scanner"] for values in patients.values()}) > 2
+
+
+def test_a_plaque_gives_one_clip_with_its_narrowest_section_in_the_inner_half():
+    for frames, first, last in ((8, 2, 5), (16, 4, 11)):
+        clips = specs(frames=frames)
+        assert len({(spec.video, spec.plaque) for spec in clips}) == len(clips)
+        assert {spec.plaque for spec in clips} == set(range(PLAQUES))
+        assert {spec.before for spec in clips} == set(range(first, last + 1))
+
+
+def test_patients_of_different_splits_are_alike_and_sorted_by_number():
+    means = [
+        np.mean([s.parameters["diameter"] for s in specs() if s.split == split])
+        for split in ("train", "test")
+    ]
+    assert means[0] == pytest.approx(means[1], rel=0.08)
+    numbers = [int(spec.patient[1:]) for spec in specs(patients=1002)]
+    assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ({"frames": 9}, "frames must be 8 or 16, .*: got 9"),
+        ({"size": 15}, "size must be 16 to 1024 pixels: got 15"),
+        ({"size": 1025}, "size must be 16 to 1024 pixels: got 1025"),
+        ({"seed": -1}, "seed must be 0 or more: got -1"),
+        ({"patients": 2}, "patients must be 3 or more, .*: got 2"),
+        ({"rule": "nascet"}, f"rule must be one of {', '.join(RULES)}: got nascet"),
+        ({"observer": 0.6}, "observer must be .* from 0 to 0.5: got 0.6"),
+        ({"observer": float("nan")}, "observer must be .* from 0 to 0.5: got nan"),
+    ],
+)
+def test_values_out_of_range_are_refused(what, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        CohortSpec(**what)
+
+
+def contents(folder):
+    """SHA-256 of every file but the lock, by name."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+@pytest.fixture
+def folder(a_cheap_cohort, tmp_path, cheap_videos):
+    """A copy of a whole cohort; `cheap_videos` lists only what is made again."""
+    return shutil.copytree(a_cheap_cohort, tmp_path / "cohort")
+
+
+def test_folder_manifest_and_clips_agree(folder):
+    rows, clips = read_manifest(folder), clip_specs(SMALL)
+    assert [row["clip"] for row in rows] == [f"clips/{spec.name}.npz" for spec in clips]
+    assert set(contents(folder)) == {"cohort.json", "manifest.csv", "contact_sheet.png"} | {
+        row["clip"] for row in rows
+    }
+    facts = read_metadata(folder)
+    assert facts["what"] == "Simulated clips of carotid plaques; not for diagnosis."
+    assert (facts["patients"], facts["size"], facts["seed"]) == (5, 16, 1)
+    assert facts["grades"] == ("mild", "severe")
+    assert facts["columns_of_the_manifest"] == COLUMNS
+    for row, spec in zip(rows, clips, strict=True):
+        path = folder / row["clip"]
+        clip = read_clip(path)
+        assert row["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert row["patient"] == clip.patient == spec.patient
+        assert (row["split"], row["video"]) == (spec.split, spec.video)
+        narrowest = int(row["narrowest_frame"])
+        assert narrowest == clip.truth.area_stenosis.argmax()
+        closed = clip.truth.diameter_stenosis[narrowest]
+        assert float(row["diameter_stenosis"]) == pytest.approx(closed, abs=1e-6)
+        assert row["grade_index"] == str(int(closed >= 0.5))
+        assert row["grade"] == ("mild", "severe")[int(row["grade_index"])]
+        assert row["observed_stenosis"] == ""
+        assert (row["plaque"], row["side"], row["calcified"]) == ("III", "near", "0.125")
+        assert row["scanner"] == spec.parameters["scanner"]
+        assert float(row["diameter_mm"]) == pytest.approx(spec.parameters["diameter"], abs=0.01)
+
+
+def test_a_clip_is_a_window_of_its_video_and_a_video_is_made_once(tmp_path, cheap_videos):
+    make_cohort(tmp_path / "c", SMALL, videos=True)
+    assert sorted(cheap_videos) == sorted({spec.seed for spec in clip_specs(SMALL)})
+    clamped = 0
+    for row, spec in zip(read_manifest(tmp_path / "c"), clip_specs(SMALL), strict=True):
+        clip = read_clip(tmp_path / "c" / row["clip"])
+        video = read_clip(tmp_path / "c" / "videos" / f"{row['video']}.npz")
+        first, key = int(row["first_frame"]), (2, 20, 37)[spec.plaque]
+        np.testing.assert_array_equal(clip.frames, video.frames[first : first + 8])
+        assert (len(video.frames), video.patient) == (41, spec.patient)
+        assert int(row["narrowest_frame"]) == key - first
+        clamped += key - first != spec.before
+        assert key - first == spec.before or first in (0, 41 - 8)
+    assert 0 < clamped < len(clip_specs(SMALL)), "plaques near the ends, and others, were wanted"
+
+
+def test_whole_files_are_kept_and_damaged_ones_made_again(folder, cheap_videos):
+    before = contents(folder)
+    make_cohort(folder, SMALL)
+    assert (contents(folder), cheap_videos) == (before, [])
+    gone, cut, swapped, other, darkened = sorted((folder / "clips").iterdir())[:5]
+    clip = read_clip(darkened)
+    save_clip(replace(clip, frames=clip.frames // 2), darkened)
+    gone.unlink()
+    cut.write_bytes(cut.read_bytes()[:-40])
+    swapped.write_bytes(other.read_bytes())
+    assert work_left(folder, SMALL).clips == 1
+    (folder / "clips" / ".p001_v1_c1.npz.77.part").write_bytes(b"half")
+    make_cohort(folder, SMALL)
+    assert contents(folder) == before
+    assert cheap_videos
+
+
+@pytest.mark.parametrize("damage", [lambda text: "", lambda text: text.replace(",", ";")])
+def test_without_its_manifest_a_clip_is_identified_by_its_content(folder, damage):
+    before = contents(folder)
+    by_video = groupby(sorted((folder / "clips").iterdir()), lambda path: path.stem[:-1])
+    one, other = next(clips for _, (*clips,) in by_video if len(clips) == 2)
+    one.write_bytes(other.read_bytes())
+    path = folder / "manifest.csv"
+    path.write_text(damage(path.read_text()))
+    make_cohort(folder, SMALL)
+    assert contents(folder) == before
+
+
+def test_videos_can_be_added_later(folder, tmp_path, cheap_videos):
+    clips = contents(folder)
+    assert work_left(folder, SMALL, videos=True)[:2] == (0, 6)
+    make_cohort(folder, SMALL, videos=True)
+    make_cohort(tmp_path / "at_once", SMALL, videos=True)
+    assert contents(folder) == contents(tmp_path / "at_once") != clips
+    assert clips.items() <= contents(folder).items()
+
+
+def test_an_observer_grades_what_it_sees(tmp_path, cheap_videos):
+    make_cohort(tmp_path / "c", CohortSpec(patients=9, size=16, rule="area_75", observer=0.2))
+    rows = read_manifest(tmp_path / "c")
+    seen = np.array([float(row["observed_stenosis"]) for row in rows])
+    truth = np.array([float(row["area_stenosis"]) for row in rows])
+    error = (seen - truth)[(seen > 0) & (seen < 0.99)]
+    assert 0.1 < error.std() < 0.3
+    assert len(set(error.tolist())) == len(error) > 9
+    grades = [RULES["area_75"].grade(stenosis) for stenosis in seen]
+    assert [int(row["grade_index"]) for row in rows] == grades
+    assert np.any(grades != (truth >= 0.75)), "no error ever mattered"
+
+
+def test_four_grades_keep_their_names(tmp_path, cheap_videos):
+    make_cohort(tmp_path / "c", CohortSpec(patients=5, size=16, rule="four_grades"))
+    sets = read_cohort(tmp_path / "c")
+    names = ("mild", "moderate", "severe", "occlusion")
+    assert {clips.grade_names for clips in sets.values()} == {names}
+    assert set(sets["train"].grades.tolist()) >= {0, 1, 2}
+
+
+def test_an_estimate_shrinks_as_clips_are_made(tmp_path, folder):
+    new = work_left(tmp_path / "new", CohortSpec())
+    assert new[:2] == (459, 0)
+    assert new.sentence(2).startswith("459 clips to make: about 3 min on 2 processes, 170")
+    assert work_left(folder, SMALL) == (0, 0, 0, 0)
+    assert work_left(folder, SMALL).sentence(1).startswith("nothing to make")
+    assert "and 200 videos" in work_left(tmp_path / "new", CohortSpec(), videos=True).sentence(2)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path, cheap_videos):
+    (tmp_path / "file").write_text("mine")
+    for path, message in [
+        (tmp_path / "file", "file is a file; name a folder"),
+        (tmp_path / "file" / "inside", r"file/inside cannot be written: .*Not a directory"),
+        (tmp_path, r"holds other files \(file\); name a new folder"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            make_cohort(path, SMALL)
+    assert contents(tmp_path) == {"file": hashlib.sha256(b"mine").hexdigest()}
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / ".cohort.json.5.part").write_text("{")  # killed while it began
+    make_cohort(tmp_path / "new", SMALL)
+    assert len(read_manifest(tmp_path / "new")) == len(clip_specs(SMALL))
+
+
+def test_another_or_a_damaged_cohort_is_left_as_it_is(folder, monkeypatch):
+    before = contents(folder)
+    other = CohortSpec(patients=6, size=16, seed=1, rule="area_50")
+    differ = "patients 5 where 6 is wanted, rule diameter_50 where area_50 is wanted"
+    with pytest.raises(ValueError, match=f"another cohort, of {differ}; name another folder$"):
+        make_cohort(folder, other)
+    monkeypatch.setattr(making, "VERSION", 99)
+    with pytest.raises(ValueError, match=r"another cohort, of phantom \d+ where 99 is wanted;"):
+        make_cohort(folder, SMALL)
+    assert contents(folder) == before
+    (folder / "cohort.json").write_text("{")
+    with pytest.raises(ValueError, match=r"cohort.json is damaged \(.*\)"):
+        make_cohort(folder, SMALL)
+
+
+def test_errors_before_the_start_leave_nothing(tmp_path, monkeypatch, cheap_videos):
+    with pytest.raises(ValueError, match="jobs must be 1 or more: got 0"):
+        make_cohort(tmp_path / "c", SMALL, jobs=0)
+    with monkeypatch.context() as patch:
+        usage = namedtuple("usage", "total used free")
+        patch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 9 * 10**8, 10**8))
+        with pytest.raises(ValueError, match="needs 170 MB and its disk has 100 MB free"):
+            make_cohort(tmp_path / "deep" / "c", CohortSpec())
+
+    def refuse(path, **how):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(ValueError, match=r"c cannot be written: .*Permission denied: '.*/c'"):
+        make_cohort(tmp_path / "c", SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "the disk is full; make room"),
+        (errno.EACCES, "cannot be written: .*Permission denied"),
+    ],
+)
+def test_a_disk_error_on_the_way_loses_nothing(
+    a_cheap_cohort, tmp_path, monkeypatch, cheap_videos, number, message
+):
+    save, saved = making.save_clip, []
+
+    def fails_at_the_fifth(clip, path):
+        if len(saved) == 4:
+            raise OSError(number, os.strerror(number))
+        saved.append(path)
+        save(clip, path)
+
+    monkeypatch.setattr(making, "save_clip", fails_at_the_fifth)
+    with pytest.raises(ValueError, match=message):
+        make_cohort(tmp_path / "c", SMALL)
+    assert sorted((tmp_path / "c" / "clips").iterdir()) == sorted(saved)
+    with pytest.raises(ValueError, match=r"without manifest\.csv"):
+        read_cohort(tmp_path / "c")
+    monkeypatch.setattr(making, "save_clip", save)
+    make_cohort(tmp_path / "c", SMALL)
+    assert contents(tmp_path / "c") == contents(a_cheap_cohort)
+
+
+def test_only_one_process_writes(folder):
+    with (
+        FileLock(folder / ".lock"),
+        pytest.raises(ValueError, match="is being written by another process"),
+    ):
+        make_cohort(folder, SMALL)
+
+
+def clips_in(folder):
+    return len([*folder.glob("clips/p*.npz")])
+
+
+def test_killed_twice_and_with_more_processes_the_bytes_are_the_same(tmp_path):
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    cohort = CohortSpec(patients=3, size=32, seed=2)
+    make_cohort(calm, cohort, jobs=1)
+    words = [sys.executable, "-m", "csglib", "simulate", str(killed), "--workers", "2"]
+    words += ["--patients", "3", "--image-size", "32", "--seed", "2"]
+    for enough in (1, 3):
+        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
+            while clips_in(killed) < enough and process.poll() is None:
+                time.sleep(0.02)
+            process.kill()
+        assert enough <= clips_in(killed) < clips_in(calm), "killed too late to show anything"
+        assert not (killed / "manifest.csv").exists()
+    make_cohort(killed, cohort, jobs=2)
+    assert contents(killed) == contents(calm)
+
+
+def row(number, split, closed):
+    return {"clip": f"clips/{number:03d}.npz", "split": split, "diameter_stenosis": f"{closed:f}"}
+
+
+def test_a_sample_shows_each_split_from_open_to_closed():
+    rng = np.random.default_rng(1)
+    splits = ["train"] * 40 + ["validation"] * 5 + ["test"] * 11
+    rows = [row(n, split, rng.random()) for n, split in enumerate(splits)]
+    few = sample(rows)
+    closed = [float(r["diameter_stenosis"]) for r in few]
+    assert sorted(r["split"] for r in few) == ["test"] * 2 + ["train"] * 2 + ["validation"] * 2
+    assert closed == sorted(closed)
+    assert max(closed) - min(closed) > 0.5
+    assert sample(rows[::-1]) == few
+    for splits in (["test"], ["train"] * 3, ["train", "train", "test"]):
+        rows = [row(n, split, n / 10) for n, split in enumerate(splits)]
+        assert sample(rows) == rows
+
+
+def test_a_contact_sheet_shows_frames_and_marks_the_narrowest(a_cheap_cohort):
+    rows = read_manifest(a_cheap_cohort)
+    page = contact_sheet(a_cheap_cohort, rows)
+    assert page.tobytes() == contact_sheet(a_cheap_cohort, rows[::-1]).tobytes()
+    marked = (np.asarray(page) == MARK).all(axis=-1)
+    frames = [marked[:, 248 + n * 116 : 248 + n * 116 + 112].any() for n in range(8)]
+    shown = {
+        grade: sample([r for r in rows if r["grade"] == grade]) for grade in ("mild", "severe")
+    }
+    narrowest = {int(r["narrowest_frame"]) for few in shown.values() for r in few}
+    assert frames == [n in narrowest for n in range(8)]
+    assert marked[:, :240].sum() == 0, "a mark among the captions"
+    clip = read_clip(a_cheap_cohort / shown["mild"][0]["clip"])
+    frame = Image.fromarray(clip.frames[7]).resize((112, 112), Image.Resampling.LANCZOS)
+    x, y = 248 + 7 * 116, 92 + 52
+    np.testing.assert_array_equal(np.asarray(page.crop((x, y, x + 112, y + 112)))[..., 0], frame)
