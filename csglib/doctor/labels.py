@@ -115,12 +115,14 @@ def list_exports(folder: Path) -> Exports:
 
 
 def _walk(here: Path, top: Path) -> Iterator[tuple[Path, str]]:
+    """Paths and their kinds; a folder of images, without clips or folders, is one clip."""
     inside = sorted(
         path
         for path in here.iterdir()
         if path.name[0] != "." and path.name.lower() not in _SYSTEM_FILES
     )
-    if _is_image_sequence(inside):
+    images = any(path.name.lower().endswith(_IMAGES) for path in inside)
+    if images and not any(path.is_dir() or _is_clip(path) for path in inside):
         yield here, "without_patient" if top in (here, here.parent) else "clips"
         return
     for path in inside:
@@ -132,12 +134,6 @@ def _walk(here: Path, top: Path) -> Iterator[tuple[Path, str]]:
             yield path, "other_files"
         else:
             yield path, "without_patient" if here == top else "clips"
-
-
-def _is_image_sequence(inside: list[Path]) -> bool:
-    """Whether a folder is one clip: it has images, and neither clips nor folders."""
-    images = any(path.name.lower().endswith(_IMAGES) for path in inside)
-    return images and not any(path.is_dir() or _is_clip(path) for path in inside)
 
 
 def _is_clip(path: Path) -> bool:

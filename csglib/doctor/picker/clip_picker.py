@@ -35,12 +35,10 @@ _HERE = Path(__file__).parent
 class ClipPicker(LiveFigure):
     """Scrub through a video, mark the narrowest frame of each plaque, draw a box, and grade.
 
-    Frames and pixels are counted in the file, from 0, as in labels.csv. A preview of all frames is
-    sent at once; the original pixels follow for a frame on which one stops.
-
-    The clip's path is written into labels.csv and nowhere else: it may be a patient's name, and
-    notebooks keep what a cell prints. Likewise the still shows only pixels inside a box or the
-    region that the file states, unless the clip is simulated.
+    A preview of all frames is sent at once; the pixels of the file follow for a frame on which one
+    stops. The clip's path may be a patient's name, so it is written into labels.csv only: notebooks
+    keep what a cell prints. Likewise the still shows only pixels inside a box or the region that
+    the file states, unless the clip is simulated.
 
     Args:
         clip: the whole video.
@@ -98,7 +96,7 @@ class ClipPicker(LiveFigure):
             preview=b"".join(images),
             changes=changes.astype("<f4").tobytes(),
             rows=[_row(label) for label in self._known],
-            box=_edges(clip.region),
+            box=astuple(clip.region) if clip.region else (),
             frame=next((_key_frame(label) for label in self._known), 0),
         )
         self.on_msg(lambda _widget, frame, _buffers: self.send(frame, [self.pixels(frame)]))
@@ -138,34 +136,27 @@ class ClipPicker(LiveFigure):
         self._known, self.saved = new, path.name
 
     def pixels(self, frame: int) -> bytes:
-        """A frame as it is in the file, u8 (y, x); the page requests it by number.
-
-        Raises:
-            ValueError: there is no such frame.
-        """
+        """A frame as it is in the file, u8 (y, x); the page requests it by number."""
         self._check_frame(frame)
         return self._clip.frames[frame].tobytes()
 
     @traitlets.validate("frame", "length", "box", "rows")
     def _validate(self, proposal: dict[str, Any]) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
+        blank = {"grade": "", "box": ()}
         try:
-            match name:
-                case "frame":
-                    self._check_frame(value)
-                case "length":
-                    self._check(Label(clip=self._name, grade="", frames=value))
-                case "box":
-                    self._check(Label(clip=self._name, grade="", box=_region(value)))
-                case "rows":
-                    for row in value:
-                        self._check(self._label(row))
+            if name == "frame":
+                self._check_frame(value)
+            rows = {"length": [blank | {"frames": value}], "box": [blank | {"box": value}]}
+            for row in value if name == "rows" else rows.get(name, ()):
+                self._check(self._label(row))
         except (ValueError, TypeError, KeyError) as error:
             raise traitlets.TraitError(f"{name}: {error}") from error
         return value
 
     def _label(self, row: dict[str, Any]) -> Label:
-        return Label(clip=self._name, **row | {"box": _region(row["box"])})
+        box = Region(*row["box"]) if row["box"] else None
+        return Label(clip=self._name, **row | {"box": box})
 
     def _check_frame(self, frame: int) -> None:
         if not 0 <= frame < len(self._clip.frames):
@@ -256,17 +247,9 @@ def _key_frame(label: Label) -> int:
     return label.first_frame if label.narrowest_frame is None else label.narrowest_frame
 
 
-def _edges(box: Region | None) -> tuple[int, ...]:
-    return () if box is None else astuple(box)
-
-
-def _region(edges: Sequence[int]) -> Region | None:
-    return Region(*edges) if edges else None
-
-
 def _row(label: Label) -> dict[str, Any]:
     """A label as the page has it: without the clip's path, and its box as four numbers or none."""
-    row = asdict(label) | {"box": list(_edges(label.box))}
+    row = asdict(label) | {"box": list(astuple(label.box)) if label.box else []}
     del row["clip"]
     return row
 
