@@ -57,7 +57,6 @@ def nbval(folder: Path, *paths: str) -> str:
     return run.stdout.splitlines()[-1]
 
 
-@pytest.mark.slow
 def test_a_wrong_output_fails_and_a_right_one_passes_from_any_folder(tmp_path):
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)

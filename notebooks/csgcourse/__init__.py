@@ -1,4 +1,4 @@
-"""The course's exercises: checks that name the mistake, hints, and a way on without solving."""
+"""The course's exercises: check a function, get hints, go on without solving, see your progress."""
 
 from csgcourse.checking import check, mine
 from csgcourse.hints import hint

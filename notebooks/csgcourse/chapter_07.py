@@ -1,35 +1,65 @@
-"""Exercises 7.1 to 7.3: what a stenosis grade is, and how clips are dealt out.
+"""Exercises 7.1 to 7.3: what a stenosis grade is, and how clips are split by patient.
 
 Source: section 1 (diameter and area stenosis rate); section 3, "Dataset and Implementations": a
 split "at the patient level with no overlap". The formulas are not in the paper: they are the
 usual ones, and those of the phantom.
 """
 
+import operator
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
-from csgcourse import mistakes_07_split, mistakes_07_stenosis
-from csgcourse.comparing import compare
-from csgcourse.exercise import Arguments, Exercise
-from csgcourse.mistakes_07_08_judges import Redrawn, naming
+from csgcourse.exercise import Answers, Arguments, Exercise, Wrong
 
 
 def area_stenosis(vessel_area: Any, lumen_area: Any) -> Any:
-    """The share of the vessel's area that is closed."""
+    """The share of the vessel's area that is closed.
+
+    The lumen is what is still open to blood. Which share of the vessel is not lumen?
+
+    1. lumen_area / vessel_area is the share that is open.
+    2. One minus that is closed.
+
+    0 is an open vessel, 1 a closed one, and there is no unit: the same number in pixels and in
+    millimetres, so a clip without a scale can be graded too.
+    """
     return 1 - lumen_area / vessel_area
 
 
 def diameter_stenosis(area_stenosis: Any) -> Any:
-    """The share of the diameter that is closed when the lumen is a circle in the middle."""
+    """The share of the diameter that is closed, for a circular lumen in the middle.
+
+    A circle with a quarter of the area has half the diameter. Which circle is it here, the closed
+    part or the open one?
+
+    1. The open share of the area: 1 - area_stenosis.
+    2. Its root is the open share of the diameter.
+    3. One minus that is closed.
+
+    A vessel that has lost three quarters of its area has lost half its diameter: a percentage of
+    stenosis means nothing until it says of what.
+    """
     return 1 - (1 - area_stenosis) ** 0.5
 
 
 def split(patients: Sequence[str], shares: Sequence[float], seed: int) -> list[int]:
-    """Deal out patients; each clip goes where its patient goes."""
+    """Split patients; each clip goes where its patient goes.
+
+    What must stay together: the frames of a clip, or the clips of a patient?
+
+    1. Each patient once, in an order that is always the same: sorted(set(patients)).
+    2. Shuffle that list with a generator made from `seed`.
+    3. Cut it by the shares, but give each group one patient first.
+    4. For each clip, look up the group of its patient.
+
+    No patient is in two groups, so a network cannot score on the test clips by recognising a
+    patient; and the seed reproduces the split.
+    """
     names = sorted(set(patients))  # a set alone has another order each time Python starts
     random.Random(seed).shuffle(names)
     counts = [1 for _ in shares]
@@ -56,25 +86,25 @@ def _areas(generator: Generator) -> list[Arguments]:
 
 def _shares(generator: Generator) -> list[Arguments]:
     share = torch.rand((), generator=generator) * 0.3 + 0.2
-    values = (0.75, 0.0, 1.0, 0.51)  # of the diameter: half, nothing, all, less than it seems
+    values = (0.75, 0.0, 1.0, 0.51)
     return [(share,), *((torch.tensor(value, dtype=torch.float64),) for value in values)]
 
 
 def _clips(generator: Generator, patients: int, most: int) -> list[str]:
-    """Whose each clip is: every patient has 1 to `most` clips, in no order."""
+    """The patient of each clip: every patient has 1 to `most` clips, in no order."""
     counts = torch.randint(1, most + 1, (patients,), generator=generator).tolist()
     names = [f"p{place}" for place in torch.randperm(10 * patients, generator=generator).tolist()]
     clips = [name for name, count in zip(names, counts, strict=False) for _ in range(count)]
     return [clips[place] for place in torch.randperm(len(clips), generator=generator).tolist()]
 
 
-def _rolls(generator: Generator) -> list[Arguments]:
-    redrawn, shares = Redrawn(_clips(generator, 41, 5)), (0.7, 0.1, 0.2)
+def _cohorts(generator: Generator) -> list[Arguments]:
+    patients, shares = _clips(generator, 41, 5), (0.7, 0.1, 0.2)
     return [
-        (redrawn, shares, 3),
-        (redrawn, shares, 3),
-        (redrawn, shares, 4),
-        (_clips(generator, 7, 1), (0.05, 0.9, 0.05), 1),  # too small for one patient, yet not empty
+        (patients, shares, 3),
+        (patients, shares, 3),
+        (patients, shares, 4),
+        (_clips(generator, 7, 1), (0.05, 0.9, 0.05), 1),  # too small for one patient
         (_clips(generator, 211, 3), (0.25, 0.6, 0.15), 8),
         (["b", *["a"] * 11], (0.5, 0.5), 0),  # one patient has nearly all clips
         (_clips(generator, 5, 3), (0.2,) * 5, 2),
@@ -82,59 +112,105 @@ def _rolls(generator: Generator) -> list[Arguments]:
     ]
 
 
-def _same_number(answer: object, other: Any, _: Arguments) -> str | None:
-    return compare(answer, float(other))
+def _number(result: object) -> object:
+    """A single number as a float, whatever its type."""
+    return float(result) if isinstance(result, Tensor) and result.ndim == 0 else result
 
 
-def _judge_split(answer: Any, wanted: object, arguments: Any) -> str | None:
-    patients, shares, seed = arguments
-    if answer is None or answer is ...:
-        return compare(answer, wanted)
-    wrong = mistakes_07_split.fault(answer, patients, shares)
-    if wrong or not isinstance(patients, Redrawn):
-        return wrong
-    return patients.fault({"seed": seed}, tuple(int(group) for group in answer))
+def _area_mistakes(vessel_area: Tensor, lumen_area: Tensor) -> Wrong:
+    still_open, closed = lumen_area / vessel_area, vessel_area - lumen_area
+    return {
+        "this is the share that is still open; the closed share is wanted": still_open,
+        "the fraction is upside down: divide by the vessel's area": 1 - vessel_area / lumen_area,
+        "you divided by the lumen, what is still open; divide by the vessel": closed / lumen_area,
+        "this is the diameter stenosis, exercise 7.2: no root here": 1 - still_open**0.5,
+        "you squared, as if the inputs were diameters; they are areas already": 1 - still_open**2,
+        "this is the closed area; divide it by the vessel's area": closed,
+        "you divided by the sum of both areas": closed / (vessel_area + lumen_area),
+    }
 
 
-AREA = Exercise(
-    number="7.1",
-    reference=area_stenosis,
-    cases=_areas,
-    mistakes=mistakes_07_stenosis.AREA,
-    judge=naming(_same_number, mistakes_07_stenosis.AREA),
-    nudge="The lumen is what is still open to blood. Which share of the vessel is not lumen?",
-    plan="1. lumen_area / vessel_area is the share that is open.\n2. One minus that is closed.",
-    insight="0 is a free vessel, 1 a closed one, and no unit is left: the same number in pixels "
-    "and in millimetres, so a clip without a scale can be graded too.",
+def _diameter_mistakes(area_stenosis: Tensor) -> Wrong:
+    still_open = 1 - area_stenosis
+    return {
+        "this is the share of the diameter that is still open; one minus that": still_open**0.5,
+        "you took the root of the closed area; take that of the lumen": 1 - area_stenosis**0.5,
+        "you took the root of the closed share; take that of the open one": area_stenosis**0.5,
+        "this is the area stenosis; the area goes with the square of the diameter": area_stenosis,
+        "half the area is not half the diameter: a root is needed": area_stenosis / 2,
+        "this is the other direction, from diameter to area: a root is needed": 1 - still_open**2,
+        "you squared the stenosis; the root of the open share is needed": area_stenosis**2,
+    }
+
+
+def _judge_splits(answers: Answers) -> str | None:
+    """Many splits are right: a wrong one is known by what it breaks."""
+    seen: list[tuple[Any, list[int]]] = []
+    for given, answer in answers:
+        patients, shares, seed = given
+        groups = _groups(answer, len(patients), len(shares))  # type: ignore[arg-type]
+        if isinstance(groups, str):
+            return groups
+        if wrong := _torn(groups, patients) or _uneven(groups, patients, shares):  # type: ignore[arg-type]
+            return wrong
+        for (others, _, other_seed), other in seen:
+            if others == patients and (seed == other_seed) != (groups == other):
+                if seed != other_seed:
+                    return "another `seed` changes nothing: the split does not depend on it"
+                return "the same seed gives another split: make one generator from `seed`, inside"
+        seen.append((given, groups))
+    return None
+
+
+def _groups(answer: Any, clips: int, groups: int) -> list[int] | str:
+    """The answer as a list of group numbers, or what is wrong with it."""
+    if isinstance(answer, str) or not hasattr(answer, "__getitem__") or isinstance(answer, dict):
+        return "a list is wanted, with the number of its group for each clip"
+    count = len(answer) if getattr(answer, "ndim", 1) else 0
+    if count != clips:
+        return f"{clips} numbers are wanted, one for each clip: got {count}"
+    try:
+        numbers = [operator.index(one) for one in answer]
+    except (TypeError, RuntimeError):  # a text, a fraction, a row
+        numbers = []
+    if not numbers or any(isinstance(one, bool) for one in answer):
+        return "the number of a group is a whole one: some here are something else"
+    if outside := set(numbers) - set(range(groups)):
+        return f"the groups have the numbers 0 to {groups - 1}: got {min(outside)}"
+    return numbers
+
+
+def _torn(groups: Iterable[int], patients: Iterable[str]) -> str | None:
+    first: dict[str, int] = {}
+    for patient, group in zip(patients, groups, strict=True):
+        if first.setdefault(patient, group) != group:
+            return (
+                f"patient {patient!r} has clips in groups {first[patient]} and {group}: a network "
+                "could recognise the patient instead of the stenosis. Split patients, not clips"
+            )
+    return None
+
+
+def _uneven(groups: list[int], patients: Sequence[str], shares: Sequence[float]) -> str | None:
+    """Rounding moves a patient, and one patient may have many clips; more is too much."""
+    if missing := set(range(len(shares))) - set(groups):
+        return f"group {min(missing)} is empty: however small its share, it needs one patient"
+    people = Counter(dict(zip(patients, groups, strict=True)).values())
+    clips, largest = Counter(groups), max(Counter(patients).values())
+    total = people.total()
+    off = [abs(people[group] - share * total) for group, share in enumerate(shares)]
+    off_in_clips = [abs(clips[group] - share * len(groups)) for group, share in enumerate(shares)]
+    if max(off) < len(shares) or max(off_in_clips) <= max(largest, len(shares)):
+        return None
+    worst = off.index(max(off))
+    return (
+        f"group {worst} has {people[worst]} of {total} patients; its share of {shares[worst]:g} "
+        f"means about {shares[worst] * total:.0f}"
+    )
+
+
+EXERCISES = (
+    Exercise("7.1", area_stenosis, _areas, mistakes=_area_mistakes, read=_number),
+    Exercise("7.2", diameter_stenosis, _shares, mistakes=_diameter_mistakes, read=_number),
+    Exercise("7.3", split, _cohorts, judge=_judge_splits),
 )
-
-DIAMETER = Exercise(
-    number="7.2",
-    reference=diameter_stenosis,
-    cases=_shares,
-    mistakes=mistakes_07_stenosis.DIAMETER,
-    judge=naming(_same_number, mistakes_07_stenosis.DIAMETER),
-    nudge="A circle with a quarter of the area has half the diameter. Which circle is it here, the "
-    "closed part or the open one?",
-    plan="1. The open share of the area: 1 - area_stenosis.\n2. Its root is the open share of the "
-    "diameter.\n3. One minus that is closed.",
-    insight="A vessel that has lost three quarters of its area has lost half its diameter: a "
-    "percentage of stenosis means nothing until it says of what.",
-)
-
-SPLIT = Exercise(
-    number="7.3",
-    reference=split,
-    cases=_rolls,
-    mistakes=mistakes_07_split.SPLIT,
-    judge=_judge_split,
-    nudge="What must not be torn apart: a clip or a patient? Deal those out.",
-    plan="1. Each patient once, in an order that is always the same: sorted(set(patients)).\n"
-    "2. Shuffle that list with a generator made from `seed`.\n"
-    "3. Cut it by the shares, but give each group one patient first.\n"
-    "4. For each clip, look up the group of its patient.",
-    insight="No neck stands on both sides, so a right answer on the test clips cannot come from "
-    "knowing a patient again; and the seed brings the same split back.",
-)
-
-EXERCISES = (AREA, DIAMETER, SPLIT)

@@ -1,4 +1,4 @@
-"""Try a reader's function on drawn inputs and say, in words, what came of it.
+"""Try a function on the inputs of an exercise, and say in words what is wrong.
 
 Not in the paper: part of the course.
 """
@@ -13,23 +13,22 @@ import torch
 from torch import Tensor
 
 from csgcourse.comparing import compare
-from csgcourse.exercise import Arguments, Exercise
-from csgcourse.exercises import find
-from csgcourse.markup import html
+from csgcourse.exercise import Arguments, Exercise, find, html
+from csgcourse.explaining import explain
 from csgcourse.record import remember
 from csgcourse.running import run
 
-_ITEMS_SHOWN = 8  # of a list, in a message
 _SEED = 5  # the same inputs at each check, so that a message can be acted on
+_ITEMS_SHOWN = 8  # of a list, in a message
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found. A notebook shows it when it is the last value of a cell.
+    """The result of a check. A notebook shows it when it is the last value of a cell.
 
     Attributes:
         passed: whether the function is right on every input tried.
-        message: the finding in a sentence or two; code stands between backticks.
+        message: what is wrong, in a sentence or two; code stands between backticks.
         printed: what the function printed on its first input.
     """
 
@@ -38,15 +37,14 @@ class Verdict:
     printed: str = ""
 
     def __repr__(self) -> str:
-        extra = f"\nYour function printed:\n{self.printed}" if self.printed else ""
-        return f"{self._mark} {self.message}{extra}"
+        printed = f"\nYour function printed:\n{self.printed}" if self.printed else ""
+        return f"{self._mark} {self.message}{printed}"
 
     def _repr_html_(self) -> str:
         printed = escape(self.printed, quote=False)
-        extra = f"<p>Your function printed:</p><pre>{printed}</pre>" if printed else ""
-        what, verdict, finding = self.message.partition("passed." if self.passed else "not yet:")
-        heading = f"<strong>{self._mark} {html(what)}{verdict}</strong>"
-        return f"<p>{heading}{html(finding)}</p>{extra}"
+        more = f"<p>Your function printed:</p><pre>{printed}</pre>" if printed else ""
+        what, verdict, rest = self.message.partition("passed." if self.passed else "not yet:")
+        return f"<p><strong>{self._mark} {html(what)}{verdict}</strong>{html(rest)}</p>{more}"
 
     @property
     def _mark(self) -> str:
@@ -54,14 +52,13 @@ class Verdict:
 
 
 def check(number: str, function: object) -> Verdict:
-    """Try a function on the inputs of an exercise.
+    """Try a function on the inputs of an exercise; if it passes, note that in the progress file.
 
-    It may do what it likes: never end, raise, change its input. The verdict says so. A right one is
-    noted in the reader's progress.
+    The function may raise, change its inputs or never end: the verdict says so.
 
     Args:
         number: the exercise, for instance "1.2".
-        function: the reader's answer itself, not called.
+        function: the function itself, not called.
 
     Raises:
         ValueError: there is no such exercise.
@@ -73,19 +70,19 @@ def check(number: str, function: object) -> Verdict:
     elif not (trouble := _other_arguments(exercise, function)):
         trouble, printed = _try(exercise, function)
     if trouble is None:
-        said = (f"Exercise {number} passed.", exercise.insight, remember(number))
+        said = (f"Exercise {number} passed.", exercise.texts[2], remember(number))
         return Verdict(True, " ".join(filter(None, said)), printed)
     return Verdict(False, f"Exercise {number}, not yet: {trouble}", printed)
 
 
 def mine(number: str, function: object) -> Callable[..., object]:
-    """The reader's function if it passes its check, else the course's own; prints which.
+    """Your function if it passes its check, else the course's solution; prints which.
 
-    So a notebook goes on with an exercise unsolved, and nobody has to guess whose code ran.
+    So a notebook goes on with an exercise unsolved, and it is clear whose code runs.
 
     Args:
         number: the exercise, for instance "1.2".
-        function: the reader's answer itself, not called.
+        function: the function itself, not called.
 
     Raises:
         ValueError: there is no such exercise.
@@ -104,12 +101,12 @@ def _other_arguments(exercise: Exercise, function: Callable[..., object]) -> str
     except TypeError:
         return f"the function should take ({', '.join(wanted)})."
     except ValueError:
-        return None  # written in C, and silent about what it takes: try it
+        return None  # a builtin without a signature: try it
     return None
 
 
 def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | None, str]:
-    """What is wrong, if anything is, and what the function printed at first."""
+    """What is wrong, None if nothing is, and what the function printed on its first input."""
     answers: list[tuple[Arguments, object]] = []
     printed = trouble = None
     for given in exercise.cases(torch.Generator().manual_seed(_SEED)):
@@ -124,13 +121,20 @@ def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | Non
 
 
 def _wrong(exercise: Exercise, answers: list[tuple[Arguments, object]]) -> str | None:
+    """The difference of the first wrong answer, named as a known mistake if it is one."""
     for given, answer in answers:
-        difference = exercise.difference(answer, given)
-        if difference and (answer is None or answer is ...):
-            return difference  # no input matters to a function that is not written yet
-        if difference:
-            return exercise.mistake(answers) or _sentence(exercise, difference, given)
-    return None
+        wanted = exercise.read(exercise.reference(*given))
+        if answer is None or answer is ...:
+            return compare(answer, wanted)
+        if exercise.judge is None and (difference := compare(exercise.read(answer), wanted)):
+            known = explain(exercise, answers)
+            return _ended(known) if known else _sentence(exercise, difference, given)
+    wrong = exercise.judge(answers) if exercise.judge and answers else None
+    return _ended(wrong) if wrong else None
+
+
+def _ended(clause: str) -> str:
+    return clause if clause.endswith((".", "?")) else f"{clause}."
 
 
 def _changed(exercise: Exercise, given: Arguments, handed: Arguments) -> str | None:
@@ -144,8 +148,7 @@ def _changed(exercise: Exercise, given: Arguments, handed: Arguments) -> str | N
 def _sentence(exercise: Exercise, clause: str, arguments: Arguments) -> str:
     names = inspect.signature(exercise.reference).parameters
     words = [_named(name, value) for name, value in zip(names, arguments, strict=True)]
-    stop = "" if clause.endswith((".", "?")) else "."
-    return f"{clause}{stop} This was with {', '.join(words)}."
+    return f"{_ended(clause)} This was with {', '.join(words)}."
 
 
 def _named(name: str, value: object) -> str:

@@ -1,71 +1,104 @@
-"""What an exercise is made of; the chapters fill it in.
+"""What an exercise consists of, and how to find one: chapter 1 is `chapter_01.py`.
 
 Not in the paper: part of the course.
 """
 
-from collections.abc import Callable, Sequence
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
+from importlib import import_module
+from pkgutil import iter_modules
 
 import torch
+from torch import Generator, Tensor
 
-from csgcourse.comparing import compare
+import csgcourse
 
 Arguments = tuple[object, ...]
-Function = Callable[..., object]
+Answers = Sequence[tuple[Arguments, object]]  # the inputs of each case, and what came back
+Wrong = dict[str, object]  # wrong results, by the message that names the mistake
+PRIMES = (2, 3, 5, 7, 11)
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """A wrong answer that many of us give, so that a check can call it by its name.
-
-    Attributes:
-        function: gives the wrong answer, on every case of its exercise.
-        says: to the reader: what was done, and why it is not what is wanted.
-    """
-
-    function: Function
-    says: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Exercise:
-    """One exercise: what is right, what is often wrong, and what helps.
+    """One exercise: its solution with hints, the inputs it is checked on, common mistakes.
 
     Attributes:
         number: chapter and place, "1.2".
-        reference: a right answer; its source is the third hint.
-        cases: draws the inputs to try, the ordinary ones first, the odd ones after.
-        mistakes: tried in this order when an answer is wrong.
-        nudge: the first hint, a sentence that only points.
-        plan: the second hint, the steps, one a line.
-        insight: what a reader who has solved it now knows, one sentence.
-        judge: (answer, wanted answer, arguments) -> None when the answer is as good, else what is
-            wrong with it, in a clause. Only an exercise with many right answers (one that draws
-            lots, say) brings its own; the others compare.
+        reference: the solution. Its docstring has four paragraphs: what it computes, a nudge,
+            a plan, and the insight that is said when it is solved.
+        cases: draws the inputs: typical sizes first, edge cases after.
+        axes: names of the result's axes, for messages; of several results, separated by ";".
+        mistakes: (*inputs) -> common wrong results; it must work on every case.
+        read: applied to results before they are compared, where several types are right.
+        judge: all answers -> what is wrong, None if nothing; for exercises with many right answers.
     """
 
     number: str
-    reference: Function
-    cases: Callable[[torch.Generator], Sequence[Arguments]]
-    mistakes: tuple[Mistake, ...]
-    nudge: str
-    plan: str
-    insight: str
-    judge: Callable[[object, object, Arguments], str | None] | None = None
+    reference: Callable[..., object]
+    cases: Callable[[Generator], Sequence[Arguments]]
+    axes: str = ""
+    mistakes: Callable[..., Mapping[str, object]] = lambda *_: {}
+    read: Callable[[object], object] = lambda result: result
+    judge: Callable[[Answers], str | None] | None = None
 
-    def difference(self, answer: object, arguments: Arguments) -> str | None:
-        """What is wrong with an answer to one case, in a clause; None when it is right."""
-        wanted = self.reference(*arguments)
-        if self.judge is None:
-            return compare(answer, wanted)
-        return self.judge(answer, wanted, arguments)
+    @property
+    def texts(self) -> tuple[str, str, str]:
+        """Nudge, plan and insight."""
+        _, nudge, plan, insight = (inspect.getdoc(self.reference) or "").split("\n\n")
+        return " ".join(nudge.split()), plan, " ".join(insight.split())
 
-    def mistake(self, answers: Sequence[tuple[Arguments, object]]) -> str | None:
-        """What to say about the known mistake that gives all these answers; None if there is none.
+    @property
+    def solution(self) -> str:
+        """The source of the solution, without its hints."""
+        text = inspect.getsource(self.reference).strip()
+        return re.sub(r"\n\n.*?\"\"\"", '"""', text, count=1, flags=re.DOTALL)
 
-        The right ones among them count too: they tell which of two alike mistakes it was.
-        """
-        for mistake in self.mistakes:
-            if all(compare(answer, mistake.function(*given)) is None for given, answer in answers):
-                return mistake.says
-        return None
+
+def find(number: str) -> Exercise:
+    """The exercise with that number.
+
+    Raises:
+        ValueError: not a number like "1.2", or no such exercise; lists those there are.
+    """
+    match = re.fullmatch(r"(\d+)\.(\d+)", str(number))
+    if not match:
+        raise ValueError(f'an exercise has a number like "1.2": got {number!r}')
+    chapter = int(match[1])
+    exercises = {exercise.number: exercise for exercise in exercises_of(chapter)}
+    if number not in exercises:
+        known = ", ".join(exercises) or "none"
+        raise ValueError(f"there is no exercise {number}: chapter {chapter} has {known}")
+    return exercises[number]
+
+
+def chapters() -> list[int]:
+    """The chapters that have exercises, in order."""
+    names = [module.name for module in iter_modules(csgcourse.__path__)]
+    return sorted(int(name[-2:]) for name in names if re.fullmatch(r"chapter_\d\d", name))
+
+
+def exercises_of(chapter: int) -> tuple[Exercise, ...]:
+    """All exercises of a chapter, in order; none if there is no such chapter."""
+    if chapter not in chapters():
+        return ()
+    return import_module(f"csgcourse.chapter_{chapter:02d}").EXERCISES
+
+
+def sizes(generator: Generator, count: int, *, without: int = 0) -> list[int]:
+    """Different small primes, so that no result with swapped axes has the right shape."""
+    free = [prime for prime in PRIMES if prime != without]
+    return [free[place] for place in torch.randperm(len(free), generator=generator)[:count]]
+
+
+def normal(generator: Generator, *shape: int, double: bool = False) -> Tensor:
+    """Standard normal numbers, float32 or float64."""
+    return torch.randn(shape, generator=generator, dtype=torch.float64 if double else torch.float32)
+
+
+def html(text: str) -> str:
+    """Text as HTML, with code between backticks set as code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text, quote=False))

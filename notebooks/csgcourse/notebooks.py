@@ -1,8 +1,8 @@
-"""Run notebooks and keep them with their outputs: `python -m csgcourse.notebooks [paths]`.
+"""Run notebooks and save them with their outputs: `python -m csgcourse.notebooks [paths]`.
 
-Not in the paper. A notebook shown with outputs that its code no longer makes is a lie, and nbval
-compares nothing in a cell that was never run. So every notebook is saved by this module, after a
-clean run, with a stamp of the code that ran; a test compares the stamp.
+Not in the paper. Outputs must be those of the code beside them, and nbval compares nothing in a
+cell that was never run. So every notebook is saved by this module, after a clean run, with a hash
+of the code that ran; a test compares the hash.
 """
 
 import hashlib
@@ -33,25 +33,24 @@ def stamp(notebook: NotebookNode) -> str:
 
 
 def execute(path: Path, *, seconds_per_cell: int = SECONDS_PER_CELL) -> None:
-    """Run a notebook from top to bottom in a fresh kernel, and save it with its outputs.
+    """Run a notebook in a fresh kernel, in its own folder, and save it with its outputs.
 
-    The kernel starts in the notebook's folder. Two runs of code that always answers the same
-    give the same file, byte for byte.
+    Two runs of deterministic code give the same file, byte for byte.
 
     Args:
         path: the notebook, rewritten in place.
         seconds_per_cell: a cell that takes longer has failed.
 
     Raises:
-        ValueError: a cell failed (says which and how), or somebody has saved the file meanwhile.
-            The file is then as it was.
+        ValueError: a cell failed (says which and how), or the file has changed since the start.
+            The file is then left as it was.
     """
     before = path.read_text(encoding="utf-8")
     notebook = nbformat.reads(before, as_version=4)
     _run(notebook, path, seconds_per_cell)
     if path.read_text(encoding="utf-8") != before:
-        raise ValueError(f"{path.name} was saved by somebody else while it ran: run it again")
-    _forget_this_run(notebook)
+        raise ValueError(f"{path.name} was changed while it ran: run it again")
+    _drop_what_differs(notebook)
     notebook.metadata[STAMP] = stamp(notebook)
     with replacing(path) as file:
         file.write(f"{nbformat.writes(notebook)}\n".encode())
@@ -59,62 +58,54 @@ def execute(path: Path, *, seconds_per_cell: int = SECONDS_PER_CELL) -> None:
 
 def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
     at = 0
-    with tqdm(total=len(notebook.cells), desc=path.name, unit="cell") as bar:
 
-        def started(cell: NotebookNode, cell_index: int) -> None:
-            nonlocal at
-            at = cell_index
-            bar.update(at - bar.n)
+    def started(cell: NotebookNode, cell_index: int) -> None:
+        nonlocal at
+        bar.update(cell_index - at)
+        at = cell_index
 
-        client = nbclient.NotebookClient(
-            notebook,
-            timeout=seconds_per_cell,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(path.parent)}},
-            record_timing=False,
-            coalesce_streams=True,
-            extra_arguments=["--IPKernelApp.log_level=40"],  # its warnings are no reader's business
-            on_cell_start=started,
-        )
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=seconds_per_cell,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
+        coalesce_streams=True,
+        extra_arguments=["--IPKernelApp.log_level=40"],  # no warnings of the kernel's own
+        on_cell_start=started,
+    )
+    with (
+        tqdm(total=len(notebook.cells), desc=path.name, unit="cell") as bar,
+        TemporaryDirectory() as empty,  # the author's progress must not show in the outputs
+    ):
         try:
-            with TemporaryDirectory() as nobodys:  # progress is the reader's, not the course's
-                progress = str(Path(nobodys) / "progress.json")
-                client.execute(env={**os.environ, "CSGLIB_PROGRESS": progress})
+            client.execute(env={**os.environ, "CSGLIB_PROGRESS": f"{empty}/progress.json"})
+            bar.update(len(notebook.cells) - at)
+            return
         except CellExecutionError as error:
             reason = f"{error.ename}: {error.evalue}"
         except CellTimeoutError:
             reason = f"it ran longer than {seconds_per_cell} s"
         except DeadKernelError:
             reason = "its kernel died"
-        else:
-            bar.update(bar.total - bar.n)
-            return
     first_line = notebook.cells[at].source.strip().partition("\n")[0]
     raise ValueError(f"{path.name}, cell {at + 1} ({first_line!r}): {reason}; left as it was")
 
 
-def _forget_this_run(notebook: NotebookNode) -> None:
-    """Drop what differs from run to run, or from machine to machine, and nobody reads."""
-    notebook.metadata.pop("widgets", None)  # megabytes; a widget keeps a still picture instead
+def _drop_what_differs(notebook: NotebookNode) -> None:
+    """Drop what differs from run to run or between machines."""
+    notebook.metadata.pop("widgets", None)  # megabytes; a widget has a still picture instead
     notebook.metadata.get("language_info", {}).pop("version", None)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
-            # Without its state a view is a dead link, and would stand before the still picture.
+            # Without its state a view is a dead link, shown in place of the still picture.
             output.get("data", {}).pop(_WIDGET_VIEW, None)
-
-
-def main(arguments: list[str]) -> None:
-    """Execute the notebooks named, or all of the course's."""
-    paths = [Path(argument) for argument in arguments] or sorted(NOTEBOOKS.glob("*.ipynb"))
-    if not paths:
-        raise ValueError(f"found no notebook in {NOTEBOOKS}: name some as arguments")
-    for path in paths:
-        execute(path)
 
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1:])
+        for path in [Path(name) for name in sys.argv[1:]] or sorted(NOTEBOOKS.glob("*.ipynb")):
+            execute(path)
     except (ValueError, OSError) as error:
         sys.exit(f"Stopped: {error}")

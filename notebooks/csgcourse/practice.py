@@ -1,7 +1,7 @@
-"""A folder of exports to practise on: simulated clips, people who are made up, faults that are not.
+"""A folder of exports to practise on: simulated clips of invented people, with planted faults.
 
 Not in the paper. 112 clips of `data_samples/cohort_64.npz`, two of each of 56 patients, in eight
-formats on the screen of a machine, and one video from which nobody has cut a clip yet.
+formats, on the screen of an ultrasound machine with the patient's name; and one long video.
 """
 
 import shutil
@@ -10,30 +10,20 @@ from dataclasses import replace
 from datetime import date, timedelta
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from csgcourse.exporting import (
-    FORMATS,
-    LEFT,
-    TOP,
-    Person,
-    Shot,
-    export,
-    on_screen,
-    save_video,
-)
 from csglib.data.atomic import replacing
-from csglib.data.clips import GRADES
+from csglib.data.clips import GRADES, Clip, save_clip
 from csglib.doctor.labels import KEY, LABELS, Label, write_labels
 from csglib.phantom.probe import SCANNERS
 from csglib.phantom.simulate import make_video
 
-SWEEP = "hart_gus/sweep.mp4"  # from which nobody has cut a clip yet
+SWEEP = "hart_gus/sweep.mp4"  # from which no clip has been cut yet
 PLANTED = {  # path below the folder: kind of finding, see `csglib.doctor.checks.KINDS`
     "abel_ann/left.mp4": "unreadable",
     "abel_ben/left_copy.mp4": "near-duplicate",
@@ -50,24 +40,49 @@ PLANTED = {  # path below the folder: kind of finding, see `csglib.doctor.checks
     "unsorted.npz": "no patient folder",
     SWEEP: "no grade",
 }
-_MISTAKES: dict[str, Any] = {  # in rows: what somebody has typed
+_TYPED: dict[str, Any] = {  # wrong entries of labels.csv
     "birch_ann/left": {"grade": "Severe"},
     "birch_cat/left.avi": {"first_frame": 4, "frames": 8},
 }
 _FAMILIES = ("Abel", "Birch", "Cole", "Dale", "Elm", "Ford", "Gale", "Hart")
 _GIVEN = ("Ann", "Ben", "Cat", "Dan", "Eve", "Fay", "Gus")
 _MARK = ".made_for_practice"
+_LEFT, _TOP, _RIGHT, _BOTTOM = TISSUE = (40, 36, 168, 164)  # pixels of the screen
+_WIDTH, _HEIGHT = 216, 184  # of the screen; even, as video needs it
+_BRIGHT, _DIM = 230, 150
 Frames = UInt8[ndarray, "t y x"]
 
 
-def practice_folder(work: Path, samples: Path) -> Path:
-    """Make the folder; the same bytes each time, so everybody meets the same faults.
+class Person(NamedTuple):
+    """An invented patient: names, hospital number, date of birth."""
 
-    A real folder makes its own secret key for pseudonyms. This one brings a known one along: there
-    is nobody to protect, and everybody's patients are dealt out alike.
+    family: str
+    given: str
+    number: str
+    born: date
+
+    @property
+    def folder(self) -> str:
+        """The patient's folder of exports."""
+        return f"{self.family}_{self.given}".lower()
+
+
+class Recording(NamedTuple):
+    """Frames of the whole screen, the patient, and mm a pixel (only some formats store it)."""
+
+    frames: Frames
+    person: Person
+    mm_per_px: float
+
+
+def practice_folder(work: Path, samples: Path) -> Path:
+    """Make the folder; the same bytes each time, so that all readers meet the same faults.
+
+    A real folder makes its own secret key for pseudonyms; this one comes with a known key, so that
+    all readers get the same split.
 
     Args:
-        work: new, or one that this function has made before; then **all** in it is made anew.
+        work: new, or made by this function before; then **everything** in it is made anew.
         samples: the folder `data_samples`.
 
     Returns:
@@ -85,18 +100,21 @@ def practice_folder(work: Path, samples: Path) -> Path:
     (work / _MARK).touch()
     with replacing(folder / KEY) as file:
         file.write(b"no secret: only for practice :-)")
-    shots = dict(_shots(samples))
-    labels = [Label(clip=clip, grade=grade) for clip, (_, grade) in shots.items()]
-    for clip, (shot, _) in shots.items():
-        export(shot, folder / clip)
-    export(_sweep(people()[-1]), folder / SWEEP)
-    planter = _Planter(folder, {clip: shot for clip, (shot, _) in shots.items()}, labels)
-    write_labels(folder / LABELS, planter.plant())
+    made = dict(_recordings(samples))
+    for clip, (recording, _) in made.items():
+        _export(recording, folder / clip)
+    _export(_sweep(people()[-1]), folder / SWEEP)
+    rows = {clip: Label(clip=clip, grade=grade) for clip, (_, grade) in made.items()}
+    recordings = {clip: recording for clip, (recording, _) in made.items()}
+    _damage_pictures(folder, recordings)
+    _damage_files(folder, recordings, rows)
+    _damage_rows(rows)
+    write_labels(folder / LABELS, [rows[clip] for clip in sorted(rows)])
     return folder
 
 
 def people() -> list[Person]:
-    """56 of them, who never lived."""
+    """The 56 invented patients."""
     first = date(1938, 3, 1)
     return [
         Person(family, given, f"EX-{4000 + 37 * number}", first + timedelta(days=211 * number))
@@ -104,8 +122,8 @@ def people() -> list[Person]:
     ]
 
 
-def _shots(samples: Path) -> Iterator[tuple[str, tuple[Shot, str]]]:
-    """Each clip's path, what is exported, and its grade."""
+def _recordings(samples: Path) -> Iterator[tuple[str, tuple[Recording, str]]]:
+    """Each clip's path, recording and grade."""
     with np.load(samples / "cohort_64.npz", allow_pickle=False) as file:
         frames, grades, scales = file["frames"], file["grade"], file["mm_per_px"]
     endings = [*FORMATS]
@@ -113,84 +131,159 @@ def _shots(samples: Path) -> Iterator[tuple[str, tuple[Shot, str]]]:
         for place, side in enumerate(("left", "right")):
             clip = 2 * number + (place + number) % 2  # so that the side does not tell the grade
             tissue = np.stack([_enlarged(frame) for frame in frames[clip]])
-            shot = Shot(on_screen(tissue, person), person, float(scales[clip]) / 2)
+            recording = Recording(_on_screen(tissue, person), person, float(scales[clip]) / 2)
             name = f"{person.folder}/{side}{endings[number % len(endings)]}"
-            yield name, (shot, GRADES[grades[clip]])
+            yield name, (recording, GRADES[grades[clip]])
 
 
-def _enlarged(frame: UInt8[ndarray, "y x"]) -> UInt8[ndarray, "two_y two_x"]:
-    """As scanners do, to fill the screen."""
+def _enlarged(frame: UInt8[ndarray, "y x"]) -> UInt8[ndarray, "128 128"]:
     large = Image.fromarray(frame).resize((128, 128), Image.Resampling.BICUBIC)
     return np.asarray(large)
 
 
-def _sweep(person: Person) -> Shot:
+def _sweep(person: Person) -> Recording:
     """Along an artery with two plaques."""
     video = make_video(5, 2, 128, **SCANNERS["smooth"], plaque="IV", length=16.0)
     clip = video.clip(0, len(video))
-    assert clip.mm_per_px is not None, "it is simulated"
-    return Shot(on_screen(clip.frames, person), person, clip.mm_per_px)
+    return Recording(_on_screen(clip.frames, person), person, clip.mm_per_px or 0.0)
 
 
-class _Planter:
-    """Plants every fault of `PLANTED`, one after the other.
+def _on_screen(tissue: UInt8[ndarray, "t 128 128"], person: Person) -> UInt8[ndarray, "t 184 216"]:
+    """Tissue on a machine's screen: name, number and date of birth above, settings below."""
+    screen = Image.new("L", (_WIDTH, _HEIGHT), 0)
+    draw = ImageDraw.Draw(screen)
+    font = ImageFont.load_default(11)
+    draw.text((6, 2), f"{person.family}, {person.given}  {person.number}".upper(), _BRIGHT, font)
+    draw.text((6, 17), f"born {person.born:%d.%m.%Y}   L carotid", _BRIGHT, font)
+    draw.text((6, 169), "MI 0.9  TIS 0.4   DR 60", _DIM, font)
+    for row in range(_TOP, _BOTTOM, 16):
+        draw.line((_RIGHT + 6, row, _RIGHT + 10, row), _DIM)
+    frames = np.repeat(np.asarray(screen)[None], len(tissue), axis=0)
+    frames[:, _TOP:_BOTTOM, _LEFT:_RIGHT] = tissue
+    return frames
 
-    Args:
-        folder: where all clips lie in order.
-        shots: what they show, by their paths.
-        rows: what labels.csv says of them.
-    """
 
-    def __init__(self, folder: Path, shots: dict[str, Shot], rows: list[Label]) -> None:
-        self.folder, self.shots = folder, shots
-        self.rows = {row.clip: row for row in rows}
+def _damage_pictures(folder: Path, recordings: dict[str, Recording]) -> None:
+    def again(clip: str, change: Callable[[Frames], Frames]) -> None:
+        recording = recordings[clip]
+        _export(recording._replace(frames=change(recording.frames)), folder / clip)
 
-    def plant(self) -> list[Label]:
-        """Spoil the files; the rows as they are then."""
-        self._spoil_files()
-        self._spoil_pictures()
-        self._spoil_rows()
-        return [self.rows[clip] for clip in sorted(self.rows)]
-
-    def _spoil_files(self) -> None:
-        half = self.folder / "abel_ann/left.mp4"
-        half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
-        self._copy("abel_ben/left.avi", "abel_ben/left_copy.mp4")
-        export(self.shots["abel_ben/left.avi"], self.folder / "abel_ben/left_copy.mp4")
-        self._copy("abel_eve/left.npz", "abel_eve/left_copy.npz")
-        self._copy("abel_dan/right.dcm", "abel_dan_2019/right.dcm")
-        (self.folder / "abel_dan/right.dcm").unlink()
-        del self.rows["abel_dan/right.dcm"]
-        shutil.copy(self.folder / "abel_eve/right.npz", self.folder / "unsorted.npz")
-        (self.folder / "birch_eve/report.txt").write_text("Plaque on the far wall, see left.\n")
-
-    def _copy(self, clip: str, place: str) -> None:
-        (self.folder / place).parent.mkdir(exist_ok=True)
-        shutil.copy(self.folder / clip, self.folder / place)
-        self.rows[place] = replace(self.rows[clip], clip=place)
-
-    def _spoil_pictures(self) -> None:
-        grey = self.shots["abel_cat/left.mkv"].frames
-        doppler = np.stack([grey] * 3, axis=-1)
-        doppler[:, TOP + 50 : TOP + 80, LEFT + 30 : LEFT + 100] = (200, 30, 20)
-        save_video(doppler, self.folder / "abel_cat/left.mkv", "ffv1", "bgr0")
-        self._again("abel_fay/left.nii.gz", lambda frames: frames[:1].repeat(len(frames), axis=0))
-        self._again("abel_gus/left.gif", _with_calipers)
-
-    def _again(self, clip: str, change: Callable[[Frames], Frames]) -> None:
-        shot = self.shots[clip]
-        export(shot._replace(frames=change(shot.frames)), self.folder / clip)
-
-    def _spoil_rows(self) -> None:
-        for clip, change in _MISTAKES.items():
-            self.rows[clip] = replace(self.rows[clip], **change)
-        del self.rows["birch_dan/left.mkv"]
-        self.rows["birch_ben/middle.mp4"] = Label(clip="birch_ben/middle.mp4", grade="mild")
-        self.rows[SWEEP] = Label(clip=SWEEP, grade="")
+    doppler = np.stack([recordings["abel_cat/left.mkv"].frames] * 3, axis=-1)
+    doppler[:, _TOP + 50 : _TOP + 80, _LEFT + 30 : _LEFT + 100] = (200, 30, 20)
+    _save_video(doppler, folder / "abel_cat/left.mkv", "ffv1", "bgr0")
+    again("abel_fay/left.nii.gz", lambda frames: frames[:1].repeat(len(frames), axis=0))
+    again("abel_gus/left.gif", _with_calipers)
 
 
 def _with_calipers(frames: Frames) -> Frames:
     marked = frames.copy()
-    for y, x in ((TOP + 45, LEFT + 50), (TOP + 75, LEFT + 62)):
+    for y, x in ((_TOP + 45, _LEFT + 50), (_TOP + 75, _LEFT + 62)):
         marked[:, y - 5 : y + 6, x] = marked[:, y, x - 5 : x + 6] = 255
     return marked
+
+
+def _damage_files(folder: Path, recordings: dict[str, Recording], rows: dict[str, Label]) -> None:
+    def copy(clip: str, place: str) -> None:
+        (folder / place).parent.mkdir(exist_ok=True)
+        shutil.copy(folder / clip, folder / place)
+        rows[place] = replace(rows[clip], clip=place)
+
+    half = folder / "abel_ann/left.mp4"
+    half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
+    copy("abel_ben/left.avi", "abel_ben/left_copy.mp4")
+    _export(recordings["abel_ben/left.avi"], folder / "abel_ben/left_copy.mp4")
+    copy("abel_eve/left.npz", "abel_eve/left_copy.npz")
+    copy("abel_dan/right.dcm", "abel_dan_2019/right.dcm")
+    (folder / "abel_dan/right.dcm").unlink()
+    del rows["abel_dan/right.dcm"]
+    shutil.copy(folder / "abel_eve/right.npz", folder / "unsorted.npz")
+    (folder / "birch_eve/report.txt").write_text("Plaque on the far wall, see left.\n")
+
+
+def _damage_rows(rows: dict[str, Label]) -> None:
+    for clip, change in _TYPED.items():
+        rows[clip] = replace(rows[clip], **change)
+    del rows["birch_dan/left.mkv"]
+    rows["birch_ben/middle.mp4"] = Label(clip="birch_ben/middle.mp4", grade="mild")
+    rows[SWEEP] = Label(clip=SWEEP, grade="")
+
+
+def _export(recording: Recording, path: Path) -> None:
+    """Write in the format of the file name's ending; without one, as a folder of pictures."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FORMATS["".join(path.suffixes)](recording, path)
+
+
+def _save_video(frames: UInt8[ndarray, "t y x *rgb"], path: Path, codec: str, pixels: str) -> None:
+    import av  # noqa: PLC0415  # slow to import, and needed only here
+
+    with av.open(path, "w") as file:
+        stream: Any = file.add_stream(codec, rate=20)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt, stream.thread_count = pixels, 1  # one thread: the same bytes everywhere
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(frame, "gray" if frame.ndim == 2 else "rgb24")
+            file.mux(stream.encode(picture))
+        file.mux(stream.encode())
+
+
+def _gif(recording: Recording, path: Path) -> None:
+    first, *others = [Image.fromarray(frame) for frame in recording.frames]
+    first.save(path, save_all=True, append_images=others, optimize=False, disposal=1)
+
+
+def _npz(recording: Recording, path: Path) -> None:
+    frames, person, mm_per_px = recording
+    save_clip(Clip(frames=frames, patient=person.number, mm_per_px=mm_per_px), path)
+
+
+def _nifti(recording: Recording, path: Path) -> None:
+    import nibabel  # noqa: PLC0415
+
+    nibabel.save(nibabel.Nifti1Image(recording.frames.T, np.eye(4)), path)
+
+
+def _pictures(recording: Recording, path: Path) -> None:
+    path.mkdir()
+    for number, frame in enumerate(recording.frames):
+        Image.fromarray(frame).save(path / f"frame_{number}.png")
+
+
+def _dicom(recording: Recording, path: Path) -> None:
+    from pydicom import Dataset, uid  # noqa: PLC0415
+    from pydicom.dataset import FileMetaDataset  # noqa: PLC0415
+
+    dataset, region, person = Dataset(), Dataset(), recording.person
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    dataset.SOPClassUID = uid.UltrasoundMultiFrameImageStorage
+    dataset.SOPInstanceUID = uid.generate_uid(entropy_srcs=[person.number, path.name])
+    dataset.PatientName = f"{person.family}^{person.given}"
+    dataset.PatientID = person.number
+    dataset.PatientBirthDate = f"{person.born:%Y%m%d}"
+    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = recording.frames.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit, dataset.PixelRepresentation = 7, 0
+    region.RegionSpatialFormat = region.RegionDataType = 1  # a 2D picture of tissue
+    region.RegionFlags = 0
+    region.RegionLocationMinX0, region.RegionLocationMinY0 = _LEFT, _TOP
+    region.RegionLocationMaxX1, region.RegionLocationMaxY1 = _RIGHT - 1, _BOTTOM - 1
+    region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3  # centimetres
+    region.PhysicalDeltaX = region.PhysicalDeltaY = recording.mm_per_px / 10
+    dataset.SequenceOfUltrasoundRegions = [region]
+    dataset.PixelData = recording.frames.tobytes()
+    dataset["PixelData"].VR = "OB"
+    dataset.save_as(path, enforce_file_format=True)
+
+
+FORMATS: dict[str, Callable[[Recording, Path], None]] = {
+    ".mp4": lambda one, path: _save_video(one.frames, path, "libx264", "yuv420p"),
+    ".avi": lambda one, path: _save_video(one.frames, path, "mjpeg", "yuvj420p"),
+    ".mkv": lambda one, path: _save_video(one.frames, path, "ffv1", "gray"),
+    ".dcm": _dicom,
+    ".npz": _npz,
+    ".nii.gz": _nifti,
+    ".gif": _gif,
+    "": _pictures,
+}

@@ -1,8 +1,7 @@
-"""What a reader has solved so far, kept in one file beside the notebooks.
+"""Which exercises are solved: `progress.json`, beside the notebooks.
 
-Not in the paper: part of the course. The file holds numbers of exercises and nothing of the
-answers; it stays on this machine, and to delete it is to start over.
-The environment variable CSGLIB_PROGRESS names another file.
+Not in the paper: part of the course. The file holds numbers of exercises and no answers, and stays
+on this machine. The environment variable CSGLIB_PROGRESS names another file.
 """
 
 import json
@@ -10,12 +9,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from csgcourse.exercises import exercises_of
+from csgcourse.exercise import exercises_of
 from csglib.data.atomic import replacing
 
-# Without another word, where a notebook's kernel starts: in its own folder.
-FILE = Path(os.environ.get("CSGLIB_PROGRESS", "progress.json"))
-TITLES = {  # of the notebooks that ask for their exercises
+TITLES = {  # of the notebooks that have exercises
     0: "Start here",
     1: "Inflation",
     2: "Clips to tokens",
@@ -28,15 +25,26 @@ TITLES = {  # of the notebooks that ask for their exercises
     9: "Attention across frames",
 }
 _SOLVED, _OPEN = "\N{CHECK MARK}", "\N{WHITE CIRCLE}"
+_HOME = Path(__file__).parents[1]  # the notebooks' folder, unless csgcourse is installed elsewhere
+
+
+def progress_file() -> Path | None:
+    """Where progress is kept: in the notebooks' folder, wherever Python was started.
+
+    That is the folder that holds csgcourse, or the working directory if csgcourse is installed
+    apart from its notebooks; None if neither holds notebooks and can be written to.
+    """
+    if name := os.environ.get("CSGLIB_PROGRESS"):
+        return Path(name)
+    for folder in (_HOME, Path.cwd()):
+        if any(folder.glob("[0-9][0-9]_*.ipynb")) and os.access(folder, os.W_OK):
+            return folder / "progress.json"
+    return None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The exercises solved. A notebook shows it as a table when it is the last value of a cell.
-
-    Attributes:
-        solved: their numbers.
-    """
+    """The exercises solved, by number. A notebook shows them as a table."""
 
     solved: frozenset[str]
 
@@ -66,29 +74,28 @@ class Progress:
 
 
 def progress() -> Progress:
-    """What has been solved so far, in this folder.
+    """The exercises solved so far.
 
     Raises:
         ValueError: the file is damaged; says what to do.
     """
-    if not FILE.exists():
+    file = progress_file()
+    if file is None or not file.exists():
         return Progress(frozenset())
     try:
-        solved = json.loads(FILE.read_bytes())["solved"]
+        solved = json.loads(file.read_bytes())["solved"]
         return Progress(frozenset(str(number) for number in solved))
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{FILE.resolve()} is damaged: delete it to start over") from error
+        raise ValueError(f"{file.resolve()} is damaged: delete it to start over") from error
 
 
 def remember(number: str) -> str:
-    """Note that an exercise is solved.
-
-    Returns:
-        Nothing, or why it could not be noted: that is no reason to fail a right answer.
-    """
+    """Note that an exercise is solved; returns why it could not be noted, "" if it was."""
+    if (path := progress_file()) is None:
+        return "It could not be noted as solved: no notebooks here (CSGLIB_PROGRESS names a file)."
     try:
         solved = progress().solved | {number}
-        with replacing(FILE) as file:
+        with replacing(path) as file:
             file.write(json.dumps({"solved": sorted(solved)}).encode())
     except (OSError, ValueError) as error:
         return f"It could not be noted as solved: {error}."
@@ -97,5 +104,6 @@ def remember(number: str) -> str:
 
 def start_over() -> Progress:
     """Forget what was solved."""
-    FILE.unlink(missing_ok=True)
+    if path := progress_file():
+        path.unlink(missing_ok=True)
     return progress()

@@ -1,10 +1,10 @@
-"""What a test solves is nobody's progress."""
+"""Tests write no progress beside the notebooks."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def progress_file(tmp_path_factory, monkeypatch):
-    file = tmp_path_factory.mktemp("progress") / "progress.json"
-    monkeypatch.setattr("csgcourse.record.FILE", file)
-    return file
+def progress_path(tmp_path_factory, monkeypatch):
+    path = tmp_path_factory.mktemp("progress") / "progress.json"
+    monkeypatch.setenv("CSGLIB_PROGRESS", str(path))
+    return path

@@ -1,4 +1,4 @@
-"""`make notebooks`: the same file every time, and no file touched by a run that failed."""
+"""`make notebooks`: the same file every time; a run that fails changes no file."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from csgcourse.notebooks import STAMP, execute, main, stamp
+from csgcourse.notebooks import STAMP, execute, stamp
 
 DRAW = "import matplotlib.pyplot as plt\nplt.plot([2, 3, 5])\nplt.show()"
 SLIDE = "import ipywidgets\nipywidgets.IntSlider(value=3)"
@@ -35,12 +35,11 @@ def test_the_stamp_is_of_the_code_alone():
     assert stamp(notebook) != before
 
 
-@pytest.mark.slow
-def test_two_runs_give_the_same_bytes_and_nothing_that_only_this_run_knew(tmp_path):
+def test_two_runs_give_the_same_bytes_and_nothing_of_one_run_alone(tmp_path):
     path = save(tmp_path / "here" / "one.ipynb", DRAW, SLIDE, TALK)
-    main([str(path)])
+    execute(path)
     first = path.read_bytes()
-    main([str(path)])
+    execute(path)
     assert path.read_bytes() == first
     assert [file.name for file in path.parent.iterdir()] == ["one.ipynb"]
 
@@ -56,7 +55,6 @@ def test_two_runs_give_the_same_bytes_and_nothing_that_only_this_run_knew(tmp_pa
     assert texts == {"stdout": "a\nhere\n", "stderr": "b\n"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -74,22 +72,19 @@ def test_a_failed_run_names_the_cell_and_touches_nothing(tmp_path, source, messa
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.slow
-def test_what_somebody_saved_meanwhile_is_kept(tmp_path):
+def test_what_is_saved_meanwhile_is_kept(tmp_path):
     path = save(
         tmp_path / "one.ipynb", "from pathlib import Path\nPath('one.ipynb').write_text('mine')"
     )
-    with pytest.raises(ValueError, match=r"one.ipynb was saved by somebody else while it ran"):
+    with pytest.raises(ValueError, match=r"one.ipynb was changed while it ran"):
         execute(path)
     assert path.read_text() == "mine"
 
 
-@pytest.mark.slow
-def test_nobodys_progress_is_shown_or_touched(tmp_path):
-    """The reader's own file, beside the notebook."""
+def test_a_reader_s_progress_is_neither_shown_nor_touched(tmp_path):
     path = save(tmp_path / "here" / "one.ipynb", "from csgcourse import progress\nprogress()")
     mine = path.with_name("progress.json")
     mine.write_text('{"solved": ["0.1"]}')
-    main([str(path)])
+    execute(path)
     assert "\u2713" not in nbformat.read(path, as_version=4).cells[1].outputs[0].data["text/plain"]
     assert mine.read_text() == '{"solved": ["0.1"]}'

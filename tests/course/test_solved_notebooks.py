@@ -1,8 +1,9 @@
-"""A notebook whose exercises are all solved runs to its end, and every check in it passes."""
+"""Each exercise is in its notebook, with its arguments; a solved notebook runs to its end."""
 
 import ast
 import asyncio
 import inspect
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,9 +14,12 @@ import torch
 
 import csglib
 from csgcourse.checking import Verdict
-from csgcourse.exercises import exercises_of
+from csgcourse.exercise import exercises_of
 
 NOTEBOOKS = Path(csglib.__file__).parents[1] / "notebooks"
+each_notebook = pytest.mark.parametrize(
+    "name", sorted(path.stem for path in NOTEBOOKS.glob("0*_*.ipynb"))
+)
 
 
 def shown_by(cell: str, namespace: dict) -> object:
@@ -37,8 +41,24 @@ def run(part: ast.Module | ast.Expression, mode: str, namespace: dict) -> object
         return thread.submit(asyncio.run, given).result()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(path.stem for path in NOTEBOOKS.glob("0*_*.ipynb")))
+@each_notebook
+def test_every_exercise_is_in_its_notebook_as_a_stub_with_its_arguments(name):
+    exercises = {e.reference.__name__: e for e in exercises_of(int(name[:2]))}
+    stubs = {}
+    for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells:
+        for number, function in re.findall(r'^check\("([\d.]+)", (\w+)\)', cell.source, re.M):
+            (stub,) = [n for n in ast.parse(cell.source).body if isinstance(n, ast.FunctionDef)]
+            assert function == stub.name
+            stubs[number, function] = [argument.arg for argument in stub.args.args]
+    wanted = {
+        (exercise.number, function): list(inspect.signature(exercise.reference).parameters)
+        for function, exercise in exercises.items()
+    }
+    assert stubs == wanted
+
+
+@pytest.mark.long
+@each_notebook
 def test_a_solved_notebook_passes_every_check(name, monkeypatch, capsys):
     monkeypatch.chdir(NOTEBOOKS)  # where its kernel starts
     monkeypatch.setattr(plt, "show", lambda: plt.close("all"))

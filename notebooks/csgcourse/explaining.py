@@ -1,0 +1,228 @@
+"""Name the mistake behind a wrong answer: one of the exercise's own, or one that many share.
+
+Not in the paper: part of the course. The shared ones are compositions with the solution: axes
+permuted, inputs swapped, an input ignored, an axis averaged, everything off by a factor.
+"""
+
+import inspect
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import combinations, permutations, product
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from csgcourse.comparing import compare, near, ratio
+from csgcourse.exercise import Answers, Arguments, Exercise, Wrong
+
+_PLACES = ("first", "second", "third")
+_FACTORS = {
+    -1.0: "the sign is wrong",
+    0.0: "every value is zero",
+    100.0: "every value is 100 times what it should be: in percent?",
+}
+_HUGE = 10**7  # numbers in an answer
+Sizes = dict[str, int]
+
+
+def explain(exercise: Exercise, answers: Answers) -> str | None:
+    """The mistake that all answers have in common, in a clause; None if it is not known.
+
+    Right answers count too: they tell apart mistakes that agree on the wrong ones.
+    """
+    came = [exercise.read(answer) for _, answer in answers]
+    if not all(map(_plain, came)):
+        return None
+    for changes in (exercise.mistakes, partial(_inputs_changed, exercise, answers)):
+        tables = [
+            {words: exercise.read(value) for words, value in changes(*given).items()}
+            for given, _ in answers
+        ]
+        if named := _common(came, tables):
+            return named
+    wanted = [exercise.read(exercise.reference(*given)) for given, _ in answers]
+    sizes = [_sizes(exercise, given) for given, _ in answers]
+    return _results(came, wanted, exercise.axes, sizes)
+
+
+def _plain(answer: object) -> bool:
+    """Whether it can be computed with: no tensor that is sparse, elsewhere, complex or huge."""
+    if not isinstance(answer, Tensor):
+        return True
+    dense = answer.layout == torch.strided and answer.is_cpu and not answer.is_complex()
+    return dense and answer.numel() < _HUGE
+
+
+def _common(came: Sequence[object], tables: Sequence[Wrong]) -> str | None:
+    """The first message whose wrong results are the answers, in every case."""
+    left = list(tables[0])
+    for answer, table in zip(came, tables, strict=True):
+        left = [w for w in left if w in table and compare(answer, table[w]) is None]
+    return left[0] if left else None
+
+
+def _inputs_changed(exercise: Exercise, answers: Answers, *given: object) -> Wrong:
+    """What the solution gives for inputs that are swapped, confused or ignored."""
+    names = list(inspect.signature(exercise.reference).parameters)
+    changed: dict[str, list[object]] = {}
+    for i, name in enumerate(names):
+        values = dict.fromkeys(one[i] for one, _ in answers if isinstance(one[i], int | str))
+        for value in values:
+            words = f"`{name}` makes no difference: this is the result for {name} = {value!r}"
+            changed[words] = [value if place == i else v for place, v in enumerate(given)]
+        for one, other in combinations([v for v in values if isinstance(v, str)], 2):
+            swap = {one: other, other: one}
+            words = f"{one!r} and {other!r} are exchanged"
+            changed[words] = [swap.get(str(v), v) if k == i else v for k, v in enumerate(given)]
+    for i, j in permutations(range(len(given)), 2):
+        if type(given[i]) is type(given[j]):
+            order = {i: j, j: i}
+            words = f"`{names[min(i, j)]}` and `{names[max(i, j)]}` are exchanged"
+            changed[words] = [given[order.get(place, place)] for place in range(len(given))]
+            words = f"`{names[j]}` is used where `{names[i]}` should be"
+            changed[words] = [given[j] if place == i else v for place, v in enumerate(given)]
+    return {words: _attempt(exercise, inputs) for words, inputs in changed.items()}
+
+
+def _attempt(exercise: Exercise, inputs: Sequence[object]) -> object:
+    try:
+        return exercise.reference(*inputs)
+    except Exception:  # shapes that do not fit, for instance: no answer equals this
+        return object()
+
+
+def _sizes(exercise: Exercise, given: Arguments) -> Sizes:
+    """What a factor may be: whole numbers among the inputs, and lengths of their axes."""
+    named = dict(zip(inspect.signature(exercise.reference).parameters, given, strict=True))
+    sizes: Sizes = {name: value for name, value in named.items() if isinstance(value, int)}
+    for name, value in named.items():
+        if isinstance(value, Tensor):
+            sizes |= {f"{name}.shape[{axis}]": size for axis, size in enumerate(value.shape)}
+            sizes[f"{name}.numel()"] = value.numel()
+    return sizes
+
+
+def _results(came: list[Any], wanted: list[Any], axes: str, sizes: list[Sizes]) -> str | None:
+    """What turns every wanted result into the answer, whatever the inputs."""
+    names = axes.split()
+    if named := _scaled(came, wanted, sizes):
+        return named
+    if named := _common(came, [dict(_changed(one, names)) for one in wanted]):
+        return named
+    if not isinstance(wanted[0], tuple):
+        return _rearranged(came, wanted, names)
+    if any(
+        not isinstance(a, Sequence) or len(a) != len(w) for a, w in zip(came, wanted, strict=True)
+    ):
+        return None
+    for place, part in enumerate(axes.split(";")):
+        one, due = [answer[place] for answer in came], [value[place] for value in wanted]
+        others = zip(came, wanted, strict=True)
+        if all(compare((*w[:place], a[place], *w[place + 1 :]), a) is None for a, w in others):
+            named = _results(one, due, part, sizes)
+            return named and f"in the {_PLACES[place]} result, {named}"
+    return None
+
+
+def _changed(wanted: object, axes: Sequence[str]) -> Iterator[tuple[str, object]]:
+    """A result made wrong in the ways that fit any exercise."""
+    if isinstance(wanted, tuple):
+        for order in permutations(wanted):
+            yield "the results are right, but in another order", order
+    elif isinstance(wanted, int):
+        yield "one too many", wanted + 1
+        yield "one too few", wanted - 1
+    elif isinstance(wanted, float):
+        yield "one minus that is wanted", 1 - wanted
+    elif isinstance(wanted, Tensor):
+        for axis, name in enumerate(axes):
+            if name != "1":
+                yield from _changed_along(wanted, axis, name)
+
+
+def _changed_along(wanted: Tensor, axis: int, name: str) -> Iterator[tuple[str, Tensor]]:
+    yield f"the order along {name} is reversed", wanted.flip(axis)
+    yield f"everything is shifted by one along {name}", wanted.roll(1, axis)
+    yield f"everything is shifted back by one along {name}", wanted.roll(-1, axis)
+    last = wanted.shape[axis] - 1
+    ways = {
+        f"only the first along {name} is used": wanted.narrow(axis, 0, 1),
+        f"only the last along {name} is used": wanted.narrow(axis, last, 1),
+    }
+    if wanted.is_floating_point():
+        ways[f"this is the mean over {name}"] = wanted.mean(axis, keepdim=True)
+        ways[f"this is the sum over {name}"] = wanted.sum(axis, keepdim=True)
+    for words, value in ways.items():
+        each = f"{words}; each {name} has its own values"
+        yield from ((each, value), (f"{each}, on an axis", value.squeeze(axis)))
+        yield f"{each}, not all the same", value.expand_as(wanted)
+
+
+def _rearranged(came: list[Any], wanted: list[Any], axes: Sequence[str]) -> str | None:
+    """Whether the numbers are right, but axes are permuted, joined or split."""
+    pairs = [(a, w) for a, w in zip(came, wanted, strict=True) if isinstance(a, Tensor)]
+    if not axes or len(pairs) < len(wanted) or any(a.numel() != w.numel() for a, w in pairs):
+        return None
+    orders = permutations(range(len(axes)))
+    for order in sorted(orders, key=lambda o: sum(k != axis for k, axis in enumerate(o))):
+        if all(near(a, w.permute(order).reshape(a.shape)) for a, w in pairs):
+            now, right = _tuple([axes[k] for k in order]), _tuple(axes)
+            return _order_said(pairs[0][0], pairs[0][1].permute(order), now, right)
+    return None
+
+
+def _order_said(answer: Tensor, permuted: Tensor, now: str, right: str) -> str:
+    fine = "the numbers are right, but"
+    if answer.shape == permuted.shape:
+        return f"{fine} the axes are in the order {now}; {right} is wanted"
+    if answer.ndim < permuted.ndim:
+        return f"{fine} axes are joined or missing; {right} is wanted"
+    if answer.ndim > permuted.ndim:
+        return f"{fine} an axis is still split; join it, {right} is wanted"
+    return (
+        f"the shape is right, but you only reshaped: the numbers are in the order {now}, and "
+        f"`reshape` moves no axis. Bring them into the order {right} first (`permute`)"
+    )
+
+
+def _scaled(came: list[Any], wanted: list[Any], sizes: list[Sizes]) -> str | None:
+    """Whether every value is off by a factor, and by which."""
+    if not isinstance(wanted[0], Tensor | int | float):
+        return None
+    factors = [_factor(*pair) for pair in zip(came, wanted, strict=True)]
+    known = [(f, s) for f, s in zip(factors, sizes, strict=True) if f is not None]
+    if any(math.isnan(f) for f, _ in known) or all(f == 1 for f, _ in known):
+        return None
+    first = known[0][0]
+    if all(math.isclose(factor, first, rel_tol=1e-3) for factor, _ in known):
+        return _FACTORS.get(round(first, 3), f"every value is {first:.3g} times what it should be")
+    for name, power in product(known[0][1], (1, -1, 2, -2, 0.5, -0.5)):
+        if all(math.isclose(f, float(s[name]) ** power, rel_tol=1e-3) for f, s in known if s[name]):
+            size = name if abs(power) == 1 else f"{name}**{abs(power)}"
+            if power > 0:
+                return (
+                    f"every value is `{size}` times too large: a factor too many, a sum for a mean?"
+                )
+            return f"every value is divided by `{size}`: one division too many, a mean for a sum?"
+    return None
+
+
+def _factor(answer: object, wanted: object) -> float | None:
+    """The factor between two results: None if any would do, NaN if there is none."""
+    if compare(answer, wanted) is None and not torch.as_tensor(wanted).any():
+        return None
+    if isinstance(wanted, Tensor):
+        same = isinstance(answer, Tensor) and answer.shape == wanted.shape
+        factor = ratio(answer, wanted) if same else None  # type: ignore[arg-type]
+        return math.nan if factor is None else factor
+    if not isinstance(answer, int | float):
+        number = isinstance(answer, Tensor | np.number) and np.size(answer) == 1
+        answer = float(answer) if number else math.nan  # type: ignore[arg-type]
+    return answer / wanted if wanted else math.nan  # type: ignore[operator]
+
+
+def _tuple(axes: Sequence[str]) -> str:
+    return f"({', '.join(axes)})"
