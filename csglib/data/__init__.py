@@ -1,1 +1,1 @@
-"""Clips: made by a phantom whose truth is exact, or read from files. Knows nothing of models."""
+"""Clips: reading, grading, splitting, augmenting; no network."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever kills the process that writes them."""
+"""Files that are written whole or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -9,13 +9,7 @@ from typing import IO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to write that takes the place of `path` once it is complete and on the disk.
-
-    Until then the old file stays as it is; when the writing fails, nothing of the new one is left.
-
-    Args:
-        path: the file; its folder exists.
-    """
+    """Open a temporary file that replaces `path` once it is complete and on disk; else nothing."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with unfinished.open("wb") as file:

@@ -1,10 +1,8 @@
-"""Changes that leave the grade alone, the same for all frames of a clip, so that motion stays.
+"""Augmentations that leave the grade unchanged; the same for all frames of a clip.
 
-Not in the paper, which names no augmentation. Where a vessel lies, how large it is and how bright
-the scanner shows it do not change its grade. Scaling one axis more than the other is left out: our
-measures would survive it, each diameter being compared with its own direction, but round arteries
-turn oval, and whoever compares the lumen's smallest diameter with the vessel's mean sees another
-stenosis.
+Not in the paper, which names none. Where a vessel lies, how large and how bright it is do not
+change its grade. Scaling one axis alone would: round arteries turn oval, and the lumen's smallest
+diameter over the vessel's mean one changes.
 """
 
 from dataclasses import dataclass
@@ -18,16 +16,13 @@ from PIL import Image
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """One change of a whole clip; without values, none.
-
-    Everything turns and grows about the middle of the picture, in the order of the attributes.
+    """One change of a whole clip, about the middle of the image, in the order of the attributes.
 
     Attributes:
         flipped: left and right are exchanged.
-        turn: clockwise as shown, in whole degrees: then the calipers of `measure.widths`, one
-            degree apart, find exactly the same diameters.
+        turn: clockwise, whole degrees, so that `stenosis.widths` finds exactly the same diameters.
         zoom: of both axes, above 0; above 1 is larger.
-        shift: to the right and down, in widths of the picture.
+        shift: to the right and down, in widths of the image.
         gamma: exponent of the grey levels, above 0; above 1 makes the middle ones darker.
         gain: added after that, grey levels.
 
@@ -49,23 +44,27 @@ class Augmentation:
             )
 
     def apply(self, frames: UInt8[ndarray, "t y x"]) -> UInt8[ndarray, "t y x"]:
-        """Change frames. What comes in from beyond the picture's edge is black, as on a screen."""
+        """Change frames; pixels from beyond the edge are black, as on a screen."""
         height, width = frames.shape[1:]
-        back = np.linalg.inv(self._matrix)
-        middle = np.array([width, height]) / 2  # Pillow's (0, 0) is a corner, not the first centre
-        start = middle - back @ (middle + np.array(self.shift) * width)
-        way = np.column_stack([back, start]).ravel().tolist()
-        affine, smooth = Image.Transform.AFFINE, Image.Resampling.BILINEAR
-        pictures = [Image.fromarray(frame) for frame in self._tones[frames]]
+        inverse = np.linalg.inv(self._matrix)  # Pillow maps from the result back to the source
+        middle = np.array([width, height]) / 2  # Pillow's (0, 0) is a corner, not a pixel's centre
+        offset = middle - inverse @ (middle + np.array(self.shift) * width)
+        matrix = np.column_stack([inverse, offset]).ravel().tolist()
+        # Floats: Pillow rounds down when it interpolates 8-bit pixels
+        tones = 255 * (np.arange(256) / 255) ** self.gamma + self.gain
+        levels: Float32[ndarray, "t y x"] = tones.clip(0, 255).astype(np.float32)[frames]
         moved = [
-            np.asarray(picture.transform(picture.size, affine, way, smooth)) for picture in pictures
+            Image.fromarray(frame).transform(
+                (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
+            )
+            for frame in levels
         ]
-        return np.rint(moved).astype(np.uint8)
+        return np.rint([np.asarray(image) for image in moved]).astype(np.uint8)
 
     def move(
         self, points: Float[ndarray, "*t points 2"], height: int, width: int
     ) -> Float[ndarray, "*t points 2"]:
-        """Carry points (x, y) of a picture of that size along, in pixels."""
+        """Where `apply` moves points (x, y), in pixels of images of that size."""
         middle = np.array([width - 1, height - 1]) / 2
         return (points - middle) @ self._matrix.T + middle + np.array(self.shift) * width
 
@@ -75,18 +74,12 @@ class Augmentation:
         mirror = -1 if self.flipped else 1
         return np.array([[mirror * across, -down], [mirror * down, across]])
 
-    @property
-    def _tones(self) -> Float32[ndarray, "256"]:
-        """What each grey level becomes. Floats: between 8-bit pixels, Pillow rounds down."""
-        bent = 255 * (np.arange(256) / 255) ** self.gamma
-        return np.clip(bent + self.gain, 0, 255).astype(np.float32)
-
 
 def draw_augmentation(rng: np.random.Generator) -> Augmentation:
-    """Draw a change that keeps the artery in the picture and its darkest plaque above black.
+    """Draw an augmentation that keeps the artery in the image and its darkest plaque above black.
 
     An artery fills up to three quarters of its clip, and the least echogenic plaque has 14 grey
-    levels (Gray-Weale type I): a larger change could hide what the grade is read from.
+    levels (Gray-Weale type I): larger changes could hide what the grade is read from.
     """
     return Augmentation(
         flipped=bool(rng.random() < 0.5),

@@ -1,4 +1,4 @@
-"""A clip: a few grey frames, where they came from, and the truth when they are simulated.
+"""A clip: a few grey frames, their patient, and the ground truth where they are simulated.
 
 Source: section 3, "Dataset": plaque clips of 8 or 16 frames, 256 x 256, graded mild or severe.
 """
@@ -27,16 +27,10 @@ _IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1, 1)
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of pixels; `right` and `bottom` are the first ones outside it.
-
-    Attributes:
-        left: first column, from 0.
-        top: first row, from 0.
-        right: one more than the last column.
-        bottom: one more than the last row.
+    """A rectangle of pixels: columns `left` to `right` - 1, rows `top` to `bottom` - 1.
 
     Raises:
-        ValueError: nothing is inside.
+        ValueError: empty, or negative.
     """
 
     left: int
@@ -49,11 +43,7 @@ class Region:
             raise ValueError(f"a region needs 0 <= left < right and 0 <= top < bottom: got {self}")
 
     def crop(self, frames: UInt8[ndarray, "t y x"]) -> UInt8[ndarray, "t rows columns"]:
-        """What is inside.
-
-        Raises:
-            ValueError: it does not lie within the frames.
-        """
+        """The pixels inside; a ValueError if the region exceeds the frames."""
         height, width = frames.shape[1:]
         if self.right > width or self.bottom > height:
             raise ValueError(f"{self} does not lie within frames of {width} x {height} pixels")
@@ -71,17 +61,17 @@ class Region:
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """What a simulated clip knows about itself. Contours are polygons of points (x, y), in pixels.
+    """Ground truth of a simulated clip. Contours are polygons of points (x, y), in pixels.
 
     The point (0, 0) is the centre of the top left pixel.
 
     Attributes:
         vessel_outer: media-adventitia border, one polygon a frame.
         vessel_inner: border of the original lumen, before the plaque.
-        lumen: what is still open to blood.
-        area_stenosis: share of the original lumen's area that is closed, 0 to 1.
-        diameter_stenosis: largest share of a diameter that is closed, over directions, 0 to 1.
-        parameters: everything the clip was made from, its seed included.
+        lumen: border of the open lumen.
+        area_stenosis: fraction of the original lumen's area that is closed, 0 to 1.
+        diameter_stenosis: largest fraction of a diameter that is closed, over directions, 0 to 1.
+        parameters: of the simulation, its seed included.
     """
 
     vessel_outer: Float[ndarray, "t points 2"]
@@ -93,35 +83,29 @@ class Truth:
 
     @property
     def narrowest(self) -> int:
-        """The frame in which most of the vessel is closed."""
+        """Index of the frame with the largest area stenosis."""
         return int(np.argmax(self.area_stenosis))
 
     @property
     def grade(self) -> int:
-        """Index into `GRADES`: severe when the narrowest frame has lost half its diameter or more.
-
-        The paper names the grades but not its rule; `csglib.data.stenosis` has this one and others.
-        """
+        """Index into `GRADES`, by the default rule: severe from 50 % of the diameter on."""
         return DEFAULT_RULE.grade(self.stenosis(DEFAULT_RULE))
 
     def stenosis(self, rule: Rule) -> float:
-        """What the rule measures, in the narrowest frame: a share that is closed, 0 to 1."""
+        """The rule's measure in the narrowest frame, 0 to 1."""
         return float(self.stenoses(rule)[self.narrowest])
 
     def stenoses(self, rule: Rule) -> Float[ndarray, " t"]:
-        """What the rule measures, in each frame."""
+        """The rule's measure in each frame, 0 to 1."""
         return {"area": self.area_stenosis, "diameter": self.diameter_stenosis}[rule.measure]
 
     @property
     def outer_stenosis(self) -> Float[ndarray, " t"]:
-        """Area stenosis if the outer border is taken for the vessel's: too much, 0 to 1.
-
-        The wall then counts as plaque, and a healthy artery already reads 29 to 39 %.
-        """
+        """Area stenosis against the outer border: counts the wall too, 29 to 39 % if healthy."""
         return area_stenosis(self.vessel_outer, self.lumen)
 
     def plaque(self, height: int, width: int) -> Bool[ndarray, "t y x"]:
-        """Pixels of the plaque, in pictures of that size: in the original lumen, and closed."""
+        """Mask of the plaque in images of that size: of the original lumen, what is closed."""
         return inside(self.vessel_inner, height, width) & ~inside(self.lumen, height, width)
 
 
@@ -131,12 +115,12 @@ class Clip:
 
     Attributes:
         frames: grey levels.
-        patient: whose vessel it is; clips of one patient never stand on both sides of a split.
-        mm_per_px: size of a pixel, or None when the file does not say; never guessed.
-        truth: what the phantom knows; None for a real clip.
-        coloured: largest share of a frame's pixels that were not grey in the file, 0 to 1. B-mode
-            is grey: more than a little is colour Doppler, or marks that somebody drew.
-        region: where in these frames the file says that tissue is; None when nobody says.
+        patient: the same for all clips of a patient, who are in one split only.
+        mm_per_px: size of a pixel, or None when the file does not state it; never guessed.
+        truth: of a simulated clip; None for a real one.
+        coloured: largest fraction of a frame's pixels that were not grey in the file, 0 to 1: more
+            than a little is colour Doppler, or drawn marks.
+        region: of the tissue in these frames, where the file states it.
     """
 
     frames: UInt8[ndarray, "t y x"]
@@ -148,26 +132,15 @@ class Clip:
 
 
 def network_input(frames: UInt8[ndarray, "*b t y x"]) -> Float[Tensor, "*b 3 t y x"]:
-    """Grey frames as the network wants them: three equal channels with ImageNet's mean and spread.
-
-    Greyscale in three channels keeps the first convolution of a network trained on photographs.
-    """
+    """Grey levels in three equal channels, normalised by ImageNet's mean and standard deviation."""
     grey = torch.from_numpy(np.ascontiguousarray(frames)).float().div(255).unsqueeze(-4)
     return (grey - _IMAGENET_MEAN) / _IMAGENET_STD
 
 
 def save_clip(clip: Clip, path: Path) -> None:
-    """Write a clip and its truth as compressed NPZ; `csglib.data.readers` reads it back.
+    """Write a clip and its truth as compressed NPZ, lossless and without pickle.
 
-    The same clip gives the same bytes with the same numpy and zlib. Whoever looks at `path` sees
-    the old file or the whole new one, never a half.
-
-    Args:
-        clip: what to write.
-        path: the file; its folder exists.
-
-    Source:
-        Not in the paper; NPZ because it is lossless, small, and read without pickle.
+    The same clip gives the same bytes with the same numpy and zlib; `path` is replaced as a whole.
     """
     arrays: dict[str, Any] = {"frames": clip.frames, "patient": np.array(clip.patient)}
     if clip.mm_per_px is not None:
@@ -181,36 +154,30 @@ def save_clip(clip: Clip, path: Path) -> None:
 
 
 def hash_patient(identity: str) -> str:
-    """A name for a patient that does not say who it is: the same for the same `identity`.
+    """A name for a patient that does not show `identity`, and is the same each time.
 
-    It hides a name from a reader's eye, not from somebody who can try every identity there is.
+    Not keyed: whoever has a list of all identities can hash those too.
     """
     return f"patient-{hashlib.sha256(identity.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
 def even_indices(length: int, frames: int) -> Int[ndarray, " t"]:
-    """Places of so many frames, evenly spread over a clip; the first and the last are among them.
-
-    Args:
-        length: of the clip, frames.
-        frames: 1 or more; 1 is the first.
-    """
+    """Indices of so many frames, evenly spaced over a clip of `length`, from first to last."""
     return np.rint(np.linspace(0, length - 1, frames)).astype(int)
 
 
 def resample(clip: Clip, frames: int = 8, size: int = 256) -> Clip:
-    """Bring a clip to the network's size: frames evenly spread, the central square of each.
+    """Bring a clip to the network's size: frames evenly spaced, the central square of each.
 
-    The first and the last frame are among them. Pixels are averaged where they shrink, so that
-    speckle does not turn into noise. Scale and truth follow; the aspect ratio stays.
+    Pixels are averaged where they shrink, so that speckle does not alias. Scale and truth follow.
 
     Args:
-        clip: any clip of at least `frames` frames.
-        frames: how many to keep, 1 or more; 1 keeps the first.
-        size: rows and columns afterwards, pixels, 1 or more.
+        clip: of at least `frames` frames.
+        frames: how many to keep, the first and the last among them; 1 keeps the first.
+        size: rows and columns of the result.
 
     Raises:
-        ValueError: fewer frames in the clip than asked for, or nothing asked for.
+        ValueError: fewer frames in the clip, or a frame count or size below 1.
 
     Source:
         Section 3, "Dataset and Implementations": 8 or 16 frames, "resized to 256 x 256".
@@ -224,32 +191,25 @@ def resample(clip: Clip, frames: int = 8, size: int = 256) -> Clip:
     side = min(height, width)
     corner = np.array([(width - side) // 2, (height - side) // 2])  # of the square, (x, y)
     box = (*corner.tolist(), *(corner + side).tolist())
-    pictures = [
+    images = [
         Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR, box)
         for frame in clip.frames[kept]
     ]
     scale = size / side
     return replace(
         clip,
-        frames=np.stack([np.asarray(picture) for picture in pictures]),
+        frames=np.stack([np.asarray(image) for image in images]),
         mm_per_px=None if clip.mm_per_px is None else clip.mm_per_px / scale,
         region=None,
-        truth=None if clip.truth is None else _follow(clip.truth, kept, corner, scale),
+        truth=None if clip.truth is None else _resampled(clip.truth, kept, corner, scale),
     )
 
 
-def _follow(
+def _resampled(
     truth: Truth, kept: Int[ndarray, " t"], corner: Int[ndarray, "2"], scale: float
 ) -> Truth:
-    def moved(polygons: Float[ndarray, "all points 2"]) -> Float[ndarray, "t points 2"]:
-        # The picture's edge stays in place, half a pixel before the centre that is (0, 0).
-        return (polygons[kept] - corner) * scale + (scale - 1) / 2
-
-    return replace(
-        truth,
-        vessel_outer=moved(truth.vessel_outer),
-        vessel_inner=moved(truth.vessel_inner),
-        lumen=moved(truth.lumen),
-        area_stenosis=truth.area_stenosis[kept],
-        diameter_stenosis=truth.diameter_stenosis[kept],
-    )
+    arrays: dict[str, Any] = {name: getattr(truth, name)[kept] for name in TRUTH_ARRAYS}
+    for name in ("vessel_outer", "vessel_inner", "lumen"):
+        # the image's edge stays in place, half a pixel before the centre that is (0, 0)
+        arrays[name] = (arrays[name] - corner) * scale + (scale - 1) / 2
+    return replace(truth, **arrays)

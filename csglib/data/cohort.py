@@ -1,5 +1,8 @@
 """Many clips with their grades, split by patient: what a network is trained and tested on.
 
+A cohort is a folder: cohort.json, manifest.csv with a row a clip, and the clips. Both files can be
+read without csglib. Or it is one NPZ.
+
 Source: section 3, "Dataset and Implementations": training, validation and test clips "at the
 patient level with no overlap".
 """
@@ -22,7 +25,7 @@ from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES, Clip, resample
 from csglib.data.readers.npz import read_npz
 from csglib.data.split import SPLITS, check_no_overlap
-from csglib.data.stenosis import RULES, Rule
+from csglib.data.stenosis import RULES
 
 COLUMNS = {
     "clip": "file of the clip, in this folder",
@@ -47,75 +50,18 @@ COLUMNS = {
     "sha256": "of the file",
 }
 Row = dict[str, str]
-_AGAIN = "the command that made the cohort, given again, writes it"
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def write_metadata(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write cohort.json; what the columns of the manifest mean is added."""
-    text = json.dumps({**facts, "columns_of_the_manifest": COLUMNS}, indent=2)
-    with replacing(folder / "cohort.json") as file:
-        file.write(f"{text}\n".encode())
-
-
-def read_metadata(folder: Path) -> dict[str, Any]:
-    """Read cohort.json; its `grades` are a tuple.
-
-    Raises:
-        ValueError: there is none, or it is no such file.
-    """
-    path = folder / "cohort.json"
-    if not path.is_file():
-        raise ValueError(f"{folder} is not a cohort: it has no cohort.json")
-    try:
-        facts = dict(json.loads(path.read_bytes()))
-        facts["grades"] = tuple(facts["grades"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is damaged ({error}): take another folder") from None
-    return facts
-
-
-def write_manifest(folder: Path, rows: Sequence[Row]) -> None:
-    """Write manifest.csv; rows have the names of `COLUMNS`."""
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, [*COLUMNS])
-    table.writeheader()
-    table.writerows(rows)
-    with replacing(folder / "manifest.csv") as file:
-        file.write(text.getvalue().encode())
-
-
-def read_manifest(folder: Path) -> list[Row]:
-    """Read manifest.csv.
-
-    Raises:
-        ValueError: it is not there yet, or a program that changed it has spoiled its columns.
-    """
-    path = folder / "manifest.csv"
-    if not path.is_file():
-        raise ValueError(f"{folder} is half a cohort, without manifest.csv: {_AGAIN}")
-    rows = [*csv.DictReader(io.StringIO(path.read_text("utf-8"), newline=""))]
-    missing = [name for name in COLUMNS if not rows or any(row.get(name) is None for row in rows)]
-    if missing:
-        raise ValueError(f"{path} lacks {', '.join(missing[:3])}: {_AGAIN} anew")
-    return rows
-
-
-_NEEDED = ("frames", "grade", "patient", "split")
+_REPEAT = "the command that made the cohort, given again, writes it"
+_NPZ_ARRAYS = ("frames", "grade", "patient", "split")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSet:
-    """Clips of one size.
+    """Clips of one size with their grades.
 
     Attributes:
         frames: grey levels of every clip.
         grades: indices into `grade_names`.
-        patients: whose each clip is.
+        patients: of each clip.
         grade_names: of the rule that graded, from open to closed.
 
     Raises:
@@ -142,7 +88,7 @@ class ClipSet:
         return len(self.frames)
 
     def choose(self, places: Int64[ndarray, " chosen"]) -> "ClipSet":
-        """The clips at these places, in this order."""
+        """The clips at these indices, in this order."""
         return replace(
             self,
             frames=self.frames[places],
@@ -152,124 +98,152 @@ class ClipSet:
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same clips in the same order, else another."""
-        digest = hashlib.sha256(repr(self.frames.shape).encode())
+        """First 16 digits of the SHA-256 of frames and grades."""
+        hashed = hashlib.sha256(repr(self.frames.shape).encode())
         for array in (self.frames, self.grades):
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()[:16]
+            hashed.update(np.ascontiguousarray(array).data)
+        return hashed.hexdigest()[:16]
 
 
 def read_cohort(path: Path, size: int | None = None) -> dict[str, ClipSet]:
     """Read a cohort, by split.
 
     Args:
-        path: a folder that `csglib simulate` made, or an NPZ of `frames` u8 (clips, t, y,
-            x), `grade` (clips,), `patient` (clips,) and `split` (clips,), each "train",
-            "validation" or "test".
-        size: rows and columns to bring each frame to, pixels; None leaves them as they are. The
-            459 clips of the paper's size take 240 MB.
+        path: a folder that `csglib simulate` made, or an NPZ of `frames` u8 (clips, t, y, x),
+            `grade` (clips,), `patient` (clips,) and `split` (clips,): "train", "validation" or
+            "test".
+        size: rows and columns to resize to; None leaves them. The 459 clips of the paper's size
+            take 240 MB.
 
     Raises:
-        ValueError: not a cohort, not all of one, a file of it that has changed since it was made,
-            or a patient who stands on both sides of a split; says which.
+        ValueError: not a cohort, an incomplete one, a clip that has changed since it was made, or
+            a patient in two splits; names it.
     """
     if not path.exists():
         raise ValueError(f"{path}: there is no such file or folder; wanted a cohort")
-    where, clips = (_of_a_folder if path.is_dir() else _of_a_file)(path, size)
+    splits, clips = (_from_folder if path.is_dir() else _from_npz)(path, size)
     try:
-        check_no_overlap(clips.patients, where)
+        check_no_overlap(clips.patients, splits)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return {name: clips.choose(np.flatnonzero(np.array(where) == name)) for name in SPLITS}
+    return _by_split(clips, splits)
 
 
 def read_frames(folder: Path) -> dict[str, ClipSet]:
-    """Read every frame of a cohort's clips as a clip of its own, by split.
+    """Read every frame of a simulated cohort as a clip of its own, by split.
 
-    Its grade is that of what is narrow in this very frame: frames beside the plaque are mild.
-
-    Args:
-        folder: made by `csglib simulate`.
+    Each is graded by the stenosis in this very frame: frames beside the plaque are mild.
 
     Raises:
-        ValueError: not a cohort, not all of one, a file of it that has changed, or clips that
-            people graded as a whole; says which.
+        ValueError: as `read_cohort`, or clips that people graded as a whole.
     """
-    facts, rows = read_metadata(folder), read_manifest(folder)
-    if facts.get("rule") not in RULES:
+    metadata, rows = read_metadata(folder), read_manifest(folder)
+    if metadata.get("rule") not in RULES:
         raise ValueError(
-            f"{folder} says nothing of single frames: its clips are graded by "
-            f"{facts.get('graded_by', 'nobody knows whom')}; wanted a cohort made by "
-            "`csglib simulate`, which knows the stenosis in each"
+            f"{folder} has no grades of single frames: its clips are graded by "
+            f"{metadata.get('graded_by', 'an unknown rule')}; wanted a simulated cohort"
         )
-    rule = RULES[facts["rule"]]
-    clips = [_unchanged(folder / row["clip"], row["sha256"]) for row in rows]
-    owners = [row for row, clip in zip(rows, clips, strict=True) for _ in clip.frames]
-    where = np.array([row["split"] for row in owners])
-    frames = ClipSet(
-        frames=np.concatenate([clip.frames for clip in clips])[:, None],
-        grades=np.concatenate([_grades(clip, rule) for clip in clips]),
+    rule, clips, grades = RULES[metadata["rule"]], [], []
+    for row in rows:
+        clip = _read_unchanged(folder, row)
+        assert clip.truth is not None, "a cohort with a rule is simulated"
+        clips.append(clip.frames)
+        grades += [rule.grade(stenosis) for stenosis in clip.truth.stenoses(rule).tolist()]
+    owners = [row for row, frames in zip(rows, clips, strict=True) for _ in frames]
+    singles = ClipSet(
+        frames=np.concatenate(clips)[:, None],
+        grades=np.array(grades),
         patients=tuple(row["patient"] for row in owners),
         grade_names=rule.grades,
     )
-    return {name: frames.choose(np.flatnonzero(where == name)) for name in SPLITS}
+    return _by_split(singles, [row["split"] for row in owners])
 
 
-def _grades(clip: Clip, rule: Rule) -> Int64[ndarray, " t"]:
-    assert clip.truth is not None, "the cohort is simulated"
-    return np.array([rule.grade(share) for share in clip.truth.stenoses(rule).tolist()])
+def _by_split(clips: ClipSet, splits: Sequence[str]) -> dict[str, ClipSet]:
+    return {name: clips.choose(np.flatnonzero(np.array(splits) == name)) for name in SPLITS}
 
 
-def _of_a_file(path: Path, size: int | None) -> tuple[list[str], ClipSet]:
-    """The split of each clip, and the clips."""
+def _from_npz(path: Path, size: int | None) -> tuple[list[str], ClipSet]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in _NEEDED if name not in file]
-            if missing:
+            if missing := [name for name in _NPZ_ARRAYS if name not in file]:
                 raise ValueError(f"it lacks {', '.join(missing)}")
-            arrays = {name: file[name] for name in _NEEDED}
+            frames, grades, patients, splits = (file[name] for name in _NPZ_ARRAYS)
     except (ValueError, BadZipFile, EOFError) as error:
         raise ValueError(f"{path} is not a cohort: {error}") from error
-    clips = ClipSet(
-        frames=arrays["frames"], grades=arrays["grade"], patients=tuple(arrays["patient"].tolist())
-    )
     if size is not None:
-        clips = replace(clips, frames=np.stack([_sized(clip, size) for clip in clips.frames]))
-    return arrays["split"].tolist(), clips
+        frames = np.stack([_resized(clip, size) for clip in frames])
+    clips = ClipSet(frames=frames, grades=grades, patients=tuple(patients.tolist()))
+    return splits.tolist(), clips
 
 
-def _of_a_folder(folder: Path, size: int | None) -> tuple[list[str], ClipSet]:
-    rows = read_manifest(folder)
-    frames = np.stack([_frames(folder, row, size) for row in rows])
-    return [row["split"] for row in rows], _listed(rows, frames, read_metadata(folder)["grades"])
-
-
-def _frames(folder: Path, row: Row, size: int | None) -> UInt8[ndarray, "t y x"]:
-    return _sized(_unchanged(folder / row["clip"], row["sha256"]).frames, size)
-
-
-def _listed(
-    rows: Sequence[Row], frames: UInt8[ndarray, "clips t y x"], names: Sequence[str]
-) -> ClipSet:
-    return ClipSet(
-        frames=frames,
+def _from_folder(folder: Path, size: int | None) -> tuple[list[str], ClipSet]:
+    metadata, rows = read_metadata(folder), read_manifest(folder)
+    clips = ClipSet(
+        frames=np.stack([_resized(_read_unchanged(folder, row).frames, size) for row in rows]),
         grades=np.array([int(row["grade_index"]) for row in rows]),
         patients=tuple(row["patient"] for row in rows),
-        grade_names=tuple(names),
+        grade_names=metadata["grades"],
     )
+    return [row["split"] for row in rows], clips
 
 
-def _unchanged(path: Path, sha256: str) -> Clip:
-    if not path.is_file():
-        raise ValueError(f"{path} is missing; the command that made the cohort makes it again")
-    if digest(path) != sha256:
-        raise ValueError(
-            f"{path} has changed since it was made; the command that made the cohort mends it"
-        )
-    return read_npz(path)
-
-
-def _sized(frames: UInt8[ndarray, "t y x"], size: int | None) -> UInt8[ndarray, "t h w"]:
+def _resized(frames: UInt8[ndarray, "t y x"], size: int | None) -> UInt8[ndarray, "t h w"]:
     if size is None:
         return frames
     return resample(Clip(frames=frames, patient=""), len(frames), size).frames
+
+
+def _read_unchanged(folder: Path, row: Row) -> Clip:
+    path = folder / row["clip"]
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: {_REPEAT} again")
+    if digest(path) != row["sha256"]:
+        raise ValueError(f"{path} has changed since it was made: {_REPEAT} anew")
+    return read_npz(path)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_metadata(folder: Path, metadata: Mapping[str, Any]) -> None:
+    """Write cohort.json, with the meaning of the manifest's columns added."""
+    text = json.dumps({**metadata, "columns_of_the_manifest": COLUMNS}, indent=2)
+    with replacing(folder / "cohort.json") as file:
+        file.write(f"{text}\n".encode())
+
+
+def read_metadata(folder: Path) -> dict[str, Any]:
+    """Read cohort.json, `grades` as a tuple; a ValueError if it is missing or damaged."""
+    path = folder / "cohort.json"
+    if not path.is_file():
+        raise ValueError(f"{folder} is not a cohort: it has no cohort.json")
+    try:
+        metadata = dict(json.loads(path.read_bytes()))
+        return metadata | {"grades": tuple(metadata["grades"])}
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is damaged ({error}): take another folder") from None
+
+
+def write_manifest(folder: Path, rows: Sequence[Row]) -> None:
+    """Write manifest.csv; rows have the keys of `COLUMNS`."""
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, [*COLUMNS])
+    table.writeheader()
+    table.writerows(rows)
+    with replacing(folder / "manifest.csv") as file:
+        file.write(text.getvalue().encode())
+
+
+def read_manifest(folder: Path) -> list[Row]:
+    """Read manifest.csv; a ValueError if it is missing or lacks columns."""
+    path = folder / "manifest.csv"
+    if not path.is_file():
+        raise ValueError(f"{folder} is half a cohort, without manifest.csv: {_REPEAT}")
+    rows = [*csv.DictReader(io.StringIO(path.read_text("utf-8"), newline=""))]
+    missing = [name for name in COLUMNS if not rows or any(row.get(name) is None for row in rows)]
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing[:3])}: {_REPEAT} anew")
+    return rows

@@ -1,4 +1,4 @@
-"""Many processes on one folder: who may write, how they start and stop, and what went wrong.
+"""Worker processes, a lock for the folder they write to, and clear errors when that fails.
 
 Not in the paper.
 """
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import TypeVar
@@ -21,19 +21,15 @@ from tqdm.auto import tqdm
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-_AGAIN = "what is made is kept, and the same command goes on from there"
+_RESUME = "what is made is kept, and the same command goes on from there"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process alone; a killed process holds it no longer.
+    """Lock a folder for this process, until it ends; a ValueError if another holds the lock.
 
-    An empty file, `.lock`, stays there. Were it taken away, one process could hold the file that is
-    gone, having opened it before, and another a new one of that name.
-
-    Raises:
-        ValueError: another process holds it.
+    The empty file `.lock` stays: once removed, two processes could lock two files of that name.
     """
     try:
         with FileLock(folder / ".lock", timeout=0):
@@ -46,21 +42,17 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def explain_write_errors(folder: Path) -> Iterator[None]:
-    """Say in a sentence what kept a folder from being written.
-
-    Raises:
-        ValueError: the disk is full, the folder cannot be written, or a worker was killed.
-    """
+    """Raise a ValueError that explains a full disk, a read-only folder, or a killed worker."""
     try:
         yield
     except BrokenProcessPool:
         raise ValueError(
-            f"{folder}: a process was killed from outside, perhaps for lack of memory; {_AGAIN}, "
-            "perhaps with fewer jobs"
+            f"{folder}: a process was killed from outside, perhaps for lack of memory; {_RESUME}, "
+            "perhaps with fewer workers"
         ) from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ValueError(f"{folder}: the disk is full; make room: {_AGAIN}") from error
+            raise ValueError(f"{folder}: the disk is full; make room: {_RESUME}") from error
         raise ValueError(f"{folder} cannot be written: {error}") from error
 
 
@@ -68,20 +60,17 @@ def explain_write_errors(folder: Path) -> Iterator[None]:
 def workers(
     count: int, work: Callable[[Task], Result], tasks: Sequence[Task]
 ) -> Iterator[list["Future[Result]"]]:
-    """Do tasks in other processes; on any error, an interrupt too, these end at once.
+    """Run `work` on each task in `count` processes; on any error or interrupt they end at once.
 
-    They are started anew, not forked: nothing of a process that has threads comes through a fork
-    for certain. Each has one thread, so that as many as cores do not stand in each other's way.
-
-    Args:
-        count: how many processes.
-        work: a function at the top of its module.
-        tasks: its argument, one after the other.
+    Spawned, not forked: a fork of a process with threads is not safe. One BLAS thread each, so
+    that one process a core is right. `work` is a function at the top of its module.
     """
     others = set(active_children())
     pool = ProcessPoolExecutor(count, get_context("spawn"), _end_with_parent)
     try:
-        with _one_thread_each(), _deaf_to_interrupts(), _without_main():
+        with ExitStack() as stack:  # processes start while tasks are submitted
+            for setting in (_one_thread_each, _ignoring_interrupts, _without_main):
+                stack.enter_context(setting())
             futures = [pool.submit(work, task) for task in tasks]
         yield futures
     except BaseException:
@@ -114,7 +103,7 @@ def run_tasks(
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """For processes that start meanwhile: numpy's libraries read this when they are loaded."""
+    """BLAS libraries read these variables when a new process loads them."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
@@ -127,43 +116,39 @@ def _one_thread_each() -> Iterator[None]:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """For processes that start meanwhile: Ctrl-C reaches them all, and only one should answer."""
+def _ignoring_interrupts() -> Iterator[None]:
+    """Ctrl-C reaches all processes: only the parent must react."""
     if os.name != "posix":
         yield
         return
-    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """For processes that start meanwhile: they need csglib, and nothing of the script that called.
-
-    Else Python would run that script again in each of them, and one that does not ask for
-    `__name__ == "__main__"` would start workers of its own.
-    """
+    """New processes must not run the caller's script again, which has no `__main__` guard."""
     main = sys.modules["__main__"]
-    name, file = main.__spec__, main.__dict__.pop("__file__", None)
+    spec, file = main.__spec__, main.__dict__.pop("__file__", None)
     main.__spec__ = None
     try:
         yield
     finally:
-        main.__spec__ = name
+        main.__spec__ = spec
         if file is not None:
             main.__file__ = file
 
 
 def _end_with_parent() -> None:
-    """A process that was killed cannot end its workers, so they watch."""
+    """A parent that is killed cannot end its workers: each waits for that in a thread."""
 
-    def watch() -> None:
+    def wait() -> None:
         parent = parent_process()
         assert parent is not None, "a worker has a parent"
         parent.join()
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=wait, daemon=True).start()

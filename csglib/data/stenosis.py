@@ -1,20 +1,13 @@
-"""Areas, widths and pixels of contours: what a stenosis is measured with.
+"""Stenosis measured from contours, and the rules that turn it into a grade.
 
-Source: section 1 names the "diameter and area stenosis rate" and gives no formula; these are the
-usual ones. A ratio has no unit: contours may be in pixels or in mm.
+Source: section 1 names the "diameter and area stenosis rate" without a formula; these are the usual
+ones. A ratio has no unit: contours may be in pixels or in mm.
 
-Grades: which stenosis is called what. Every rule has a name, and a cohort says which it used.
-
-The paper grades its clips "mild" or "severe" and does not say where one ends (section 3). Rules
-differ in what they measure and where they cut, so that one vessel may be mild and severe at once.
-
-What is closed is compared with the original lumen at the same place, as the ECST trial did. The
-other common standard, NASCET, compares with the healthy vessel further on; a clip across the
-artery never shows that, so no rule here is NASCET's, and 50 % here is not its 50 %.
-
-Whoever compares with the outer border of the wall (media-adventitia) reads more again: 29 to 39 %
-in a healthy artery, because its wall counts as plaque. No rule does; `clips.Truth` has that number
-as `outer_stenosis`, to look at.
+The paper grades "mild" or "severe" and does not state its threshold (section 3). Rules differ in
+what they measure and where they cut: one vessel may be mild by one and severe by another. All
+compare the open with the original lumen at the same place, as ECST did. NASCET compares with the
+healthy vessel downstream, which a clip across the artery does not show: no rule here is NASCET's.
+Comparing with the outer wall instead (`clips.Truth.outer_stenosis`) counts the wall as plaque.
 """
 
 from bisect import bisect_right
@@ -26,12 +19,15 @@ from einops import rearrange, reduce
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+OCCLUDED = 0.995  # rounds to 100 %
+_MAX_OPEN = 0.99  # the most that an observer reads in a vessel that is not occluded
+
 
 def polygon_area(polygon: Float[ndarray, "*t points 2"]) -> Float[ndarray, "*t"]:
     """Area inside a polygon, by the shoelace formula."""
     x, y = polygon[..., 0], polygon[..., 1]
-    turn = x * np.roll(y, -1, axis=-1) - y * np.roll(x, -1, axis=-1)
-    return np.asarray(np.abs(reduce(turn, "... points -> ...", "sum")) / 2)
+    cross = x * np.roll(y, -1, axis=-1) - y * np.roll(x, -1, axis=-1)
+    return np.asarray(np.abs(reduce(cross, "... points -> ...", "sum")) / 2)
 
 
 def widths(polygon: Float[ndarray, "*t points 2"]) -> Float[ndarray, "*t 180"]:
@@ -43,25 +39,25 @@ def widths(polygon: Float[ndarray, "*t points 2"]) -> Float[ndarray, "*t 180"]:
 def area_stenosis(
     vessel: Float[ndarray, "*t points 2"], lumen: Float[ndarray, "*t open 2"]
 ) -> Float[ndarray, "*t"]:
-    """Share of the vessel's area that is closed, 0 to 1."""
+    """Fraction of the vessel's area that is closed, 0 to 1."""
     return np.asarray(1 - polygon_area(lumen) / polygon_area(vessel))
 
 
 def diameter_stenosis(
     vessel: Float[ndarray, "*t points 2"], lumen: Float[ndarray, "*t open 2"]
 ) -> Float[ndarray, "*t"]:
-    """Largest share of a diameter that is closed, 0 to 1; each is compared with its own direction.
+    """Largest fraction of a diameter that is closed, over directions, 0 to 1.
 
-    An observer turns the calipers until the vessel looks worst. Across a flat lumen that is more
-    than `equal_area_diameter`, which knows the area alone.
+    Sonographers turn the calipers until the vessel looks worst. Across a flat lumen that is more
+    than `equal_area_diameter`, which depends on the area alone.
     """
     return np.asarray(np.max(1 - widths(lumen) / widths(vessel), axis=-1))
 
 
 def equal_area_diameter(area: Float[ndarray, "*t"]) -> Float[ndarray, "*t"]:
-    """Diameter stenosis of a round lumen in a round vessel that closes this share of the area.
+    """Diameter stenosis of a round lumen in a round vessel with this area stenosis.
 
-    The way back is `area = 1 - (1 - diameter)^2`: half the diameter is three quarters of the area.
+    Inverse: `area = 1 - (1 - diameter)^2`; half the diameter is three quarters of the area.
     """
     return np.asarray(1 - np.sqrt(1 - area))
 
@@ -69,19 +65,20 @@ def equal_area_diameter(area: Float[ndarray, "*t"]) -> Float[ndarray, "*t"]:
 def inside(
     polygon: Float[ndarray, "t points 2"], height: int, width: int
 ) -> Bool[ndarray, "t y x"]:
-    """Which pixels have their centre in the polygon; (0, 0) is the middle of the upper left one.
+    """Which pixels of an image have their centre in the polygon: a mask.
 
-    Along a row of pixels, each edge of the polygon that is crossed leads in or out again. A centre
-    that lies on an edge belongs to one side only, so that neighbours share no pixel and leave none.
+    Even-odd rule: along a row, each edge that is crossed leads in or out. A centre on an edge
+    belongs to one side only, so that adjacent polygons share no pixel and leave none.
 
     Args:
-        polygon: corners (x, y), in pixels; may reach out of the picture.
-        height: rows of the picture.
-        width: its columns.
+        polygon: corners (x, y) in pixels; (0, 0) is the top left pixel's centre. May exceed the
+            image.
+        height: of the image.
+        width: of the image.
     """
     x, y = rearrange(polygon, "t points xy -> xy t points")
-    begun = rearrange(y, "t points -> t 1 points") <= np.arange(height)[:, None]
-    frame, row, here = np.nonzero(begun != np.roll(begun, -1, axis=-1))
+    below = rearrange(y, "t points -> t 1 points") <= np.arange(height)[:, None]
+    frame, row, here = np.nonzero(below != np.roll(below, -1, axis=-1))  # edges that cross a row
     after = (here + 1) % polygon.shape[1]
     x, y, next_x, next_y = x[frame, here], y[frame, here], x[frame, after], y[frame, after]
     crossing = x + (row - y) / (next_y - y) * (next_x - x)
@@ -91,24 +88,19 @@ def inside(
     return np.logical_xor.accumulate(flips, axis=-1)[..., :width]
 
 
-OCCLUDED = 0.995  # what rounds to 100 %
-_MOST_OF_AN_OPEN_VESSEL = 0.99
-
-
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A stenosis to measure, and where to cut it.
+    """A stenosis to measure, and the thresholds between its grades.
 
     A clip is graded by its narrowest frame, the one with the largest area stenosis, whatever the
-    rule measures; `clips.Truth.stenosis` reads it there. So do the sonographers of the paper, who
-    look for "the frame with the largest degree of vascular stenosis" (section 1).
+    rule measures: sonographers look for "the frame with the largest degree of vascular stenosis"
+    (section 1).
 
     Attributes:
-        name: how a manifest calls the rule.
-        measure: "diameter", the largest over directions, or "area". A round lumen in the middle
-            has area = 1 - (1 - diameter)^2: 50 % of the diameter are 75 % of the area.
-        cuts: a stenosis that reaches a cut has the grade behind it; rising, above 0, at most 1.
-        grades: their names, from open to closed, one more than cuts.
+        name: of the rule in a cohort.
+        measure: "diameter" (the largest over directions) or "area".
+        cuts: a stenosis that reaches one has the grade behind it; rising, above 0, at most 1.
+        grades: names, from open to closed, one more than cuts.
 
     Raises:
         ValueError: cuts that do not rise, or grades that do not fit them.
@@ -129,13 +121,10 @@ class Rule:
             )
 
     def grade(self, stenosis: float) -> int:
-        """Index into `grades`.
-
-        Args:
-            stenosis: of the rule's measure, 0 to 1; rounding may lead a little beyond.
+        """Index into `grades` of a stenosis in 0 to 1, but for rounding.
 
         Raises:
-            ValueError: not a share: a percentage, or NaN.
+            ValueError: out of range (a percentage), or NaN.
         """
         if not -0.001 < stenosis < 1.001:
             raise ValueError(f"{self.name}: a stenosis is a share from 0 to 1: got {stenosis}")
@@ -143,6 +132,7 @@ class Rule:
 
 
 _TWO = ("mild", "severe")
+_FOUR = ("mild", "moderate", "severe", "occlusion")  # consensus of radiologists, Grant 2003
 RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
@@ -150,34 +140,21 @@ RULES: dict[str, Rule] = {
         Rule(name="area_50", measure="area", cuts=(0.5,), grades=_TWO),
         Rule(name="area_70", measure="area", cuts=(0.7,), grades=_TWO),
         Rule(name="area_75", measure="area", cuts=(0.75,), grades=_TWO),
-        Rule(  # the classes of the consensus of radiologists, Grant 2003: to 49, 69, 99 %, and 100
-            name="four_grades",
-            measure="diameter",
-            cuts=(0.5, 0.7, OCCLUDED),
-            grades=("mild", "moderate", "severe", "occlusion"),
-        ),
+        Rule(name="four_grades", measure="diameter", cuts=(0.5, 0.7, OCCLUDED), grades=_FOUR),
     )
 }
 DEFAULT_RULE = RULES["diameter_50"]
 
 
 def observed(stenosis: float, rng: np.random.Generator, spread: float = 0.05) -> float:
-    """What somebody reads who draws the contours by hand: the truth, give or take.
+    """A stenosis as an observer reads it: the truth plus a normal error, `spread` its deviation.
 
-    Whether there is a lumen at all is seen, not measured: an occlusion stays one, and an open
-    vessel reads 99 % at most.
-
-    Args:
-        stenosis: the truth, 0 to 1.
-        rng: draws the error.
-        spread: its standard deviation. Where the diameter is half closed, an error of 0.05 there
-            is also one of 0.05 of the area; in tighter vessels the area's is smaller.
+    Whether there is a lumen at all is visible: an occlusion stays one, and an open vessel reads
+    99 % at most.
 
     Source:
         Section 1: results "heavily rely on operator experience". The size is our choice; published
         agreement runs from an ICC of 0.36 (PMC5207436) to one of 0.93 (CANet, Vascular 2024).
     """
     error = rng.normal(0, spread)
-    if stenosis >= OCCLUDED:
-        return 1.0
-    return float(np.clip(stenosis + error, 0, _MOST_OF_AN_OPEN_VESSEL))
+    return 1.0 if stenosis >= OCCLUDED else float(np.clip(stenosis + error, 0, _MAX_OPEN))

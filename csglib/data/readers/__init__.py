@@ -1,86 +1,67 @@
-"""A clip from a file or a folder of pictures, told apart by what is in it, not by its name.
+"""Read a clip from a file or a folder of images; the format is told by content, not by file name.
 
-Not in the paper, whose clips come from the machines of its authors' hospitals.
+Not in the paper, whose clips come from the scanners of its authors' hospitals.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from csglib.data.clips import Clip, hash_patient
+from csglib.data.clips import Clip
 from csglib.data.readers.dicom import read_dicom
-from csglib.data.readers.frames import Film
-from csglib.data.readers.limits import ClipError, check_link, refusing
-from csglib.data.readers.nifti import beginning, is_nifti, read_nifti
+from csglib.data.readers.images import read_folder, read_gif
+from csglib.data.readers.limits import ClipError, as_clip_error, check_link
+from csglib.data.readers.nifti import read_nifti
 from csglib.data.readers.npz import read_npz
-from csglib.data.readers.pictures import is_picture, read_folder, read_gif
 from csglib.data.readers.video import container_of, read_video
 
 __all__ = ["ClipError", "read_clip"]
 
 _WANTED = "wanted NPZ, DICOM, mp4, avi, mkv, GIF, NIfTI or a folder of PNG or JPEG"
+_READERS: tuple[tuple[int, tuple[bytes, ...], Callable[[Path], Clip]], ...] = (
+    (0, (b"PK",), read_npz),  # offset, magic bytes, reader
+    (128, (b"DICM",), read_dicom),
+    (0, (b"\x1f\x8b",), read_nifti),  # gzip
+    (344, (b"n+1\0", b"ni1\0"), read_nifti),
+    (4, (b"n+2\0", b"ni2\0"), read_nifti),
+    (0, (b"GIF87a", b"GIF89a"), read_gif),
+)
 
 
 def read_clip(path: str | Path) -> Clip:
-    """Read the frames of a clip as grey levels, with its scale where the file states one.
+    """Read the frames of a clip as 8-bit grey levels, and mm per pixel where the file states it.
 
-    Nothing is ever written, and nothing that identifies a person is taken over: `Clip.patient` is
-    what `save_clip` stored, or a hash of DICOM's PatientID or of the file's name. Names that are
-    burned into the pixels stay there.
+    Nothing is written. No identifying text is kept: `Clip.patient` is what `save_clip` stored, or a
+    hash of DICOM's PatientID or of the file name. Names burned into the pixels stay there.
 
     Args:
-        path: an NPZ (`save_clip`, or any with `frames`), a DICOM picture or cine loop, a video, an
-            animated GIF, a NIfTI with a time axis, or a folder with one PNG or JPEG a frame. A
-            link is followed only to something else in the same folder.
+        path: an NPZ (`save_clip`, or any with `frames`), a DICOM image or cine loop, a video, an
+            animated GIF, a NIfTI with a time axis, or a folder with one PNG or JPEG per frame.
+            Symbolic links are followed only to targets in the same folder.
 
     Raises:
-        ClipError: no such file, or not a clip; says what is wrong, and in which frame.
+        ClipError: missing, damaged, truncated, too large, or not a clip. The message names the
+            file, and the frame where there is one.
     """
     path = Path(path)
-    with refusing(f"{path}: cannot be opened"):
+    with as_clip_error(f"{path}: cannot be opened"):
         check_link(path, path.parent, path.name)
-        head = None if path.is_dir() else _head(path)
-    if head is None:
-        return _clip(read_folder(path), path.resolve().name)
-    if head.startswith(b"PK"):
-        return read_npz(path)
-    if head[128:132] == b"DICM":
-        return read_dicom(path)
-    if is_nifti(head):
-        return _clip(read_nifti(path), path.name.partition(".")[0])
-    return _clip(_moving(path, head), path.stem)
+        read = read_folder if path.is_dir() else _reader(path)
+    return read(path)
 
 
-def _clip(film: Film, identity: str) -> Clip:
-    return Clip(
-        frames=film.frames,
-        patient=hash_patient(identity),
-        mm_per_px=film.mm_per_px,
-        coloured=film.coloured,
-    )
-
-
-def _moving(path: Path, head: bytes) -> Film:
-    with path.open("rb") as file:
-        if head.startswith((b"GIF87a", b"GIF89a")):
-            return read_gif(file, path.name)
-        if container := container_of(head):
-            return read_video(file, container, path.name)
-    if is_picture(head):
-        raise ClipError(f"{path.name}: a single picture; put all frames into a folder and name it")
-    raise ClipError(f"{path.name}: {_describe(head)}, which is not a clip; {_WANTED}")
-
-
-def _head(path: Path) -> bytes:
-    if not path.exists():
-        raise ClipError(f"{path}: no such file; {_WANTED}")
+def _reader(path: Path) -> Callable[[Path], Clip]:
     if not path.is_file():
-        raise ClipError(f"{path}: a device or a pipe; {_WANTED}")
-    head = beginning(path)
-    if not head:
-        raise ClipError(f"{path.name}: an empty file; copy or export it again; {_WANTED}")
-    return head
-
-
-def _describe(head: bytes) -> str:
-    if head.isascii() and head.decode("ascii").replace("\n", "").replace("\r", "").isprintable():
-        return f"starts with the text {head[:20].decode('ascii')!r}"
-    return f"starts with the bytes {head[:8].hex(' ')}"
+        came = "a device or a pipe" if path.exists() else "no such file"
+        raise ClipError(f"{path}: {came}; {_WANTED}")
+    with path.open("rb") as file:
+        head = file.read(512)
+    for offset, magics, read in _READERS:
+        if head.startswith(magics, offset):
+            return read
+    if container := container_of(head):
+        return partial(read_video, container=container)
+    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
+        raise ClipError(f"{path.name}: a single image; put all frames into one folder and read it")
+    came = f"starts with {head[:20]!r}, which is not a clip" if head else "an empty file"
+    raise ClipError(f"{path.name}: {came}; {_WANTED}")

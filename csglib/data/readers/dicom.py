@@ -1,137 +1,196 @@
-"""DICOM ultrasound: single pictures and cine loops, compressed in any of the usual ways.
+"""DICOM ultrasound: still images and cine loops, uncompressed, compressed frame by frame, or video.
 
-Not in the paper. Ultrasound machines export clips like this; only here stands their scale.
+Not in the paper. Ultrasound scanners export clips like this, and only here state their scale: not
+as PixelSpacing, since one screen may show tissue at one scale, a spectrum at another and text at
+none, but for each region of the screen.
 """
 
 import io
-import warnings
+import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pydicom
+from jaxtyping import UInt8
+from numpy import ndarray
 from PIL import Image
-from pydicom import DataElement, Dataset, uid
+from pydicom import Dataset, uid
 from pydicom.encaps import generate_fragments
 from pydicom.filereader import read_file_meta_info
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut
 
-from csglib.data.clips import Clip, hash_patient
-from csglib.data.readers.dicom_pictures import Promise, check_pixels, pictures
-from csglib.data.readers.dicom_regions import mm_per_px, tissue_region
-from csglib.data.readers.frames import Film, Reel
-from csglib.data.readers.limits import MAX_BYTES, ClipError, check_size, refusing
-from csglib.data.readers.video import container_of, read_video
+from csglib.data.clips import Clip, Region
+from csglib.data.readers import limits
+from csglib.data.readers.frames import FrameStack, rgb_to_grey
+from csglib.data.readers.limits import ClipError, as_clip_error, check_size, size_text
+from csglib.data.readers.video import container_of, decode_video
 
-# What FFmpeg calls the bare stream of each kind of video that DICOM allows.
-_VIDEO = {
-    **dict.fromkeys((uid.MPEG2MPML, uid.MPEG2MPMLF, uid.MPEG2MPHL, uid.MPEG2MPHLF), "mpegvideo"),
-    **dict.fromkeys((uid.MPEG4HP41, uid.MPEG4HP41F, uid.MPEG4HP41BD, uid.MPEG4HP41BDF), "h264"),
-    **dict.fromkeys((uid.MPEG4HP422D, uid.MPEG4HP422DF, uid.MPEG4HP423D, uid.MPEG4HP423DF), "h264"),
-    **dict.fromkeys((uid.MPEG4HP42STEREO, uid.MPEG4HP42STEREOF), "h264"),
-    **dict.fromkeys((uid.HEVCMP51, uid.HEVCM10P51), "hevc"),
-}
+_DAMAGED = "the DICOM header is damaged; export it again"
+_TISSUE, _FLAT, _CENTIMETRES = 1, 1, 3  # codes of ultrasound regions: DICOM PS3.3, C.8.5.5
 
 
 def read_dicom(path: Path) -> Clip:
-    """Read every frame as grey levels; colours become their luma, and no window is applied.
+    """Read every frame as grey levels; colours become luma, and no window is applied.
 
-    Names and numbers of people stay in the file. `Clip.patient` is a hash of PatientID, or of the
-    file's name where that is empty: the same patient keeps one name, which is what a split needs,
-    and the name does not show who it is. Whoever has a list of all PatientIDs can hash them too.
-
-    Args:
-        path: a DICOM file with its preamble.
-
-    Raises:
-        ClipError: cut short, damaged, without pictures, not 8 bits, too large, or packed in a way
-            that needs another package.
+    Names and numbers of people stay in the file: `Clip.patient` is a hash of PatientID, or of the
+    file name where that is empty. Clips of one patient share it, as a split by patient needs;
+    but whoever has a list of all PatientIDs can hash those too.
     """
     name = path.name
-    with _patiently():
+    with as_clip_error(f"{name}: {_DAMAGED}"):
         dataset = _open(path)
-        with refusing(f"{name}: the DICOM header is damaged; export it again"):
-            promise = _promise(dataset)
-            moving = dataset.file_meta.TransferSyntaxUID in _VIDEO
-            patient = hash_patient(str(dataset.get("PatientID") or "").strip() or path.stem)
-            scale, region = mm_per_px(dataset), tissue_region(dataset)
-            check_size(name, *promise)
-            if not moving:
-                check_pixels(dataset, promise, name)
-        film = _video(dataset, promise, name) if moving else _cine(dataset, promise, name)
-    return Clip(
-        frames=film.frames,
-        patient=patient,
-        mm_per_px=scale,
-        coloured=film.coloured,
-        region=region,
-    )
-
-
-@contextmanager
-def _patiently() -> Iterator[None]:
-    with warnings.catch_warnings():
-        # pydicom warns of each breach of the standard, though it reads the value right: real files
-        # are full of them. What matters here is checked here.
-        warnings.filterwarnings("ignore", category=UserWarning)
-        warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
-        yield
+        frames = dataset.get("NumberOfFrames")
+        shape = (1 if frames is None else int(frames), int(dataset.Rows), int(dataset.Columns))
+        check_size(name, *shape)
+        is_video = dataset.file_meta.TransferSyntaxUID in uid.MPEGTransferSyntaxes
+        if not is_video:
+            _check_samples(dataset, shape, name)
+        identity = str(dataset.get("PatientID") or "").strip() or path.stem
+        scale, region = mm_per_px(dataset), tissue_region(dataset)
+    stack = (_decode_stream if is_video else _decode_frames)(dataset, shape, name)
+    return stack.clip(identity, scale, region)
 
 
 def _open(path: Path) -> Dataset:
-    name = path.name
-    most = MAX_BYTES // 4 * 3  # the whole file is in memory, its frames beside it
-    if path.stat().st_size > most:
+    name, size = path.name, path.stat().st_size
+    most = limits.MAX_BYTES // 4 * 3  # the whole file is in memory, and its frames beside it
+    if size > most:
         raise ClipError(f"{name}: too large: over {most >> 20} MiB; cut out what you need")
-    with refusing(f"{name}: the DICOM header is damaged; export it again"):
-        syntax = read_file_meta_info(path).get("TransferSyntaxUID")
-        if syntax is None:
-            raise ClipError(f"{name}: cut short: the DICOM header ends before its transfer syntax")
-        if syntax == uid.DeflatedExplicitVRLittleEndian:  # unpacks without limit
-            raise ClipError(f"{name}: deflated as a whole, which is not read; export it otherwise")
-        dataset = pydicom.dcmread(path)
-        if not dataset.get("PixelData"):
-            kind = dataset.file_meta.get("MediaStorageSOPClassUID", uid.UID("")).name or "unknown"
-            reasons = f"it is cut short, or a file without pictures (its kind: {kind})"
-            raise ClipError(f"{name}: no pixel data: {reasons}; export the clip again")
-        if _end(dataset["PixelData"]) > path.stat().st_size:
-            raise ClipError(f"{name}: cut short: it ends within the pixel data; copy it again")
+    syntax = read_file_meta_info(path).get("TransferSyntaxUID")
+    if syntax is None:
+        raise ClipError(f"{name}: cut short: the DICOM header ends before its transfer syntax")
+    if syntax == uid.DeflatedExplicitVRLittleEndian:  # pydicom unpacks it without limit
+        raise ClipError(f"{name}: deflated as a whole, which is not read; export it otherwise")
+    dataset = pydicom.dcmread(path)
+    if not dataset.get("PixelData"):
+        kind = dataset.file_meta.get("MediaStorageSOPClassUID", uid.UID("")).name or "unknown"
+        reasons = f"it is cut short, or a file without images (its kind: {kind})"
+        raise ClipError(f"{name}: no pixel data: {reasons}; export the clip again")
+    pixels = dataset["PixelData"]
+    end_mark = 8 * pixels.is_undefined_length  # bytes behind compressed data
+    if (pixels.file_tell or 0) + len(pixels.value) + end_mark > size:
+        raise ClipError(f"{name}: cut short: it ends within the pixel data; copy it again")
     return dataset
 
 
-def _end(pixels: DataElement) -> int:
-    """Where in the file the pixel data ends; when it is packed, behind a mark of 8 bytes."""
-    return (pixels.file_tell or 0) + len(pixels.value) + 8 * pixels.is_undefined_length
+def _check_samples(dataset: Dataset, shape: tuple[int, int, int], name: str) -> None:
+    """Refuse samples that are not 8 bits, and fewer uncompressed bytes than the header declares."""
+    bits = [dataset.get(field) for field in ("BitsAllocated", "BitsStored", "PixelRepresentation")]
+    if bits != [8, 8, 0]:
+        came = f"{bits[1]} bits in {bits[0]}{', signed' if bits[2] else ''}"
+        raise ClipError(f"{name}: its samples have {came}; wanted ultrasound's 8 in 8, unsigned")
+    halved = dataset.PhotometricInterpretation == "YBR_FULL_422"  # two pixels share a colour
+    frame = shape[1] * shape[2] * (2 if halved else int(dataset.SamplesPerPixel))
+    holds = len(dataset.PixelData)
+    if not dataset.file_meta.TransferSyntaxUID.is_compressed and shape[0] * frame > holds:
+        place = f"its pixels end in frame {holds // frame}"
+        raise ClipError(f"{name}: cut short: declares {size_text(*shape)}, but {place}")
 
 
-def _promise(dataset: Dataset) -> Promise:
-    frames = dataset.get("NumberOfFrames")
-    return Promise(1 if frames is None else int(frames), int(dataset.Rows), int(dataset.Columns))
+def _decode_frames(dataset: Dataset, shape: tuple[int, int, int], name: str) -> FrameStack:
+    """Decode one frame at a time: in colour, all of them take three times the memory."""
+    stack, decoded = FrameStack(name), _decoder(dataset, name)
+    for number in range(shape[0]):
+        wrong = "the file is damaged or cut short; export it again"
+        at = f"frame {number} of {size_text(*shape)}"
+        with as_clip_error(f"{name}: {at} cannot be decoded; {wrong}"):
+            samples, properties = next(decoded)
+            kind = str(properties["photometric_interpretation"])
+            stack.add(*_to_grey(samples, dataset, kind, name))
+    return stack
 
 
-def _cine(dataset: Dataset, promise: Promise, name: str) -> Film:
-    reel = Reel(name)
-    for picture in pictures(dataset, promise, name):
-        reel.add(*picture)
-    return reel.film()
+def _decoder(dataset: Dataset, name: str) -> Iterator[tuple[ndarray, dict[str, Any]]]:
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError as error:
+        advice = "export it uncompressed, or as JPEG"
+        raise ClipError(f"{name}: compressed as {syntax.name}, unknown here; {advice}") from error
+    if not decoder.is_available:
+        package = "pylibjpeg-openjpeg" if "High-Throughput" in syntax.name else "python-gdcm"
+        raise ClipError(f"{name}: compressed as {syntax.name}; to read it: pip install {package}")
+    return decoder.iter_array(dataset, raw=True)
 
 
-def _video(dataset: Dataset, promise: Promise, name: str) -> Film:
-    with refusing(f"{name}: the video inside is damaged or cut short; export it again"):
+def _to_grey(
+    samples: UInt8[ndarray, "y x *c"], dataset: Dataset, kind: str, name: str
+) -> tuple[UInt8[ndarray, "y x"], float]:
+    """Grey levels, and the fraction of pixels that are coloured."""
+    if kind in ("MONOCHROME1", "MONOCHROME2"):
+        return (samples if kind == "MONOCHROME2" else 255 - samples), 0.0
+    if kind == "PALETTE COLOR":
+        colours = apply_color_lut(samples, dataset)[..., :3]
+        # Palettes of 16 bits hold 8-bit colours times 256 or 257: either way in the high byte
+        samples = (colours >> (8 if colours.dtype == np.uint16 else 0)).astype(np.uint8)
+    if kind in ("RGB", "PALETTE COLOR"):
+        return rgb_to_grey(samples)
+    if kind in ("YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"):
+        if kind.startswith("YBR_PARTIAL"):  # luma runs from 16 to 235, chroma from 16 to 240
+            full = (samples - np.array([16.0, 128, 128])) * (255 / np.array([219, 224, 224]))
+            samples = np.rint(full + np.array([0, 128, 128])).clip(0, 255).astype(np.uint8)
+        rgb = Image.fromarray(np.ascontiguousarray(samples), "YCbCr").convert("RGB")
+        return samples[..., 0], rgb_to_grey(np.array(rgb))[1]
+    raise ClipError(f"{name}: colours of the kind {kind!r}; wanted grey, RGB, YBR or a palette")
+
+
+def _decode_stream(dataset: Dataset, shape: tuple[int, int, int], name: str) -> FrameStack:
+    """Decode a video that is stored whole: an mp4, a transport stream or a raw stream."""
+    with as_clip_error(f"{name}: the video inside is damaged or cut short; export it again"):
         fragments = generate_fragments(dataset.PixelData)
-        next(fragments)  # where each frame begins, or nothing
-        stream = io.BytesIO()
-        stream.writelines(fragments)
-    stream.seek(0)
-    film = read_video(stream, _container(stream.read(200), dataset), name)
-    came = Promise(*film.frames.shape)
-    if came.frames < promise.frames or came[1:] != promise[1:]:
-        raise ClipError(f"{name}: promises {promise}, but its video holds {came}; export it again")
-    return film
+        next(fragments)  # the table of offsets, or nothing
+        stream = io.BytesIO(b"".join(fragments))
+    head, syntax = bytes(stream.getbuffer()[:200]), dataset.file_meta.TransferSyntaxUID.name
+    if head[:1] == b"\x47" == head[188:189]:  # every packet of a transport stream begins so
+        container = "mpegts"
+    elif head[:4] == b"\x00\x00\x01\xba":
+        container = "mpeg"
+    else:
+        raw = "mpegvideo" if "MPEG2" in syntax else "hevc" if "HEVC" in syntax else "h264"
+        container = container_of(head) or raw
+    stack = decode_video(stream, container, name)
+    if stack.length < shape[0] or stack.shape != shape[1:]:
+        found = size_text(stack.length, *stack.shape)
+        raise ClipError(f"{name}: declares {size_text(*shape)}, but its video has {found}")
+    return stack
 
 
-def _container(head: bytes, dataset: Dataset) -> str:
-    if head[:1] == b"\x47" == head[188:189]:  # every packet of a transport stream starts so
-        return "mpegts"
-    if head[:4] == b"\x00\x00\x01\xba":
-        return "mpeg"
-    return container_of(head) or _VIDEO[dataset.file_meta.TransferSyntaxUID]
+def tissue_region(dataset: Dataset) -> Region | None:
+    """The tissue region within the image; None if there is none, or several (a split screen)."""
+    flat = [item for item in _tissue(dataset) if item.get("RegionSpatialFormat") == _FLAT]
+    return _edges(flat[0], dataset) if len(flat) == 1 else None
+
+
+def mm_per_px(dataset: Dataset) -> float | None:
+    """The scale that all tissue regions share; None where they do not state one. Never guessed."""
+    scales = {_scale(item, dataset) for item in _tissue(dataset)}
+    return scales.pop() if len(scales) == 1 else None
+
+
+def _tissue(dataset: Dataset) -> list[Dataset]:
+    items = dataset.get("SequenceOfUltrasoundRegions") or []
+    return [item for item in items if item.get("RegionDataType") == _TISSUE]
+
+
+def _scale(item: Dataset, image: Dataset) -> float | None:
+    units = [item.get(f"PhysicalUnits{axis}Direction") for axis in "XY"]
+    across, down = (abs(float(item.get(f"PhysicalDelta{axis}") or 0)) for axis in "XY")
+    square = 0 < across < math.inf and math.isclose(across, down, rel_tol=1e-3)
+    stated = item.get("RegionSpatialFormat") == _FLAT and units == [_CENTIMETRES] * 2
+    return 10 * across if square and stated and _edges(item, image) else None
+
+
+def _edges(item: Dataset, image: Dataset) -> Region | None:
+    """The item's rectangle; None if it exceeds the image, which has then been resized."""
+    names = ("MinX0", "MinY0", "MaxX1", "MaxY1")
+    left, top, right, bottom = edges = [item.get(f"RegionLocation{name}") for name in names]
+    if None in edges or not (
+        0 <= left < right <= image.Columns and 0 <= top < bottom <= image.Rows
+    ):
+        return None
+    # Some scanners count the last column and row, some the edge behind it: take the larger part
+    last = min(int(right) + 1, image.Columns), min(int(bottom) + 1, image.Rows)
+    return Region(int(left), int(top), *last)

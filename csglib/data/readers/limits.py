@@ -1,52 +1,48 @@
-"""What a file must keep to before it becomes a clip, and the one error for a file that does not.
+"""Size limits, checked before anything is decoded, and the one exception for unreadable files.
 
-Not in the paper. Section 3, "Dataset", is well inside: its 200 videos have 316 frames on average.
+Not in the paper. Section 3, "Dataset", is well within: its 200 videos have 316 frames on average.
 """
 
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
+
 MAX_FRAMES = 10_000  # five minutes at 30 frames a second
 MAX_SIDE = 4096  # pixels; ultrasound screens have at most 1920
-MAX_BYTES = 1 << 30  # of all decoded frames together
+MAX_BYTES = 1 << 30  # all frames of a clip together, as the file stores them
 _OPENED = re.compile(r"(?<=cannot identify image file) .*")  # a path, or an open file: Pillow
 _FOLDERS = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^/\\'\"<>]*[/\\])+")  # of whole paths
 
 
 class ClipError(ValueError):
-    """A file that cannot be read as a clip; the message says which, why, and what helps.
+    """A file that cannot be read as a clip: which file, what is wrong, what to do; one line.
 
-    It is one line that any terminal can show, whatever a file or its name put into it.
-
-    Args:
-        message: for whoever has the file.
+    Unprintable characters, from the file or its name, are replaced: any terminal can show it.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(
-            "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)
-        )
+        super().__init__("".join(c if c.isprintable() else "\ufffd" for c in message))
+
+
+def size_text(frames: int, height: int, width: int) -> str:
+    """A clip's size, for messages."""
+    return f"{frames} frames of {width} x {height} pixels"
 
 
 def check_size(name: str, frames: int, height: int, width: int, bytes_each: int = 1) -> None:
-    """Refuse a clip before it fills the memory: a few bytes can promise a billion pixels.
-
-    Args:
-        name: of the file, for the message.
-        frames: how many are promised, or already read.
-        height: of a frame, pixels.
-        width: of a frame, pixels.
-        bytes_each: of one pixel as it is stored.
+    """Refuse an empty or huge clip before it is decoded: a few bytes can declare 10^9 pixels.
 
     Raises:
-        ClipError: nothing to see, or more than `MAX_FRAMES`, `MAX_SIDE` or `MAX_BYTES`.
+        ClipError: empty, or more than `MAX_FRAMES`, `MAX_SIDE`, or `MAX_BYTES` as stored.
     """
-    size = f"{frames} frames of {width} x {height} pixels"
+    size = size_text(frames, height, width)
     if min(frames, height, width) < 1:
-        raise ClipError(f"{name}: nothing to see: {size}; wanted at least one frame of one pixel")
+        raise ClipError(f"{name}: empty: {size}; wanted at least one frame of one pixel")
     too_much = math.prod((frames, height, width, bytes_each)) > MAX_BYTES
     if too_much or frames > MAX_FRAMES or max(height, width) > MAX_SIDE:
         limits = f"{MAX_FRAMES} frames, {MAX_SIDE} pixels a side, {MAX_BYTES >> 20} MiB in all"
@@ -54,49 +50,37 @@ def check_size(name: str, frames: int, height: int, width: int, bytes_each: int 
 
 
 def check_link(path: Path, home: Path, name: str) -> None:
-    """Refuse a link that leads out of a folder: what lies there was not given to be read.
-
-    Args:
-        path: a link or not.
-        home: the folder.
-        name: of the file, for the message.
+    """Refuse a symbolic link that leads out of the folder `home`, or nowhere.
 
     Raises:
-        ClipError: it leads out, or nowhere.
+        ClipError: names the file as `name`.
     """
     if not path.is_symlink():
         return
-    with refusing(f"{name}: a link that leads nowhere; copy the file itself"):
+    with as_clip_error(f"{name}: a link that leads nowhere; copy the file itself"):
         target = path.resolve(strict=True)
     if not target.is_relative_to(home.resolve()):
         raise ClipError(f"{name}: a link that leads out of its folder; copy the file itself")
 
 
 @contextmanager
-def refusing(complaint: str) -> Iterator[None]:
-    """Make a ClipError of whatever a foreign parser raises over a damaged file.
+def as_clip_error(message: str) -> Iterator[None]:
+    """Turn any exception that a parser raises over a damaged file into a ClipError.
 
-    Files in its words are left out, or at least their folders: those may be a patient's name, and
-    the complaint has said already which file it is.
-
-    Args:
-        complaint: file, place, what is wanted; the parser's own words follow it.
-
-    Raises:
-        ClipError: anything was raised inside.
+    The parser's own words follow `message`, without folder names: those may name a patient.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", category=UserWarning
+            )  # harmless breaches of standards
+            warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+            yield
     except ClipError:
         raise
-    except Exception as error:  # over damaged bytes parsers raise nearly every type there is
-        reason = f"{type(error).__name__}: {_words(error)}"
-        reason = " ".join(reason.split())  # some come in several lines
-        raise ClipError(f"{complaint} ({reason})") from error
-
-
-def _words(error: Exception) -> str:
-    words = str(error)
-    if name := getattr(error, "filename", None):  # of what Python or FFmpeg has opened
-        words = words.replace(f": {name!r}", "")
-    return _FOLDERS.sub("", _OPENED.sub("", words))
+    except Exception as error:  # over damaged bytes, parsers raise nearly every type there is
+        words = str(error)
+        if name := getattr(error, "filename", None):  # what Python or FFmpeg has opened
+            words = words.replace(f": {name!r}", "")
+        words = " ".join(_FOLDERS.sub("", _OPENED.sub("", words)).split())
+        raise ClipError(f"{message} ({type(error).__name__}: {words})") from error
