@@ -197,7 +197,7 @@ def _resized(frames: UInt8[ndarray, "t y x"], size: int | None) -> UInt8[ndarray
 def _read_unchanged(folder: Path, row: Row) -> Clip:
     path = folder / row["clip"]
     if not path.is_file():
-        raise ValueError(f"{path} is missing: {_REPEAT} again")
+        raise ValueError(f"{path} is missing: {_REPEAT}")
     if digest(path) != row["sha256"]:
         raise ValueError(f"{path} has changed since it was made: {_REPEAT} anew")
     return read_npz(path)

@@ -144,7 +144,7 @@ def test_a_changed_clip_is_named(folder):
     with pytest.raises(ValueError, match=f"{path.name} has changed since it was made"):
         read_cohort(folder)
     path.unlink()
-    with pytest.raises(ValueError, match=f"{path.name} is missing; the command that made"):
+    with pytest.raises(ValueError, match=f"{path.name} is missing: the command that made"):
         read_cohort(folder)
 
 
@@ -186,5 +186,5 @@ def test_clips_that_people_graded_say_nothing_of_single_frames(folder):
     facts = json.loads((folder / "cohort.json").read_text())
     del facts["rule"]
     (folder / "cohort.json").write_text(json.dumps(facts | {"graded_by": "people"}))
-    with pytest.raises(ValueError, match=r"says nothing of single frames: .* graded by people"):
+    with pytest.raises(ValueError, match=r"has no grades of single frames: .* graded by people"):
         read_frames(folder)

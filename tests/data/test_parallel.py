@@ -68,7 +68,7 @@ def test_an_error_of_a_task_is_raised_here_and_ends_the_others():
 
 def test_a_worker_that_is_killed_is_told_from_an_error(tmp_path):
     with (
-        pytest.raises(ValueError, match=f"{tmp_path}: a process was killed .* with fewer jobs"),
+        pytest.raises(ValueError, match=f"{tmp_path}: a process was killed .* with fewer workers"),
         explain_write_errors(tmp_path),
         workers(1, os._exit, [9]) as futures,
     ):
