@@ -1,3 +1,5 @@
+"""Worker processes: threads, interrupts, errors, death of the parent; clear write errors."""
+
 import errno
 import os
 import subprocess
@@ -66,7 +68,7 @@ def test_an_error_of_a_task_is_raised_here_and_ends_the_others():
     assert time.monotonic() - start < 30
 
 
-def test_a_worker_that_is_killed_is_told_from_an_error(tmp_path):
+def test_a_killed_worker_is_not_an_error_of_its_task(tmp_path):
     with (
         pytest.raises(ValueError, match=f"{tmp_path}: a process was killed .* with fewer workers"),
         explain_write_errors(tmp_path),
@@ -82,9 +84,8 @@ def test_a_full_disk_is_called_that(tmp_path, number):
         raise OSError(number, os.strerror(number))
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="asks for processes by number")
-def test_who_kills_the_parent_ends_the_workers():
+@pytest.mark.skipif(os.name != "posix", reason="looks up processes by number")
+def test_workers_end_when_their_parent_is_killed():
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         children = [int(number) for number in parent.stdout.readline().split()]

@@ -1,4 +1,4 @@
-"""A leak between the sides of a split is the easiest way to a result that is not true."""
+"""Splits by patient: no overlap, fair shares, the same for the same seed."""
 
 from collections import Counter
 
@@ -8,21 +8,22 @@ import pytest
 from csglib.data.split import check_no_overlap, split_by_patient
 
 
-def clips(patients: int, most: int, seed: int = 0) -> list[str]:
-    """Whose each clip is: 1 to `most` clips a patient, in no order."""
+def clips(patients, most, seed=0):
+    """The patient of each clip: 1 to `most` clips a patient, in random order."""
     rng = np.random.default_rng(seed)
     owners = np.repeat(np.arange(patients), rng.integers(1, most + 1, patients))
     return [f"patient-{owner}" for owner in rng.permutation(owners)]
 
 
-def people(patients: list[str], groups: list[int]) -> list[int]:
+def sizes(patients, groups):
+    """Patients of each group."""
     counts = Counter(dict(zip(patients, groups, strict=True)).values())
     return [counts[group] for group in range(max(counts) + 1)]
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("count", [3, 17, 169])
-def test_nobody_stands_on_two_sides(count, seed):
+def test_no_patient_is_in_two_groups(count, seed):
     patients = clips(count, 7, seed)
     groups = split_by_patient(patients, (0.69, 0.05, 0.26), seed)
     assert len(groups) == len(patients)
@@ -30,8 +31,7 @@ def test_nobody_stands_on_two_sides(count, seed):
     check_no_overlap(patients, groups)
 
 
-def test_one_clip_on_the_other_side_is_found():
-    """Whichever clip goes astray, as long as its patient has another."""
+def test_a_leak_of_any_clip_is_found():
     patients = clips(11, 4)
     groups = split_by_patient(patients, (0.6, 0.4), 3)
     for place, (patient, group) in enumerate(zip(patients, groups, strict=True)):
@@ -41,15 +41,16 @@ def test_one_clip_on_the_other_side_is_found():
                 check_no_overlap(patients, leak)
 
 
-def test_a_leak_is_told_by_patient_and_sides():
-    sides = ["train", "train", "validation", "test", "test"]
+def test_a_leak_names_patient_and_splits():
+    splits = ["train", "train", "validation", "test", "test"]
     with pytest.raises(ValueError, match=r"^patient b is in train and in test$"):
-        check_no_overlap(["a", "b", "c", "b", "d"], sides)
-    check_no_overlap(["a", "b", "c", "d", "d"], sides)
+        check_no_overlap(["a", "b", "c", "b", "d"], splits)
+    check_no_overlap(["a", "b", "c", "d", "d"], splits)
+    with pytest.raises(ValueError, match="3 clips need as many groups: got 2"):
+        check_no_overlap(["a", "b", "b"], [0, 1])
 
 
-def by_remainders(count: int, shares: tuple[float, ...]) -> list[int]:
-    """The textbook's way: round all down, then one more where most was cut off."""
+def by_largest_remainder(count, shares):
     exact = np.array(shares) * count
     whole = np.floor(exact).astype(int)
     cut_off = np.argsort(whole - exact, kind="stable")
@@ -59,42 +60,41 @@ def by_remainders(count: int, shares: tuple[float, ...]) -> list[int]:
 
 @pytest.mark.parametrize("shares", [(0.7, 0.1, 0.2), (0.693, 0.05, 0.257), (0.25,) * 4, (1.0,)])
 @pytest.mark.parametrize("count", [23, 41, 113, 169])
-def test_groups_are_rounded_by_largest_remainder(count, shares):
+def test_shares_are_rounded_by_largest_remainder(count, shares):
     patients = clips(count, 3)
-    assert people(patients, split_by_patient(patients, shares, 1)) == by_remainders(count, shares)
+    groups = split_by_patient(patients, shares, 1)
+    assert sizes(patients, groups) == by_largest_remainder(count, shares)
 
 
 def test_a_share_too_small_for_one_patient_gets_one():
-    assert people(clips(7, 2), split_by_patient(clips(7, 2), (0.02, 0.96, 0.02), 1)) == [1, 5, 1]
-    assert people(clips(3, 2), split_by_patient(clips(3, 2), (0.98, 0.01, 0.01), 1)) == [1, 1, 1]
+    for count, shares, wanted in (
+        (7, (0.02, 0.96, 0.02), [1, 5, 1]),
+        (3, (0.98, 0.01, 0.01), [1, 1, 1]),
+    ):
+        assert sizes(clips(count, 2), split_by_patient(clips(count, 2), shares, 1)) == wanted
 
 
-def test_the_order_and_the_number_of_clips_do_not_matter():
+def test_order_and_number_of_clips_do_not_matter():
     patients = clips(29, 5)
-    group_of = dict(zip(patients, split_by_patient(patients, (0.5, 0.2, 0.3), 6), strict=True))
+    groups = split_by_patient(patients, (0.5, 0.2, 0.3), 6)
+    group_of = dict(zip(patients, groups, strict=True))
     for other in (patients[::-1], sorted(patients), sorted(set(patients)), patients * 2):
-        assert split_by_patient(other, (0.5, 0.2, 0.3), 6) == [
-            group_of[patient] for patient in other
-        ]
+        found = split_by_patient(other, (0.5, 0.2, 0.3), 6)
+        assert found == [group_of[patient] for patient in other]
 
 
-def test_a_seed_brings_its_split_back_in_every_session():
-    """Written down: an order of a set, say, would be another one each time Python starts."""
+def test_a_seed_gives_its_split_in_every_session():
+    """A known value: the order of a set, say, differs each time Python starts."""
     names = ["ada", "bo", "cy", "di", "ed", "flo", "gus", "hal"]
     assert split_by_patient(names, (0.5, 0.25, 0.25), 7) == [1, 2, 0, 1, 0, 2, 0, 0]
     splits = {tuple(split_by_patient(names, (0.5, 0.25, 0.25), seed)) for seed in range(40)}
     assert len(splits) > 30
-
-
-def test_everybody_may_land_in_every_group():
-    drawn = np.array(
-        [split_by_patient(["a", "b", "c", "d", "e"], (0.6, 0.4), seed) for seed in range(800)]
-    )
-    np.testing.assert_allclose(drawn.mean(axis=0), 0.4, atol=0.06)
+    drawn = np.array([split_by_patient([*"abcde"], (0.6, 0.4), seed) for seed in range(800)])
+    np.testing.assert_allclose(drawn.mean(axis=0), 0.4, atol=0.06)  # anyone in any group
 
 
 @pytest.mark.parametrize("shares", [(0.7, 0.2), (0.5, 0.6), (), (1.2, -0.2), (1.0, 0.0)])
-def test_shares_that_are_none_are_refused(shares):
+def test_shares_out_of_range_are_refused(shares):
     with pytest.raises(ValueError, match="shares must be above 0 and sum to 1: got"):
         split_by_patient(clips(9, 2), shares, 0)
 
@@ -102,8 +102,3 @@ def test_shares_that_are_none_are_refused(shares):
 def test_too_few_patients_are_refused():
     with pytest.raises(ValueError, match="3 groups need a patient each: got 2 patients"):
         split_by_patient(["a", "b", "a", "b"], (0.5, 0.3, 0.2), 0)
-
-
-def test_sides_that_do_not_belong_to_the_clips_are_refused():
-    with pytest.raises(ValueError, match="3 clips need as many groups: got 2"):
-        check_no_overlap(["a", "b", "b"], [0, 1])

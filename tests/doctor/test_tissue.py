@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from csglib.data.clips import Clip, Region, resample
-from csglib.data.readers.video import read_video
+from csglib.data.clips import Region
+from csglib.data.readers.video import decode_video
 from csglib.doctor.tissue import find_tissue, moving_extent
 
 from .conftest import ON_SCREEN, h264, on_screen
@@ -62,7 +62,7 @@ def packed(frames, codec, container, pixels="yuv420p", **how):
             output.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "gray")))
         output.mux(stream.encode())
     file.seek(0)
-    return read_video(file, container, "film").frames
+    return decode_video(file, container, "film").clip("film").frames
 
 
 CODECS = {
@@ -154,26 +154,6 @@ def test_images_of_a_few_pixels():
         whole = Region(0, 0, size[1], size[0])
         assert find_tissue(frames) in (None, whole)
         assert moving_extent(frames) == whole
-
-
-def test_a_region_crops_and_refuses_what_does_not_fit():
-    frames = np.arange(2 * 5 * 7, dtype=np.uint8).reshape(2, 5, 7)
-    np.testing.assert_array_equal(Region(1, 2, 4, 5).crop(frames), frames[:, 2:5, 1:4])
-    with pytest.raises(ValueError, match="columns 1 to 7, rows 0 to 4 does not lie within"):
-        Region(1, 0, 8, 5).crop(frames)
-    for edges in ((3, 0, 3, 5), (0, 4, 2, 3), (-1, 0, 2, 2)):
-        with pytest.raises(ValueError, match="a region needs 0 <= left < right"):
-            Region(*edges)
-
-
-def test_the_intersection_of_two_regions():
-    assert Region(0, 0, 10, 20).intersection(Region(4, 5, 30, 9)) == Region(4, 5, 10, 9)
-    assert Region(0, 0, 10, 20).intersection(Region(10, 0, 12, 20)) is None
-
-
-def test_resampled_clips_have_no_region(tissue):
-    clip = Clip(frames=tissue, patient="", region=Region(3, 4, 100, 90))
-    assert resample(clip, frames=8, size=32).region is None
 
 
 def test_the_moving_extent_is_the_same_in_every_copy(cohort, large, tmp_path):
