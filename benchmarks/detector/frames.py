@@ -12,7 +12,6 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from csglib.data.clips import save_clip
-from csglib.data.parallel import explain_write_errors, lock_folder, workers
 from csglib.data.readers import read_clip
 from csglib.detect.network import into_square, shown_size
 from csglib.phantom.probe import SCANNERS

@@ -23,12 +23,12 @@ from PIL import Image, ImageDraw, ImageFont
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES, Clip, Region, even_indices, resample, save_clip
 from csglib.data.cohort import COLUMNS, Row, digest, read_metadata, write_manifest, write_metadata
-from csglib.data.parallel import explain_write_errors, lock_folder, run_tasks
 from csglib.data.readers import read_clip
 from csglib.data.split import SPLITS, check_no_overlap, split_by_patient
 from csglib.doctor.labels import SHEET, Label, list_exports
 from csglib.doctor.pseudonyms import Pseudonyms, read_or_create_key
 from csglib.doctor.tissue import find_tissue
+from csglib.phantom.parallel import explain_write_errors, lock_folder, run_tasks
 from csglib.phantom.patients import CLIPS
 
 FORMAT = 1  # changes whenever older files can no longer be read

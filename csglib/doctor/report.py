@@ -17,11 +17,11 @@ from textwrap import fill
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES
-from csglib.data.parallel import run_tasks
 from csglib.doctor.checks import ALL, KINDS, Finding, find_all
 from csglib.doctor.examination import ClipRecord, Examination, read_record
 from csglib.doctor.labels import LABELS, PAGE, Label, find_labels, list_exports, patient_of
 from csglib.doctor.near_duplicates import find_near_duplicates
+from csglib.phantom.parallel import run_tasks
 
 _MOST_PRINTED = 6  # findings of a kind in the text; the page has all
 _MOST_OPEN = 12  # findings of a kind, or clips, that the page shows without a click

@@ -33,7 +33,7 @@ from csglib.data.cohort import (
     write_manifest,
     write_metadata,
 )
-from csglib.data.parallel import explain_write_errors, lock_folder, workers
+from csglib.phantom.parallel import explain_write_errors, lock_folder, workers
 from csglib.data.readers.limits import ClipError
 from csglib.data.readers.npz import read_npz
 from csglib.data.stenosis import RULES, observed

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from csglib.data.parallel import explain_write_errors, workers
+from csglib.phantom.parallel import explain_write_errors, workers
 
 PARENT = """
 import os, time
 from multiprocessing import active_children
-from csglib.data.parallel import workers
+from csglib.phantom.parallel import workers
 
 if __name__ == "__main__":
     with workers(2, time.sleep, [60, 60]):
@@ -35,7 +35,7 @@ def test_workers_do_their_tasks_with_one_thread_each(monkeypatch):
 @pytest.mark.parametrize("how", ["file", "stdin"])
 def test_a_script_is_not_run_again_by_each_worker(tmp_path, how):
     script = (
-        "from csglib.data.parallel import workers\n"
+        "from csglib.phantom.parallel import workers\n"
         "print('begins', __name__, globals().get('__file__', '')[-6:])\n"
         "with workers(2, abs, [-1, -2]) as futures:\n"
         "    print(*(future.result() for future in futures))\n"
