@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from csglib.data.clips import save_clip
 from csglib.data.readers import read_clip
 from csglib.detect.network import into_square, shown_size
+from csglib.phantom.parallel import explain_write_errors, lock_folder, workers
 from csglib.phantom.probe import SCANNERS
 from csglib.phantom.simulate import VERSION, make_clip
 

@@ -33,11 +33,11 @@ from csglib.data.cohort import (
     write_manifest,
     write_metadata,
 )
-from csglib.phantom.parallel import explain_write_errors, lock_folder, workers
 from csglib.data.readers.limits import ClipError
 from csglib.data.readers.npz import read_npz
 from csglib.data.stenosis import RULES, observed
 from csglib.phantom.contact_sheet import contact_sheet
+from csglib.phantom.parallel import explain_write_errors, lock_folder, workers
 from csglib.phantom.patients import PLAQUES, ClipSpec, CohortSpec, clip_specs
 from csglib.phantom.simulate import VERSION, Video, make_video
 
