@@ -276,7 +276,7 @@ def test_only_what_is_listed_is_written(exports, labels, tmp_path):
         assert {*row} == {*COLUMNS}
         assert {name for name in row if row[name]} - {"narrowest_frame", "mm_per_px"} == filled
     assert sum(bool(row["narrowest_frame"]) for row in rows) == 1
-    with pytest.raises(ValueError, match=f"{tmp_path} says .* single frames: .* graded by people"):
+    with pytest.raises(ValueError, match=f"{tmp_path} has .* single frames: .* graded by people"):
         read_frames(tmp_path)
 
 
