@@ -33,7 +33,7 @@ from csglib.metrics.intervals import Score, draw_patients, interval_of
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.weights import load_weights
-from csglib.view.controls import Comparison, class_token_map, compare, random_twin, with_controls
+from csglib.view.controls import Comparison, class_token_map, compare, random_control, with_controls
 from csglib.view.deletion import blurred, curves
 from csglib.view.grad_cam import grad_cam
 from csglib.view.rollout import rollout
@@ -45,14 +45,14 @@ DRAWS = 2000
 METHODS: dict[str, Method] = {
     "spatial branch": class_token_map("space"),
     "temporal branch": class_token_map("time"),
-    "space asks time": class_token_map("into_space"),
-    "time asks space": class_token_map("into_time"),
+    "space queries time": class_token_map("into_space"),
+    "time queries space": class_token_map("into_time"),
     "rollout": rollout,
     "Grad-CAM": grad_cam,
 }
-FIGURES = {  # what is shown, and what an even map has there; None: it depends on the clips
+FIGURES = {  # what is shown, and what a uniform map has there; None: it depends on the clips
     "plaque ratio": 1.0,
-    "outranked": 0.5,
+    "rank percentile": 0.5,
     "pointing": None,
 }
 
@@ -71,11 +71,11 @@ def test_clips(cohort: Path) -> list[Clip]:
 
 
 def examine(trained: CSG3DCT, clips: Sequence[Clip]) -> dict[str, Comparison]:
-    """Each kind of map, compared with that of networks that cannot know."""
-    untaught = {f"random weights {seed}": random_twin(trained, seed) for seed in range(TWINS)}
-    untaught |= {"shuffled grades": network("tiny_128_shuffled")}
+    """Each kind of map, compared with its controls."""
+    untrained = {f"random weights {seed}": random_control(trained, seed) for seed in range(TWINS)}
+    untrained |= {"shuffled grades": network("tiny_128_shuffled")}
     return {
-        name: compare(clips, with_controls(method, trained, clips, untaught), DRAWS)
+        name: compare(clips, with_controls(method, trained, clips, untrained), DRAWS)
         for name, method in tqdm(METHODS.items(), desc="maps")
     }
 
@@ -104,10 +104,10 @@ def picture(found: dict[str, Comparison]) -> Figure:
         found.items(),
         strict=True,
     ):
-        for axes, (title, even) in zip(row, FIGURES.items(), strict=True):
+        for axes, (title, uniform) in zip(row, FIGURES.items(), strict=True):
             _draw(axes, comparison, title)
-            if even is not None:
-                axes.axvline(even, color="#555555", ls=":")
+            if uniform is not None:
+                axes.axvline(uniform, color="#555555", ls=":")
             axes.tick_params(labelleft=axes is row[0])
         row[0].set_ylabel(name)
     for axes, title in zip(figure.axes, FIGURES, strict=False):

@@ -18,4 +18,4 @@ from .train.fit import fit as fit
 from .train.networks import NETWORKS as NETWORKS
 from .train.networks import build_network as build_network
 from .view.capture import attention_maps as attention_maps
-from .widgets.explorer.explorer import AttentionExplorer as AttentionExplorer
+from .widgets.explorer import AttentionExplorer as AttentionExplorer

@@ -31,12 +31,12 @@ SAMPLES = Path(__file__).parents[1] / "data_samples"
 # for a guess or a choice. The contracts in tests/widgets and tests/browser run over all of them.
 WIDGETS = {
     "AttentionExplorer": (
-        "csglib.widgets.explorer.explorer",
+        "csglib.widgets.explorer",
         ["opinionated_network", "simulated_clip"],
         {"view": "time", "query": 75, "compare": True, "show_truth": True},
     ),
     "TrainingDashboard": (
-        "csglib.widgets.dashboard.dashboard",
+        "csglib.widgets.dashboard",
         ["opinionated_network", "two_clips", "two_clips", "smoke"],
         {"shares": np.array([[0.2, 0.9]], np.float32).tobytes(), "records": [
             {"epoch": 1, "train_loss": 0.5, "train_accuracy": 0.7, "seconds": 1.0,
@@ -139,12 +139,12 @@ def make_widget(request):
 
 @pytest.fixture
 def opinionated_network():
-    """Random weights with strong questions, so that the maps are far from even."""
+    """Random weights with large queries and keys, so that the maps are far from uniform."""
     with torch.random.fork_rng():
         torch.manual_seed(11)
         network = CSG3DCT(TINY)
         for name, weights in network.named_parameters():
-            if weights.ndim == 2 and ("q" in name or "k" in name):
+            if weights.ndim == 2 and name.split(".")[-2] in ("q", "k", "qkv"):
                 weights.data.normal_(0, 0.3)
     return network
 

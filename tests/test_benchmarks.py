@@ -237,11 +237,11 @@ def test_no_nuisance_of_the_kept_audit_gives_the_grade_away():
 
 
 @pytest.mark.slow
-def test_attention_scores_maps_beside_those_of_networks_that_cannot_know(
+def test_attention_scores_maps_beside_those_of_networks_that_learned_nothing(
     cohort, monkeypatch, tmp_path, capsys
 ):
     attention = loaded("attention")
-    chosen = {name: attention.METHODS[name] for name in ("time asks space", "Grad-CAM")}
+    chosen = {name: attention.METHODS[name] for name in ("time queries space", "Grad-CAM")}
     monkeypatch.setattr(attention, "METHODS", chosen)
     monkeypatch.setattr(attention, "TWINS", 1)
     monkeypatch.setattr(attention, "DRAWS", 20)
@@ -250,8 +250,8 @@ def test_attention_scores_maps_beside_those_of_networks_that_cannot_know(
     assert (found["clips"], found["patients"]) == (2, 1)  # the fixture has one clip of nobody
     for kinds in found["maps"].values():
         controls = ["random weights 0", "shuffled grades", "shuffled frames"]
-        assert list(kinds) == ["trained", *controls, "shuffled and put back", "even"]
-        assert kinds["even"]["outranked"]["value"] == 0.5
+        assert list(kinds) == ["trained", *controls, "shuffled and put back", "uniform"]
+        assert kinds["uniform"]["rank percentile"]["value"] == 0.5
         assert kinds["trained"]["plaque ratio"] != kinds["shuffled grades"]["plaque ratio"]
     assert found["maps"].keys() == found["needed"].keys() == chosen.keys()
     assert (tmp_path / "attention.png").read_bytes().startswith(b"\x89PNG")
@@ -259,12 +259,12 @@ def test_attention_scores_maps_beside_those_of_networks_that_cannot_know(
 
 
 def test_an_order_of_hiding_that_is_random_too_gains_nothing(simulated_clip, monkeypatch):
-    """An even map hides in random order: with the same draws nothing is gained, or little."""
+    """A uniform map hides in random order: with the same draws nothing is gained, or little."""
     attention = loaded("attention")
-    even = {"even": lambda network, clip: np.ones((3, 6, 8))}
-    monkeypatch.setattr(attention, "METHODS", even)
+    uniform = {"uniform": lambda network, clip: np.ones((3, 6, 8))}
+    monkeypatch.setattr(attention, "METHODS", uniform)
     clips = [replace(simulated_clip, patient=f"p{number}") for number in range(3)]
-    gain = attention.needed(attention.network("tiny_128"), clips)["even"]
+    gain = attention.needed(attention.network("tiny_128"), clips)["uniform"]
     assert abs(gain.value) < 0.1
 
 

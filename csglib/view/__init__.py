@@ -1,1 +1,1 @@
-"""Ways to look at the network: may look at anything, and nothing of `csglib` looks at it."""
+"""Attention maps, Grad-CAM, and the scores and controls that judge them."""

@@ -1,13 +1,15 @@
-"""What every token asked in one pass: any row of any attention map, worked out when it is wanted.
+"""Queries and keys of one clip, and any row of any attention map, computed when it is read.
 
-Source: not in the paper. A reader looks at a few rows of what is 300 MB a clip of 8 frames in
-`PAPER` and 1.2 GB in `BASE`. Queries and keys are 160 and 80 MB, and stay what they were when the
-network trains on.
+Source: not in the paper, which shows Grad-CAM only (Fig. 4). The class token is what the head reads
+and what queries the other branch in the fusion (section 2, "Inter-dimension ST Fusion Module").
+All maps of a clip of 8 frames are 300 MB in `PAPER` and 1.2 GB in `BASE`; queries and keys are 240
+and 80 MB, and do not change when the network trains on.
 """
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import cast
 
 import torch
 from einops import rearrange, reduce
@@ -15,172 +17,186 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from csglib.data.clips import Clip
-from csglib.model.attention import Attention
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.tokens import Axis
-from csglib.view.class_token import Branch, ClassToken, branch_of, class_token, laid_out
+from csglib.view.capture import QueryKeys, batch_of, evaluating, query_keys
+
+# From the keys of class tokens' rows, (sequences, keys), to frames and patches.
+_LAYOUTS: dict[Axis, str] = {
+    "space": "t (rows columns) -> n t rows columns",
+    "time": "(rows columns) t -> n t rows columns",
+    "joint": "1 (t rows columns) -> n t rows columns",
+}
+_BRANCHES = ("space", "time", "into_space", "into_time")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One attention of one pass.
+class Branch:
+    """The class token's attention in one kind of attention, a map for each block or for each head.
 
     Attributes:
-        axis: how its keys are lined up.
-        leaders: the class tokens' rows.
-        query: what patches ask; none where class tokens alone do.
-        key: of all who can be asked, class tokens first; kept where patches ask.
-        bias: added to the score of each key.
+        maps: attention on each patch, 0 to 1; what falls on class tokens is left out.
+        uniform_patch: value of `maps` for uniform attention.
+        totals: attention on a frame, 0 to 1. In "space" each frame has its own softmax; in "time"
+            each place has one, and the total is their mean.
+        uniform_frame: value of `totals` for uniform attention.
     """
 
-    axis: Axis
-    leaders: Float[Tensor, "g h k j"]
-    query: Float[Tensor, "g h i e"]
-    key: Float[Tensor, "g h asked e"]
-    bias: Float[Tensor, " j"] | None
-
-    def rows(self, sequence: int, queries: slice) -> Float[Tensor, "h i j"]:
-        """Maps of some patches' questions, in the order of their sequence."""
-        query = self.query[sequence, None, :, queries]
-        return Attention.weights(query, self.key[sequence, None], bias=self.bias)[0]
+    maps: Float[Tensor, "n t rows columns"]
+    uniform_patch: float
+    totals: Float[Tensor, "n t"]
+    uniform_frame: float
 
 
 @dataclass(frozen=True)
-class Questions:
-    """All that was asked in one pass.
+class AttentionRecord:
+    """Queries and keys of every attention in one forward pass of one clip.
+
+    Branches are "space", "time", "into_space" (space queries time) and "into_time"; the one branch
+    of CSG-3DCT-Base has the name of its axis. Blocks and patches are counted from 0, patches frame
+    by frame and row by row.
 
     Attributes:
-        class_token: its rows in every branch and block, mean over heads.
-        asked: by branch, one a block.
+        probabilities: the network's output, one for each grade.
+        axes: how the keys of each branch are ordered.
+        query_keys: by branch, one for each block.
+        class_tokens: how many lead a sequence along time or of the whole clip.
         shape: frames, and rows and columns of patches.
     """
 
-    class_token: ClassToken
-    asked: dict[str, list[Asked]]
+    probabilities: Float[Tensor, " classes"]
+    axes: dict[str, Axis]
+    query_keys: dict[str, list[QueryKeys]]
+    class_tokens: int
     shape: tuple[int, int, int]
 
     @property
-    def heads(self) -> int:
-        """How many maps an attention has."""
-        return next(iter(self.asked.values()))[0].leaders.shape[1]
+    def blocks(self) -> int:
+        """How many blocks the network has."""
+        return len(next(iter(self.query_keys.values())))
 
     @property
-    def along_time(self) -> str | None:
-        """The branch in which patches ask other frames: "time", "joint", or none."""
-        return next((name for name in ("time", "joint") if name in self.asked), None)
+    def heads(self) -> int:
+        """How many heads an attention has."""
+        return next(iter(self.query_keys.values()))[0].query.shape[1]
 
-    def by_patches(self, branch: str) -> bool:
-        """Whether patches ask in this branch, and not class tokens alone."""
-        return self.asked[branch][0].query.shape[2] > 0
+    @property
+    def time_branch(self) -> str | None:
+        """The branch in which patches attend to other frames: "time", "joint", or none."""
+        return next((name for name in ("time", "joint") if name in self.axes), None)
 
-    def of_class_token(self, branch: str, block: int) -> Branch:
-        """Its maps as in `ClassToken`, with heads where blocks are.
+    def patches_query(self, branch: str) -> bool:
+        """Whether patches are queries in this branch, and not class tokens alone."""
+        return self.query_keys[branch][0].query.shape[2] > self._leaders(branch)
 
-        Args:
-            branch: a key of `asked`.
-            block: counted from 0.
-        """
-        asked = self.asked[branch][block]
-        return laid_out(asked.axis, list(asked.leaders.unbind(1)), self.shape)
+    @cached_property
+    def branches(self) -> dict[str, Branch]:
+        """The class token's maps of every block by branch, mean over heads."""
+        return {
+            name: self._laid_out(name, torch.stack([rows.mean(1) for rows in self._rows_of(name)]))
+            for name in self.axes
+        }
 
-    def of_patch(self, branch: str, block: int, patch: int) -> Float[Tensor, "h keys"]:
-        """What a patch gives to each patch it may ask, as they follow in its sequence.
+    def class_token_heads(self, branch: str, block: int) -> Branch:
+        """The class token's maps of every head in one block."""
+        rows = self._rows_of(branch)[block]
+        return self._laid_out(branch, rearrange(rows, "g h k j -> h g k j"))
 
-        Args:
-            branch: one for which `by_patches` is true.
-            block: counted from 0.
-            patch: counted from 0, frame by frame, row by row.
-        """
-        asked, frames, patches = self.asked[branch][block], self.shape[0], self._patches
+    def patch_row(self, branch: str, block: int, patch: int) -> Float[Tensor, "h keys"]:
+        """Attention of one patch on the patches of its sequence; needs `patches_query`."""
+        frames, patches = self.shape[0], self.patches
         frame, place = divmod(patch, patches)
         sequence, query, keys = {
             "space": (frame, place, patches),
             "time": (place, frame, frames),
             "joint": (0, patch, frames * patches),
-        }[asked.axis]
-        return asked.rows(sequence, slice(query, query + 1))[:, 0, -keys:]
+        }[self.axes[branch]]
+        return self._patch_rows(branch, block, sequence, slice(query, query + 1))[:, 0, -keys:]
 
-    def along(self, block: int, place: int) -> Float[Tensor, "h t t2"]:
-        """How much the patch of one place gives to each frame, in each frame.
+    def frame_matrix(self, block: int, place: int) -> Float[Tensor, "h t t2"]:
+        """Attention of the patch at one place, in each frame, on each frame.
 
-        In "time" it asks itself in that frame; in "joint" all the frame's patches, and theirs are
-        added.
-
-        Args:
-            block: counted from 0.
-            place: of the patch, counted from 0, row by row.
+        In "time" on the same place of the other frame; in "joint" on all patches of that frame.
         """
-        frames, patches = self.shape[0], self._patches
-        if self.along_time == "time":
-            return self.asked["time"][block].rows(place, slice(None))[:, :, -frames:]
-        asked = self.asked["joint"][block]
-        rows = asked.rows(0, slice(place, None, patches))[:, :, -frames * patches :]
-        return reduce(rows, "h t (t2 n) -> h t t2", "sum", t2=frames)
+        frames, patches = self.shape[0], self.patches
+        if self.time_branch == "time":
+            return self._patch_rows("time", block, place, slice(None))[:, :, -frames:]
+        rows = self._patch_rows("joint", block, 0, slice(place, None, patches))
+        return reduce(rows[:, :, -frames * patches :], "h t (t2 n) -> h t t2", "sum", t2=frames)
 
-    def laid_out(
+    def on_grid(
         self, branch: str, patch: int, keys: Float[Tensor, " keys"]
     ) -> Float[Tensor, "t rows columns"]:
-        """One head of `of_patch` over frames and patches; NaN where the patch may not ask."""
+        """One head of `patch_row` over frames and patches; NaN where the patch cannot attend."""
         frames, rows, columns = self.shape
-        frame, place = divmod(patch, self._patches)
-        found = torch.full((frames, self._patches), torch.nan)
-        axis = self.asked[branch][0].axis
+        frame, place = divmod(patch, self.patches)
+        grid, axis = torch.full((frames, self.patches), torch.nan), self.axes[branch]
         where = {"space": (frame,), "time": (slice(None), place), "joint": (slice(None),)}[axis]
-        found[where] = rearrange(keys, "(t n) -> t n", t=frames) if axis == "joint" else keys
-        return rearrange(found, "t (rows columns) -> t rows columns", rows=rows, columns=columns)
+        grid[where] = rearrange(keys, "(t n) -> t n", t=frames) if axis == "joint" else keys
+        return rearrange(grid, "t (rows columns) -> t rows columns", rows=rows, columns=columns)
 
     @property
-    def _patches(self) -> int:
+    def patches(self) -> int:
+        """How many patches a frame has."""
         return self.shape[1] * self.shape[2]
 
+    def _leaders(self, branch: str) -> int:
+        # Along space a sequence has the one class token of its frame, elsewhere all of them.
+        return 1 if self.axes[branch] == "space" else self.class_tokens
 
-def questions(network: nn.Module, clip: Clip) -> Questions:
-    """Run the network once on a clip and keep what its tokens asked.
+    def _rows_of(self, branch: str) -> list[Float[Tensor, "g h k j"]]:
+        """Rows of the class tokens in every block."""
+        leaders = slice(self._leaders(branch))
+        return [seen.weights(queries=leaders) for seen in self.query_keys[branch]]
+
+    def _patch_rows(
+        self, branch: str, block: int, sequence: int, queries: slice
+    ) -> Float[Tensor, "h i j"]:
+        """Rows of patches, which are counted after the class tokens of their sequence."""
+        seen, leaders = self.query_keys[branch][block], self._leaders(branch)
+        patches = QueryKeys(seen.query[:, :, leaders:], seen.key, seen.bias)
+        return patches.weights(slice(sequence, sequence + 1), queries)[0]
+
+    def _laid_out(self, branch: str, rows: Float[Tensor, "n g k j"]) -> Branch:
+        """Rows of class tokens over frames and patches; of several class tokens, the mean."""
+        frames, height, width = self.shape
+        axis = self.axes[branch]
+        patches = {"space": self.patches, "time": frames, "joint": math.prod(self.shape)}[axis]
+        row = rows.mean(dim=2)
+        uniform = 1 / row.shape[-1]
+        maps = rearrange(row[..., -patches:], f"n {_LAYOUTS[axis]}", rows=height, columns=width)
+        if axis == "time":
+            return Branch(maps, uniform, maps.mean(dim=(2, 3)), uniform)
+        return Branch(maps, uniform, maps.sum(dim=(2, 3)), uniform * self.patches)
+
+
+def attention_record(network: nn.Module, clip: Clip) -> AttentionRecord:
+    """Run the network once on a clip and keep the queries and keys of every attention.
 
     Args:
-        network: anything made by `CSG3DCT`; left in the mode it came in.
+        network: anything made by `CSG3DCT`; keeps its mode.
         clip: height and width multiples of a patch.
 
     Raises:
         ValueError: the network has no class token's attention to show.
     """
-    seen: dict[str, tuple[Tensor, ...]] = {}
-    handles = [
-        part.register_forward_pre_hook(_keeper(seen, path))
-        for path, part in network.named_modules()
-        if isinstance(part, Attention)
-    ]
-    try:
-        rows = class_token(network, clip)
-    finally:
-        for handle in handles:
-            handle.remove()
-    assert isinstance(network, CSG3DCT)  # else `class_token` has raised
-    tokens = len(clip.frames) if network.config.class_tokens == "frame" else 1
-    asked: dict[str, list[Asked]] = {}
+    if not isinstance(network, CSG3DCT):
+        raise ValueError(
+            "a network with a class token is wanted, as csglib.model.csg3dct builds it: got "
+            f"{type(network).__name__}"
+        )
+    with evaluating(network), torch.no_grad(), query_keys(network) as seen:
+        probabilities = network(batch_of(network, clip))[0].float().softmax(dim=0).cpu()
+    axes: dict[str, Axis] = {}
+    kept: dict[str, list[QueryKeys]] = {}
     for path in list(seen):
-        name, axis = branch_of(network, path)
-        given = seen.pop(path)  # what is not kept may go
-        asked.setdefault(name, []).append(_kept(axis, 1 if axis == "space" else tokens, given))
-    maps = next(iter(rows.branches.values())).maps
-    _, frames, height, width = maps.shape
-    return Questions(rows, asked, (frames, height, width))
-
-
-def _keeper(seen: dict[str, tuple[Tensor, ...]], path: str) -> Callable[..., None]:
-    def keep(attention: nn.Module, arguments: tuple[Any, ...]) -> None:
-        query, key, _, *bias = arguments
-        seen[path] = (query, key, *(given for given in bias if given is not None))
-
-    return keep
-
-
-def _kept(axis: Axis, leaders: int, given: tuple[Tensor, ...]) -> Asked:
-    query, key, *biases = (part.detach().float().cpu() for part in given)
-    bias = biases[0] if biases else None
-    rows = Attention.weights(query[:, :, :leaders], key, bias=bias)
-    patches = query[:, :, leaders:]
-    if not patches.shape[2]:
-        key = key[:, :, :0]  # nobody else will ask
-    # Clones, for these are parts of larger arrays that would stay with them.
-    return Asked(axis, rows, patches.clone(), key.clone(), bias)
+        # blocks.3.into_space.attention is named by its place, the one branch of -Base by its axis
+        place = path.removesuffix(".attention")
+        axis, name = cast("Axis", network.get_submodule(place).axis), place.rpartition(".")[-1]
+        name = name if name in _BRANCHES else axis
+        axes[name] = axis
+        kept.setdefault(name, []).append(seen.pop(path).copied())
+    frames, height, width = clip.frames.shape
+    shape = (frames, height // network.config.patch, width // network.config.patch)
+    tokens = frames if network.config.class_tokens == "frame" else 1
+    return AttentionRecord(probabilities, axes, kept, tokens, shape)

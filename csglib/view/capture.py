@@ -1,56 +1,124 @@
-"""The attention maps of one forward pass, taken beside it and without changing it.
+"""Queries and keys of every attention in a forward pass, and the attention maps they give.
 
 Source: not in the paper, which shows Grad-CAM only (Fig. 4). These are the weights themselves.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from csglib.data.clips import Clip, network_input
 from csglib.model.attention import Attention
 
-Keep = Callable[[Float[Tensor, "g h i j"]], Tensor]
 
+@dataclass(frozen=True)
+class QueryKeys:
+    """What one attention compared; without gradients.
 
-def _whole(weights: Float[Tensor, "g h i j"]) -> Float[Tensor, "g h i j"]:
-    return weights
+    Attributes:
+        query: rows of the map, class tokens first; the class tokens alone in the paper's fusion.
+        key: columns of the map.
+        bias: added to the score of each key.
+    """
+
+    query: Float[Tensor, "g h i e"]
+    key: Float[Tensor, "g h j e"]
+    bias: Float[Tensor, " j"] | None = None
+
+    def weights(
+        self, sequences: slice = slice(None), queries: slice = slice(None)
+    ) -> Float[Tensor, "some h rows j"]:
+        """The attention map, or some of its rows; each row sums to 1."""
+        query, key = self.query[sequences, :, queries], self.key[sequences]
+        return Attention.weights(query, key, bias=self.bias)
+
+    def copied(self) -> "QueryKeys":
+        """In float32 on the CPU; cloned, since parts of a larger tensor would keep all of it."""
+        query, key = (part.float().cpu().clone() for part in (self.query, self.key))
+        return QueryKeys(query, key, None if self.bias is None else self.bias.float().cpu())
 
 
 @contextmanager
-def attention_maps(module: nn.Module, keep: Keep = _whole) -> Iterator[dict[str, Tensor]]:
-    """Collect the map of every `Attention` that runs inside the `with` block.
+def query_keys(module: nn.Module) -> Iterator[dict[str, QueryKeys]]:
+    """Record every `Attention` that runs inside the `with` block, by its name in `module`.
 
-    The pass itself keeps its fused kernel, so its result is the same bit for bit. A module that
-    runs twice keeps its last map.
-
-    Args:
-        module: the network, or any part of it.
-        keep: what to keep of a map (g, h, i, j) as soon as it is known; all of it by default. All
-            maps of `PAPER` are 300 MB a clip of 8 frames, its class token's rows less than 1 MB.
-
-    Yields:
-        The maps by the name of their module, filled while the network runs; a row sums to 1.
+    Only inputs are recorded: the pass keeps its fused kernel, and its result is the same bit for
+    bit. A module that runs twice keeps its last call.
     """
-    maps: dict[str, Tensor] = {}
+    record: dict[str, QueryKeys] = {}
 
-    def recorder(name: str) -> Callable[[Attention, tuple[Any, ...], Tensor], None]:
-        @torch.no_grad()
-        def record(attention: Attention, arguments: tuple[Any, ...], mixed: Tensor) -> None:
-            maps[name] = keep(attention.weights(*arguments))
+    def hook(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        def keep(_: nn.Module, arguments: tuple[Any, ...]) -> None:
+            query, key, _value, *bias = arguments
+            given = bias[0].detach() if bias and bias[0] is not None else None
+            record[name] = QueryKeys(query.detach(), key.detach(), given)
 
-        return record
+        return keep
 
     handles = [
-        part.register_forward_hook(recorder(name))
+        part.register_forward_pre_hook(hook(name))
         for name, part in module.named_modules()
         if isinstance(part, Attention)
     ]
     try:
-        yield maps
+        yield record
     finally:
         for handle in handles:
             handle.remove()
+
+
+class AttentionMaps(Mapping[str, Tensor]):
+    """Attention maps (g, h, i, j) by the name of their module, computed when they are read."""
+
+    def __init__(self, record: Mapping[str, QueryKeys]) -> None:
+        self._record = record
+
+    def __getitem__(self, name: str) -> Float[Tensor, "g h i j"]:
+        return self._record[name].weights()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._record)
+
+    def __len__(self) -> int:
+        return len(self._record)
+
+
+@contextmanager
+def attention_maps(module: nn.Module) -> Iterator[AttentionMaps]:
+    """Collect the map of every `Attention` that runs inside the `with` block.
+
+    What is kept are queries and keys: 240 MB a clip of 8 frames in `PAPER`, its maps are 300 MB.
+
+    Args:
+        module: the network, or any part of it.
+
+    Yields:
+        The maps by the name of their module, filled while the network runs; a row sums to 1.
+    """
+    with query_keys(module) as record:
+        yield AttentionMaps(record)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the `with` block; afterwards each module's own mode again.
+
+    Module by module, since a network may train with some parts frozen.
+    """
+    training = [part for part in network.modules() if part.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+def batch_of(network: nn.Module, clip: Clip) -> Float[Tensor, "1 3 t y x"]:
+    """The clip as a batch of one, on the device and in the precision of the network's weights."""
+    weights = next(network.parameters())
+    return network_input(clip.frames)[None].to(weights.device, weights.dtype)

@@ -1,8 +1,8 @@
-"""Negative controls: what maps score that cannot know, beside one that is said to.
+"""Negative controls: scores of maps that cannot carry what the network learned.
 
-Source: not in the paper. An attention map is bright somewhere whatever the network has learned;
-only against these does a score mean anything. An interval is about other patients, not about other
-weights: two random networks can be apart. So take several of each, and beat them all.
+Source: not in the paper. An attention map is large somewhere whatever the network has learned, so a
+score means something only beside these. An interval is about other patients, not about other
+weights: two random networks can differ. So take several of each kind, and beat them all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from csglib.data.clips import Clip
 from csglib.metrics.intervals import Score, draw_patients, interval_of, same_lengths
 from csglib.model.csg3dct import CSG3DCT
-from csglib.view.class_token import class_token
+from csglib.view.attention_record import attention_record
 from csglib.view.scores import Areas, Map, Method, areas, score_map, shares_of
 
 
@@ -27,17 +27,16 @@ class Comparison:
     """Mean scores of several kinds of maps on the same clips.
 
     Attributes:
-        scores: by kind of map, then by figure as in `MapScores.figures`. The first kind is the one
-            that the others are to be told from.
+        scores: by kind of map, then by figure as in `MapScores.figures`. The first kind is compared
+            with the others.
     """
 
     scores: dict[str, dict[str, Score]]
 
     def verdict(self, name: str, figure: str) -> str:
-        """Whether the interval of these maps is "lower" or "higher" than the first kind's.
+        """Whether the interval is "lower" or "higher" than the first kind's, or "overlaps".
 
-        Else it "overlaps". Stricter than it need be: the clips are the same, and their differences
-        vary less.
+        Conservative: the clips are the same, and paired differences vary less.
         """
         first, other = next(iter(self.scores.values()))[figure], self.scores[name][figure]
         if other.high < first.low:
@@ -61,15 +60,14 @@ class Comparison:
 def compare(
     clips: Sequence[Clip], maps: Mapping[str, Sequence[Map]], draws: int = 2000, seed: int = 0
 ) -> Comparison:
-    """Score several kinds of maps and say how sure their means are: patients are drawn.
+    """Mean scores of several kinds of maps, with intervals from a bootstrap over patients.
 
-    A score that a clip does not have, such as the ratio of a plaque that is not there, is left out
-    of the mean.
+    A score that a clip does not have, as the ratio of an empty plaque, is left out of the mean.
 
     Args:
         clips: simulated ones; those of a patient are drawn together.
-        maps: by kind, one for each clip; first the kind that the others are to be told from.
-        draws: how many an interval comes from.
+        maps: by kind, one for each clip; first the kind that is compared with the others.
+        draws: of the bootstrap.
         seed: of the draws.
 
     Raises:
@@ -93,22 +91,22 @@ def with_controls(
     method: Method,
     network: nn.Module,
     clips: Sequence[Clip],
-    untaught: Mapping[str, nn.Module],
+    untrained: Mapping[str, nn.Module],
     seed: int = 0,
 ) -> dict[str, list[Map]]:
-    """Maps of a trained network and of everything it must beat, ready for `compare`.
+    """Maps of a trained network and of its controls, ready for `compare`.
 
     Args:
         method: makes a map.
         network: the trained one.
         clips: to make maps of.
-        untaught: by name, networks that had no chance to learn what is asked: twins of
-            `random_twin`, and some that were trained on shuffled grades.
-        seed: of the orders of frames.
+        untrained: by name, networks that cannot have learned the task: those of `random_control`,
+            and some that were trained on shuffled grades.
+        seed: of the frame orders.
 
     Returns:
-        "trained"; the names in `untaught`; "shuffled frames", the map as it came of a shuffled
-        clip, and "shuffled and put back", as in `of_shuffled_frames`; "even".
+        "trained"; the names in `untrained`; "shuffled frames", the map as it came of a shuffled
+        clip, and "shuffled and put back", as in `of_shuffled_frames`; "uniform".
     """
     trained = [method(network, clip) for clip in clips]
     shuffled = [
@@ -117,43 +115,37 @@ def with_controls(
     ]
     return {
         "trained": trained,
-        **{name: [method(other, clip) for clip in clips] for name, other in untaught.items()},
-        "shuffled frames": [as_it_came for as_it_came, _ in shuffled],
+        **{name: [method(other, clip) for clip in clips] for name, other in untrained.items()},
+        "shuffled frames": [shuffled_map for shuffled_map, _ in shuffled],
         "shuffled and put back": [put_back for _, put_back in shuffled],
-        "even": [np.ones(tuple(heat.shape)) for heat in trained],
+        "uniform": [np.ones(tuple(saliency.shape)) for saliency in trained],
     }
 
 
 def of_shuffled_frames(
     method: Method, network: nn.Module, clip: Clip, rng: np.random.Generator
 ) -> tuple[Float[ndarray, "t rows columns"], Float[ndarray, "t rows columns"]]:
-    """The map of a clip whose frames come in another order, for the truth in the true order.
-
-    Each order is as likely as the other, the true one included.
+    """The map of a clip with its frames in random order, to be scored against the true order.
 
     Returns:
-        The map as it came, and with its frames put back in the true order. As it came, it loses if
-        it follows what the frames show, and keeps its score if it looks at the same places and
-        times in every clip. Put back, it loses if it needs the order of the frames or looks at the
-        same times in every clip, and keeps its score if it reads each frame by itself.
+        The map as it is, and with its frames put back in the true order. As it is, its score drops
+        if the map follows what frames show, and stays if it has the same places and times in every
+        clip. Put back, its score drops if the map needs the order of frames or has the same times
+        in every clip, and stays if each frame is read by itself.
     """
     order = rng.permutation(len(clip.frames))
-    heat = np.asarray(method(network, replace(clip, frames=clip.frames[order], truth=None)))
-    put_back = np.empty_like(heat)
-    put_back[order] = heat
-    return heat, put_back
+    saliency = np.asarray(method(network, replace(clip, frames=clip.frames[order], truth=None)))
+    put_back = np.empty_like(saliency)
+    put_back[order] = saliency
+    return saliency, put_back
 
 
-def random_twin(network: nn.Module, seed: int = 0) -> CSG3DCT:
-    """A network of the same configuration that has learned nothing.
-
-    Raises:
-        ValueError: a network without a configuration.
-    """
+def random_control(network: nn.Module, seed: int = 0) -> CSG3DCT:
+    """A network of the same configuration with random weights; ValueError for other networks."""
     if not isinstance(network, CSG3DCT):
         raise ValueError(
-            "a twin is built from a CSG3DCT's configuration: got "
-            f"{type(network).__name__}; csglib.train.networks.build_network gives one of the others"
+            "a random control is built from the configuration of a CSG3DCT: got "
+            f"{type(network).__name__}; csglib.train.networks.build_network builds the others"
         )
     weights = next(network.parameters())
     with torch.random.fork_rng():
@@ -162,43 +154,43 @@ def random_twin(network: nn.Module, seed: int = 0) -> CSG3DCT:
 
 
 def class_token_map(branch: str, blocks: slice = slice(None)) -> Method:
-    """The class token's attention as a method.
+    """The class token's attention as a method: the mean over some blocks.
 
-    Where each frame has a softmax of its own, as along "space", every frame is brought to the same
-    sum: what is missing is what the class token gives to itself, and no comparison of frames.
+    Where each frame has its own softmax, as along "space", every frame is scaled to the same sum:
+    the rest is the class token's attention on itself, and does not compare frames.
 
     Args:
-        branch: a key of `ClassToken.branches`.
-        blocks: whose mean is taken.
+        branch: a key of `AttentionRecord.branches`.
+        blocks: averaged.
     """
 
     def method(network: nn.Module, clip: Clip) -> Float[Tensor, "t rows columns"]:
-        branches = class_token(network, clip).branches
+        branches = attention_record(network, clip).branches
         if branch not in branches:
             raise ValueError(f"no branch is called {branch!r}; there are {', '.join(branches)}")
         seen = branches[branch]
-        heat = seen.maps[blocks].mean(dim=0)
-        if seen.even_frame * len(heat) > 1 + 1e-6:  # more than one softmax has to give
-            return heat / reduce(heat, "t rows columns -> t 1 1", "sum")
-        return heat
+        saliency = seen.maps[blocks].mean(dim=0)
+        if seen.uniform_frame * len(saliency) > 1 + 1e-6:  # several softmaxes
+            return saliency / reduce(saliency, "t rows columns -> t 1 1", "sum")
+        return saliency
 
     return method
 
 
-def _figures(heats: list[Map], clip: Clip) -> list[dict[str, float]]:
-    """Of several maps of a clip; its areas are worked out once for each grid."""
+def _figures(saliencys: list[Map], clip: Clip) -> list[dict[str, float]]:
+    """Of several maps of a clip; its areas are computed once for each grid."""
     known: dict[tuple[int, ...], Areas] = {}
     found = []
-    for heat in heats:
-        grid = shares_of(heat, clip).shape[1:]
+    for saliency in saliencys:
+        grid = shares_of(saliency, clip).shape[1:]
         if grid not in known:
             known[grid] = areas(clip, *grid)
-        found.append(score_map(heat, clip, known[grid]).figures)
+        found.append(score_map(saliency, clip, known[grid]).figures)
     return found
 
 
 def _mean(values: list[float], weights: Float[ndarray, "draws clips"]) -> Score:
     known = ~np.isnan(values)
     counts = weights[:, known]
-    with np.errstate(invalid="ignore"):  # a draw may hold no clip that has the score: NaN
+    with np.errstate(invalid="ignore"):  # a draw may have no clip with the score: NaN
         return interval_of(counts @ np.array(values)[known] / counts.sum(axis=1))

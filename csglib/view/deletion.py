@@ -1,7 +1,7 @@
-"""Does the network need what a map calls hot? Hide it and ask again.
+"""Deletion and insertion curves: hide the most salient patches and run the network again.
 
-Source: not in the paper. Deletion and insertion curves are Petsiuk et al. 2018's (RISE). They need
-no truth, and say what the network used, not whether it should have.
+Source: not in the paper; Petsiuk et al. 2018 (RISE). The curves need no truth, and say what the
+network used, not whether it should have.
 """
 
 from collections.abc import Callable
@@ -19,21 +19,21 @@ from csglib.view.scores import Map, shares_of
 
 Frames = UInt8[ndarray, "t y x"]
 Cover = Callable[[Frames], Frames]
-"""A clip in, out comes what stands where a patch of it is hidden."""
+"""From a clip to what replaces its hidden patches."""
 
 _BLUR = 1 / 8  # standard deviation, in widths of the picture
 
 
 def mean_grey(frames: Frames) -> Frames:
-    """The clip's mean grey everywhere: nothing is left, but the edges of patches are new.
+    """The clip's mean grey everywhere: no content, but patches get new edges.
 
-    And in a black lumen grey looks like plaque. Where the curves depend on it, `blurred` tells.
+    In a black lumen grey looks like plaque; compare with `blurred`.
     """
     return np.full_like(frames, round(frames.mean()))
 
 
 def blurred(frames: Frames) -> Frames:
-    """Each frame out of focus: no new edges, but of a wide lumen something is left to see."""
+    """Each frame out of focus: no new edges, but a wide lumen stays visible."""
     spread = _BLUR * frames.shape[2]
     soft = gaussian_filter(frames.astype(np.float32), (0, spread, spread), mode="nearest")
     return np.rint(soft).astype(np.uint8)
@@ -43,8 +43,8 @@ class Curve(NamedTuple):
     """A grade's probability as more and more patches change.
 
     Attributes:
-        changed: share of the patches, from 0 to 1.
-        probability: of the grade that the network answers for the whole clip.
+        changed: fraction of the patches, from 0 to 1.
+        probability: of the grade that the network predicts for the whole clip.
     """
 
     changed: Float[ndarray, " steps"]
@@ -52,20 +52,20 @@ class Curve(NamedTuple):
 
     @property
     def area(self) -> float:
-        """Under the curve, 0 to 1: the mean probability along the way."""
+        """Under the curve, 0 to 1: the mean probability."""
         middles = (self.probability[1:] + self.probability[:-1]) / 2
         return float(np.diff(self.changed) @ middles)
 
 
 class Curves(NamedTuple):
-    """What hiding and showing patches does, in the order of a map and in a random one.
+    """Patches hidden and shown in the order of a map, and in a random one as the control.
 
     Attributes:
-        grade: the network's answer for the whole clip; its probability is followed.
-        deletion: hottest patches hidden first; a small area speaks for the map.
-        insertion: hottest patches shown first, in a clip that is hidden; a large area does.
-        random_deletion: the control: patches hidden in random order.
-        random_insertion: likewise, shown.
+        grade: predicted for the whole clip; its probability is plotted.
+        deletion: most salient patches hidden first; a small area speaks for the map.
+        insertion: most salient patches shown first, in a hidden clip; a large area does.
+        random_deletion: patches hidden in random order.
+        random_insertion: patches shown in random order.
     """
 
     grade: int
@@ -78,20 +78,20 @@ class Curves(NamedTuple):
 def curves(
     network: nn.Module,
     clip: Clip,
-    heat: Map,
+    saliency: Map,
     cover: Cover = mean_grey,
     steps: int = 9,
     seed: int = 0,
 ) -> Curves:
-    """Hide and show the patches of a clip, step by step, and ask a network for its answer's grade.
+    """Hide and show a clip's patches step by step, and record the predicted grade's probability.
 
-    Patches that a map holds alike come in random order, so that an even map is a second control.
+    Patches with equal values come in random order, so that a uniform map is a second control.
 
     Args:
         network: gives logits; left in evaluation mode, as `predict` leaves it.
         clip: with or without truth.
-        heat: a map of it, on any grid that spans the frames.
-        cover: makes what stands where a patch is hidden.
+        saliency: a map of it, on any grid that spans the frames.
+        cover: makes what replaces hidden patches.
         steps: points of a curve, both ends among them; four times as many passes are made.
         seed: of the random order.
 
@@ -99,10 +99,10 @@ def curves(
         ValueError: a curve without both its ends, or a map that `shares_of` refuses.
     """
     if steps < 2:
-        raise ValueError(f"a curve has both its ends, so 2 steps or more: got {steps}")
-    shares, rng = shares_of(heat, clip), np.random.default_rng(seed)
+        raise ValueError(f"a curve has both its ends: 2 steps or more: got {steps}")
+    shares, rng = shares_of(saliency, clip), np.random.default_rng(seed)
     chance = rng.permutation(shares.size)
-    hottest = np.lexsort((rng.random(shares.size), -shares.ravel()))
+    most_salient = np.lexsort((rng.random(shares.size), -shares.ravel()))
     hidden = cover(clip.frames)
     grade = int(predict(network, clip.frames[None]).argmax())
     counts = np.rint(np.linspace(0, shares.size, steps)).astype(int)
@@ -110,13 +110,13 @@ def curves(
     def followed(start: Frames, end: Frames, order: Int64[ndarray, " n"]) -> Curve:
         changed = (_pixels(order[:count], shares.shape, clip) for count in counts)
         pictures = np.stack([np.where(pixels, end, start) for pixels in changed])
-        answers = predict(network, pictures).double().softmax(dim=1)[:, grade]
-        return Curve(counts / shares.size, answers.numpy())
+        probabilities = predict(network, pictures).double().softmax(dim=1)[:, grade]
+        return Curve(counts / shares.size, probabilities.numpy())
 
     return Curves(
         grade,
-        followed(clip.frames, hidden, hottest),
-        followed(hidden, clip.frames, hottest),
+        followed(clip.frames, hidden, most_salient),
+        followed(hidden, clip.frames, most_salient),
         followed(clip.frames, hidden, chance),
         followed(hidden, clip.frames, chance),
     )

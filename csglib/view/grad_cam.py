@@ -1,24 +1,91 @@
 """Grad-CAM over time: which places of which frames speak for a grade, by the last feature maps.
 
 Source: section 3, Fig. 4; Selvaraju et al. 2017, carried from rows and columns over to time. A
-channel counts by how much the grade's logit gains with it, on average over the whole clip; only
-what speaks for the grade is kept.
+channel's weight is the gradient of the grade's logit, averaged over the whole clip; only positive
+evidence is kept. The paper says of Fig. 4 only that it looks at "models without temporal
+downsampling", of SlowFast at the fast branch. The layers are our choice: the last ones that still
+have places and frames. Of a network with two sides, a map shows one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from einops import einsum, reduce
+from einops import einsum, rearrange, reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from csglib.data.clips import Clip
-from csglib.view.cam_targets import Target, target_of
-from csglib.view.evaluation import batch_of, evaluating
+from csglib.view.capture import batch_of, evaluating
+
+Volume = Float[Tensor, "b c t y x"]
+
+
+class Target(NamedTuple):
+    """The layer that Grad-CAM looks at.
+
+    Attributes:
+        layer: finds the layer in a network; it runs once in a pass and returns one tensor.
+        volume: brings that tensor, or its gradient, to channels, time, rows and columns. It only
+            moves numbers: class tokens are left out, since they have no place.
+    """
+
+    layer: Callable[[Any], nn.Module]
+    volume: Callable[[Any, Tensor], Volume] = lambda _, found: found
+
+
+def _vivit(network: Any, tokens: Float[Tensor, "b s d"]) -> Volume:
+    return rearrange(
+        tokens[:, 1:], "b (t y x) d -> b d t y x", t=network.times, y=network.side, x=network.side
+    )
+
+
+def _timesformer(network: Any, tokens: Float[Tensor, "b_t s d"]) -> Volume:
+    # Along space each frame is a sequence of its own, and has a copy of the class token.
+    frames, side = network.network.config.num_frames, network.side
+    return rearrange(tokens[:, 1:], "(b t) (y x) d -> b d t y x", t=frames, y=side, x=side)
+
+
+def _mtv(network: Any, tokens: Float[Tensor, "b g s d"]) -> Volume:
+    steps = rearrange(tokens, "b g (step n) d -> b (g step) n d", n=1 + network.patches)
+    return rearrange(steps[:, :, 1:], "b t (y x) d -> b d t y x", y=round(network.patches**0.5))
+
+
+TARGETS: dict[str, Target] = {
+    # I3D, NL-I3D, TPN and CNN-LSTM: res5. TPN's own features have one frame left, an LSTM's state
+    # has no places.
+    "csglib.table1.baselines.resnet.OnResNet": Target(lambda network: network.backbone.stages[-1]),
+    # The fast pathway, as in Fig. 4: it keeps all frames.
+    "csglib.table1.baselines.slowfast.SlowFast": Target(lambda network: network.fast.stages[-1]),
+    "csglib.table1.baselines.uniformer.UniFormer": Target(lambda network: network.stages[-1]),
+    # The keys and values of the last attention. After it, no patch reaches the prediction.
+    "csglib.table1.baselines.vit.TimeSformer": Target(
+        lambda network: network.network.timesformer.encoder.layer[-1].layernorm_before, _timesformer
+    ),
+    "csglib.table1.baselines.vit.ViViT": Target(
+        lambda network: network.network.vivit.layers[-1].layernorm_before, _vivit
+    ),
+    # Likewise, in the view of the shortest tubelets; the others have read it before.
+    "csglib.table1.baselines.mtv.MTV": Target(lambda network: network.layers[-1][0].norm, _mtv),
+    # The last volume of the CNN; what only the class token has is not in it.
+    "csglib.model.csg3dct.CSG3DCT": Target(lambda network: network.convs[-1].second),
+}
+"""By class name, which serves subclasses too; names, since importing TimeSformer takes seconds."""
+
+
+def target_of(network: nn.Module) -> Target:
+    """The entry of `TARGETS` for a network's class or its nearest base; ValueError without one."""
+    for kind in type(network).__mro__:
+        if (name := f"{kind.__module__}.{kind.__qualname__}") in TARGETS:
+            return TARGETS[name]
+    known = ", ".join(name.rpartition(".")[-1] for name in TARGETS)
+    raise ValueError(
+        f"no target layer is known for a {type(network).__name__}, only for {known}: give a "
+        "csglib.view.grad_cam.Target"
+    )
 
 
 def grad_cam(
@@ -26,41 +93,41 @@ def grad_cam(
 ) -> Float[Tensor, "t rows columns"]:
     """Where and when the network sees evidence for a grade: 0 for none, 1 for most in the clip.
 
-    One scale serves the whole clip, so frames can be compared; clips and networks cannot. Rows and
-    columns are the layer's own. A layer with fewer steps in time than the clip has frames repeats
-    each of them: a step of ViViT's and MTV's tubelets and of I3D's pooled pairs for its two frames,
-    one of UniFormer for the frame on which its first kernel is centred and the next, one of
-    SlowFast's slow pathway for the frame that it sees and the three that it skips.
+    The whole clip has one scale, so frames can be compared; clips and networks cannot. Rows and
+    columns are the layer's own. A layer with fewer time steps than the clip has frames repeats each
+    of them: a step of ViViT's and MTV's tubelets and of I3D's pooled pairs for its two frames, one
+    of UniFormer for the frame on which its first kernel is centred and the next, one of SlowFast's
+    slow pathway for the frame it reads and the three it skips.
 
     Args:
-        network: anything in `csglib.train.networks.NETWORKS`; left as it came, in mode and
+        network: anything in `csglib.train.networks.NETWORKS`; keeps its mode and
             gradients.
         clip: one that fits it.
-        grade: index of the grade to look for; by default the network's answer.
-        target: where to look; by default as `csglib.view.cam_targets.TARGETS` has it.
+        grade: index of the grade to look for; by default the predicted one.
+        target: where to look; by default the entry of `TARGETS`.
 
     Returns:
         The map; zeros if nothing speaks for the grade.
 
     Raises:
-        ValueError: no such grade, a network without a target, or a target that does not work.
+        ValueError: no such grade, no target for the network, or a target that does not work.
     """
-    heat = raw_cam(network, clip, grade, target)
-    frames, steps = len(clip.frames), len(heat)
+    cam = raw_cam(network, clip, grade, target)
+    frames, steps = len(clip.frames), len(cam)
     pace = round(frames / steps)
     step = (torch.arange(frames) // pace).clamp(max=steps - 1)
-    return (heat / heat.max() if heat.any() else heat)[step]
+    return (cam / cam.max() if cam.any() else cam)[step]
 
 
 def raw_cam(
     network: nn.Module, clip: Clip, grade: int | None = None, target: Target | None = None
 ) -> Float[Tensor, "steps rows columns"]:
-    """The same as the layer has it: its own steps in time, and in the unit of a logit.
+    """The same in the layer's own time steps, and in the unit of a logit.
 
     Arguments and errors are those of `grad_cam`.
     """
     target = target_of(network) if target is None else target
-    with _with_a_way_back(network):
+    with _with_gradients(network):
         seen, logits = _watched(network, target.layer(network), clip)
         (gradient,) = torch.autograd.grad(logits[_chosen(logits, grade)], seen)
     features, slopes = (
@@ -73,18 +140,18 @@ def raw_cam(
 def _watched(
     network: nn.Module, layer: nn.Module, clip: Clip
 ) -> tuple[Tensor, Float[Tensor, " classes"]]:
-    """What a layer puts out, and the logits that follow from it."""
+    """Output of a layer, and the logits that follow from it."""
     seen: list[Tensor] = []
 
     def watch(part: nn.Module, given: tuple[Any, ...], found: Any) -> Tensor:
         if not isinstance(found, Tensor) or seen:
-            said = "ran twice" if seen else f"puts out a {type(found).__name__}"
+            said = "ran twice" if seen else f"returns a {type(found).__name__}"
             raise ValueError(
-                "a target layer runs once in a pass and puts out one tensor: this "
+                "a target layer runs once in a pass and returns one tensor: this "
                 f"{type(part).__name__} {said}"
             )
-        # The way back ends here, and so also works if all weights are frozen. What follows gets a
-        # copy, for it may write into it.
+        # The backward pass ends here, so it also works if all weights are frozen. The next layer
+        # gets a copy, since it may write into it.
         seen.append(found.detach().requires_grad_())
         return seen[0].clone()
 
@@ -104,28 +171,28 @@ def _chosen(logits: Float[Tensor, " classes"], grade: int | None) -> int:
     if grade is None:
         return int(logits.argmax())
     if not 0 <= grade < len(logits):
-        raise ValueError(f"the network tells grades 0 to {len(logits) - 1} apart: got {grade}")
+        raise ValueError(f"the network has grades 0 to {len(logits) - 1}: got {grade}")
     return grade
 
 
 @contextmanager
-def _with_a_way_back(network: nn.Module) -> Iterator[None]:
+def _with_gradients(network: nn.Module) -> Iterator[None]:
     """Evaluation mode, with gradients even where the caller has switched them off."""
     recurrent = any(isinstance(part, nn.RNNBase) for part in network.modules())
-    # On a GPU, cuDNN's LSTM has no way back in evaluation mode; torch's own has.
+    # On a GPU, cuDNN's LSTM has no backward pass in evaluation mode; torch's own has.
     plain = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
     with evaluating(network), torch.enable_grad(), plain:
         yield
 
 
 class LibraryCam(NamedTuple):
-    """What pytorch-grad-cam makes of a clip.
+    """Grad-CAM by pytorch-grad-cam.
 
     Attributes:
         raw: before it is scaled and resized, to be compared with `raw_cam`.
-        pixels: as the library gives it, 0 to 1: least and most evidence in the clip, with smooth
-            curves between the middles of patches and of steps, the outer ones laid on the clip's
-            ends. So it is smooth where nothing was measured, and shifted by up to half a patch.
+        pixels: as the library returns it, 0 to 1 from least to most evidence in the clip,
+            interpolated between the centres of patches and of time steps, the outer ones placed on
+            the clip's ends: smooth where nothing was measured, and up to half a patch off.
     """
 
     raw: Float[Tensor, "steps rows columns"]
@@ -145,11 +212,11 @@ def library_cam(
     layer, frames = target.layer(network), batch_of(network, clip)
     wanted = [lambda logits: logits[_chosen(logits, grade)]]
     held = [(weights, weights.grad) for weights in network.parameters()]
-    with _with_a_way_back(network):
+    with _with_gradients(network):
         cam = GradCAM(network, [layer], partial(target.volume, network))
         try:
-            # Not as its own context, which swallows errors. The clip wants a gradient, for where
-            # all weights are frozen nothing else would.
+            # Not as a context manager, which swallows errors. The clip requires a gradient, since
+            # with frozen weights nothing else does.
             pixels = cam(frames.requires_grad_(), wanted)[0]
             kept = cam.activations_and_grads
             found, slopes = kept.activations[0].numpy(), kept.gradients[0].numpy()
@@ -157,5 +224,5 @@ def library_cam(
         finally:
             cam.activations_and_grads.release()
             for weights, gradient in held:
-                weights.grad = gradient  # it has left its own
+                weights.grad = gradient  # the library leaves its own
     return LibraryCam(torch.from_numpy(np.maximum(raw, 0)), torch.from_numpy(pixels))

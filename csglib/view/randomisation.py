@@ -1,7 +1,7 @@
-"""Does a map depend on the network at all? Randomise its weights, from the head down, and compare.
+"""Randomisation test: correlation of a map with itself while the weights are shuffled.
 
-Source: not in the paper. Adebayo et al. 2018 ("Sanity checks for saliency maps"): a map that stays
-the same shows the picture, whatever it is called.
+Source: not in the paper. Adebayo et al. 2018, "Sanity checks for saliency maps": a map that stays
+the same shows the input, not the network.
 """
 
 import copy
@@ -19,32 +19,31 @@ from csglib.data.clips import Clip
 from csglib.train.fit import predict
 from csglib.view.scores import Method, shares_of
 
-_ALIKE = 1e-6  # numbers that differ by a smaller part are rounding
-_LARGE = 1 / 4  # of all weights: a part that holds more is taken apart
+_TIE = 1e-6  # a smaller relative difference is rounding
+_LARGE = 1 / 4  # of all parameters: a larger module is split into its children
 REST = "rest"
-"""The stage of weights that belong to no part that runs, such as a class token."""
+"""The stage of parameters outside all modules that run, such as a class token."""
 
 
 def depends_on_weights(
     method: Method, network: nn.Module, clip: Clip, seed: int = 0
 ) -> dict[str, float]:
-    """How alike a map stays while a copy of the network is randomised, one more stage at a time.
+    """Correlation of a map with itself while a copy of the network is randomised stage by stage.
 
-    The entries of each tensor are shuffled: it keeps its scale, so the network neither dies nor
-    explodes, and loses what it has learned. A lone number and a tensor of equal ones stay, and so
-    do the statistics of norms.
-
-    Attention never depends on what comes after it: it stays at 1 until its own block's turn.
+    The entries of each tensor are shuffled: it keeps its scale, so activations neither vanish nor
+    explode, and loses what it has learned. Single numbers, tensors of equal entries and the
+    statistics of norms stay. Attention does not depend on later layers: it stays at 1 until its
+    own block is shuffled.
 
     Args:
         method: makes a map.
-        network: a trained one; left alone but for evaluation mode.
+        network: a trained one; only its mode changes, to evaluation.
         clip: to make the map of.
         seed: of the shuffling.
 
     Returns:
-        By stage, from the head down, the Spearman correlation of the map with the one before any
-        shuffling. Near 1 to the end: the map ignores the weights. NaN where a map is even.
+        By stage, from the head down, the Spearman correlation with the map before any shuffling.
+        Near 1 to the end: the map ignores the weights. NaN where a map is uniform.
 
     Raises:
         ValueError: a map that does not fit the clip, or holds what is negative or no number.
@@ -66,11 +65,9 @@ def depends_on_weights(
 
 
 def stages(network: nn.Module, clip: Clip) -> list[str]:
-    """Names of a network's parts in the order of their work, last ones first.
+    """Names of a network's modules in reverse order of their forward calls on a clip.
 
-    Args:
-        network: of any kind; a part with more than a quarter of its weights is taken apart.
-        clip: the network runs on it once, to see who works when.
+    A module with more than a quarter of the parameters is split into its children.
     """
     finished: dict[str, None] = {}
     handles = []
@@ -94,7 +91,7 @@ def _count(module: nn.Module) -> int:
 
 def _parts(module: nn.Module, prefix: str, large: float) -> Iterator[str]:
     for name, part in module.named_children():
-        lists = isinstance(part, nn.ModuleList | nn.ModuleDict)  # they run nothing themselves
+        lists = isinstance(part, nn.ModuleList | nn.ModuleDict)  # have no forward of their own
         if lists or (_count(part) > large and any(part.children())):
             yield from _parts(part, f"{prefix}{name}.", large)
         elif _count(part):
@@ -109,6 +106,6 @@ def _shuffle(tensors: list[nn.Parameter], generator: torch.Generator) -> None:
 
 
 def _spearman(one: Float[ndarray, "t y x"], other: Float[ndarray, "t y x"]) -> float:
-    if any(np.ptp(shares) <= _ALIKE * shares.max() for shares in (one, other)):
-        return math.nan  # an even map has no order
+    if any(np.ptp(shares) <= _TIE * shares.max() for shares in (one, other)):
+        return math.nan  # a uniform map has no order
     return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])

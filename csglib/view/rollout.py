@@ -1,19 +1,19 @@
-"""Attention rollout: from the class token that the head reads, back through all blocks to the clip.
+"""Attention rollout: how much of each patch is in the class token that the head reads.
 
 Source: not in the paper. Abnar and Zuidema 2020: after a block a token is half what it was, half
-the mean of the tokens that its attention took, all heads alike; so from block to block. For the one
-attention of CSG-3DCT-Base this is theirs as it stands. For AMDF it is our extension, by the same
-rule at each place where the block takes a mean of tokens:
+the mean of the tokens it attended to, all heads alike; and so from block to block. For the one
+attention of CSG-3DCT-Base this is their method as it stands. For AMDF it is our extension, by the
+same rule wherever the block takes a mean of tokens:
 
 - along space and along time: half and half, and class tokens have the mean of their copies' maps;
-- in the fusion: half the target's token, half what the fusion's map takes, from the complement in
-  CA, from the target itself in SWA;
-- in the weighted sum: the shares that were learned.
+- in the fusion: half the target's token, half what the fusion's map mixes: values of the complement
+  in CA, of the target itself in SWA;
+- in the weighted sum: the gate that was learned.
 
-It leaves out how large values are and whether they cancel, what FFNs and projections make of them,
-and what the CNN brings to each patch from its surroundings. So it says where attention can have
-carried something from, not what the answer came from; and a part that adds nothing, as time and
-fusion of `WARM` before training, counts like any other.
+It leaves out the size of values and whether they cancel, FFNs and projections, and what the CNN
+brings to each patch from its surroundings. So it says where attention can have carried something
+from, not what the prediction came from; and a part that adds nothing, as time and fusion of `WARM`
+before training, counts like any other.
 """
 
 import torch
@@ -34,29 +34,25 @@ from csglib.model.fusion_variants import (
 from csglib.model.intra import IntraDimension
 from csglib.model.tokens import VideoTokens, fold, unfold
 from csglib.model.weighting import UniformWeighting
-from csglib.view.capture import attention_maps
-from csglib.view.evaluation import batch_of, evaluating
+from csglib.view.capture import QueryKeys, batch_of, evaluating, query_keys
 
-Maps = dict[nn.Module, Float[Tensor, "g i j"]]
-"""Of each `Attention`, the mean of its heads."""
+Record = dict[nn.Module, QueryKeys]
 
 
 def rollout(network: nn.Module, clip: Clip) -> Float[Tensor, "t rows columns"]:
     """How much of each patch is in the class token that the head reads.
 
     Args:
-        network: anything made by `CSG3DCT`; left in the mode it came in. The others have no maps to
-            follow all the way: convolutions, pooling or several views stand between them, or
-            `transformers` keeps them.
-        clip: height and width multiples of a patch. Of 8 frames of 256 x 256, the maps of
-            CSG-3DCT-Base take 200 MB.
+        network: anything made by `CSG3DCT`; keeps its mode. Other networks have no maps to follow
+            from end to end: convolutions, pooling or several views stand between them.
+        clip: height and width multiples of a patch.
 
     Returns:
-        Shares, 0 to 1. What their sum lacks of 1 is the class token that each clip starts with.
+        Fractions, 0 to 1. What their sum lacks of 1 is the class token that each clip starts with.
 
     Raises:
-        ValueError: another network, or one that has learned a share of a branch beyond 0 to 1, as
-            "raw" weighting may: such a sum is no mean.
+        ValueError: another network, or one that has learned a gate beyond 0 to 1, as "raw"
+            weighting may: such a sum is no mean.
     """
     patches = token_shares(network, clip).patches
     assert isinstance(network, CSG3DCT)  # else `token_shares` has raised
@@ -74,56 +70,56 @@ def token_shares(network: nn.Module, clip: Clip) -> VideoTokens:
             "rollout follows the attention of a network that csglib.model.csg3dct builds: got "
             f"{type(network).__name__}"
         )
-    with evaluating(network), torch.no_grad(), attention_maps(network, _mean_of_heads) as found:
+    with evaluating(network), torch.no_grad(), query_keys(network) as seen:
         _, tokens = network.features(batch_of(network, clip))
-    maps: Maps = {network.get_submodule(name): seen for name, seen in found.items()}
+    record: Record = {network.get_submodule(name): found for name, found in seen.items()}
     # With its maps held fixed, a block of means is linear. So numbers may pass through it in place
     # of tokens, and the share of a first token in the last class token is a derivative.
     with torch.enable_grad():
         first = tokens.map(lambda part: torch.zeros_like(part[..., :1].float()).requires_grad_())
         last = first
         for block in network.blocks:
-            last = _mixed(block, last, maps)
+            last = _mixed(block, last, record)
         shares = torch.autograd.grad(last.cls.mean(), (first.cls, first.patches))
     return VideoTokens(*shares).map(Tensor.cpu)
 
 
-def _mean_of_heads(weights: Float[Tensor, "g h i j"]) -> Float[Tensor, "g i j"]:
-    return weights.float().mean(dim=1)
-
-
-def _mixed(block: nn.Module, tokens: VideoTokens, maps: Maps) -> VideoTokens:
+def _mixed(block: nn.Module, tokens: VideoTokens, record: Record) -> VideoTokens:
     """What a block makes of tokens if it does nothing but take means."""
     if isinstance(block, IntraDimension):
-        return _along_axis(block, tokens, maps)
+        return _along_axis(block, tokens, record)
     assert isinstance(block, AMDFBlock), "a network is built of no others"
-    space, time = (_along_axis(branch, tokens, maps) for branch in (block.space, block.time))
+    space, time = (_along_axis(branch, tokens, record) for branch in (block.space, block.time))
     space, time = (
-        _fused(block.into_space, space, time, maps),
-        _fused(block.into_time, time, space, maps),
+        _fused(block.into_space, space, time, record),
+        _fused(block.into_time, time, space, record),
     )
     _check(block.weigh)
     return block.weigh(space, time)
 
 
-def _along_axis(branch: IntraDimension, tokens: VideoTokens, maps: Maps) -> VideoTokens:
-    taken = maps[branch.attention] @ fold(tokens, branch.axis)
+def _along_axis(branch: IntraDimension, tokens: VideoTokens, record: Record) -> VideoTokens:
+    taken = _map(branch.attention, record) @ fold(tokens, branch.axis)
     return _half(tokens, unfold(taken, branch.axis, like=tokens))
 
 
 def _fused(
-    fusion: InterDimension, target: VideoTokens, complement: VideoTokens, maps: Maps
+    fusion: InterDimension, target: VideoTokens, complement: VideoTokens, record: Record
 ) -> VideoTokens:
-    taken = maps[fusion.attention] @ _values(fusion, target, complement)
+    taken = _map(fusion.attention, record) @ _values(fusion, target, complement)
     if isinstance(fusion, AllTokens):
         return _half(target, unfold(taken, fusion.axis, like=target))
     return _half(target, VideoTokens(taken, target.patches))
 
 
+def _map(attention: nn.Module, record: Record) -> Float[Tensor, "g i j"]:
+    return record[attention].weights().float().mean(dim=1)  # over heads
+
+
 def _values(
     fusion: InterDimension, target: VideoTokens, complement: VideoTokens
 ) -> Float[Tensor, "g j 1"]:
-    """Whose values a fusion mixes, as in its `query_key_value`."""
+    """Whose values a fusion mixes, as in its own forward pass."""
     match fusion:
         case AllTokenCrossAttention():
             return fold(complement, fusion.axis)
@@ -142,9 +138,9 @@ def _half(before: VideoTokens, taken: VideoTokens) -> VideoTokens:
 
 
 def _check(weigh: UniformWeighting) -> None:
-    share = weigh.gate().item()
-    if not 0 <= share <= 1:
+    gate = weigh.gate().item()
+    if not 0 <= gate <= 1:
         raise ValueError(
             "rollout follows means of tokens, and this network weighs space by "
-            f"{share:.3f} and time by {1 - share:.3f}"
+            f"{gate:.3f} and time by {1 - gate:.3f}"
         )

@@ -1,7 +1,7 @@
-"""Where and when a map looks, scored against what a simulated clip knows of itself.
+"""Scores of a saliency map against the known plaque and narrowest frame of a simulated clip.
 
 Source: not in the paper, whose Fig. 4 shows Grad-CAM of a clip and scores nothing. The pointing
-game is Zhang et al. 2016's. Read no score alone: `csglib.view.controls` has what must be beaten.
+game is Zhang et al. 2016's. Compare every score with those of `csglib.view.controls`.
 """
 
 import math
@@ -23,19 +23,19 @@ Map = Float[Tensor, "t rows columns"] | Float[ndarray, "t rows columns"]
 """Attention, Grad-CAM, rollout, anything: 0 or more, in any unit, for each patch of each frame."""
 
 Method = Callable[[nn.Module, Clip], Map]
-"""What makes a map of a clip, by looking into a network; it never reads the clip's truth."""
+"""Makes a map of a clip from a network; it never reads the clip's truth."""
 
-_SAMPLES = 512  # points along a side of the picture, at which an area is asked for
-_ALIKE = 1e-6  # numbers that differ by a smaller part are rounding, and tie
+_SAMPLES = 512  # points along a side of the picture, at which contours are sampled
+_TIE = 1e-6  # a smaller relative difference is rounding
 
 
 class Areas(NamedTuple):
-    """What share of each patch lies in an area, 0 to 1.
+    """Fraction of each patch that lies in an area, 0 to 1.
 
     Attributes:
         plaque: closed part of the original lumen.
-        lumen: what is still open to blood.
-        vessel: the original lumen, so both of them; the wall is no part of it.
+        lumen: open to blood.
+        vessel: the original lumen, so both of them, without the wall.
     """
 
     plaque: Float[ndarray, "t rows columns"]
@@ -48,58 +48,57 @@ class Inside(NamedTuple):
 
     Attributes:
         share: of the map's sum over the whole clip.
-        even: the area's share of the clip, which is what an even map has there.
+        uniform: the same for a uniform map: the area's share of the clip.
     """
 
     share: float
-    even: float
+    uniform: float
 
     @property
     def ratio(self) -> float:
-        """How many times more than evenly; NaN for an area that is empty."""
-        return self.share / self.even if self.even else math.nan
+        """Share over that of a uniform map; NaN for an empty area."""
+        return self.share / self.uniform if self.uniform else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapScores:
-    """How well a map fits the truth. All but `Inside.even` and the chance depend on the map.
+    """How well a map fits the truth. All but `Inside.uniform` and the chance depend on the map.
 
-    What a softmax holds fixed says nothing. Along "space" each frame has one of its own: look at
-    places, not at ranks. Along "time" each place has one: look at ranks, not at ratios.
+    What a softmax fixes says nothing: along "space" each frame has its own, so ranks of frames mean
+    nothing; along "time" each place has its own, so ratios mean nothing.
 
     Attributes:
-        plaque: where the disease is.
-        lumen: what it has left open.
+        plaque: the disease.
+        lumen: what is still open.
         vessel: both.
         rank: of the narrowest frame's sum among those of all frames; 1 is the largest, ties share
             their mean rank.
-        outranked: share of the other frames whose sum is smaller, a tie counting half: 1 for rank
-            1, 0.5 for an even map, NaN in a clip of one frame.
-        pointing: 1 if most of the hottest patch lies in the vessel, else 0; of several that tie,
-            their mean.
-        pointing_chance: the same for a patch drawn at random.
-        entropy: in shares of an even map's, 0 for a single patch to 1.
+        rank_percentile: fraction of the other frames with a smaller sum, a tie counting half: 1 for
+            rank 1, 0.5 for a uniform map, NaN in a clip of one frame.
+        pointing: 1 if most of the largest patch lies in the vessel, else 0; the mean of ties.
+        pointing_chance: the same for a random patch.
+        entropy: over that of a uniform map, 0 (one patch) to 1.
     """
 
     plaque: Inside
     lumen: Inside
     vessel: Inside
     rank: float
-    outranked: float
+    rank_percentile: float
     pointing: float
     pointing_chance: float
     entropy: float
 
     @property
     def figures(self) -> dict[str, float]:
-        """By name, what depends on the map."""
+        """What depends on the map, by name."""
         return {
             "plaque share": self.plaque.share,
             "plaque ratio": self.plaque.ratio,
             "lumen ratio": self.lumen.ratio,
             "vessel ratio": self.vessel.ratio,
             "rank": self.rank,
-            "outranked": self.outranked,
+            "rank percentile": self.rank_percentile,
             "pointing": self.pointing,
             "entropy": self.entropy,
         }
@@ -136,49 +135,48 @@ def areas(clip: Clip, rows: int, columns: int) -> Areas:
     return Areas(plaque, lumen, vessel)
 
 
-def score_map(heat: Map, clip: Clip, known: Areas | None = None) -> MapScores:
+def score_map(saliency: Map, clip: Clip, known: Areas | None = None) -> MapScores:
     """Score a map of a simulated clip.
 
-    Only proportions count. A map of zeros, as Grad-CAM can be, prefers nothing: it is scored as an
-    even one.
+    Only proportions count. A map of zeros, as Grad-CAM can be, is scored as a uniform one.
 
     Args:
-        heat: on any grid that spans the frames.
+        saliency: on any grid that spans the frames.
         clip: what it is a map of.
-        known: the clip's areas on the map's grid, to score many maps of a clip; else worked out.
+        known: the clip's areas on the map's grid, to score many maps of a clip; else computed.
 
     Raises:
         ValueError: the clip has no truth, the map has other frames than the clip or fewer than two
             patches, or holds what is negative or no number.
     """
-    truth, shares = _truth(clip), shares_of(heat, clip)
+    truth, shares = _truth(clip), shares_of(saliency, clip)
     found = areas(clip, *shares.shape[1:]) if known is None else known
     plaque, lumen, vessel = (Inside(float((shares * a).sum()), float(a.mean())) for a in found)
     in_vessel = found.vessel > 0.5
-    hottest = shares >= shares.max() * (1 - _ALIKE)
+    largest = shares >= shares.max() * (1 - _TIE)
     frames = len(shares)
-    totals = np.rint(reduce(shares, "t rows columns -> t", "sum") * frames / _ALIKE)
+    totals = np.rint(reduce(shares, "t rows columns -> t", "sum") * frames / _TIE)
     rank = float(rankdata(-totals)[truth.narrowest])
     return MapScores(
         plaque=plaque,
         lumen=lumen,
         vessel=vessel,
         rank=rank,
-        outranked=(frames - rank) / (frames - 1) if frames > 1 else math.nan,
-        pointing=float(in_vessel[hottest].mean()),
+        rank_percentile=(frames - rank) / (frames - 1) if frames > 1 else math.nan,
+        pointing=float(in_vessel[largest].mean()),
         pointing_chance=float(in_vessel.mean()),
         entropy=float(entropy(shares.ravel()) / math.log(shares.size)),
     )
 
 
-def shares_of(heat: Map, clip: Clip) -> Float[ndarray, "t rows columns"]:
-    """A map brought to a sum of 1; one of zeros becomes even.
+def shares_of(saliency: Map, clip: Clip) -> Float[ndarray, "t rows columns"]:
+    """A map brought to a sum of 1; one of zeros becomes uniform.
 
     Raises:
         ValueError: it has other frames than the clip or fewer than two patches, or holds what is
             negative or no number.
     """
-    values = np.asarray(heat, np.float64)
+    values = np.asarray(saliency, np.float64)
     if values.ndim != 3 or len(values) != len(clip.frames) or values.size < 2:
         raise ValueError(
             f"a map is (t, rows, columns), two patches or more, with the clip's t of "
@@ -200,7 +198,7 @@ def shares_of(heat: Map, clip: Clip) -> Float[ndarray, "t rows columns"]:
 def _truth(clip: Clip) -> Truth:
     if clip.truth is None:
         raise ValueError(
-            "a map is scored against what a simulated clip knows of itself: the clip of "
+            "a map is scored against the truth of a simulated clip: the clip of "
             f"{clip.patient} has no truth"
         )
     return clip.truth

@@ -1,12 +1,15 @@
-"""What every widget of the course shares: a text, a live view and a still of the same numbers.
+"""The widget kit: a text, a live view and a still of the same numbers, and a page without a kernel.
 
-Source: not in the paper. A figure that answers teaches more than one that does not.
+Source: not in the paper.
 """
 
 import base64
 import io
+import json
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import anywidget
@@ -15,6 +18,8 @@ import numpy as np
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from PIL import Image
+
+from csglib.data.atomic import replacing
 
 MAGNITUDE = matplotlib.colormaps["cividis"]
 """Small to large; reads the same to colour-blind eyes."""
@@ -25,17 +30,37 @@ SIGNED = LinearSegmentedColormap.from_list(
 """Blue below zero, dark at zero, orange above."""
 
 _HERE = Path(__file__).parent
+_PAGE = Template("""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
+:root { color-scheme: light dark; }
+body { max-width: 1040px; margin: 16px auto; padding: 0 8px; background: Canvas; }
+$style
+</style>
+<main></main>
+<noscript>This figure is drawn by JavaScript, which is switched off here.</noscript>
+<script type="module">
+const PLAIN = $plain;
+const PACKED = $packed;
+$module
+render({ model: staticModel(PLAIN, PACKED), el: document.querySelector("main") });
+</script>
+</html>
+""")
 
 
 class LiveFigure(anywidget.AnyWidget):
-    """A widget that also prints itself: the same text in every run, and a picture.
+    """A widget with a text that is the same in every run, and a picture.
 
-    Where no kernel runs (a notebook only opened, a page made of it, a review) the picture is shown.
+    The picture is shown where no kernel runs: in a notebook that is only opened, or on GitHub.
     """
 
     @abstractmethod
     def __repr__(self) -> str:
-        """What it is and what it is set to, without an address."""
+        """The class and its settings, without an address."""
 
     @abstractmethod
     def still(self) -> Figure:
@@ -48,14 +73,9 @@ class LiveFigure(anywidget.AnyWidget):
 
 
 def es_module(folder: Path, *names: str) -> str:
-    """The ES module of a widget: palettes, then what all share, then its own text.
+    """The ES module of a widget: palettes from matplotlib, the kit, then its own files in a folder.
 
-    Joined here and not by a build tool, so that what is edited is what runs. The palettes come from
-    matplotlib, so that a still and its live view cannot differ.
-
-    Args:
-        folder: of the widget's files.
-        names: its files, for instance "explorer.js"; the last has the default export.
+    Joined here and not by a build tool; the last file has the default export.
     """
     palettes = {"magnitude": MAGNITUDE, "signed": SIGNED}
     lines = [f'  {key}: "{_packed(palette)}",' for key, palette in palettes.items()]
@@ -70,8 +90,32 @@ def es_module(folder: Path, *names: str) -> str:
 
 
 def style_sheet(path: Path) -> str:
-    """The style of a widget: what all share, then its own."""
+    """The style sheet of a widget: the kit's, then its own."""
     return _texts(_HERE / "base.css", path)
+
+
+def write_page(path: str | Path, title: str, widget: LiveFigure, state: Mapping[str, Any]) -> None:
+    """Write a widget as one HTML file that needs no kernel and no net.
+
+    Args:
+        path: written whole or not at all; its folder exists.
+        title: of the page's tab.
+        widget: its module has a function `render({ model, el })`.
+        state: traits by name; bytes and what JSON knows.
+    """
+    raw = {name: value for name, value in state.items() if isinstance(value, bytes)}
+    packed = {name: base64.b64encode(value).decode() for name, value in raw.items()}
+    plain = {name: value for name, value in state.items() if name not in raw}
+    text = _PAGE.substitute(
+        title=title,
+        module=widget._esm,
+        style=widget._css,
+        # a "</script>" in a text would end the script: in JSON, < may be written so
+        plain=json.dumps(plain).replace("<", "\\u003c"),
+        packed=json.dumps(packed),
+    )
+    with replacing(Path(path)) as file:
+        file.write(text.encode())
 
 
 def _texts(*paths: Path) -> str:

@@ -14,13 +14,13 @@ from csglib.data.readers import read_clip
 from csglib.metrics.intervals import Score
 from csglib.model.config import TINY, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
-from csglib.view.class_token import class_token
+from csglib.view.attention_record import attention_record
 from csglib.view.controls import (
     Comparison,
     class_token_map,
     compare,
     of_shuffled_frames,
-    random_twin,
+    random_control,
     with_controls,
 )
 from csglib.view.scores import areas, score_map
@@ -89,39 +89,41 @@ def test_a_map_that_follows_the_narrowing_loses_when_frames_are_shuffled(clips):
         marked.append(replace(clip, frames=frames, patient=f"patient {place}"))
     maps = with_controls(brightness, nn.Identity(), marked, {})
     found = compare(marked, maps)
-    assert found.scores["trained"]["outranked"].value == 1
-    assert found.verdict("shuffled frames", "outranked") == "lower"
-    assert found.scores["shuffled frames"]["outranked"].value == pytest.approx(0.5, abs=0.2)
-    assert found.verdict("shuffled and put back", "outranked") == "overlaps"
-    assert found.scores["even"]["outranked"] == Score(0.5, 0.5, 0.5)
+    assert found.scores["trained"]["rank percentile"].value == 1
+    assert found.verdict("shuffled frames", "rank percentile") == "lower"
+    assert found.scores["shuffled frames"]["rank percentile"].value == pytest.approx(0.5, abs=0.2)
+    assert found.verdict("shuffled and put back", "rank percentile") == "overlaps"
+    assert found.scores["uniform"]["rank percentile"] == Score(0.5, 0.5, 0.5)
 
 
 def test_every_control_is_there_with_a_map_for_each_clip(clips):
     network = CSG3DCT(TINY)
-    untaught = {f"random weights {seed}": random_twin(network, seed) for seed in (1, 2)}
-    maps = with_controls(class_token_map("into_time"), network, clips[:2], untaught)
+    untrained = {f"random weights {seed}": random_control(network, seed) for seed in (1, 2)}
+    maps = with_controls(class_token_map("into_time"), network, clips[:2], untrained)
     assert list(maps) == [
         *("trained", "random weights 1", "random weights 2"),
-        *("shuffled frames", "shuffled and put back", "even"),
+        *("shuffled frames", "shuffled and put back", "uniform"),
     ]
     for kind in maps.values():
-        assert [tuple(heat.shape) for heat in kind] == [(8, 4, 4)] * 2
-    own = class_token_map("into_time")(untaught["random weights 2"], clips[1])
+        assert [tuple(saliency.shape) for saliency in kind] == [(8, 4, 4)] * 2
+    own = class_token_map("into_time")(untrained["random weights 2"], clips[1])
     torch.testing.assert_close(maps["random weights 2"][1], own)
     for came, trained in zip(maps["shuffled frames"], maps["trained"], strict=True):
         assert not np.allclose(came, trained.numpy())
     text = str(compare(clips[:2], maps))
     assert text.startswith("plaque share\n  trained  ")
-    assert text.count("random weights 1") == len(score_map(maps["even"][0], clips[0]).figures)
+    assert text.count("random weights 1") == len(score_map(maps["uniform"][0], clips[0]).figures)
 
 
 def test_scores_are_means_and_intervals_are_of_patients(clips):
     rng = np.random.default_rng(0)
-    heats = [rng.random((8, 4, 4)) ** 3 for _ in clips]
+    saliencies = [rng.random((8, 4, 4)) ** 3 for _ in clips]
     owners = ["a", "a", "a", "b", "b", "c"]
     owned = [replace(clip, patient=owner) for clip, owner in zip(clips, owners, strict=True)]
-    found = compare(owned, {"drawn": heats}, draws=4000, seed=1).scores["drawn"]
-    values = np.array([score_map(*pair).plaque.ratio for pair in zip(heats, clips, strict=True)])
+    found = compare(owned, {"drawn": saliencies}, draws=4000, seed=1).scores["drawn"]
+    values = np.array(
+        [score_map(*pair).plaque.ratio for pair in zip(saliencies, clips, strict=True)]
+    )
     assert found["plaque ratio"].value == pytest.approx(values.mean())
     means = []
     for _ in range(4000):
@@ -133,10 +135,12 @@ def test_scores_are_means_and_intervals_are_of_patients(clips):
 
 def test_a_score_that_a_clip_does_not_have_is_left_out(clips):
     healthy = replace(clips[0], truth=replace(clips[0].truth, lumen=clips[0].truth.vessel_inner))
-    heat = areas(clips[1], 4, 4).plaque
-    both = compare([healthy, clips[1]], {"plaque": [heat, heat]}).scores["plaque"]["plaque ratio"]
-    assert both.value == both.low == both.high == score_map(heat, clips[1]).plaque.ratio
-    none = compare([healthy], {"plaque": [heat]}).scores["plaque"]["plaque ratio"]
+    saliency = areas(clips[1], 4, 4).plaque
+    both = compare([healthy, clips[1]], {"plaque": [saliency, saliency]}).scores["plaque"][
+        "plaque ratio"
+    ]
+    assert both.value == both.low == both.high == score_map(saliency, clips[1]).plaque.ratio
+    none = compare([healthy], {"plaque": [saliency]}).scores["plaque"]["plaque ratio"]
     assert np.isnan([none.value, none.low, none.high]).all()
 
 
@@ -160,7 +164,7 @@ def test_a_verdict_says_on_which_side_the_other_interval_lies():
 def test_a_twin_has_the_same_parts_and_other_weights():
     network = CSG3DCT(replace(TINY, class_tokens="frame"))
     before = torch.get_rng_state()
-    twin, again, other = (random_twin(network, seed) for seed in (1, 1, 2))
+    twin, again, other = (random_control(network, seed) for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
     assert twin.config == network.config
     assert not twin.training
@@ -168,13 +172,13 @@ def test_a_twin_has_the_same_parts_and_other_weights():
     assert torch.equal(weights[1], weights[2])
     for one, another in ((0, 1), (1, 3)):
         assert not torch.allclose(weights[one], weights[another])
-    with pytest.raises(ValueError, match=r"got Linear; csglib\.networks\.build_network gives"):
-        random_twin(nn.Linear(2, 2))
+    with pytest.raises(ValueError, match=r"got Linear; csglib\.train\.networks\.build_network"):
+        random_control(nn.Linear(2, 2))
 
 
 @pytest.mark.parametrize("branch", ["time", "into_space", "into_time"])
 def test_a_branch_is_shown_by_the_mean_of_its_blocks(clips, opinionated_network, branch):
-    seen = class_token(opinionated_network, clips[0]).branches[branch].maps
+    seen = attention_record(opinionated_network, clips[0]).branches[branch].maps
     found = class_token_map(branch)(opinionated_network, clips[0])
     torch.testing.assert_close(found, seen.mean(0))
     last = class_token_map(branch, slice(-1, None))(opinionated_network, clips[0])
@@ -186,12 +190,12 @@ def test_frames_with_a_softmax_each_are_not_ranked(clips, opinionated_network, t
     network = opinionated_network
     if tokens == "frame":
         network = CSG3DCT(replace(TINY, encoder=SingleBranch(axis="space", heads=4, hidden=64)))
-    heat = class_token_map("space")(network, clips[0])
-    assert score_map(heat, clips[0]).rank == 4.5
-    seen = class_token(network, clips[0]).branches["space"].maps.mean(0)
+    saliency = class_token_map("space")(network, clips[0])
+    assert score_map(saliency, clips[0]).rank == 4.5
+    seen = attention_record(network, clips[0]).branches["space"].maps.mean(0)
     assert score_map(seen, clips[0]).rank != 4.5
     torch.testing.assert_close(
-        heat / heat.amax((1, 2), keepdim=True), seen / seen.amax((1, 2), keepdim=True)
+        saliency / saliency.amax((1, 2), keepdim=True), seen / seen.amax((1, 2), keepdim=True)
     )
 
 

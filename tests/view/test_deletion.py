@@ -62,11 +62,11 @@ def test_a_map_that_knows_what_is_watched_beats_one_that_does_not(place):
     clip = Clip(frames=np.full((4, 16, 32), 40, np.uint8), patient="nobody")
     window = (frame, slice(8 * row, 8 * row + 8), slice(8 * column, 8 * column + 8))
     clip.frames[window] = 255
-    heat = ranked((4, 2, 4))
-    heat[place] = 100
-    knows = curves(Watching(window), clip, heat)
-    heat[place] = 0
-    not_at_all = curves(Watching(window), clip, heat)
+    saliency = ranked((4, 2, 4))
+    saliency[place] = 100
+    knows = curves(Watching(window), clip, saliency)
+    saliency[place] = 0
+    not_at_all = curves(Watching(window), clip, saliency)
     assert knows.grade == 1
     low = knows.deletion.probability[-1]
     np.testing.assert_allclose(knows.deletion.probability, [1, *[low] * 8], atol=1e-5)
@@ -99,13 +99,13 @@ def test_patches_of_any_grid_take_the_pixels_whose_centres_they_hold():
     seen = np.zeros((7, 11), int)
     for row in range(rows):
         for column in range(columns):
-            heat = np.zeros((2, rows, columns))
-            heat[1, row, column] = 1
+            saliency = np.zeros((2, rows, columns))
+            saliency[1, row, column] = 1
             mine = np.outer((y >= row) & (y < row + 1), (x >= column) & (x < column + 1))
             window = (slice(1, 2), *(slice(e.min(), e.max() + 1) for e in np.nonzero(mine)))
-            found = curves(Watching(window), clip, heat, white, steps=2 * rows * columns + 1)
+            found = curves(Watching(window), clip, saliency, white, steps=2 * rows * columns + 1)
             assert found.deletion.probability[1] == pytest.approx(0, abs=1e-5)
-            everywhere = curves(EVERYWHERE, clip, heat, white, steps=25).deletion.probability
+            everywhere = curves(EVERYWHERE, clip, saliency, white, steps=25).deletion.probability
             assert 1 - everywhere[1] == pytest.approx(mine.sum() / (2 * 7 * 11), abs=1e-5)
             seen += mine
     assert (seen == 1).all()

@@ -20,8 +20,7 @@ from csglib.table1.baselines.tpn import TPN
 from csglib.table1.baselines.vit import TimeSformer, ViViT
 from csglib.train.fit import predict
 from csglib.train.networks import NETWORKS, build_network
-from csglib.view.cam_targets import TARGETS, Target, target_of
-from csglib.view.grad_cam import grad_cam, library_cam, raw_cam
+from csglib.view.grad_cam import TARGETS, Target, grad_cam, library_cam, raw_cam, target_of
 
 GRADES, FRAMES, SIZE = 4, 8, 64
 VIEWS = (
@@ -102,9 +101,9 @@ def test_ours_is_the_librarys(name):
     network, clip = small(name), clip_of()
     agrees_with_the_library(network, clip, speaking(network, clip), grid_of(name))
     maps = [grad_cam(network, clip, grade) for grade in range(GRADES)]
-    assert {tuple(heat.shape) for heat in maps} == {(FRAMES, *grid_of(name)[1:])}
-    assert {float(heat.max()) for heat in maps} <= {0.0, 1.0}
-    assert any(not torch.equal(maps[0], heat) for heat in maps[1:])
+    assert {tuple(cam.shape) for cam in maps} == {(FRAMES, *grid_of(name)[1:])}
+    assert {float(cam.max()) for cam in maps} <= {0.0, 1.0}
+    assert any(not torch.equal(maps[0], cam) for cam in maps[1:])
     assert torch.equal(grad_cam(network, clip), maps[answer(network, clip)])
 
 
@@ -215,10 +214,10 @@ def test_the_slow_pathway_can_be_looked_at_too():
     network, clip = small("slowfast"), clip_of()
     slow = Target(lambda network: network.slow.stages[-1])
     grade = speaking(network, clip, slow)
-    heat = grad_cam(network, clip, grade, slow)
+    cam = grad_cam(network, clip, grade, slow)
     assert len(raw_cam(network, clip, grade, slow)) == 2
-    assert torch.equal(heat[:4], heat[:1].expand(4, -1, -1))
-    assert not torch.equal(heat[3], heat[4])
+    assert torch.equal(cam[:4], cam[:1].expand(4, -1, -1))
+    assert not torch.equal(cam[3], cam[4])
 
 
 def test_where_nothing_speaks_for_a_grade_all_is_zero():
@@ -226,8 +225,8 @@ def test_where_nothing_speaks_for_a_grade_all_is_zero():
     network, clip = Toy(), clip_of(3, 12, 20)
     nn.init.constant_(network.classify.weight, -1.0)
     nn.init.constant_(network.look.bias, 50.0)  # every feature fires
-    for heat in (grad_cam(network, clip, 0, network.target), library(network, clip).raw):
-        assert torch.equal(heat, torch.zeros(3, 3, 5))
+    for cam in (grad_cam(network, clip, 0, network.target), library(network, clip).raw):
+        assert torch.equal(cam, torch.zeros(3, 3, 5))
     assert torch.equal(library(network, clip).pixels, torch.zeros(3, 12, 20))
 
 
@@ -289,8 +288,8 @@ def test_frozen_weights_and_switched_off_gradients_change_nothing():
     with torch.no_grad():
         found = raw_cam(network, clip, grade), library_cam(network, clip, grade).raw
     network.requires_grad_()
-    for heat in found:
-        torch.testing.assert_close(heat, expected)
+    for cam in found:
+        torch.testing.assert_close(cam, expected)
 
 
 def test_each_class_in_the_table_is_one():
@@ -303,14 +302,16 @@ def test_each_class_in_the_table_is_one():
 @pytest.mark.parametrize("grade", [-1, GRADES])
 def test_a_grade_that_is_none(method, grade):
     network = small("tiny")
-    with pytest.raises(ValueError, match=f"grades 0 to 3 apart: got {grade}"):
+    with pytest.raises(ValueError, match=f"grades 0 to 3: got {grade}"):
         method(network, clip_of(), grade)
     assert hooks(network) == 0
 
 
 @pytest.mark.parametrize("method", [grad_cam, library_cam])
 def test_a_network_that_nobody_has_looked_into(method):
-    with pytest.raises(ValueError, match="look into a Toy is not known, only into OnResNet, Slow"):
+    with pytest.raises(
+        ValueError, match="no target layer is known for a Toy, only for OnResNet, Slow"
+    ):
         method(Toy(), clip_of())
 
 
@@ -318,7 +319,7 @@ def test_a_network_that_nobody_has_looked_into(method):
     ("layer", "said"),
     [
         ("same", "this Dropout ran twice"),
-        ("pair", "this Pair puts out a tuple"),
+        ("pair", "this Pair returns a tuple"),
         ("idle", "this Identity did not run"),
     ],
 )

@@ -65,14 +65,14 @@ def test_areas_add_up_to_those_of_the_polygons(simulated_clip):
 
 
 @pytest.mark.parametrize("shape", [(8, 4, 4), (8, 7, 3)])
-def test_an_even_map_gets_what_chance_gets(shape):
+def test_a_uniform_map_gets_what_chance_gets(shape):
     clip, rng = sample(SEVERE), np.random.default_rng(1)
     rounding = torch.from_numpy(1 + 1e-8 * rng.random(shape)).float() / 3
-    for heat in (np.ones(shape), rounding, np.zeros(shape)):
-        found = score_map(heat, clip)
+    for saliency in (np.ones(shape), rounding, np.zeros(shape)):
+        found = score_map(saliency, clip)
         ratios = [area.ratio for area in (found.plaque, found.lumen, found.vessel)]
         np.testing.assert_allclose(ratios, 1, rtol=1e-6)
-        assert (found.rank, found.outranked) == (4.5, 0.5)
+        assert (found.rank, found.rank_percentile) == (4.5, 0.5)
         assert found.pointing == pytest.approx(found.pointing_chance)
         assert found.entropy == pytest.approx(1)
 
@@ -83,9 +83,9 @@ def test_a_map_of_the_plaque_has_all_of_itself_there():
     found = score_map(within.astype(float), clip)
     assert found.plaque.share == found.vessel.share == pytest.approx(1)
     assert found.pointing == 1
-    assert found.lumen == Inside(0, found.lumen.even)
-    assert found.plaque.even == pytest.approx(clip.truth.plaque(64, 64).mean(), rel=0.02)
-    assert found.pointing_chance == pytest.approx(found.vessel.even, rel=0.02)
+    assert found.lumen == Inside(0, found.lumen.uniform)
+    assert found.plaque.uniform == pytest.approx(clip.truth.plaque(64, 64).mean(), rel=0.02)
+    assert found.pointing_chance == pytest.approx(found.vessel.uniform, rel=0.02)
     assert found.entropy == pytest.approx(np.log(within.sum()) / np.log(within.size))
 
 
@@ -99,10 +99,10 @@ def test_a_map_of_the_lumen_points_into_the_vessel_too():
 
 def test_shares_are_those_of_the_course():
     clip = sample(SEVERE)
-    heat = noise(clip, 4, 4)
-    pixels = torch.from_numpy(heat).repeat_interleave(16, 1).repeat_interleave(16, 2)
+    saliency = noise(clip, 4, 4)
+    pixels = torch.from_numpy(saliency).repeat_interleave(16, 1).repeat_interleave(16, 2)
     expected = share_inside(pixels, torch.from_numpy(clip.truth.plaque(64, 64)))
-    assert score_map(heat, clip).plaque.ratio == pytest.approx(expected, rel=0.02)
+    assert score_map(saliency, clip).plaque.ratio == pytest.approx(expected, rel=0.02)
 
 
 def test_the_narrowest_frame_is_ranked_by_its_sum():
@@ -114,47 +114,47 @@ def test_the_narrowest_frame_is_ranked_by_its_sum():
         (3, 1, 4, 1, 0, 9, 2, 6): 8,
         (5, 1, 4, 1, 5, 9, 5, 6): 4,  # third to fifth tie
     }.items():
-        heat = noise(clip, 4, 6)
-        heat *= np.array(totals)[:, None, None] / heat.sum(axis=(1, 2), keepdims=True)
-        found = score_map(heat, clip, areas(clip, 4, 6))
-        assert found == score_map(heat, clip)
-        assert (found.rank, found.outranked) == (rank, pytest.approx((8 - rank) / 7))
+        saliency = noise(clip, 4, 6)
+        saliency *= np.array(totals)[:, None, None] / saliency.sum(axis=(1, 2), keepdims=True)
+        found = score_map(saliency, clip, areas(clip, 4, 6))
+        assert found == score_map(saliency, clip)
+        assert (found.rank, found.rank_percentile) == (rank, pytest.approx((8 - rank) / 7))
 
 
-def test_hottest_patches_that_tie_share_the_point():
+def test_largest_patches_that_tie_share_the_point():
     clip = sample(SEVERE)
-    heat = np.zeros((8, 16, 16))
+    saliency = np.zeros((8, 16, 16))
     inside, outside = areas(clip, 16, 16).vessel == 1, areas(clip, 16, 16).vessel == 0
     for area, count in ((inside, 1), (outside, 3)):
-        heat[tuple(np.argwhere(area)[:count].T)] = 7
-    heat[tuple(np.argwhere(inside)[2])] = 6.9
-    assert score_map(heat, clip).pointing == 0.25
+        saliency[tuple(np.argwhere(area)[:count].T)] = 7
+    saliency[tuple(np.argwhere(inside)[2])] = 6.9
+    assert score_map(saliency, clip).pointing == 0.25
 
 
 def test_entropy_counts_patches():
     clip = sample(SEVERE)
-    heat = np.zeros((8, 4, 4))
-    heat[3, 1, 2] = 5
-    assert score_map(heat, clip).entropy == 0
-    heat[5, 0, 0] = 5
-    assert score_map(heat, clip).entropy == pytest.approx(np.log(2) / np.log(128))
+    saliency = np.zeros((8, 4, 4))
+    saliency[3, 1, 2] = 5
+    assert score_map(saliency, clip).entropy == 0
+    saliency[5, 0, 0] = 5
+    assert score_map(saliency, clip).entropy == pytest.approx(np.log(2) / np.log(128))
 
 
 def test_only_proportions_count():
     clip = sample(SEVERE)
-    heat = noise(clip, 4, 4)
-    plain = score_map(heat, clip)
-    for other in (heat * 1e-300, heat * 1e307, torch.from_numpy(heat), 8 * heat):
+    saliency = noise(clip, 4, 4)
+    plain = score_map(saliency, clip)
+    for other in (saliency * 1e-300, saliency * 1e307, torch.from_numpy(saliency), 8 * saliency):
         found = score_map(other, clip)
         assert found.figures == pytest.approx(plain.figures, rel=1e-12)
-    assert score_map(heat + 1, clip).entropy > plain.entropy
+    assert score_map(saliency + 1, clip).entropy > plain.entropy
 
 
 def test_the_size_of_the_clip_does_not_count():
     small, large = sample(SEVERE, 64), sample(SEVERE, 192)
-    heat = noise(small, 4, 4)
-    expected = score_map(heat, large).figures
-    assert score_map(heat, small).figures == pytest.approx(expected, rel=1e-6)
+    saliency = noise(small, 4, 4)
+    expected = score_map(saliency, large).figures
+    assert score_map(saliency, small).figures == pytest.approx(expected, rel=1e-6)
 
 
 def test_what_is_not_there_is_no_number(simulated_clip):
@@ -164,21 +164,21 @@ def test_what_is_not_there_is_no_number(simulated_clip):
     one = resample(simulated_clip, 1, 64)
     found = score_map(np.ones((1, 2, 2)), one)
     assert found.rank == 1
-    assert np.isnan(found.outranked)
+    assert np.isnan(found.rank_percentile)
 
 
 def test_bad_input_is_named(simulated_clip):
-    even = np.ones((3, 2, 2))
+    uniform = np.ones((3, 2, 2))
     with pytest.raises(ValueError, match="the clip of nobody has no truth"):
-        score_map(even, replace(simulated_clip, truth=None))
+        score_map(uniform, replace(simulated_clip, truth=None))
     with pytest.raises(ValueError, match=r"with the clip's t of 3: got \(4, 2, 2\)"):
         score_map(np.ones((4, 2, 2)), simulated_clip)
     with pytest.raises(ValueError, match=r"two patches or more.*got \(1, 1, 1\)"):
         shares_of(np.ones((1, 1, 1)), resample(simulated_clip, 1, 32))
     for odd in (-0.5, np.nan, np.inf):
-        heat = even.copy()
-        heat[1, 0, 1] = odd
+        saliency = uniform.copy()
+        saliency[1, 0, 1] = odd
         with pytest.raises(ValueError, match=rf"got {odd} at frame, row, column \(1, 0, 1\)"):
-            score_map(heat, simulated_clip)
+            score_map(saliency, simulated_clip)
     with pytest.raises(ValueError, match="one patch or more: got 0 x 4"):
         areas(simulated_clip, 0, 4)

@@ -1,1 +1,3 @@
-"""The attention explorer."""
+"""The attention explorer: `AttentionExplorer`."""
+
+from csglib.widgets.explorer.widget import AttentionExplorer as AttentionExplorer

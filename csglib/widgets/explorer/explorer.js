@@ -1,41 +1,105 @@
-// Where a token looks across the frames of one clip. What is seen at first is here from the start;
-// explorer_rows.js asks the kernel for the rest. The other files have a part of the view each.
+// Attention across the frames of one clip: words, controls, and the view as a whole.
 
 const PACE = 450; // milliseconds a frame
+const DEFAULTS = { query: 0, head: 0, opacity: 0.5, stretch: false, show_truth: false, compare: false };
 
-/** What the colours mean: one scale for all frames of the clip, and for both sides. */
-function legend() {
-  const scale = make("canvas", { width: 256, height: 1, "aria-hidden": "true" });
-  blit(scale, picture(256, 1, CIVIDIS));
-  const [low, high, even] = [0, 0, 0].map(() => make("span"));
-  const tick = make("div", { class: "csg-tick" }, even);
-  const note = make("p", { class: "csg-small" });
-  const ends = make("div", { class: "csg-ends" }, low, high);
-  const box = make("div", { class: "csg-legend" }, make("div", { class: "csg-scale" }, scale, tick), ends, note);
-  const draw = (chosen) => {
-    const { evenPatch } = chosen.panels[0];
-    const place = (evenPatch - chosen.low) / (chosen.high - chosen.low || 1);
-    low.textContent = percent(chosen.low);
-    high.textContent = percent(chosen.high);
-    tick.hidden = place < 0 || place > 1;
-    tick.style.left = `${100 * place}%`;
-    even.textContent = "even";
-    even.className = place > 0.8 ? "csg-left" : place < 0.2 ? "csg-right" : "";
-    const times = (chosen.most / evenPatch).toFixed(2);
-    const scope = chosen.panels.length > 1 ? "all frames of both" : "all frames";
-    const strongest = chosen.most ? ` The strongest has ${times} times an even share.` : "";
-    note.textContent = `Attention on one patch, one scale for ${scope}.${strongest}`;
-  };
-  return { box, draw };
+const place = ({ row, column }) => `row ${row + 1}, column ${column + 1}`;
+
+function panelTitle({ networks }, { block, network, label, head }, side) {
+  const whose = networks.length > 1 ? `${side ? "Second" : "First"} network: ` : "";
+  return `${whose}Block ${block} of ${network.blocks}, ${label}${head ? `, head ${head}` : ""}`;
 }
 
-/** The branches; while a patch asks, those where only the class token does are greyed. */
+function classTokenWords({ name, totals, uniformFrame }, frame) {
+  const share = percent(totals[frame - 1]);
+  if (name === "space")
+    return `in frame ${frame} the patches hold ${share} of the attention, the class token itself the rest`;
+  return `frame ${frame} holds ${share} of the attention (uniform: ${percent(uniformFrame)})`;
+}
+
+/** What a patch attends to, said once for both sides, and where most. */
+function patchWords({ axis, map, uniformPatch }, where, data, side) {
+  const keys = {
+    space: `the ${data.patches} patches of its frame`,
+    time: `its own place in ${data.frames} frames`,
+    joint: `all ${data.frames * data.patches} patches of the clip`,
+  }[axis];
+  let most = -1;
+  map.forEach((value, cell) => {
+    if (!Number.isNaN(value) && !(value <= map[most])) most = cell;
+  });
+  const found = whereIs(most + 1, data);
+  const itself = found.frame === where.frame && found.place === where.place;
+  const spot = { space: place(found), time: `frame ${found.frame + 1}`, joint: `frame ${found.frame + 1}, ${place(found)}` }[axis];
+  const query = side ? "" : `the patch in frame ${where.frame + 1}, ${place(where)} attends to ${keys}; `;
+  return `${query}most to ${itself ? "itself" : spot}, ${percent(map[most])} (uniform: ${percent(uniformPatch)})`;
+}
+
+function sentenceOf(data, chosen) {
+  const { panels, where, truth, frame } = chosen;
+  const seen = panels.map((panel, side) => {
+    const words = () => (where ? patchWords(panel, where, data, side) : classTokenWords(panel, frame));
+    return `${panelTitle(panels.length > 1 ? data : { networks: [] }, panel, side)}: ${panel.map ? `${words()}.` : panel.missing}`;
+  });
+  const output = ({ prediction }) => prediction.map(([grade, share]) => `${grade} ${percent(share)}`).join(", ");
+  const outputs = data.networks.slice(0, panels.length).map(output).join("; the second's: ");
+  if (!where) seen.push(`The network's prediction for this clip: ${outputs}.`);
+  if (truth) seen.push(`The truth of this simulated clip: ${truth.grade}, narrowest in frame ${truth.narrowest}.`);
+  return seen.join(" ");
+}
+
+// What a softmax of the class token fixes.
+const FIXED = {
+  space: " In this branch each frame has its own softmax: compare places, not frames.",
+  time: " In this branch each place has its own softmax: compare frames, not places.",
+};
+
+function scoreWords({ inside, area, rank, frames }, { query, axis }) {
+  const times = area ? `${(inside / area).toFixed(2)} times uniform` : "no plaque here";
+  const ranked = rank === null ? "" : `; the narrowest frame ranks ${rank} of ${frames}`;
+  return `${percent(inside)} of the attention in the plaque, which is ${percent(area)} of the area: ${times}${ranked}.${(!query && FIXED[axis]) || ""}`;
+}
+
+/** The Python call that shows this view again, with variable names that its reader fills in. */
+function pythonCall(desk, data) {
+  const literal = (value) => (typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value));
+  const names = ["view", "block", "frame", "query", "head", "opacity", "stretch", "show_truth"];
+  if (desk.get("compare")) names.push("compare", "other_block");
+  const settings = names.filter((name) => desk.get(name) !== DEFAULTS[name]);
+  const pairs = settings.map((name) => `"${name}": ${literal(desk.get(name))}`);
+  const against = data.other ? ", against=other" : "";
+  if (data.other && !desk.get("compare")) pairs.push('"compare": False'); // two are compared at first
+  return `AttentionExplorer(model, clip${against}, settings={${pairs.join(", ")}})`;
+}
+
+/** The call in a line that can be copied by hand too, since a page may lack the clipboard. */
+function callLine(desk, data) {
+  const line = make("input", { type: "text", readOnly: true, "aria-label": "Python call for this view" });
+  const state = make("span", { class: "csg-small", role: "status" });
+  const copy = desk.button("Copy", async () => {
+    line.select();
+    try {
+      await navigator.clipboard.writeText(line.value);
+      state.textContent = "Copied.";
+    } catch {
+      state.textContent = "The browser refused: press Ctrl+C.";
+    }
+  });
+  copy.setAttribute("aria-label", "Copy the Python call for this view");
+  const draw = () => {
+    const call = pythonCall(desk, data);
+    if (line.value !== call) state.textContent = "";
+    line.value = call;
+  };
+  return { box: make("div", { class: "csg-call" }, line, copy, state), draw };
+}
+
+/** The branches; while the query is a patch, those of class tokens alone are greyed. */
 function branchChoice(desk, data) {
   const [{ branches }] = data.networks;
-  const options = branches.map(({ name, label }) => [name, label]);
-  const box = desk.choice("view", { label: "Branch", options });
+  const box = desk.choice("view", { label: "Branch", options: branches.map(({ name, label }) => [name, label]) });
   const radios = [...box.querySelectorAll("input")];
-  const why = make("p", { class: "csg-small", textContent: "Greyed: in the fusion the class token alone asks, never a patch." });
+  const why = paragraph("csg-small", "Greyed: in the fusion the class token alone is a query, never a patch.");
   box.append(why);
   const draw = ({ where }) => {
     branches.forEach(({ byPatches }, which) => (radios[which].disabled = Boolean(where) && !byPatches));
@@ -44,30 +108,26 @@ function branchChoice(desk, data) {
   return { box, draw };
 }
 
-/** Who asks, and the way back to the class token. */
-function whoAsks(desk, data) {
+/** The query, and the way back to the class token. */
+function queryLine(desk, data) {
   const words = make("span");
-  const back = desk.button("Class token", () => letAsk(desk, data, 0));
-  const help = make("p", { class: "csg-small", textContent: "Press a patch in any frame, or Tab to the frames and use arrow keys; Escape goes back." });
-  const row = make("div", { class: "csg-row" }, words, back);
-  const box = make("div", { class: "csg-who" }, row, help);
+  const back = desk.button("Class token", () => setQuery(desk, data, 0));
+  const help = paragraph("csg-small", "Press a patch in any frame, or Tab to the frames and use arrow keys; Escape goes back.");
+  const box = make("div", { class: "csg-query" }, make("div", { class: "csg-row" }, words, back), help);
   const draw = ({ where }) => {
-    words.textContent = where
-      ? `Asking: the patch in frame ${where.frame + 1}, ${place(where)}`
-      : "Asking: the class token";
+    words.textContent = where ? `Query: the patch in frame ${where.frame + 1}, ${place(where)}` : "Query: the class token";
     back.hidden = !where;
   };
   return { box, draw };
 }
 
 /** Mean over heads, or one of them; without a kernel the mean alone. */
-function headChoice(desk, data, store) {
-  const [{ heads }] = data.networks;
+function headChoice(desk, { networks: [{ heads }] }, { live }) {
   const options = Array.from({ length: heads + 1 }, (_, head) => [head, head || "mean"]);
   const box = desk.choice("head", { label: "Head", options });
-  if (store.live) return box;
+  if (live) return box;
   box.querySelectorAll("input").forEach((radio, head) => (radio.disabled = head > 0));
-  box.append(make("p", { class: "csg-small", textContent: "Greyed: heads apart come from the kernel, and this page has none." }));
+  box.append(paragraph("csg-small", "Greyed: single heads come from the kernel, and this page has none."));
   return box;
 }
 
@@ -80,35 +140,12 @@ function comparison(desk, data) {
   return { box, draw: ({ panels }) => (slider.hidden = panels.length < 2) };
 }
 
-/** One or two frames, enlarged. */
-function enlarged(desk, data) {
-  const canvases = [0, 1].map(() => {
-    const canvas = frameCanvas(data, LARGE);
-    canvas.role = "img";
-    canvas.setAttribute("aria-label", "Frame, enlarged");
-    pressable(desk, data, canvas, () => desk.get("frame") - 1);
-    return canvas;
-  });
-  const box = make("div", { class: "csg-pair" }, ...canvases);
-  const draw = (chosen) =>
-    canvases.forEach((canvas, side) => {
-      const panel = chosen.panels[side];
-      canvas.hidden = !panel;
-      if (!panel) return;
-      paint(canvas, data, chosen, panel, chosen.frame - 1);
-      const whose = chosen.panels.length > 1 ? `, ${sideWords(data, panel, side)}` : "";
-      canvas.setAttribute("aria-label", `Frame ${chosen.frame}, enlarged${whose}`);
-    });
-  return { box, draw };
-}
-
-function controls(desk, data, store, next, parts) {
-  const row = make("div", { class: "csg-row" }, next.button);
-  row.append(desk.checkbox("stretch", "stretch the colours"));
+function controls(desk, data, store, player, parts) {
+  const row = make("div", { class: "csg-row" }, player.button, desk.checkbox("stretch", "stretch the colours"));
   if (data.truth) row.append(desk.checkbox("show_truth", "show the truth"));
   return make(
     "div", { class: "csg-controls" },
-    parts.who.box,
+    parts.query.box,
     parts.branch.box,
     desk.slider("block", { label: "Block", min: 1, max: data.blocks }),
     headChoice(desk, data, store),
@@ -123,46 +160,40 @@ function render({ model, el }) {
   const data = read(model);
   const keys = {};
   const desk = new Desk(model, el, { name: "explorer", label: "Attention across frames", keys });
-  const step = () => desk.put("frame", (desk.get("frame") % data.frames) + 1);
-  const next = desk.player("playing", step, PACE);
-  keys[" "] = next.toggle;
+  const player = desk.player("playing", () => desk.put("frame", (desk.get("frame") % data.frames) + 1), PACE);
+  keys[" "] = player.toggle;
 
   const store = rowStore(desk, data, () => draw());
   const strips = [0, 1].map((side) => strip(desk, data, side));
   const matrices = [0, 1].map((side) => matrixFigure(desk, data, side));
   const parts = {
-    who: whoAsks(desk, data), branch: branchChoice(desk, data), compare: comparison(desk, data),
+    query: queryLine(desk, data), branch: branchChoice(desk, data), compare: comparison(desk, data),
     large: enlarged(desk, data), colours: legend(), curves: curvesFigure(data), board: scoreBoard(data),
+    call: callLine(desk, data),
   };
-  const call = callLine(desk, data);
-  const lines = make("p", { class: "csg-small", textContent: "Open lumen: solid line. Vessel before the plaque: dashed. Percent: of the diameter." });
-  const sentence = make("p", { class: "csg-sentence" });
+  const lines = paragraph("csg-small", "Open lumen: solid line. Vessel before the plaque: dashed. Percent: of the diameter.");
+  const sentence = paragraph("csg-sentence");
   desk.root.append(
     ...strips.map(({ box }) => box),
     make(
       "div", { class: "csg-below" },
       make("div", { class: "csg-large" }, parts.large.box, parts.colours.box, lines),
-      make("div", { class: "csg-side" }, controls(desk, data, store, next, parts), sentence),
+      make("div", { class: "csg-side" }, controls(desk, data, store, player, parts), sentence),
     ),
     make("div", { class: "csg-figures" }, parts.curves.box, ...matrices.map(({ box }) => box)),
     parts.board.box,
-    call.box,
+    parts.call.box,
   );
 
   const draw = () => {
     const chosen = choose(desk, data, store);
-    for (const shown of [...strips, ...Object.values(parts)]) shown.draw(chosen);
-    for (const shown of matrices) shown.draw(chosen, store);
-    call.draw();
+    for (const shown of [...strips, ...matrices, ...Object.values(parts)]) shown.draw(chosen, store);
     lines.hidden = !chosen.truth;
     desk.root.classList.toggle("csg-two", chosen.panels.length > 1);
     say(sentence, sentenceOf(data, chosen), chosen.playing);
   };
-  const traits = [
-    "block", "frame", "view", "query", "head", "compare", "other_block",
-    "opacity", "playing", "stretch", "show_truth",
-  ];
-  desk.follow(traits, draw);
+  const settings = ["block", "frame", "view", "query", "head", "compare", "other_block"];
+  desk.follow([...settings, "opacity", "playing", "stretch", "show_truth"], draw);
   return () => desk.close();
 }
 

@@ -1,9 +1,10 @@
-"""What the explorer sends: one clip, and what the tokens of one network or two asked about it.
+"""What the explorer sends: one clip and its attention maps at once, rows of patches on request.
 
-Source: not in the paper. Bytes and not lists, which would be eight times as long; rows of patches
-in space come one by one when the page asks, for all of them are 80 MB.
+Source: not in the paper. Bytes and not lists, which would be eight times as long; all rows of
+patches in space would be 80 MB.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,141 +16,130 @@ from numpy import ndarray
 from torch import Tensor
 
 from csglib.data.clips import GRADES, Clip
-from csglib.view.attention_record import Questions
-from csglib.view.class_token import Branch
+from csglib.view.attention_record import AttentionRecord
 from csglib.view.scores import areas
 
 LONGER_SIDE = 128  # pixels of a frame that is sent
-MOST_AT_ONCE = 500_000  # bytes of matrices: with all else, a page is first painted from 1 MB
 Labels = dict[str, str]
-Ask = tuple[str, str, int, int]  # "row" or "matrix", a branch, a block from 1, a query
+Request = tuple[str, str, int, int]  # "row" or "matrix", a branch, a block from 1, a query
 
 
-def message(clip: Clip, networks: list[Questions], labels: list[Labels]) -> dict[str, Any]:
+def message(clip: Clip, records: list[AttentionRecord], labels: list[Labels]) -> dict[str, Any]:
     """All traits that hold data, by name; arrays are flat.
 
     Args:
         clip: whose frames are shown.
-        networks: what was asked in each; of two, the arrays follow each other.
+        records: of one network or two; the arrays of two follow each other.
         labels: words for each branch of each network.
 
     Returns:
-        "facts": sizes, labels, each network's answer, the truth.
+        "facts": sizes, labels, each network's prediction, the truth.
         "frames": u8 (t, y, x).
-        "maps": u8 (branch, block, t, row, column); 0 is a map's least value, 255 its most.
+        "maps": u8 (branch, block, t, row, column) of the class token, mean over heads; 0 is a map's
+            least value, 255 its largest.
         "ends": f32 (branch, block, 2), these two values.
         "totals": f32 (branch, block, t), attention on a frame.
-        "matrices": u8 (block, place, t, t2), what each place gives to other frames; empty if no
-            patch asks along time, or if they are more than `MOST_AT_ONCE` and come one by one.
-        "matrix_ends": f32 (block, place, 2), likewise.
-        "lumen", "vessel": f32 (t, points, 2), x and y as shares of a side; empty for a real clip.
+        "lumen", "vessel": f32 (t, points, 2), fractions of a side; empty for a real clip.
         "masks": u8 (t, row, column), how much of a patch is plaque, 255 for all of it; likewise.
     """
-    frames = shrunk(clip.frames)
-    packed = [_packed(seen) for seen in networks]
-    matrices = every_matrix(networks) if size_of_matrices(networks) <= MOST_AT_ONCE else (b"", b"")
-    truth, (first, *others) = clip.truth, networks
-    sizes = dict(zip(("frames", "rows", "columns"), first.shape, strict=True))
-    pixels = {"height": frames.shape[1], "width": frames.shape[2]}
-    facts = _words(first, labels[0]) | sizes | pixels
-    facts["other"] = next(map(_words, others, labels[1:]), None)
+    frames, truth = shrunk(clip.frames), clip.truth
+    branches = [branch for record in records for branch in record.branches.values()]
+    maps = [encoded(branch.maps) for branch in branches]
+    sizes = dict(zip(("frames", "rows", "columns"), records[0].shape, strict=True))
+    sizes |= {"height": frames.shape[1], "width": frames.shape[2]}
+    first, *others = map(_facts, records, labels)
     return {
-        "facts": facts | {"truth": _truth(clip)},
+        "facts": first | sizes | {"other": next(iter(others), None), "truth": _truth(clip)},
         "frames": frames.tobytes(),
-        **{name: b"".join(each[name] for each in packed) for name in packed[0]},
-        **dict(zip(("matrices", "matrix_ends"), matrices, strict=True)),
-        "lumen": b"" if truth is None else _bytes(_shares(truth.lumen, clip)),
-        "vessel": b"" if truth is None else _bytes(_shares(truth.vessel_inner, clip)),
-        "masks": _masks(clip, first.shape),
+        "maps": b"".join(_bytes(codes) for codes, _ in maps),
+        "ends": b"".join(_bytes(ends) for _, ends in maps),
+        "totals": b"".join(_bytes(branch.totals) for branch in branches),
+        "lumen": b"" if truth is None else _bytes(_fractions(truth.lumen, clip)),
+        "vessel": b"" if truth is None else _bytes(_fractions(truth.vessel_inner, clip)),
+        "masks": b"" if truth is None else _masks(clip, records[0].shape),
     }
 
 
-def reply(seen: Questions, asked: Ask) -> list[bytes]:
-    """What the page has not been sent at once: rows head by head, and those of patches.
+def reply(record: AttentionRecord, request: Request) -> list[bytes]:
+    """One row or matrix, head by head.
 
     Args:
-        seen: of the network in question.
-        asked: a "row" of a branch, or a "matrix" of the places in time; of which block, counted
-            from 1; and of which token: 0 is the class token, whose matrix is the mean over places,
-            others are patches in their order.
+        record: of the network in question.
+        request: a "row" of a branch, or the "matrix" of a place in time, frames by frames; the
+            block, counted from 1; and the query: 0 is the class token, whose matrix is the mean
+            over places, others are patches (of a matrix, places) in their order.
 
     Returns:
         The ends, f32 (1 + heads, 2), and the values, u8 (1 + heads, keys); their mean comes first.
     """
-    kind, branch, block, query = asked
-    if kind == "row" and query:
-        values = seen.of_patch(branch, block - 1, query - 1)
-    elif kind == "row":
-        values = seen.of_class_token(branch, block - 1).maps
+    kind, branch, block, query = request
+    if kind == "matrix":
+        heads = _matrix(record, block - 1, query)
+    elif query:
+        heads = record.patch_row(branch, block - 1, query - 1)
     else:
-        values = seen_along(seen, block, query)
-    codes, ends = encoded(torch.cat([reduce(values, "h ... -> 1 ...", "mean"), values]))
+        heads = record.class_token_heads(branch, block - 1).maps
+    codes, ends = encoded(torch.cat([reduce(heads, "h ... -> 1 ...", "mean"), heads]))
     return [_bytes(ends), _bytes(codes)]
 
 
-def seen_along(seen: Questions, block: int, query: int) -> Float[Tensor, "h t t2"]:
-    """The matrix of the place where a token stands; for the class token, the mean over places."""
-    _, rows, columns = seen.shape
-    patches = rows * columns
-    places = range(patches) if query == 0 else [(query - 1) % patches]
-    return torch.stack([seen.along(block - 1, place) for place in places]).mean(0)
+def embedded(records: list[AttentionRecord], limit: int) -> dict[str, Any]:
+    """Replies for a page without a kernel, mean over heads.
 
-
-def every_matrix(networks: list[Questions]) -> tuple[bytes, bytes]:
-    """Matrices of all places, mean over heads, and their ends, as `message` has them."""
-    found = [encoded(_matrices(seen)) for seen in networks if seen.along_time]
-    return b"".join(_bytes(codes) for codes, _ in found), b"".join(
-        _bytes(ends) for _, ends in found
-    )
-
-
-def size_of_matrices(networks: list[Questions]) -> int:
-    """How many bytes of values `every_matrix` has."""
-    shapes = [(_blocks(seen), *seen.shape) for seen in networks if seen.along_time]
-    return sum(blocks * rows * columns * t**2 for blocks, t, rows, columns in shapes)
-
-
-def every_row(networks: list[Questions]) -> tuple[bytes, bytes]:
-    """Rows of all patches that a page without a kernel could not ask for, mean over heads.
+    Args:
+        records: of one network or two.
+        limit: most bytes for the rows of one branch; longer ones are left out.
 
     Returns:
-        u8 (branch, block, query, keys) and its ends, f32 (branch, block, query, 2), of branches
-        where patches ask, "time" apart, which `message` has; of two networks, one after the other.
+        "row_index": by "network,kind,branch" the first entry in "rows" ("values") and in "row_ends"
+            ("ends"), the numbers in a reply ("size") and the replies of a block ("count").
+        "rows", "row_ends": as in `reply`, block by block and query by query.
     """
-    found = [
-        encoded(torch.cat([_rows(seen, branch, block) for block in range(len(asked))]))
-        for seen in networks
-        for branch, asked in seen.asked.items()
-        if seen.by_patches(branch) and branch != "time"
-    ]
-    return b"".join(_bytes(codes) for codes, _ in found), b"".join(
-        _bytes(ends) for _, ends in found
-    )
+    index, codes, ends = {}, bytearray(), bytearray()
+    for number, record in enumerate(records):
+        for kind, branch, count, size in _replies(record, limit):
+            entry = {"values": len(codes), "ends": len(ends) // 8, "size": size, "count": count}
+            index[f"{number},{kind},{branch}"] = entry
+            for block in range(record.blocks):
+                values = torch.stack(
+                    [_matrix(record, block, place).mean(0) for place in range(count)]
+                    if kind == "matrix"
+                    else [record.patch_row(branch, block, p).mean(0) for p in range(count)]
+                )
+                block_codes, block_ends = encoded(values)
+                codes += _bytes(block_codes)
+                ends += _bytes(block_ends)
+    return {"row_index": index, "rows": bytes(codes), "row_ends": bytes(ends)}
 
 
-def size_of_every_row(networks: list[Questions]) -> int:
-    """How many bytes of values `every_row` has."""
-    total = 0
-    for seen in networks:
-        frames, rows, columns = seen.shape
-        patches = rows * columns
-        keys = {"space": patches, "time": frames, "joint": frames * patches}
-        for branch, asked in seen.asked.items():
-            if seen.by_patches(branch) and branch != "time":
-                total += len(asked) * frames * patches * keys[asked[0].axis]
-    return total
+def _replies(record: AttentionRecord, limit: int) -> Iterator[tuple[str, str, int, int]]:
+    """Kind, branch, replies of a block and their size, of all that may be embedded."""
+    frames, patches = record.shape[0], record.patches
+    if record.time_branch:
+        yield "matrix", record.time_branch, 1 + patches, frames**2
+    sizes = {"space": patches, "time": frames, "joint": frames * patches}
+    for branch, axis in record.axes.items():
+        fits = record.blocks * frames * patches * sizes[axis] <= limit
+        if record.patches_query(branch) and fits:
+            yield "row", branch, frames * patches, sizes[axis]
+
+
+def _matrix(record: AttentionRecord, block: int, query: int) -> Float[Tensor, "h t t2"]:
+    """Frames by frames at a patch's place, counted from 1; for 0 the mean over places."""
+    places = [(query - 1) % record.patches] if query else range(record.patches)
+    return torch.stack([record.frame_matrix(block, place) for place in places]).mean(0)
 
 
 def encoded(
     maps: Float[Tensor, "n ..."],
 ) -> tuple[UInt8[Tensor, "n ..."], Float[Tensor, "n 2"]]:
-    """Each map in 256 steps from its least value to its most, and these two.
+    """Each map in 256 steps from its least value to its largest, and these two.
 
-    The last step is the most alone: else the page could name a patch that has nearly as much.
+    255 is the largest alone: else the page could name a patch that has nearly as much.
     """
     flat = maps.flatten(1)
     least, most = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
-    span = (most - least).clamp(min=torch.finfo(maps.dtype).tiny)  # an even map is all zeros
+    span = (most - least).clamp(min=torch.finfo(maps.dtype).tiny)  # a uniform map is all zeros
     codes = (255 * (flat - least) / span).round().clamp(max=254)
     codes = torch.where((flat == most) & (most > least), 255, codes).byte()
     return codes.reshape(maps.shape), torch.cat([least, most], 1)
@@ -166,48 +156,28 @@ def shrunk(frames: UInt8[ndarray, "t y x"]) -> UInt8[ndarray, "t small_y small_x
     return grey.round().byte().numpy()
 
 
-def _packed(seen: Questions) -> dict[str, bytes]:
-    branches = list(seen.class_token.branches.values())
-    maps = [encoded(branch.maps) for branch in branches]
+def _facts(record: AttentionRecord, labels: Labels) -> dict[str, Any]:
+    probabilities = record.probabilities.tolist()
+    numbered = tuple(f"grade {place}" for place in range(len(probabilities)))
+    grades = GRADES if len(probabilities) == len(GRADES) else numbered
+    branches = [
+        {
+            "name": name,
+            "label": labels[name],
+            "axis": record.axes[name],
+            "byPatches": record.patches_query(name),
+            "uniformPatch": branch.uniform_patch,
+            "uniformFrame": branch.uniform_frame,
+        }
+        for name, branch in record.branches.items()
+    ]
     return {
-        "maps": b"".join(_bytes(codes) for codes, _ in maps),
-        "ends": b"".join(_bytes(ends) for _, ends in maps),
-        "totals": b"".join(_bytes(branch.totals) for branch in branches),
+        "blocks": record.blocks,
+        "heads": record.heads,
+        "timeBranch": record.time_branch,
+        "branches": branches,
+        "prediction": [list(pair) for pair in zip(grades, probabilities, strict=True)],
     }
-
-
-def _blocks(seen: Questions) -> int:
-    return len(next(iter(seen.asked.values())))
-
-
-def _matrices(seen: Questions) -> Float[Tensor, "maps t t2"]:
-    _, rows, columns = seen.shape
-    maps = np.ndindex(_blocks(seen), rows * columns)
-    return torch.stack([seen.along(block, place).mean(0) for block, place in maps])
-
-
-def _rows(seen: Questions, branch: str, block: int) -> Float[Tensor, "queries keys"]:
-    patches = range(np.prod(seen.shape))
-    return torch.stack([seen.of_patch(branch, block, patch).mean(0) for patch in patches])
-
-
-def _words(seen: Questions, labels: Labels) -> dict[str, Any]:
-    branches, shares = seen.class_token.branches, seen.class_token.probabilities.tolist()
-    numbered = tuple(f"grade {place}" for place in range(len(shares)))
-    grades = GRADES if len(shares) == len(GRADES) else numbered
-    return {
-        "blocks": _blocks(seen),
-        "heads": seen.heads,
-        "alongTime": seen.along_time,
-        "branches": [_branch(seen, name, branch, labels) for name, branch in branches.items()],
-        "answer": [list(pair) for pair in zip(grades, shares, strict=True)],
-    }
-
-
-def _branch(seen: Questions, name: str, branch: Branch, labels: Labels) -> dict[str, Any]:
-    asked = {"axis": seen.asked[name][0].axis, "byPatches": seen.by_patches(name)}
-    even = {"evenPatch": branch.even_patch, "evenFrame": branch.even_frame}
-    return {"name": name, "label": labels[name], **asked, **even}
 
 
 def _truth(clip: Clip) -> dict[str, Any] | None:
@@ -221,13 +191,10 @@ def _truth(clip: Clip) -> dict[str, Any] | None:
 
 
 def _masks(clip: Clip, shape: tuple[int, int, int]) -> bytes:
-    if clip.truth is None:
-        return b""
-    plaque = areas(clip, *shape[1:]).plaque
-    return np.rint(255 * plaque).astype(np.uint8).tobytes()
+    return np.rint(255 * areas(clip, *shape[1:]).plaque).astype(np.uint8).tobytes()
 
 
-def _shares(contour: Float[ndarray, "t points 2"], clip: Clip) -> Float[Tensor, "t points 2"]:
+def _fractions(contour: Float[ndarray, "t points 2"], clip: Clip) -> Float[Tensor, "t points 2"]:
     # a point (0, 0) is the middle of the first pixel
     height, width = clip.frames.shape[1:]
     return (torch.tensor(contour).float() + 0.5) / torch.tensor([width, height])

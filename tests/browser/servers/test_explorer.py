@@ -17,7 +17,7 @@ import numpy as np, torch
 from csglib.data.clips import Clip
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
-from csglib.widgets.explorer.explorer import AttentionExplorer
+from csglib.widgets.explorer import AttentionExplorer
 """,
     """
 grey = np.random.default_rng(3).integers(0, 256, (8, 64, 64), dtype=np.uint8)
@@ -27,7 +27,7 @@ explorer
 )
 FRAMES_IN_THE_KERNEL = """
 import gc, json
-from csglib.widgets.explorer.explorer import AttentionExplorer
+from csglib.widgets.explorer import AttentionExplorer
 explorers = [thing for thing in gc.get_objects() if issubclass(type(thing), AttentionExplorer)]
 print(json.dumps({explorer.model_id: explorer.frame for explorer in explorers}))
 """
@@ -40,7 +40,7 @@ STOPS = """
 """
 FOCUSED = "() => document.activeElement?.dataset.stop ?? null"
 KINDS = {  # of controls; each is a stop, whatever the mouse can do
-    ".csg-asking-grid": 1,  # all patches of all frames
+    ".csg-query-grid": 1,  # all patches of all frames
     "input[type=radio]": 4 + 5,  # branches and heads
     "input[type=range]": 3,  # block, frame, overlay
     "input[type=checkbox]": 2,  # stretch, compare
@@ -113,10 +113,10 @@ def test_a_pressed_patch_reaches_the_kernel(shown, ran, ask):
     expect(shown.locator(".csg-sentence")).to_contain_text("spatial branch, head 2")
     told = "print(explorer.query, explorer.view, explorer.head, explorer.frame)"
     assert ask(ran, told).split() == [str(1 + 2 * 16 + 3 * 4 + 1), "space", "2", "3"]
-    shown.locator(".csg-asking-grid").focus()
+    shown.locator(".csg-query-grid").focus()
     ran.keyboard.press("ArrowLeft")
     ran.keyboard.press("Escape")
-    expect(shown.get_by_text("Asking: the class token")).to_be_visible()
+    expect(shown.get_by_text("Query: the class token")).to_be_visible()
     # A page that has just told the kernel something waits for its answer before it tells more.
     for _ in range(20):
         if (query := ask(ran, "print(explorer.query)")) == "0":
@@ -130,7 +130,7 @@ def test_a_pressed_patch_reaches_the_kernel(shown, ran, ask):
 def test_the_row_of_a_patch_comes_from_the_kernel(shown, place, page, screenshots):
     shown.get_by_role("radio", name="spatial branch").check()
     press(shown, row=4, column=2)
-    asked = "frame 3, row 4, column 2 asks the 16 patches of its frame"
+    asked = "frame 3, row 4, column 2 attends to the 16 patches of its frame"
     expect(shown.locator(".csg-sentence")).to_contain_text(asked)
     shown.screenshot(path=screenshots / f"explorer_in_{place}.png")
     page.screenshot(path=screenshots / f"page_of_{place}.png")

@@ -47,7 +47,7 @@ import time, tempfile, torch, numpy as np
 from pathlib import Path
 from csglib.data.cohort import ClipSet
 from csglib.train.config import TrainConfig
-from csglib.widgets.dashboard.dashboard import TrainingDashboard
+from csglib.widgets.dashboard import TrainingDashboard
 
 class Slow(torch.nn.Linear):
     def forward(self, clips):

@@ -1,7 +1,6 @@
-"""Dashboard of notebook 08: a run's curves, and each validation clip on its way to a grade.
+"""The training dashboard: a run's curves, and each validation clip's probability by epoch.
 
-Source: section 3, "Dataset and Implementations", says how long is trained. What a run looks like
-meanwhile is not in the paper.
+Source: not in the paper; section 3, "Dataset and Implementations", says how long is trained.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ from csglib.widgets.base import LiveFigure, es_module, style_sheet
 Shares = Float32[ndarray, " clips"]
 
 _HERE = Path(__file__).parent
-_HEED = 0.05  # seconds after each epoch in which the kernel hears the page
+_PAUSE = 0.05  # seconds after each epoch in which the kernel receives the page's messages
 _BLUE, _ORANGE, _GREY = "#1668b8", "#b45309", "#555555"
 _CURVES = (("train", "training", _BLUE, "-", "o"), ("validation", "validation", _ORANGE, "--", "D"))
 
@@ -38,26 +37,26 @@ _CURVES = (("train", "training", _BLUE, "-", "o"), ("validation", "validation", 
 class TrainingDashboard(LiveFigure):
     """Show it in one cell; `await dashboard.run()` in another, as often as you like.
 
-    It is awaited so that after each epoch the kernel has a moment to hear the page's stop button.
-    Whoever interrupts the kernel instead keeps the epoch under way too, but gets an error.
+    `run` is a coroutine so that after each epoch the kernel can receive the page's stop button. An
+    interrupted kernel keeps the epochs so far too, but raises an error.
 
     Args:
         model: see `csglib.train.fit.fit`, for all four.
         train: clips to learn from.
-        validation: clips to watch, of two grades.
+        validation: clips of two grades.
         config: how to train.
 
     Attributes:
         epoch: the one on show, counted from 1; 0 is the newest, whichever that is by now.
-        playing: epochs on show follow by themselves.
-        running: `run` is at work.
-        stopping: asks `run` to end with the epoch under way.
+        playing: the epoch on show advances by itself.
+        running: `run` is training.
+        stopping: `run` ends after the current epoch.
 
     Raises:
         ValueError: the clips have more than two grades.
     """
 
-    _esm = es_module(_HERE, "pictures.js", "dashboard.js")
+    _esm = es_module(_HERE, "dashboard.js")
     _css = style_sheet(_HERE / "dashboard.css")
 
     epoch = traitlets.Int(0, min=0).tag(sync=True)
@@ -81,28 +80,28 @@ class TrainingDashboard(LiveFigure):
             "names": list(names),
             "grades": grades,
             "patients": list(validation.patients),
-            "nothing": {"loss": float(np.log(2)), "accuracy": _of_the_commoner(grades)},
+            "baseline": {"loss": float(np.log(2)), "accuracy": _majority(grades)},
         }
         super().__init__(facts=facts)
         self._model, self._train, self._validation, self._config = model, train, validation, config
         self._seen: dict[Epoch, Shares] = {}
-        self.on_msg(self._hear)
+        self.on_msg(self._on_message)
 
-    def _hear(self, _widget: object, said: object, _buffers: object) -> None:
-        if said == "stop":
+    def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
+        if content == "stop":
             self.stopping = self.running
 
     async def run(self) -> list[Epoch]:
         """Train to the last epoch or to the page's stop, and show every epoch.
 
-        Called again, it goes on where it was stopped, also in a new kernel; only where clips stood
-        in the epochs of an old kernel is not known any more.
+        Called again, it resumes, also in a new kernel; only the clips' probabilities in the epochs
+        of an old kernel are not known any more.
 
         Returns:
             All records so far.
 
         Raises:
-            See `csglib.train.fit.fit`. What is on show stays.
+            See `csglib.train.fit.fit`. The view stays.
         """
         self.stopping, self.running = False, True
         seen = self._seen
@@ -110,7 +109,7 @@ class TrainingDashboard(LiveFigure):
         try:
             kept = _epochs_kept(self._config)
             epochs = fit(self._model, self._train, self._validation, self._config)
-            with closing(cast("Generator[Epoch]", epochs)):  # lets go of the folder in any case
+            with closing(cast("Generator[Epoch]", epochs)):  # releases the folder in any case
                 for record in epochs:
                     found[record] = seen.get(record, self._unknown())
                     if record.epoch < kept:
@@ -118,7 +117,7 @@ class TrainingDashboard(LiveFigure):
                     if record not in seen:
                         found[record] = self._now()
                     self._show(found)
-                    await asyncio.sleep(_HEED)
+                    await asyncio.sleep(_PAUSE)
                     if self.stopping and record.epoch < self._config.epochs:
                         break  # after the last epoch the run still writes its predictions
         finally:
@@ -126,7 +125,7 @@ class TrainingDashboard(LiveFigure):
         return list(self._seen)
 
     def _now(self) -> Shares:
-        """What the network gives the second grade, of each clip."""
+        """Probability of the second grade, of each clip."""
         logits = predict(self._model, self._validation.frames, self._config.batch_size)
         return logits.softmax(1)[:, 1].numpy()
 
@@ -144,15 +143,15 @@ class TrainingDashboard(LiveFigure):
     def __repr__(self) -> str:
         return (
             f"TrainingDashboard({len(self._seen)} of {self._config.epochs} epochs, "
-            f"{len(self._train)} clips to learn from, {len(self._validation)} to watch)"
+            f"{len(self._train)} training clips, {len(self._validation)} validation clips)"
         )
 
     def still(self) -> Figure:
         """Curves of all epochs, and the clips after the one on show."""
         figure = Figure(figsize=(9.6, 4.2), layout="constrained")
         parts = figure.subplot_mosaic([["loss", "clips"], ["accuracy", "clips"]])
-        for name, nothing in self.facts["nothing"].items():
-            _draw_curves(parts[name], self.records, name, nothing)
+        for name, baseline in self.facts["baseline"].items():
+            _draw_curves(parts[name], self.records, name, baseline)
             parts[name].set_xlim(0.5, max(self._config.epochs, len(self._seen)) + 0.5)
         parts["loss"].set_title(f"{len(self._seen)} of {self._config.epochs} epochs", fontsize=10)
         parts["accuracy"].set(xlabel="epoch", ylim=(0, 1.05))
@@ -167,13 +166,13 @@ class TrainingDashboard(LiveFigure):
         return figure
 
 
-def _of_the_commoner(grades: list[int]) -> float:
-    """Accuracy of whoever always says the same, and chose well."""
+def _majority(grades: list[int]) -> float:
+    """Accuracy of the majority class."""
     return max(grades.count(0), grades.count(1)) / len(grades)
 
 
 def _epochs_kept(config: TrainConfig) -> int:
-    """How many the run's folder holds."""
+    """How many epochs the run's folder holds."""
     path = config.folder / "resume.safetensors"
     if not path.is_file():
         return 0
@@ -181,12 +180,12 @@ def _epochs_kept(config: TrainConfig) -> int:
         return len(json.loads(file.metadata()["records"]))
 
 
-def _draw_curves(axes: Axes, records: list[dict[str, Any]], name: str, nothing: float) -> None:
+def _draw_curves(axes: Axes, records: list[dict[str, Any]], name: str, baseline: float) -> None:
     epochs = [record["epoch"] for record in records]
     for part, label, colour, line, marker in _CURVES:
         values = [record[f"{part}_{name}"] for record in records]
         axes.plot(epochs, values, line, marker=marker, color=colour, markersize=4, label=label)
-    axes.axhline(nothing, color=_GREY, linestyle=":", label="knows nothing")
+    axes.axhline(baseline, color=_GREY, linestyle=":", label="constant prediction")
     axes.set_ylabel("cross-entropy" if name == "loss" else name)
     if name == "loss":
         axes.set_ylim(bottom=0)

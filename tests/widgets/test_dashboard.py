@@ -13,7 +13,7 @@ from torch import nn
 from csglib.data.cohort import ClipSet
 from csglib.train.config import TrainConfig
 from csglib.train.fit import fit, predict
-from csglib.widgets.dashboard.dashboard import TrainingDashboard
+from csglib.widgets.dashboard import TrainingDashboard
 
 CLIPS, WATCHED, EPOCHS = 6, 4, 5
 
@@ -224,14 +224,14 @@ def test_it_keeps_a_number_a_clip_and_epoch_and_no_more(make):
     assert max(map(len, map(repr, sent.values()))) < 2_000  # no frames among them
 
 
-def test_it_says_what_knowing_nothing_is_worth(make):
+def test_the_baseline_is_a_constant_prediction(make):
     facts = make().facts
-    assert facts["nothing"] == {"loss": pytest.approx(0.693147, abs=1e-6), "accuracy": 0.5}
+    assert facts["baseline"] == {"loss": pytest.approx(0.693147, abs=1e-6), "accuracy": 0.5}
     assert (facts["grades"], facts["patients"]) == ([0, 1, 0, 1], ["b0", "b1", "b2", "b3"])
     assert json.loads(json.dumps(facts)) == facts
     uneven = clips_of(5, "c").choose(np.array([0, 2, 4, 1]))
     dashboard = TrainingDashboard(network(), clips_of(2, "a"), uneven, make()._config)
-    assert dashboard.facts["nothing"]["accuracy"] == 0.75
+    assert dashboard.facts["baseline"]["accuracy"] == 0.75
 
 
 def test_more_than_two_grades_are_refused(make, config):
@@ -242,7 +242,9 @@ def test_more_than_two_grades_are_refused(make, config):
 
 def test_it_prints_how_far_it_is_and_a_still_of_it(make):
     dashboard = make()
-    assert repr(dashboard) == "TrainingDashboard(0 of 5 epochs, 6 clips to learn from, 4 to watch)"
+    assert (
+        repr(dashboard) == "TrainingDashboard(0 of 5 epochs, 6 training clips, 4 validation clips)"
+    )
     stills = [dashboard._repr_mimebundle_()[0]["image/png"]]
     awaited(dashboard.run())
     assert repr(dashboard).startswith("TrainingDashboard(5 of 5 epochs")

@@ -1,4 +1,4 @@
-"""What ignores the weights is found out; what reads them changes as they go."""
+"""A map that ignores the weights keeps its correlation; one that reads them loses it."""
 
 from pathlib import Path
 
@@ -103,7 +103,7 @@ def test_the_same_seed_gives_the_same_numbers(clip):
     assert found == again != other
 
 
-def test_an_even_map_has_no_order(clip):
+def test_a_uniform_map_has_no_order(clip):
     found = depends_on_weights(lambda *_: np.ones((8, 2, 2)), Plain(), clip)
     assert np.isnan(list(found.values())).all()
 

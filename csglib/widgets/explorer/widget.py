@@ -1,0 +1,209 @@
+"""The attention explorer: attention of CSG-3DCT across the frames of one clip, block by block.
+
+Source: not in the paper, whose Fig. 4 shows Grad-CAM of one clip. Attention is no evidence that a
+prediction is right; beside a simulated clip's truth one can at least see where it does not fall.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import traitlets
+from matplotlib.figure import Figure
+from torch import nn
+
+from csglib.data.clips import Clip
+from csglib.model.fusion import SwitchedAttention
+from csglib.view.attention_record import attention_record
+from csglib.widgets.base import LiveFigure, es_module, style_sheet, write_page
+from csglib.widgets.explorer.message import Labels, embedded, message, reply, shrunk
+from csglib.widgets.explorer.still import figure, panel_of
+
+_HERE = Path(__file__).parent
+LABELS = {
+    "space": "spatial branch",
+    "time": "temporal branch",
+    "into_space": "space queries time",
+    "into_time": "time queries space",
+    "joint": "the whole clip",
+}
+SWITCHED = {"into_space": "space uses time's map", "into_time": "time uses space's map"}
+SETTINGS = (
+    *("view", "block", "frame", "query", "head", "compare", "other_block"),
+    *("opacity", "playing", "stretch", "show_truth"),
+)
+MOST_EMBEDDED = 3_000_000  # bytes of one branch's rows in a page without a kernel
+
+
+class AttentionExplorer(LiveFigure):
+    """All frames of a clip under the attention of the class token, or of a patch you choose.
+
+    A map has one scale for all frames, and for both sides of a comparison, so that frames can be
+    compared. The network runs once, here. Means over heads are in the page from the start; single
+    heads and rows of patches come from the kernel on request.
+
+    Args:
+        model: a network made by `CSG3DCT`; keeps its mode.
+        clip: height and width multiples of 16.
+        against: another network to compare with; without it, two blocks of one can be.
+        settings: attributes to begin with, by name; the page writes such a call for its view.
+
+    Attributes:
+        block: counted from 1, as on the slider; the last at first.
+        frame: counted from 1.
+        view: the branch on show, a key of `LABELS`; "into_time" at first.
+        query: 0 is the class token; patches count from 1, frame by frame, row by row.
+        head: counted from 1; 0 is the mean over heads.
+        compare: beside it, another network or another block.
+        other_block: the block there.
+        opacity: of the colours over the frames, 0 to 1.
+        playing: frames advance by themselves.
+        stretch: colours run from the map's least to its largest value; else from 0 to twice uniform
+            attention at least, so that a uniform map is grey and not a pattern.
+        show_truth: contours, the narrowest frame and scores, of a simulated clip.
+
+    Raises:
+        ValueError: the clip's size does not suit a network, a network has no class token, the two
+            cut the clip into different patches, or a setting is unknown.
+        traitlets.TraitError: a setting is out of range.
+    """
+
+    _esm = es_module(_HERE, "data.js", "panels.js", "explorer.js")
+    _css = style_sheet(_HERE / "explorer.css")
+
+    block = traitlets.Int(1).tag(sync=True)
+    frame = traitlets.Int(1).tag(sync=True)
+    view = traitlets.Unicode("").tag(sync=True)
+    query = traitlets.Int(0).tag(sync=True)
+    head = traitlets.Int(0).tag(sync=True)
+    compare = traitlets.Bool(False).tag(sync=True)
+    other_block = traitlets.Int(1).tag(sync=True)
+    opacity = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)
+    playing = traitlets.Bool(False).tag(sync=True)
+    stretch = traitlets.Bool(False).tag(sync=True)
+    show_truth = traitlets.Bool(False).tag(sync=True)
+
+    # What the page draws from; `message` says how it is laid out.
+    facts = traitlets.Dict().tag(sync=True)
+    frames = traitlets.Bytes().tag(sync=True)
+    maps = traitlets.Bytes().tag(sync=True)
+    ends = traitlets.Bytes().tag(sync=True)
+    totals = traitlets.Bytes().tag(sync=True)
+    lumen = traitlets.Bytes().tag(sync=True)
+    vessel = traitlets.Bytes().tag(sync=True)
+    masks = traitlets.Bytes().tag(sync=True)
+
+    def __init__(
+        self,
+        model: nn.Module,
+        clip: Clip,
+        against: nn.Module | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        networks = [model] if against is None else [model, against]
+        self._records = [attention_record(network, clip) for network in networks]
+        self._frames = shrunk(clip.frames)
+        first, *others = [record.shape for record in self._records]
+        if any(other != first for other in others):
+            raise ValueError(
+                "two networks are compared patch by patch, so both must cut the clip alike "
+                f"(frames, rows, columns): got {first} and {others[0]}"
+            )
+        data = message(clip, self._records, [_labels(network) for network in networks])
+        facts = data["facts"]
+        begin = {
+            "view": facts["branches"][-1]["name"],
+            "block": facts["blocks"],
+            "compare": against is not None,
+            "other_block": facts["other"]["blocks"] if facts["other"] else 1,
+        }
+        if unknown := set(settings or ()) - set(SETTINGS):
+            raise ValueError(f"settings are {', '.join(SETTINGS)}: got {', '.join(unknown)}")
+        super().__init__(**data, **begin | dict(settings or {}))
+        self.on_msg(lambda _, request, __: self.send(request, self.answer(request)))
+
+    @traitlets.validate("block", "frame", "other_block", "query", "head")
+    def _in_range(self, proposal: dict[str, Any]) -> Any:
+        name, value, facts = proposal["trait"].name, proposal["value"], self.facts
+        first, most = {
+            "block": (1, facts["blocks"]),
+            "frame": (1, facts["frames"]),
+            "other_block": (1, (facts["other"] or facts)["blocks"]),
+            "query": (0, facts["frames"] * facts["rows"] * facts["columns"]),
+            "head": (0, facts["heads"]),
+        }[name]
+        if not first <= value <= most:
+            raise traitlets.TraitError(f"{name} must be {first} to {most}: got {value}")
+        if name == "query":
+            self._check_query(value, self.view)
+        return value
+
+    @traitlets.validate("view")
+    def _exists(self, proposal: dict[str, Any]) -> Any:
+        names = [branch["name"] for branch in self.facts["branches"]]
+        if proposal["value"] not in names:
+            raise traitlets.TraitError(f"view must be one of {names}: got {proposal['value']!r}")
+        self._check_query(self.query, proposal["value"])
+        return proposal["value"]
+
+    def _check_query(self, query: int, view: str) -> None:
+        possible = [item["name"] for item in self.facts["branches"] if item["byPatches"]]
+        if query and view not in possible:
+            raise traitlets.TraitError(
+                f"in view {view!r} the class token is the only query (query 0); patches are "
+                f"queries in {' and '.join(possible)}: got query {query}"
+            )
+
+    def answer(self, request: list[Any]) -> list[bytes]:
+        """The reply to a request of the page: the network, 0 or 1, then as in `message.reply`."""
+        network, kind, branch, block, query = request
+        return reply(self._records[network], (kind, branch, block, query))
+
+    def to_html(self, path: str | Path) -> None:
+        """Write the live figure as one file that needs no kernel and no net.
+
+        Single heads are left out, and so are rows of patches where those of a branch would take
+        more than `MOST_EMBEDDED` bytes. The page says so.
+
+        Args:
+            path: the file; its folder exists. It is written whole or not at all.
+        """
+        state = {name: getattr(self, name) for name in AttentionExplorer.class_own_traits()}
+        state |= {"playing": False} | embedded(self._records, MOST_EMBEDDED)
+        write_page(path, "Attention across frames", self, state)
+
+    def __repr__(self) -> str:
+        rows, columns = self.facts["rows"], self.facts["columns"]
+        patch = f", patch {self.query}" if self.query else ""
+        head = f", head {self.head} of {self.facts['heads']}" if self.head else ""
+        other = f", against block {self.other_block}" if self.compare else ""
+        return (
+            f"AttentionExplorer(view={self.view!r}, block={self.block} of {self.facts['blocks']}, "
+            f"frame={self.frame} of {self.facts['frames']}, {rows} x {columns} patches"
+            f"{patch}{head}{other})"
+        )
+
+    def still(self) -> Figure:
+        """All frames with the overlay, and the attention on each as a bar."""
+        blocks = (self.block, self.other_block)[: 1 + self.compare]
+        two = len(self._records) > 1
+        panels = []
+        for side, block in enumerate(blocks):
+            name = f"{('first', 'second')[side]} network\n" if two else ""
+            record = self._records[side if two else 0]
+            panels.append(panel_of(record, self.view, block, self.head, self.query, name))
+        label = next(item for item in self.facts["branches"] if item["name"] == self.view)["label"]
+        first = panels[0].title if len(panels) == 1 else "Compared on one scale"
+        head = f", head {self.head}" if self.head else ""
+        whose = ""
+        if self.query:
+            frame, place = divmod(self.query - 1, self._records[0].patches)
+            row, column = divmod(place, self.facts["columns"])
+            whose = f", of the patch in frame {frame + 1}, row {row + 1}, column {column + 1}"
+        title = f"{first}, {label}{head}{whose}"
+        return figure(self._frames, panels, title, self.opacity, self.stretch)
+
+
+def _labels(network: nn.Module) -> Labels:
+    switched = any(isinstance(part, SwitchedAttention) for part in network.modules())
+    return LABELS | (SWITCHED if switched else {})
