@@ -160,8 +160,9 @@ class CostDial(LiveFigure):
         bars, picture, table = figure.subplots(1, 3, width_ratios=[1.3, 1, 1.3])
         costs = [macs(self.frames, self.side, kind) / 1e6 for kind in KINDS]
         drawn = bars.barh(list(KINDS.values()), costs, color=["#b45309"] + 3 * ["#1668b8"])
-        bars.bar_label(drawn, [f"{cost:,.1f}" for cost in costs], label_type="center")
+        bars.bar_label(drawn, [f"{cost:,.1f}" for cost in costs], padding=3)
         bars.invert_yaxis()
+        bars.margins(x=0.3)
         bars.set(title=f"million MACs: {self.frames} frames, {self.side} x {self.side}", xticks=[])
 
         size = self._clip.frames.shape[1] // self.facts["rows"]

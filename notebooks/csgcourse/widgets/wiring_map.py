@@ -160,7 +160,8 @@ class WiringMap(LiveFigure):
         for name, (kind, side, path) in SPOTS.items():
             style = {"color": COLOURS[side], "lw": 3.5 if name == self.spot else 1.4}
             if kind == "arrow":
-                drawn.plot(*zip(*path, strict=True), **style)
+                start, end = (SPOTS[box][2][0] for box in name.split(">"))  # boxes cover the ends
+                drawn.plot(*zip(start, *path[1:-1], end, strict=True), **style, zorder=0)
                 continue
             (x, y), label = path[0], {"down": "↓", "up": "↑"}.get(name[:-1], name)
             if kind == "bridge":
