@@ -1,4 +1,4 @@
-"""How right a network is, how sure we may be of that, and which of two is better."""
+"""Scores of predicted grades, their confidence intervals, and paired comparisons."""
 
 from csglib.metrics.intervals import Score, wilson
 from csglib.metrics.pairs import Answers, mcnemar, paired_difference

@@ -1,8 +1,6 @@
-"""How sure we may be of a score: intervals of 95 %.
+"""95 % confidence intervals by the bootstrap, resampling patients with all their clips.
 
-Patients are drawn, and come with all their clips: another study would have met other patients, not
-the same ones with other clips.
-
+Another study would have other patients, not the same ones with other clips.
 Source: not in the paper, on whose 118 test clips one clip is 0.85 points.
 """
 
@@ -20,9 +18,9 @@ _SPREADS = 1.959963984540054  # standard normal: 2.5 % lie above
 
 @dataclass(frozen=True)
 class Score:
-    """A score of all clips and the interval around it, each NaN where it is not defined.
+    """A score and its percentile interval, NaN where undefined.
 
-    The interval is that of percentiles. Where all clips are right it has no width: see `wilson`.
+    Where all clips are correct the interval has no width: see `wilson`.
     """
 
     value: float
@@ -31,13 +29,10 @@ class Score:
 
 
 def wilson(hits: int, clips: int) -> tuple[float, float]:
-    """The interval (low, high) around a share, for clips of as many patients.
+    """Interval (low, high) of a proportion, one clip per patient. Source: Wilson 1927.
 
     Raises:
-        ValueError: no clip, or hits that are not some of them.
-
-    Source:
-        Wilson 1927.
+        ValueError: no clip, or hits outside 0 to `clips`.
     """
     if not 0 <= hits <= clips or not clips:
         raise ValueError(f"hits must be some of at least one clip: got {hits} of {clips}")
@@ -48,11 +43,7 @@ def wilson(hits: int, clips: int) -> tuple[float, float]:
 
 
 def same_lengths(**columns: Sized) -> None:
-    """Refuse columns of unequal lengths, or without a clip.
-
-    Raises:
-        ValueError: says which lengths came.
-    """
+    """Raise a ValueError for columns of unequal or zero length."""
     lengths = [len(column) for column in columns.values()]
     if len(set(lengths)) > 1 or not lengths[0]:
         raise ValueError(
@@ -64,19 +55,21 @@ def same_lengths(**columns: Sized) -> None:
 def draw_patients(
     patients: Sequence[str] | range, draws: int, seed: int
 ) -> Float[ndarray, "rows clips"]:
-    """Draw as many patients as there are, again and again.
+    """Bootstrap weights: row 0 is all ones, each further row resamples the patients.
 
     Returns:
-        How often each clip counts: once in row 0, in each further row as often as it was drawn.
+        How often each clip counts in each row.
     """
-    names, owners = np.unique(np.array(patients), return_inverse=True)  # sorted: order is no matter
+    names, owners = np.unique(
+        np.array(patients), return_inverse=True
+    )  # sorted
     chances = np.full(len(names), 1 / len(names))
     drawn = np.random.default_rng(seed).multinomial(len(names), chances, size=draws)
     return np.vstack([np.ones(len(names)), drawn])[:, owners]
 
 
 def interval_of(rows: Float[ndarray, " rows"]) -> Score:
-    """The score in row 0, of the clips as they are, between percentiles of the others, of draws."""
+    """The score in row 0 with the percentiles of the further rows, the bootstrap draws."""
     draws = rows[1:][~np.isnan(rows[1:])]
     low, high = np.quantile(draws, _ENDS) if draws.size else (np.nan, np.nan)
     return Score(float(rows[0]), float(low), float(high))

@@ -1,7 +1,4 @@
-"""Which of two runs is better, on the same clips.
-
-Source: not in the paper, whose table compares rows that differ by a few clips.
-"""
+"""Paired comparison of two runs on the same clips. Not in the paper."""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -16,12 +13,12 @@ from csglib.metrics.intervals import Score, draw_patients, interval_of, same_len
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """Which clips a run got right.
+    """Which clips a run predicted correctly.
 
     Attributes:
-        right: for each clip.
-        clips: what tells one clip from another, such as its file's name.
-        patients: whose each clip is.
+        right: whether the prediction is correct.
+        clips: an identifier of each clip, such as its file name.
+        patients: of each clip.
 
     Raises:
         ValueError: no clip, or lengths that differ.
@@ -36,15 +33,12 @@ class Answers:
 
 
 def mcnemar(first_right: Bool[ndarray, " clips"], second_right: Bool[ndarray, " clips"]) -> float:
-    """How often equally good runs would differ as much as these, or more: exact, two-sided.
+    """Exact two-sided p value of McNemar 1947, from the clips that one run alone got right.
 
-    It takes clips for independent; where patients have several, `paired_difference` is safer.
+    Assumes independent clips; where patients have several, `paired_difference` is safer.
 
     Raises:
         ValueError: no clip, or lengths that differ.
-
-    Source:
-        McNemar 1947: only clips count that one run alone got right, each a toss of a coin.
     """
     same_lengths(first=first_right, second=second_right)
     first, second = np.sum(first_right & ~second_right), np.sum(second_right & ~first_right)
@@ -53,7 +47,7 @@ def mcnemar(first_right: Bool[ndarray, " clips"], second_right: Bool[ndarray, " 
 
 
 def paired_difference(first: Answers, second: Answers, draws: int = 2000, seed: int = 0) -> Score:
-    """Accuracy of the first run less that of the second; a draw takes the same clips of both.
+    """Accuracy of the first run minus that of the second; draws resample both alike.
 
     Raises:
         ValueError: clips, their order, or whose they are differ between the runs.

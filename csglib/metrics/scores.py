@@ -1,10 +1,8 @@
-"""How right a network is about grades.
+"""Scores of predicted grades. Confusion matrices: rows true, columns predicted.
 
-A confusion matrix has a row for each true class and a column for each predicted one.
-
-Source: section 3 names accuracy, F1-score, precision and recall (Table 1). That accuracy counts
-clips and the others are plain means over the classes is not said; it rebuilds every row of the
-table. AUC and calibration are not in the paper.
+Source: section 3 names accuracy, F1-score, precision and recall (Table 1). It does not say that the
+last three are macro means; that reproduces every row of the table. AUC and calibration are not in
+the paper.
 """
 
 from collections.abc import Sequence
@@ -22,21 +20,16 @@ _INNER_EDGES = np.arange(1, 10) / 10  # of ten bins; a confidence on an edge is 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What a network's probabilities are worth; macro means count every class the same.
+    """Scores with intervals; F1, precision and recall are macro means over classes.
 
     Attributes:
-        accuracy: share of clips that are right.
-        f1: macro mean of 2 right / (true + predicted).
-        precision: macro mean of right / predicted; 0 for a class that is never predicted.
-        recall: macro mean of right / true; 0 for a class that no clip has.
-        auc: how often a clip of the class gets a higher probability of it than another clip, ties
-            counting half: for two classes of the last, for more the macro mean over each against
+        accuracy: fraction of correct clips.
+        f1, precision, recall: 0 for a class that never occurs.
+        auc: area under the ROC curve: of the last class for two, else the macro mean, one against
             the rest. NaN unless every class occurs.
-        calibration_error: mean gap between confidence and accuracy, in ten bins of confidence. It
-            sees noise as a gap, in a draw more than in the clips as they are: its interval lies
-            high, for few clips even above the value.
-        brier: mean square of the probabilities' distance from the truth, halved: 0 to 1 for any
-            number of classes, and for two the familiar (p - truth)^2.
+        calibration_error: expected calibration error in ten bins of confidence. Noise counts as
+            error, in a draw more than in the data: for few clips the interval may lie above it.
+        brier: half the mean squared distance of the probabilities from the one-hot truth, 0 to 1.
     """
 
     accuracy: Score
@@ -55,23 +48,20 @@ def grade_scores(
     draws: int = 2000,
     seed: int = 0,
 ) -> Scores:
-    """Score what a network says; the grade it says is the most probable one.
+    """Score predictions, the most probable grade of each clip.
 
-    A draw is scored as the clips are; for AUC, draws without some class are left out.
+    Source: Guo et al. 2017 (calibration error); Brier 1950.
 
     Args:
         probabilities: of each class, adding up to 1.
         grades: the true class of each clip.
-        patients: whose each clip is; without it, each clip is of a patient of its own.
-        draws: how many each interval comes from.
-        seed: the same seed, the same intervals, in whichever order clips come with their patients.
+        patients: of each clip; by default one per clip.
+        draws: bootstrap draws per interval; for AUC, those without some class are left out.
+        seed: of the draws; the order of the clips does not matter.
 
     Raises:
-        ValueError: no clip, lengths that differ, a grade that is no column, or rows that are no
+        ValueError: no clip, lengths that differ, a grade without a column, or rows that are no
             probabilities.
-
-    Source:
-        Guo et al. 2017 (calibration error); Brier 1950.
     """
     owners = range(len(grades)) if patients is None else patients
     same_lengths(probabilities=probabilities, grades=grades, patients=owners)
@@ -96,7 +86,7 @@ def grade_scores(
 def confusion(
     predicted: Int[ndarray, " clips"], grades: Int[ndarray, " clips"], classes: int
 ) -> Int[ndarray, "classes classes"]:
-    """Count the pairs (true, predicted).
+    """Count of each pair (true, predicted).
 
     Raises:
         ValueError: no clip, lengths that differ, or a class that is not 0 to classes - 1.
@@ -165,9 +155,9 @@ def _auc(
     of_class: Bool[ndarray, " clips"],
     weights: Float[ndarray, "rows clips"],
 ) -> Float[ndarray, " rows"]:
-    """The share of pairs, one clip of the class and one not, that are in order; a tie is half."""
+    """Fraction of pairs, one clip of the class and one not, in the right order; ties count half."""
     order = np.argsort(scores)
-    starts = np.flatnonzero(np.diff(scores[order], prepend=-1))  # of each run of equal scores
+    starts = np.flatnonzero(np.diff(scores[order], prepend=-1))  # of each group of equal scores
     hits, others = (
         np.add.reduceat(weights[:, order] * chosen[order], starts, axis=1)
         for chosen in (of_class, ~of_class)
@@ -179,7 +169,7 @@ def _auc(
 def _gaps(
     probabilities: Float[ndarray, "clips classes"], grades: Int[ndarray, " clips"]
 ) -> Float[ndarray, "clips bins"]:
-    """Right (1 or 0) less confidence, in the column of the confidence's bin."""
+    """Correct (1 or 0) minus confidence, in the column of the confidence's bin."""
     confidence = probabilities.max(1)
     bins = np.digitize(confidence, _INNER_EDGES, right=True)
     gaps = (probabilities.argmax(1) == grades) - confidence

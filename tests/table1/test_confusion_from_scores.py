@@ -53,6 +53,9 @@ def test_each_row_of_the_paper_leaves_one_matrix(name):
     right, wrong, right_too, wrong_too = FOUND[name]
     found = matrices(ROWS[name].printed, CLIPS[ROWS[name].frames]["test"])
     assert found.tolist() == [[[right, wrong], [wrong_too, right_too]]]
+    for matrix in (found[0], found[0][::-1, ::-1]):  # macro means do not depend on the order
+        scores = 100 * np.array(scores_of(matrix))
+        assert np.abs(scores - ROWS[name].printed).max() <= 0.05 + 1e-9
 
 
 def test_all_rows_agree_on_how_many_clips_each_grade_has():

@@ -181,7 +181,7 @@ def test_of_several_processes_one_writes(tmp_path, splits, monkeypatch):
 
 def test_the_trained_network_that_ships():
     """Six clips of the samples, of patients it has never met; weights in half the bytes."""
-    path = Path(__file__).parents[1] / "data_samples" / "tiny_128.safetensors"
+    path = Path(__file__).parents[2] / "data_samples" / "tiny_128.safetensors"
     assert path.stat().st_size < 4e6
     network = build_network("tiny", size=128)
     load_weights(network, path)

@@ -1,0 +1,544 @@
+"""Training: steps, schedules, exact resume, processes, torch.compile, and what is refused."""
+
+import copy
+import csv
+import json
+import math
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.fabric import Fabric
+from torch import nn
+
+from csglib.data.clips import network_input
+from csglib.data.cohort import ClipSet
+from csglib.model.config import TINY
+from csglib.model.csg3dct import CSG3DCT
+from csglib.model.weights import load_weights, read_weights
+from csglib.train import fit as training
+from csglib.train.config import TrainConfig
+from csglib.train.fit import fit, predict
+from csglib.train.runs import read_config
+from csglib.train.step import HeadLogits, TrainStep, head_logits
+
+HERE = str(Path(__file__).parent)
+
+
+class Normed(nn.Module):
+    """The smallest network with norms over the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 5, 1)
+        self.norm = nn.BatchNorm3d(5)
+        self.classify = nn.Linear(5, 2)
+
+    def forward(self, clip):
+        return self.classify(self.norm(self.conv(clip)).relu().mean((2, 3, 4)))
+
+
+class Plain(nn.Module):
+    """No norm over clips: how a batch is cut makes no difference to what is learned."""
+
+    def __init__(self, room=99):
+        super().__init__()
+        torch.manual_seed(3)
+        self.classify = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2))
+        self.room, self.seen, self.eager_steps = room, [], 0
+
+    def forward(self, clip):
+        if not torch.compiler.is_compiling():
+            self.eager_steps += self.training
+            self.seen.append(len(clip))
+        if len(clip) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.classify(clip.mean((2, 3, 4)))
+
+
+class TwoHeads(Plain):
+    def head_logits(self, clip):
+        logits = self(clip)
+        return torch.stack([logits, -2 * logits])
+
+
+def clips(count=11, who="a", size=16):
+    """Noise, brighter where it is severe."""
+    grades = np.arange(count) % 2
+    frames = np.random.default_rng(count + ord(who[0])).integers(0, 100, (count, 3, size, size))
+    frames[grades == 1] += 90
+    patients = tuple(f"{who}{place}" for place in range(count))
+    return ClipSet(frames=frames.astype(np.uint8), grades=grades, patients=patients)
+
+
+def network():
+    torch.manual_seed(0)
+    return Normed()
+
+
+def config(folder, **changes):
+    return replace(TrainConfig(folder=folder, epochs=4, batch_size=4, lr=0.05), **changes)
+
+
+def fitted(folder, model=None, validation=None, **changes):
+    """Records of a whole run."""
+    watched = validation or clips(who="b")
+    return list(fit(model or network(), clips(), watched, config(folder, **changes)))
+
+
+def table(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def weights(folder, name="last"):
+    return read_weights(folder / f"{name}.safetensors")[0]
+
+
+def same_weights(one, other):
+    assert weights(one).keys() == weights(other).keys()
+    return all(torch.equal(tensor, weights(other)[name]) for name, tensor in weights(one).items())
+
+
+# --- One step ---
+
+
+@pytest.fixture
+def batch():
+    return clips(5)
+
+
+def step(model):
+    """A step of plain descent: what it changes is the gradient."""
+    fabric = Fabric(accelerator="cpu", devices=1)
+    descent = torch.optim.SGD(model.parameters(), lr=1.0)
+    return TrainStep(fabric, *fabric.setup(HeadLogits(model), descent))
+
+
+def by_hand(model, batch, loss):
+    """The weights after such a step."""
+    twin = copy.deepcopy(model)
+    loss(twin(network_input(batch.frames)), torch.from_numpy(batch.grades)).backward()
+    return [value - value.grad for value in twin.parameters()]
+
+
+def assert_weights(model, wanted):
+    for value, other in zip(model.parameters(), wanted, strict=True):
+        torch.testing.assert_close(value, other)
+
+
+def test_a_step_lowers_the_cross_entropy(batch):
+    model = Plain()
+    wanted = by_hand(model, batch, F.cross_entropy)
+    logits, grades = Plain()(network_input(batch.frames)), torch.from_numpy(batch.grades)
+    sums = step(model)(batch)
+    assert_weights(model, wanted)
+    assert sums.loss / sums.clips == pytest.approx(F.cross_entropy(logits, grades).item())
+    assert (sums.correct, sums.clips) == ((logits.argmax(1) == grades).sum(), 5)
+
+
+def test_each_head_has_its_own_loss(batch):
+    model = TwoHeads()
+
+    def both(logits, grades):
+        return (F.cross_entropy(logits, grades) + F.cross_entropy(-2 * logits, grades)) / 2
+
+    wanted = by_hand(model, batch, both)
+    step(model)(batch)
+    assert_weights(model, wanted)
+
+
+@pytest.mark.parametrize("kind", [Plain, TwoHeads])
+def test_head_logits_wraps_without_parameters_of_its_own(kind):
+    model, pictures = kind(), torch.rand(3, 3, 2, 8, 8)
+    wrapped = HeadLogits(model)
+    assert wrapped(pictures).shape == (1 + (kind is TwoHeads), 3, 2)
+    torch.testing.assert_close(wrapped(pictures), head_logits(model, pictures))
+    assert list(wrapped.parameters()) == list(model.parameters())
+
+
+def test_out_of_memory_means_micro_batches_of_the_same_step(batch, capsys):
+    model = Plain(room=2)
+    wanted = by_hand(Plain(), batch, F.cross_entropy)
+    take = step(model)
+    sums = take(batch)
+    assert_weights(model, wanted)
+    assert sums.clips == 5
+    assert "micro-batches of 2 clips from here on" in capsys.readouterr().out
+    model.seen.clear()
+    take(batch)
+    assert max(model.seen) <= 2, "it remembers"
+
+
+def test_no_room_for_one_clip(batch):
+    with pytest.raises(torch.OutOfMemoryError):
+        step(Plain(room=0))(batch)
+
+
+# --- Runs ---
+
+
+def test_it_learns_and_keeps_everything(tmp_path):
+    model = network()
+    records = fitted(tmp_path, model, epochs=12)
+    assert [record.epoch for record in records] == list(range(1, 13))
+    assert records[-1].train_loss < records[0].train_loss / 2
+    assert records[-1].validation_accuracy == 1.0
+    rows = table(tmp_path / "epochs.csv")
+    assert [float(row["train_loss"]) for row in rows] == [r.train_loss for r in records]
+    predictions = table(tmp_path / "predictions.csv")
+    assert [row["patient"] for row in predictions] == list(clips(who="b").patients)
+    probabilities = predict(model, clips(who="b").frames).softmax(1)
+    found = float(predictions[3]["p_severe"])
+    assert found == pytest.approx(probabilities[3, 1].item(), abs=1e-5)
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
+def test_best_weights(tmp_path, schedule):
+    """Of the lowest validation loss; with a schedule that decays to 0, of the last epoch."""
+    contrary = replace(clips(who="b"), grades=1 - clips().grades)  # worse the more is learned
+    records = fitted(tmp_path, validation=contrary, schedule=schedule)
+    best = min(records, key=lambda record: record.validation_loss)
+    assert best is not records[-1]
+    best = best if schedule == "constant" else records[-1]
+    assert read_weights(tmp_path / "best.safetensors")[1]["epoch"] == str(best.epoch)
+    model = network()
+    load_weights(model, tmp_path / "best.safetensors")
+    logits = predict(model, contrary.frames)
+    loss = F.cross_entropy(logits, torch.from_numpy(contrary.grades)).item()
+    assert loss == pytest.approx(best.validation_loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{}, {"schedule": "one_cycle", "augment": True}])
+def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, changes):
+    whole = fitted(tmp_path / "whole", **changes)
+    broken = config(tmp_path / "broken", **changes)
+    first = list(islice(fit(network(), clips(), clips(who="b"), broken), 2))
+    model = network()
+    nn.init.normal_(model.classify.weight)  # what the model holds before does not matter
+    again = list(fit(model, clips(), clips(who="b"), broken))
+    assert again[:2] == first
+    assert [r.train_loss for r in again] == [r.train_loss for r in whole]
+    assert same_weights(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_a_constant_run_can_be_made_longer(tmp_path):
+    fitted(tmp_path / "a", epochs=2)
+    fitted(tmp_path / "a", epochs=4)
+    fitted(tmp_path / "b", epochs=4)
+    fitted(tmp_path / "c", schedule="one_cycle")
+    assert same_weights(tmp_path / "a", tmp_path / "b")
+    assert not same_weights(tmp_path / "b", tmp_path / "c")
+    with pytest.raises(ValueError, match="epochs=4 instead of 6"):
+        fitted(tmp_path / "c", schedule="one_cycle", epochs=6)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import csglib.train.step
+from test_fit import clips, config, fit, network
+given = []
+def deadly(frames):
+    given.append(frames)
+    if len(given) == 8:  # three steps an epoch
+        os.kill(os.getpid(), 9)
+    return csglib.data.clips.network_input(frames)
+csglib.train.step.network_input = deadly
+list(fit(network(), clips(), clips(who="b"), config(Path(sys.argv[2]))))
+"""
+
+
+def test_killed_in_the_middle_of_an_epoch_it_ends_with_the_same_bits(tmp_path):
+    """SIGKILL leaves no time to tidy up; what is on the disk must do."""
+    command = [sys.executable, "-c", KILLED, HERE, str(tmp_path / "killed")]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    assert "records" in read_weights(tmp_path / "killed/resume.safetensors")[1]
+    for name in ("killed", "undisturbed"):
+        fitted(tmp_path / name)
+    assert same_weights(tmp_path / "undisturbed", tmp_path / "killed")
+
+
+def test_the_order_of_clips_changes_with_the_epoch_and_the_seed(tmp_path):
+    seen = []
+    for folder, seed in (("a", 0), ("b", 1)):
+        model = network()
+        model.register_forward_pre_hook(
+            lambda module, args: seen.append(args[0].sum().item()) if module.training else None
+        )
+        changes = {"seed": seed, "epochs": 2}
+        list(fit(model, clips(8), clips(4, "b"), config(tmp_path / folder, **changes)))
+    assert len(seen) == 8
+    assert len({tuple(seen[start : start + 2]) for start in (0, 2, 4, 6)}) == 4
+
+
+def test_vectors_do_not_decay(tmp_path):
+    """Without a gradient only decay could move a weight; the class token counts as a vector."""
+
+    class Indifferent(CSG3DCT):
+        def head_logits(self, clip):
+            return sum(p.sum() * 0 for p in self.parameters()) + clip.new_ones(1, 2, 2)
+
+    model = Indifferent(TINY)
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    list(fit(model, clips(2), clips(2, "b"), config(tmp_path, weight_decay=0.1, epochs=1)))
+    moved = {n for n, value in model.named_parameters() if not torch.equal(before[n], value)}
+    assert "blocks.0.space.proj.weight" in moved
+    still = {"embed.cls", "blocks.0.weigh.theta", "stem.1.weight", "head.classify.bias"}
+    assert still <= before.keys()
+    assert not moved & still
+
+
+def test_a_gate_of_the_whole_network_is_saved_and_resumed(tmp_path):
+    encoder = replace(TINY.encoder, gate_per="network")
+    networks = [CSG3DCT(replace(TINY, encoder=encoder)) for _ in range(2)]
+    for model, epochs in zip(networks, (1, 2), strict=True):
+        list(fit(model, clips(4), clips(2, "b"), config(tmp_path, epochs=epochs)))
+    for block in networks[1].blocks:
+        assert block.weigh is networks[1].blocks[0].weigh
+    assert networks[1].blocks[0].weigh.theta.item() != 0
+
+
+class Opinions(nn.Module):
+    """Of a bright clip one head thinks 2 for grade 1, the other 1 for grade 0; else nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.opinions = nn.Parameter(torch.tensor([[0.0, 2.0], [1.0, 0.0]]))
+        self.narrow = []  # whether each training step computed in bfloat16
+
+    def head_logits(self, clip):
+        if self.training:
+            self.narrow.append(torch.is_autocast_enabled("cpu"))
+        mean = clip.mean((1, 2, 3, 4))
+        bright = (mean > mean.mean()).float()
+        return self.opinions[:, None] * bright[:, None]
+
+    def forward(self, clip):
+        return self.head_logits(clip).sum(0)
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_recorded_loss_is_the_mean_over_heads_in_the_precision_asked_for(tmp_path, precision):
+    """By hand, of a dark clip of grade 0 and a bright one of grade 1, in whichever order."""
+    model, settings = Opinions(), config(tmp_path, epochs=1, batch_size=2, precision=precision)
+    [epoch] = fit(model, clips(2), clips(2, "b"), settings)
+    bright = math.log(1 + math.exp(-2)) + math.log(1 + math.exp(1))
+    assert epoch.train_loss == pytest.approx((2 * math.log(2) + bright) / 4, abs=1e-6)
+    assert epoch.train_accuracy == 1.0  # the sum of their logits is right
+    assert model.narrow == [precision == "bf16-mixed"]
+
+
+# --- What is refused ---
+
+
+def test_another_run_in_the_same_folder_is_refused_and_nothing_is_touched(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "compiled", lambda network, device: network)
+    fitted(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for changes, said in (
+        ({"lr": 0.1}, "another run, with lr=0.05 instead of 0.1"),
+        ({"compile": True}, "compile=False instead of True"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            fitted(tmp_path, **changes)
+    with pytest.raises(ValueError, match="another run, with training clips="):
+        next(fit(network(), clips(7), clips(who="b"), config(tmp_path)))
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_a_run_of_version_0_1_goes_on(tmp_path):
+    fitted(tmp_path, epochs=2)
+    facts = json.loads((tmp_path / "config.json").read_text())
+    former = {"lr": "rate", "weight_decay": "decay", "batch_size": "batch", "schedule": "course"}
+    former |= {"augment": "augmented"}
+    del facts["compile"]
+    old = {former.get(name, name): text for name, text in facts.items()} | {"loss": "Loss()"}
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "plan.json").write_text(json.dumps(old))
+    assert read_config(tmp_path)["lr"] == "0.05"
+    assert len(fitted(tmp_path)) == 4
+    with pytest.raises(ValueError, match=r"lr=0.05 instead of 0.1"):
+        fitted(tmp_path, lr=0.1)
+    with pytest.raises(ValueError, match="holds no run"):
+        read_config(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "patient a0 is among the training and the validation clips"),
+        ({"device": "cuda"}, "torch finds no GPU here"),
+        ({"compile": True}, r"a C\+\+ compiler and.* No working C\+\+ compiler found$"),
+    ],
+)
+def test_what_cannot_be_leaves_nothing_behind(tmp_path, monkeypatch, changes, message):
+    def compile_nothing(what):
+        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\nin a hundred lines")
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    watched = clips(who="b" if changes else "a")
+    with pytest.raises(ValueError, match=message):
+        next(fit(network(), clips(), watched, config(tmp_path / "run", **changes)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_loops_cannot_train_in_one_folder(tmp_path):
+    standing = fit(network(), clips(), clips(who="b"), config(tmp_path))
+    next(standing)
+    with pytest.raises(ValueError, match="an unfinished loop over"):
+        fitted(tmp_path)
+    standing.close()
+    assert len(fitted(tmp_path)) == 4
+
+
+def test_a_lost_loss_stops_with_the_clips_it_was_lost_on(tmp_path):
+    model = network()
+    with torch.no_grad():
+        model.classify.weight[:] = float("nan")
+    message = r"step 1 of the epoch: the loss became nan on clips of a\d"
+    with pytest.raises(FloatingPointError, match=message):
+        fitted(tmp_path, model)
+
+
+def test_a_damaged_resume_file_is_named(tmp_path):
+    fitted(tmp_path, epochs=2)
+    path = tmp_path / "resume.safetensors"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=r"resume.safetensors is not whole"):
+        fitted(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"epochs": 0}, "epochs >= 1"),
+        ({"batch_size": 0}, "batch size >= 1"),
+        ({"lr": 0.0}, "lr > 0"),
+        ({"weight_decay": -1.0}, "weight decay >= 0: got .*-1.0"),
+    ],
+)
+def test_impossible_settings(tmp_path, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        config(tmp_path, **wrong)
+
+
+# --- Schedules ---
+
+
+def learning_rates(settings, steps):
+    epochs = range(1, settings.epochs + 1)
+    return np.array([lr for epoch in epochs for lr in settings.learning_rates(epoch, steps)])
+
+
+def test_the_papers_learning_rate_is_constant(tmp_path):
+    assert set(learning_rates(TrainConfig(folder=tmp_path), 80)) == {1e-4}
+
+
+def test_one_cycle_is_torchs(tmp_path):
+    adam = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=0.3)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(adam, 0.3, total_steps=2000, final_div_factor=1e9)
+    wanted = []
+    for _ in range(2000):
+        wanted.append(theirs.get_last_lr()[0])
+        adam.step()
+        theirs.step()
+    found = learning_rates(config(tmp_path, epochs=10, lr=0.3, schedule="one_cycle"), 200)
+    assert np.abs(found - wanted).max() < 0.002 * 0.3
+    assert found[0] == pytest.approx(0.04 * 0.3)
+    assert (found.argmax(), found.max()) == (600, 0.3)
+    assert (np.diff(found[:601]) > 0).all()
+    assert (np.diff(found[600:]) < 0).all()
+    assert 0 <= found[-1] < 1e-3 * 0.3
+
+
+# --- Several processes, torch.compile ---
+
+WORLD = """
+import gc, json, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import torch
+import test_fit
+from test_fit import clips, fit
+torch.set_num_threads(1)
+for kind in ("Plain", "TwoHeads"):
+    settings = test_fit.config(Path(sys.argv[2]) / kind, epochs=3)
+    records = list(fit(getattr(test_fit, kind)(), clips(9), clips(7, "b"), settings))
+    print(json.dumps([[r.epoch, r.train_loss, r.train_accuracy, r.validation_loss,
+                       r.validation_accuracy] for r in records]))
+gc.disable()  # as if no collection came by before the end
+ring = [torch.distributed.group.WORLD]
+ring.append(ring)  # as compiled code leaves some
+del ring
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        sleep(2)
+slow = Slow()  # to be deleted: Python is on its way out for two seconds
+last = torch.distributed.all_reduce(torch.ones(1), async_op=True)
+last.get_future().then(lambda _: time.sleep(1))  # in a thread of the group
+"""
+
+
+def test_two_processes_learn_what_one_does_and_end_in_peace(tmp_path):
+    """Of 9 clips, 4 a step: in the last there is nothing for the second to do.
+
+    In the end a thread of the group still has a tensor in hand when Python goes.
+    """
+    program = tmp_path / "world.py"
+    program.write_text(WORLD)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*torchrun, str(program), HERE, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert run.returncode == 0, run.stderr[-2000:]
+    printed = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("[[")]
+    for kind in (Plain, TwoHeads):
+        alone = tmp_path / "alone" / kind.__name__
+        records = list(fit(kind(), clips(9), clips(7, "b"), config(alone, epochs=3)))
+        wanted = [list(vars(record).values())[:5] for record in records]
+        close = [torch.allclose(torch.tensor(found), torch.tensor(wanted)) for found in printed]
+        assert sum(close) == 2, "both processes print it"
+        for name, tensor in weights(alone).items():
+            torch.testing.assert_close(weights(tmp_path / kind.__name__)[name], tensor)
+
+
+COMPILED = """
+import sys
+from itertools import islice
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_fit import TwoHeads, clips, config, fit
+settings = config(Path(sys.argv[2]), epochs=2, compile=True)
+first, second = TwoHeads(), TwoHeads()
+list(islice(fit(first, clips(8), clips(4, "b"), settings), 1))
+list(fit(second, clips(8), clips(4, "b"), settings))
+print(first.eager_steps, second.eager_steps)
+"""
+
+
+def test_compiled_it_learns_the_same_and_leaves_the_same_files(tmp_path):
+    """In a process without checks of shapes, which do not compile; stopped once and resumed."""
+    compiled, usual = tmp_path / "compiled", tmp_path / "usual"
+    command = [sys.executable, "-c", COMPILED, HERE, str(compiled)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.stdout == "0 0\n", "no training step ran uncompiled"
+    model = TwoHeads()
+    list(fit(model, clips(8), clips(4, "b"), config(usual, epochs=2)))
+    assert model.eager_steps == 4
+    for name in ("last", "best", "resume"):
+        torch.testing.assert_close(
+            weights(usual, name), weights(compiled, name), rtol=1e-4, atol=1e-5
+        )
+    for one, other in zip(*(table(run / "epochs.csv") for run in (usual, compiled)), strict=True):
+        for loss in ("train_loss", "validation_loss"):
+            assert float(one[loss]) == pytest.approx(float(other[loss]), rel=1e-4)
