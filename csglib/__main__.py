@@ -51,10 +51,9 @@ def pick(config: type[Any], options: Mapping[str, Any]) -> Any:
 
 
 def with_train_config(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for every field of `TrainConfig`; it receives them as `config`.
+    """Give a command, which takes a `config`, one option per field of `TrainConfig`.
 
-    Args:
-        defaults: of this command, where they differ from the dataclass's.
+    `defaults` are this command's, where they differ from the dataclass's.
     """
     hints = get_type_hints(TrainConfig, include_extras=True)
 

@@ -60,9 +60,7 @@ def draw_patients(
     Returns:
         How often each clip counts in each row.
     """
-    names, owners = np.unique(
-        np.array(patients), return_inverse=True
-    )  # sorted
+    names, owners = np.unique(np.array(patients), return_inverse=True)  # sorted
     chances = np.full(len(names), 1 / len(names))
     drawn = np.random.default_rng(seed).multinomial(len(names), chances, size=draws)
     return np.vstack([np.ones(len(names)), drawn])[:, owners]

@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
 import torch
 from torch import nn
@@ -39,19 +38,15 @@ class Experiment:
             the file's SHA-256, because folders may be moved.
     """
 
-    network: Annotated[str, "csg3dct, its variants (base, swa, ca, tiny), or i3d, ..."] = "csg3dct"
+    network: str = "csg3dct"
     frames: int = 8
     size: int = 256
     classes: int = 2
-    init: Annotated[str, "initial weights: a file, or the name of a public checkpoint"] = ""
+    init: str = ""
 
     @classmethod
     def load(cls, folder: Path) -> "Experiment":
-        """The experiment of a run.
-
-        Raises:
-            ValueError: the folder holds no run.
-        """
+        """The experiment of a run; a ValueError if the folder holds none."""
         path = folder / "experiment.json"
         if not path.is_file():
             raise ValueError(f"{folder} holds no run of `csglib train`")
@@ -61,11 +56,7 @@ class Experiment:
         return cls(**fields)
 
     def build(self, seed: int = 0) -> nn.Module:
-        """The network with its initial weights.
-
-        Raises:
-            ValueError: there is no such network, or the weights do not fit.
-        """
+        """The network with its initial weights; a ValueError for weights that do not fit."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             network = build_network(self.network, self.classes, self.frames, self.size)
@@ -109,11 +100,7 @@ class Experiment:
 
 
 def trained(folder: Path) -> nn.Module:
-    """The network of a run with its best weights, in evaluation mode, on a GPU if there is one.
-
-    Raises:
-        ValueError: the folder holds no such run.
-    """
+    """The network of a run with its best weights, in evaluation mode, on a GPU if there is one."""
     network = replace(Experiment.load(folder), init="").build()
     load_weights(network, folder / "best.safetensors")
     return network.to("cuda" if torch.cuda.is_available() else "cpu").eval()

@@ -1,6 +1,6 @@
-"""What a network says of each clip, beside what is true: on disk, and as scores.
+"""Predicted probabilities of a set of clips beside the truth: as a CSV file, and as scores.
 
-Not in the paper. A table of one row a clip, so that two runs can be compared clip by clip.
+Not in the paper. One row per clip, so that two runs can be compared clip by clip.
 """
 
 import csv
@@ -25,7 +25,7 @@ class Predictions:
     Attributes:
         probabilities: of each grade.
         grades: the true ones, indices into `names`.
-        patients: whose each clip is.
+        patients: of each clip.
         names: of the grades.
     """
 
@@ -36,7 +36,7 @@ class Predictions:
 
     @classmethod
     def of(cls, logits: Float[Tensor, "clips classes"], clips: ClipSet) -> "Predictions":
-        """From what `csglib.train.fit.predict` gives."""
+        """From the logits of `csglib.train.fit.predict`."""
         return cls(
             probabilities=logits.double().softmax(1).numpy(),
             grades=clips.grades,
@@ -46,11 +46,7 @@ class Predictions:
 
     @classmethod
     def read(cls, path: Path) -> "Predictions":
-        """From a table that `write` has written.
-
-        Raises:
-            ValueError: no such file, or no such table; says which.
-        """
+        """From a file that `write` wrote; a ValueError for any other."""
         if not path.is_file():
             raise ValueError(f"{path}: there is no such file; wanted a table of predictions")
         rows = list(csv.DictReader(path.read_text().splitlines()))
@@ -66,15 +62,13 @@ class Predictions:
             raise ValueError(f"{path} is no table of predictions: {error}") from error
 
     def write(self, path: Path) -> None:
-        """Write them; the file is there whole or not at all."""
+        """Write a CSV file, whole or not at all."""
         text = io.StringIO(newline="")
         table = csv.writer(text)
         table.writerow(["clip", "patient", "grade", *(f"p_{name}" for name in self.names)])
-        for place, (patient, grade, shares) in enumerate(
-            zip(self.patients, self.grades.tolist(), self.probabilities.tolist(), strict=True)
-        ):
-            row = [place, patient, self.names[grade], *(f"{share:.6f}" for share in shares)]
-            table.writerow(row)
+        clips = zip(self.patients, self.grades.tolist(), self.probabilities.tolist(), strict=True)
+        for place, (patient, grade, row) in enumerate(clips):
+            table.writerow([place, patient, self.names[grade], *(f"{p:.6f}" for p in row)])
         with replacing(path) as file:
             file.write(text.getvalue().encode())
 
@@ -83,17 +77,13 @@ class Predictions:
         return grade_scores(self.probabilities, self.grades, self.patients)
 
     def answers(self) -> Answers:
-        """Which clips are right."""
+        """Which clips are predicted correctly."""
         right = self.probabilities.argmax(1) == self.grades
         return Answers(right=right, clips=range(len(right)), patients=self.patients)
 
 
 def pooled(runs: list[Predictions]) -> Predictions:
-    """Those of several runs on the same clips, one after the other.
-
-    Raises:
-        ValueError: the clips differ.
-    """
+    """Predictions of several runs on the same clips, concatenated; a ValueError for other clips."""
     first = runs[0]
     for other in runs[1:]:
         if other.patients != first.patients or not np.array_equal(other.grades, first.grades):

@@ -67,11 +67,7 @@ def fingerprint(
 
 
 def read_config(folder: Path) -> dict[str, str]:
-    """The `fingerprint` of a run.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """The `fingerprint` of a run; a ValueError if there is none."""
     if (folder / "config.json").is_file():
         facts: dict[str, str] = json.loads((folder / "config.json").read_text())
         return facts
@@ -144,8 +140,7 @@ class Run:
         """Save the epoch that has just ended.
 
         Args:
-            model: as it is now.
-            adam: likewise.
+            model, adam: as they are now.
             records: of all epochs.
             newest: whether the newest weights are the best, whatever the validation loss.
         """
