@@ -139,10 +139,8 @@ class Run:
     ) -> None:
         """Save the epoch that has just ended.
 
-        Args:
-            model, adam: as they are now.
-            records: of all epochs.
-            newest: whether the newest weights are the best, whatever the validation loss.
+        `records` are of all epochs; if `newest`, the newest weights count as the best, whatever the
+        validation loss.
         """
         weights = model.state_dict()
         last = records[-1]
