@@ -25,9 +25,6 @@ class Augmentation:
         shift: to the right and down, in widths of the image.
         gamma: exponent of the grey levels, above 0; above 1 makes the middle ones darker.
         gain: added after that, grey levels.
-
-    Raises:
-        ValueError: a zoom or gamma that is not above 0.
     """
 
     flipped: bool = False
@@ -39,9 +36,8 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         if not min(self.zoom, self.gamma) > 0:
-            raise ValueError(
-                f"zoom and gamma must be above 0: got zoom={self.zoom}, gamma={self.gamma}"
-            )
+            came = f"zoom={self.zoom}, gamma={self.gamma}"
+            raise ValueError(f"zoom and gamma must be above 0: got {came}")
 
     def apply(self, frames: UInt8[ndarray, "t y x"]) -> UInt8[ndarray, "t y x"]:
         """Change frames; pixels from beyond the edge are black, as on a screen."""

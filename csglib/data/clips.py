@@ -27,11 +27,7 @@ _IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1, 1)
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of pixels: columns `left` to `right` - 1, rows `top` to `bottom` - 1.
-
-    Raises:
-        ValueError: empty, or negative.
-    """
+    """A rectangle of pixels: columns `left` to `right` - 1, rows `top` to `bottom` - 1."""
 
     left: int
     top: int
@@ -61,9 +57,7 @@ class Region:
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """Ground truth of a simulated clip. Contours are polygons of points (x, y), in pixels.
-
-    The point (0, 0) is the centre of the top left pixel.
+    """Ground truth of a simulated clip; points are (x, y), (0, 0) the top left pixel's centre.
 
     Attributes:
         vessel_outer: media-adventitia border, one polygon a frame.
@@ -138,10 +132,7 @@ def network_input(frames: UInt8[ndarray, "*b t y x"]) -> Float[Tensor, "*b 3 t y
 
 
 def save_clip(clip: Clip, path: Path) -> None:
-    """Write a clip and its truth as compressed NPZ, lossless and without pickle.
-
-    The same clip gives the same bytes with the same numpy and zlib; `path` is replaced as a whole.
-    """
+    """Write a clip and its truth as compressed NPZ; the same clip gives the same bytes."""
     arrays: dict[str, Any] = {"frames": clip.frames, "patient": np.array(clip.patient)}
     if clip.mm_per_px is not None:
         arrays["mm_per_px"] = np.array(clip.mm_per_px)
@@ -154,10 +145,7 @@ def save_clip(clip: Clip, path: Path) -> None:
 
 
 def hash_patient(identity: str) -> str:
-    """A name for a patient that does not show `identity`, and is the same each time.
-
-    Not keyed: whoever has a list of all identities can hash those too.
-    """
+    """A name that does not show `identity`. Not keyed: a list of identities can be hashed too."""
     return f"patient-{hashlib.sha256(identity.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
@@ -175,9 +163,6 @@ def resample(clip: Clip, frames: int = 8, size: int = 256) -> Clip:
         clip: of at least `frames` frames.
         frames: how many to keep, the first and the last among them; 1 keeps the first.
         size: rows and columns of the result.
-
-    Raises:
-        ValueError: fewer frames in the clip, or a frame count or size below 1.
 
     Source:
         Section 3, "Dataset and Implementations": 8 or 16 frames, "resized to 256 x 256".

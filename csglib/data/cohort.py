@@ -63,9 +63,6 @@ class ClipSet:
         grades: indices into `grade_names`.
         patients: of each clip.
         grade_names: of the rule that graded, from open to closed.
-
-    Raises:
-        ValueError: no clip, a grade that does not exist, or lengths that differ.
     """
 
     frames: UInt8[ndarray, "clips t y x"]
@@ -133,9 +130,6 @@ def read_frames(folder: Path) -> dict[str, ClipSet]:
     """Read every frame of a simulated cohort as a clip of its own, by split.
 
     Each is graded by the stenosis in this very frame: frames beside the plaque are mild.
-
-    Raises:
-        ValueError: as `read_cohort`, or clips that people graded as a whole.
     """
     metadata, rows = read_metadata(folder), read_manifest(folder)
     if metadata.get("rule") not in RULES:

@@ -23,9 +23,6 @@ def split_by_patient(patients: Sequence[str], shares: Sequence[float], seed: int
 
     Returns:
         The group of each clip, 0 to len(shares) - 1.
-
-    Raises:
-        ValueError: shares out of range, or fewer patients than groups.
     """
     if not all(share > 0 for share in shares) or not math.isclose(sum(shares), 1, abs_tol=1e-6):
         raise ValueError(f"shares must be above 0 and sum to 1: got {shares}")
@@ -43,10 +40,7 @@ def split_by_patient(patients: Sequence[str], shares: Sequence[float], seed: int
 
 
 def check_no_overlap(patients: Sequence[str], groups: Sequence[Hashable]) -> None:
-    """Raise a ValueError that names a patient who is in two groups, given patient and group a clip.
-
-    Groups are numbers or names; as many as clips.
-    """
+    """Raise a ValueError that names a patient in two groups; given patient and group a clip."""
     if len(patients) != len(groups):
         raise ValueError(f"{len(patients)} clips need as many groups: got {len(groups)}")
     first: dict[str, Hashable] = {}

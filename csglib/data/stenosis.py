@@ -48,33 +48,23 @@ def diameter_stenosis(
 ) -> Float[ndarray, "*t"]:
     """Largest fraction of a diameter that is closed, over directions, 0 to 1.
 
-    Sonographers turn the calipers until the vessel looks worst. Across a flat lumen that is more
-    than `equal_area_diameter`, which depends on the area alone.
+    Sonographers turn the calipers until the vessel looks worst.
     """
     return np.asarray(np.max(1 - widths(lumen) / widths(vessel), axis=-1))
 
 
 def equal_area_diameter(area: Float[ndarray, "*t"]) -> Float[ndarray, "*t"]:
-    """Diameter stenosis of a round lumen in a round vessel with this area stenosis.
-
-    Inverse: `area = 1 - (1 - diameter)^2`; half the diameter is three quarters of the area.
-    """
+    """Diameter stenosis of a round lumen in a round vessel; `area = 1 - (1 - diameter)^2`."""
     return np.asarray(1 - np.sqrt(1 - area))
 
 
 def inside(
     polygon: Float[ndarray, "t points 2"], height: int, width: int
 ) -> Bool[ndarray, "t y x"]:
-    """Which pixels of an image have their centre in the polygon: a mask.
+    """Mask of the pixels whose centre is in a polygon of corners (x, y), by the even-odd rule.
 
-    Even-odd rule: along a row, each edge that is crossed leads in or out. A centre on an edge
-    belongs to one side only, so that adjacent polygons share no pixel and leave none.
-
-    Args:
-        polygon: corners (x, y) in pixels; (0, 0) is the top left pixel's centre. May exceed the
-            image.
-        height: of the image.
-        width: of the image.
+    (0, 0) is the top left pixel's centre. A centre on an edge belongs to one side only, so that
+    adjacent polygons share no pixel and leave none. Polygons may exceed the image.
     """
     x, y = rearrange(polygon, "t points xy -> xy t points")
     below = rearrange(y, "t points -> t 1 points") <= np.arange(height)[:, None]
@@ -101,9 +91,6 @@ class Rule:
         measure: "diameter" (the largest over directions) or "area".
         cuts: a stenosis that reaches one has the grade behind it; rising, above 0, at most 1.
         grades: names, from open to closed, one more than cuts.
-
-    Raises:
-        ValueError: cuts that do not rise, or grades that do not fit them.
     """
 
     name: str
@@ -121,11 +108,7 @@ class Rule:
             )
 
     def grade(self, stenosis: float) -> int:
-        """Index into `grades` of a stenosis in 0 to 1, but for rounding.
-
-        Raises:
-            ValueError: out of range (a percentage), or NaN.
-        """
+        """Index into `grades` of a stenosis from 0 to 1, else a ValueError."""
         if not -0.001 < stenosis < 1.001:
             raise ValueError(f"{self.name}: a stenosis is a share from 0 to 1: got {stenosis}")
         return bisect_right(self.cuts, stenosis)

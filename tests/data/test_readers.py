@@ -6,8 +6,9 @@ import io
 import json
 import os
 import re
+import subprocess
+import sys
 import warnings
-import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from csglib.data.clips import TRUTH_ARRAYS, Clip, Region, Truth, save_clip
 from csglib.data.readers import ClipError, limits, read_clip
 from csglib.data.readers.limits import as_clip_error
 
+BREAKER = Path(__file__).with_name("broken_files.py")
 CINE = "examples_ybr_color.dcm"
 SIZE = "7 frames of 58 x 46 pixels"
 UNTAGGED, LIMITED, FULL = 0, 1, 2  # FFmpeg's numbers for the range of grey levels
@@ -772,13 +774,6 @@ def animated(path):
     first.save(path / "frame_2.png", save_all=True, append_images=[second])
 
 
-def huge(path):
-    png = bytearray((path / "frame_0.png").read_bytes())
-    png[16:24] = (60_000).to_bytes(4) * 2
-    png[29:33] = zlib.crc32(png[12:29]).to_bytes(4)
-    (path / "frame_0.png").write_bytes(png)
-
-
 SPOILED = {  # what is done to a good folder, and the message
     "text": (
         lambda path: (path / "notes.txt").write_text("x"),
@@ -797,7 +792,6 @@ SPOILED = {  # what is done to a good folder, and the message
     ),
     "pipe": (lambda path: os.mkfifo(path / "frame_3.png"), "frame_3.png: a device or a pipe"),
     "animated": (animated, "frame_2.png: an animation"),
-    "huge": (huge, "frame_0.png: not a whole PNG or JPEG"),
     "empty": (lambda path: [file.unlink() for file in path.iterdir()], "an empty folder; wanted"),
 }
 
@@ -937,3 +931,30 @@ def test_what_a_file_puts_into_a_message_can_be_shown(tmp_path):
     whole, kind = (tmp_path / "clip.dcm").read_bytes(), b"1.2.840.10008.5.1.4.1.1.3.1"
     (tmp_path / "clip.dcm").write_bytes(whole.replace(kind, b"\r\x1b[2J".ljust(len(kind), b"9"), 1))
     assert "no pixel data: " in refused(tmp_path / "clip.dcm")
+
+
+# --- random damage
+
+
+@pytest.mark.parametrize("count", [50, pytest.param(500, marks=pytest.mark.long)])
+def test_broken_files_are_clips_or_clip_errors(tmp_path, count):
+    """Twenty formats, so 1,000 files, or 10,000; small ones, so that damage hits their headers."""
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.mkdir(), bad.mkdir()
+    lossy = ("clip.mp4", "clip.avi", "jpeg", "jpeg.dcm", "264.dcm", "vp9.mkv", "mpeg4.avi")
+    left_out = {"floats.npz", "sixteen.mkv", "full.avi", "rgb.avi", "jpeg_range.mp4", "gray.mp4"}
+    left_out |= {"palette_256.dcm"}
+    chosen = {name: write for name, write in EXACT.items() if name not in left_out}
+    for name, write in (chosen | {name: NEARLY[name][0] for name in lossy}).items():
+        write(moving(4, 24, 32), good / name)
+    command = [sys.executable, BREAKER, good, bad, str(count), "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, f"{[*bad.iterdir()]}: {done.stderr[-2000:]}"  # a decoder crashed
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found["kinds"]) >= 20
+    for name, kind in found["kinds"].items():
+        assert sum(kind["ends"].values()) == count
+        assert kind["ends"].keys() <= {"read", "refused"}, name
+        assert kind["ends"]["refused"] > count / 5, name  # two of nine breaks change its length
+        assert kind["slowest"] < 2, name  # CPU seconds
+    assert found["peak_mib"] < 2048

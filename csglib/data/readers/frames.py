@@ -63,10 +63,8 @@ def to_grey_levels(
 ) -> UInt8[ndarray, "t y x"]:
     """8 bits from `slope * stored + offset`, which is (t, y, x).
 
-    Whole numbers from 0 to 255 stay as they are; floats from 0 to 1 are multiplied by 255.
-
-    Raises:
-        ClipError: another range, not finite, or not real numbers.
+    Whole numbers from 0 to 255 stay as they are; floats from 0 to 1 are multiplied by 255. All else
+    is refused.
     """
     scaled = (slope, offset) != (1.0, 0.0)
     if stored.dtype == np.uint8 and not scaled:

@@ -20,10 +20,7 @@ _FOLDERS = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^/\\'\"<>]*[/\\])+")  #
 
 
 class ClipError(ValueError):
-    """A file that cannot be read as a clip: which file, what is wrong, what to do; one line.
-
-    Unprintable characters, from the file or its name, are replaced: any terminal can show it.
-    """
+    """A file that cannot be read as a clip: which, what is wrong, what to do, in one line."""
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else "\ufffd" for c in message))
@@ -35,11 +32,7 @@ def size_text(frames: int, height: int, width: int) -> str:
 
 
 def check_size(name: str, frames: int, height: int, width: int, bytes_each: int = 1) -> None:
-    """Refuse an empty or huge clip before it is decoded: a few bytes can declare 10^9 pixels.
-
-    Raises:
-        ClipError: empty, or more than `MAX_FRAMES`, `MAX_SIDE`, or `MAX_BYTES` as stored.
-    """
+    """Refuse an empty or huge clip before it is decoded: a few bytes can declare 10^9 pixels."""
     size = size_text(frames, height, width)
     if min(frames, height, width) < 1:
         raise ClipError(f"{name}: empty: {size}; wanted at least one frame of one pixel")
@@ -50,11 +43,7 @@ def check_size(name: str, frames: int, height: int, width: int, bytes_each: int 
 
 
 def check_link(path: Path, home: Path, name: str) -> None:
-    """Refuse a symbolic link that leads out of the folder `home`, or nowhere.
-
-    Raises:
-        ClipError: names the file as `name`.
-    """
+    """Refuse a symbolic link that leads out of the folder `home`, or nowhere."""
     if not path.is_symlink():
         return
     with as_clip_error(f"{name}: a link that leads nowhere; copy the file itself"):
