@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from csglib.data.clips import Region
+from csglib.data.clips import Clip, Region
 from csglib.doctor import examine
 from csglib.doctor.checks import ALL, KINDS
+from csglib.doctor.examination import read_record
 from csglib.doctor.labels import read_labels
+from csglib.doctor.near_duplicates import fingerprints
+from csglib.doctor.tissue import moving_extent
 
 from .conftest import SPLITS, encoded, side_by_side, with_cross
 
@@ -311,6 +314,17 @@ def test_a_box_selects_one_of_two_images(exports):
     relabel(exports, ["p0/two.npz"], box=None)
     both = {("side by side", "p0/two.npz", WARNING), ("image sizes differ", ALL, WARNING)}
     assert {*found_in(exports.write())} == both
+
+
+def test_only_a_stated_region_is_compared_with_other_clips(cohort, tmp_path, monkeypatch):
+    region = Region(0, 0, 64, 64)
+    both = side_by_side(cohort[62], cohort[66])
+    clip = Clip(frames=both, patient="one", region=region)
+    monkeypatch.setattr("csglib.doctor.examination.read_clip", lambda path: clip)
+    record = read_record(tmp_path, "p0/a.dcm")
+    assert (record.tissue, record.side_by_side) == (region, False)
+    alone = fingerprints(moving_extent(cohort[62]).crop(cohort[62]))
+    np.testing.assert_array_equal(record.fingerprints, alone)
 
 
 def test_overlays_count_inside_the_box_only(exports):
