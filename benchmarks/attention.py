@@ -4,9 +4,9 @@
 
 COHORT is a folder of `csglib simulate` with frames of 128 x 128 pixels that the networks of
 data_samples have not learned from, such as that of data_samples/make_networks.py. Maps of six kinds
-are scored against the truth of its test clips, beside those of networks that cannot know: three
-with random weights, and one that was taught grades dealt out at random. Then patches are hidden in
-the order of each map, and in a random one: which of them does the network need? Writes
+are scored against the truth of its test clips, beside those of control networks: three
+with random weights, and one trained on shuffled grades. Then patches are deleted in the order of
+each map, and in random order: which of them does the prediction depend on? Writes
 results/attention.json and attention.png.
 """
 
@@ -81,15 +81,15 @@ def examine(trained: CSG3DCT, clips: Sequence[Clip]) -> dict[str, Comparison]:
 
 
 def needed(trained: CSG3DCT, clips: Sequence[Clip]) -> dict[str, Score]:
-    """How much sooner the answer falls if patches are hidden in the order of a map, not at random.
+    """How much sooner the probability falls if patches are deleted by a map than at random.
 
-    The answer's mean probability along the way: that of the random order, less that of the map's.
+    Area under the deletion curve: that of the random order minus that of the map's order.
     """
     weights = draw_patients([clip.patient for clip in clips], DRAWS, seed=0)
     found = {}
     for name, method in METHODS.items():
         gains = []
-        for clip in tqdm(clips, desc=f"hiding, {name}"):
+        for clip in tqdm(clips, desc=f"deletion, {name}"):
             curve = curves(trained, clip, method(trained, clip), blurred)
             gains.append(curve.random_deletion.area - curve.deletion.area)
         found[name] = interval_of(weights @ np.array(gains) / weights.sum(axis=1))

@@ -180,7 +180,7 @@ def main(cohort: Path, folder: Path) -> None:
     oracle, plain = found["oracle"], found["plain_cnn"]
     low, high = oracle["range"]
     print(f"{found['clips']['test']} test clips             right")
-    print(f"the commoner grade, always  {found['majority']:6.1%}")
+    print(f"majority class             {found['majority']:6.1%}")
     print(f"plain 3D network            {plain['mean']:6.1%}  {_listed(plain['test'])}")
     print(f"the same, training clips    {np.mean(plain['train']):6.1%}  {_listed(plain['train'])}")
     print(

@@ -54,7 +54,7 @@ class Seen(NamedTuple):
 
 
 def look(run: Path) -> Seen:
-    """Ask the network of a run."""
+    """Run the network of a run on the clip."""
     experiment, network = Experiment.load(run), trained(run)
     clip = resample(read_clip(CLIP), experiment.frames, experiment.size)
     severe = float(predict(network, clip.frames[None]).softmax(dim=1)[0, SEVERE])
@@ -83,13 +83,13 @@ def picture(seen: Sequence[Seen]) -> Figure:
                 axes.set_title(f"{closed:.0%} closed", fontsize=8)
     rows[0, 0].set_ylabel("the clip", fontsize=8)
     for axes, one in zip(rows[1:, 0], seen, strict=True):
-        said = f"{one.network}\nsevere {one.severe:.0%}\n(right on {one.accuracy.value:.0%})"
-        axes.set_ylabel(said, fontsize=8)
+        label = f"{one.network}\nsevere {one.severe:.0%}\n(right on {one.accuracy.value:.0%})"
+        axes.set_ylabel(label, fontsize=8)
     return figure
 
 
 def main(runs: Sequence[Path], folder: Path) -> None:
-    """Look, write, and say what each network answers."""
+    """Look, write, and say what each network predicts."""
     seen = [look(run) for run in runs]
     facts = {
         "question": "where does Grad-CAM of three networks look in the same severe clip",

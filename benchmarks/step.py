@@ -2,11 +2,11 @@
 
     python benchmarks/step.py [SIZE]
 
-One clip of 8 frames on a CPU, four on a GPU, SIZE x SIZE pixels (256 unless said). A training step
-is the way there, the way back and Adam; its share is of the rate at which this machine multiplies
-large matrices, measured in the same run. Writes results/step.json. Let nothing else run beside it.
-A share may pass 1, as some answers' do in the kept result: multiplications are counted as the
-formula of a convolution has them, and the product of matrices need not be the fastest kernel.
+One clip of 8 frames on a CPU, four on a GPU, SIZE x SIZE pixels (default 256). A training step is
+a forward pass, a backward pass and Adam; its share is of the rate at which this machine multiplies
+large matrices, measured in the same run. Writes results/step.json. Run nothing else at the time.
+A share may exceed 1, as some forward passes' do in the kept result: multiplications are counted by
+the formula of a convolution, and the product of matrices need not be the fastest kernel.
 """
 
 import datetime
@@ -29,20 +29,21 @@ from csglib.train.networks import NETWORKS, build_network
 from csglib.train.step import head_logits
 
 FRAMES = 8
-WAY_BACK = 3  # a step multiplies three times as much as an answer
+SIDE = {"cuda": 8192, "cpu": 2048}  # of the matrices whose product is the limit
+STEP_COST = 3  # forward passes; a backward pass multiplies twice as much as a forward pass
 TRIES = 2  # of which the fastest counts: whatever disturbs makes slower
 
 
 def precisions(device: str) -> tuple[str, ...]:
     """Those that this machine has instructions for; bfloat16 without them is slow."""
-    told = torch.cpu.get_capabilities()
-    fast = device == "cuda" or any(told.get(name) for name in ("avx512_bf16", "amx_bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    fast = device == "cuda" or any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
     return ("float32", "bfloat16") if fast else ("float32",)
 
 
 def limit(device: str, precision: str) -> float:
     """Multiplications a second of large matrices."""
-    side = 8192 if device == "cuda" else 2048
+    side = SIDE[device]
     matrix = torch.randn(side, side, device=device, dtype=getattr(torch, precision))
     return side**3 / fastest(lambda: matrix @ matrix, device)
 
@@ -79,7 +80,7 @@ def examine(name: str, size: int, device: str, precision: str) -> dict[str, Any]
         adam.zero_grad()
 
     @torch.inference_mode()
-    def answer() -> None:
+    def infer() -> None:
         with mixed:
             network(clips)
 
@@ -89,8 +90,8 @@ def examine(name: str, size: int, device: str, precision: str) -> dict[str, Any]
     return {
         "macs": macs,
         "step_seconds": learning,
-        "step_rate": WAY_BACK * macs / learning,
-        "answer_seconds": (seconds := fastest(answer, device) / len(clips)),
+        "step_rate": STEP_COST * macs / learning,
+        "answer_seconds": (seconds := fastest(infer, device) / len(clips)),
         "answer_rate": macs / seconds,
         "peak_bytes": peak,
     }
@@ -109,7 +110,7 @@ def measure(size: int) -> dict[str, Any]:
             rows[name] = examine(name, size, device, precision)
         found[precision] = {"limit": max(limits), "networks": rows}
     return {
-        "question": "how many clips a second each network learns and answers, and of what limit",
+        "question": "how many clips a second each network trains on and predicts",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": f"{platform.system()} {machine}, threads: {torch.get_num_threads()}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
@@ -126,7 +127,7 @@ def main(size: int, folder: Path) -> None:
         file.write((json.dumps(found, indent=2) + "\n").encode())
     for precision, rows in found["precisions"].items():
         print(f"{precision}: at most {rows['limit'] / 1e9:,.0f} GMACs a second")
-        print(f"{'network':<14}{'GMACs':>8}{'step s':>9}{'share':>7}{'answer s':>10}{'share':>7}")
+        print(f"{'network':<14}{'GMACs':>8}{'step s':>9}{'share':>7}{'infer s':>10}{'share':>7}")
         for name, row in rows["networks"].items():
             print(
                 f"{name:<14}{row['macs'] / 1e9:8.1f}"

@@ -1,4 +1,4 @@
-"""Each grade and each type of plaque, frame by frame: would a sonographer call it a toy?
+"""Each grade and each type of plaque, frame by frame: does it look like ultrasound?
 
     python benchmarks/strips.py
 
