@@ -65,7 +65,7 @@ def draw(found: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(9, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     _panel(left, found, "macs", 1e9, "multiplications of one clip, in 10⁹")
-    _panel(right, found, "kept", 2**30, "memory kept for the way back, GiB")
+    _panel(right, found, "kept", 2**30, "memory saved for the backward pass, GiB")
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     return figure

@@ -1,4 +1,4 @@
-"""Read a clip from a file or a folder of images; the format is told by content, not by file name.
+"""Read a clip from a file or a folder of images; the format is detected from its bytes.
 
 Not in the paper, whose clips come from the scanners of its authors' hospitals.
 """

@@ -108,7 +108,7 @@ function branchChoice(desk, data) {
   return { box, draw };
 }
 
-/** The query, and the way back to the class token. */
+/** The query, and a button that returns to the class token. */
 function queryLine(desk, data) {
   const words = make("span");
   const back = desk.button("Class token", () => setQuery(desk, data, 0));
