@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from csgcourse.exercise import Answers, Arguments, Exercise, Wrong
+from csgcourse.exercise import Arguments, Exercise, Wrong
 
 
 def area_stenosis(vessel_area: Any, lumen_area: Any) -> Any:
@@ -143,15 +143,15 @@ def _diameter_mistakes(area_stenosis: Tensor) -> Wrong:
     }
 
 
-def _judge_splits(answers: Answers) -> str | None:
+def _judge_splits(answers: Sequence[tuple[Any, Any]]) -> str | None:
     """Many splits are right: a wrong one is known by what it breaks."""
     seen: list[tuple[Any, list[int]]] = []
     for given, answer in answers:
         patients, shares, seed = given
-        groups = _groups(answer, len(patients), len(shares))  # type: ignore[arg-type]
+        groups = _groups(answer, len(patients), len(shares))
         if isinstance(groups, str):
             return groups
-        if wrong := _torn(groups, patients) or _uneven(groups, patients, shares):  # type: ignore[arg-type]
+        if wrong := _torn(groups, patients) or _uneven(groups, patients, shares):
             return wrong
         for (others, _, other_seed), other in seen:
             if others == patients and (seed == other_seed) != (groups == other):

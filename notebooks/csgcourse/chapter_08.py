@@ -6,12 +6,13 @@ the paper: on its 118 test clips one clip is 0.85 points.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from csgcourse.exercise import Answers, Arguments, Exercise, Wrong
+from csgcourse.exercise import Arguments, Exercise, Wrong
 
 _MANY = 20_000  # draws, so that what chance is left is the answer's own
 _ENOUGH = 1_000  # draws from which mistakes can be told apart
@@ -196,16 +197,16 @@ def _f1_mistakes(confusion: Tensor) -> Wrong:
     return {words: float(value) for words, value in wrong.items()}
 
 
-def _judge_intervals(answers: Answers) -> str | None:
+def _judge_intervals(answers: Sequence[tuple[Any, Any]]) -> str | None:
     """Any generator will do: right is what differs from a known interval by chance only."""
     seen: list[tuple[Any, Interval]] = []
     for given, answer in answers:
         correct, patients, draws, seed = given
         try:
-            low, high = (float(end) for end in answer)  # type: ignore[attr-defined]  # anything
+            low, high = (float(end) for end in answer)
         except (TypeError, ValueError, RuntimeError):
             return "two numbers are wanted: (low, high)"
-        if wrong := _fault((low, high), correct, patients, draws):  # type: ignore[arg-type]
+        if wrong := _fault((low, high), tuple(correct.tolist()), tuple(patients), draws):
             return wrong
         for other, interval in [(o, i) for o, i in seen if o[1] is patients]:
             if other[2:] != (draws, seed) and interval == (low, high):
@@ -217,13 +218,11 @@ def _judge_intervals(answers: Answers) -> str | None:
     return None
 
 
-def _fault(interval: Interval, correct: Tensor, patients: Sequence[str], draws: int) -> str | None:
+def _fault(
+    interval: Interval, correct: tuple[float, ...], patients: tuple[str, ...], draws: int
+) -> str | None:
     """What is wrong with an interval; the fewer its draws, the more chance is allowed for."""
-    names = sorted(set(patients))
-    owner = torch.tensor([names.index(patient) for patient in patients])
-    right, clips = torch.bincount(owner, correct.double()), torch.bincount(owner).double()
-    drawn = _draw(len(clips), 1)
-    accuracy = right[drawn].sum(1) / clips[drawn].sum(1)
+    accuracy = _accuracies(correct, patients)
     # How far the share of draws beyond an end may be off, in standard errors; with few draws
     # intervals cannot be told apart, and tails are longer than normal ones.
     off = (4 if draws >= _ENOUGH else 6) * math.sqrt(_TAIL * (1 - _TAIL) / draws)
@@ -235,7 +234,7 @@ def _fault(interval: Interval, correct: Tensor, patients: Sequence[str], draws: 
     if draws >= _ENOUGH:
         distances = {
             words: max(abs(interval[0] - a), abs(interval[1] - b)) - 0.06 * (b - a) - _TINY
-            for words, (a, b) in _wrong_intervals(correct.double(), right, clips).items()
+            for words, (a, b) in _wrong_intervals(correct, patients).items()
         }
         words = min(distances, key=distances.__getitem__)
         if distances[words] <= 0:
@@ -259,10 +258,28 @@ def _between(accuracy: Tensor, tail: float = _TAIL) -> Interval:
     return low, high
 
 
-def _wrong_intervals(correct: Tensor, right: Tensor, clips: Tensor) -> dict[str, Interval]:
+def _by_patient(correct: tuple[float, ...], patients: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """Correct clips and all clips of each patient."""
+    names = sorted(set(patients))
+    owner = torch.tensor([names.index(patient) for patient in patients])
+    marks = torch.tensor(correct, dtype=torch.float64)
+    return torch.bincount(owner, marks), torch.bincount(owner).double()
+
+
+@lru_cache  # the cases of all checks are the same
+def _accuracies(correct: tuple[float, ...], patients: tuple[str, ...]) -> Tensor:
+    right, clips = _by_patient(correct, patients)
+    drawn = _draw(len(clips), 1)
+    return right[drawn].sum(1) / clips[drawn].sum(1)
+
+
+@lru_cache
+def _wrong_intervals(correct: tuple[float, ...], patients: tuple[str, ...]) -> dict[str, Interval]:
     """Where common mistakes put the interval."""
-    drawn, too_many = _draw(len(clips), 2), _draw(len(clips), 2, len(correct))
-    accuracy, share = right[drawn].sum(1) / clips[drawn].sum(1), float(correct.mean())
+    right, clips = _by_patient(correct, patients)
+    marks = torch.tensor(correct, dtype=torch.float64)
+    drawn, too_many = _draw(len(clips), 2), _draw(len(clips), 2, len(marks))
+    accuracy, share = _accuracies(correct, patients), float(marks.mean())
     mean, spread = float(accuracy.mean()), 1.96 * float(accuracy.std())
     once = clips.new_zeros(drawn.shape).scatter_(1, drawn, 1.0)
     generator = torch.Generator().manual_seed(2)
@@ -270,7 +287,7 @@ def _wrong_intervals(correct: Tensor, right: Tensor, clips: Tensor) -> dict[str,
     often = often.view_as(drawn)
     one_clip = torch.bernoulli((right / clips)[drawn], generator=generator)
     accuracies = {
-        "you drew clips; draw patients, with all their clips": correct[_draw(len(correct), 2)],
+        "you drew clips; draw patients, with all their clips": marks[_draw(len(marks), 2)],
         "you averaged the patients' accuracies; count clips": (right / clips)[drawn],
         "you took one clip of each drawn patient; take all": one_clip,
         "you divided by the number of all clips, not of those drawn": (

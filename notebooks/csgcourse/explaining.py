@@ -6,7 +6,7 @@ permuted, inputs swapped, an input ignored, an axis averaged, everything off by 
 
 import inspect
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import combinations, permutations, product
 from typing import Any
@@ -37,10 +37,10 @@ def explain(exercise: Exercise, answers: Answers) -> str | None:
     if not all(map(_plain, came)):
         return None
     for changes in (exercise.mistakes, partial(_inputs_changed, exercise, answers)):
-        tables = [
+        tables = (
             {words: exercise.read(value) for words, value in changes(*given).items()}
             for given, _ in answers
-        ]
+        )
         if named := _common(came, tables):
             return named
     wanted = [exercise.read(exercise.reference(*given)) for given, _ in answers]
@@ -56,11 +56,14 @@ def _plain(answer: object) -> bool:
     return dense and answer.numel() < _HUGE
 
 
-def _common(came: Sequence[object], tables: Sequence[Wrong]) -> str | None:
+def _common(came: Sequence[object], tables: Iterable[Wrong]) -> str | None:
     """The first message whose wrong results are the answers, in every case."""
-    left = list(tables[0])
-    for answer, table in zip(came, tables, strict=True):
-        left = [w for w in left if w in table and compare(answer, table[w]) is None]
+    left: list[str] | None = None
+    for answer, table in zip(came, tables, strict=False):  # no more tables than are needed
+        known = table if left is None else left
+        left = [w for w in known if w in table and compare(answer, table[w]) is None]
+        if not left:
+            return None
     return left[0] if left else None
 
 
@@ -110,7 +113,7 @@ def _results(came: list[Any], wanted: list[Any], axes: str, sizes: list[Sizes]) 
     names = axes.split()
     if named := _scaled(came, wanted, sizes):
         return named
-    if named := _common(came, [dict(_changed(one, names)) for one in wanted]):
+    if named := _common(came, (dict(_changed(one, names)) for one in wanted)):
         return named
     if not isinstance(wanted[0], tuple):
         return _rearranged(came, wanted, names)

@@ -11,6 +11,7 @@ from csgcourse.notebooks import STAMP, execute, stamp
 
 DRAW = "import matplotlib.pyplot as plt\nplt.plot([2, 3, 5])\nplt.show()"
 SLIDE = "import ipywidgets\nipywidgets.IntSlider(value=3)"
+PROGRESS = "from csgcourse import progress\nprogress()"
 TALK = (
     "import os, sys\nprint('a')\nprint('b', file=sys.stderr)\nprint(os.path.basename(os.getcwd()))"
 )
@@ -36,15 +37,18 @@ def test_the_stamp_is_of_the_code_alone():
 
 
 def test_two_runs_give_the_same_bytes_and_nothing_of_one_run_alone(tmp_path):
-    path = save(tmp_path / "here" / "one.ipynb", DRAW, SLIDE, TALK)
+    path = save(tmp_path / "here" / "one.ipynb", DRAW, SLIDE, TALK, PROGRESS)
+    mine = path.with_name("progress.json")
+    mine.write_text('{"solved": ["0.1"]}')
     execute(path)
     first = path.read_bytes()
     execute(path)
     assert path.read_bytes() == first
-    assert [file.name for file in path.parent.iterdir()] == ["one.ipynb"]
+    assert {file.name for file in path.parent.iterdir()} == {"one.ipynb", "progress.json"}
+    assert mine.read_text() == '{"solved": ["0.1"]}'  # a reader's progress is not touched
 
     saved = json.loads(first)
-    draw, slide, talk = saved["cells"][1:]
+    draw, slide, talk, shown = saved["cells"][1:]
     assert saved["metadata"][STAMP] == stamp(nbformat.read(path, as_version=4))
     assert "widgets" not in saved["metadata"]
     assert [cell["execution_count"] for cell in (draw, slide, talk)] == [1, 2, 3]
@@ -52,6 +56,7 @@ def test_two_runs_give_the_same_bytes_and_nothing_of_one_run_alone(tmp_path):
     assert "image/png" in draw["outputs"][0]["data"]
     assert list(slide["outputs"][0]["data"]) == ["text/plain"]
     texts = {output["name"]: "".join(output["text"]) for output in talk["outputs"]}
+    assert "\u2713" not in "".join(shown["outputs"][0]["data"]["text/plain"])  # nor shown
     assert texts == {"stdout": "a\nhere\n", "stderr": "b\n"}
 
 
@@ -79,12 +84,3 @@ def test_what_is_saved_meanwhile_is_kept(tmp_path):
     with pytest.raises(ValueError, match=r"one.ipynb was changed while it ran"):
         execute(path)
     assert path.read_text() == "mine"
-
-
-def test_a_reader_s_progress_is_neither_shown_nor_touched(tmp_path):
-    path = save(tmp_path / "here" / "one.ipynb", "from csgcourse import progress\nprogress()")
-    mine = path.with_name("progress.json")
-    mine.write_text('{"solved": ["0.1"]}')
-    execute(path)
-    assert "\u2713" not in nbformat.read(path, as_version=4).cells[1].outputs[0].data["text/plain"]
-    assert mine.read_text() == '{"solved": ["0.1"]}'
