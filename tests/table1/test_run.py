@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -124,17 +123,20 @@ def test_sixteen_frames_start_from_eight_and_a_table_may_be_moved(tmp_path, buil
     assert again == after / "base_16/seed-0"
 
 
-def test_pretraining_sees_single_frames_of_other_patients(tmp_path, monkeypatch, cohorts):
-    asked = []
+def test_pretraining_sees_single_frames_of_other_patients(tmp_path, monkeypatch):
+    made, asked = [], []
+    monkeypatch.setattr(run, "made_cohort", lambda *what, **how: made.append((what, how)) or made)
     monkeypatch.setattr(run, "pretrain", lambda *what: asked.append(what) or Path("w"))
     table = Table1(tmp_path, SMALL, "frames")
     assert table._weights(ROWS["csg3dct"], 3) == "w"
+    (((folder, spec), how),) = made
+    assert (how, folder) == ({"single_frames": True}, tmp_path / "cohort-pretraining")
+    assert (spec.frames, spec.size, spec.patients) == (8, 32, SMALL.pretrain_patients)
+    assert spec.seed != table._spec(8).seed, "other patients"
     ((frames, config),) = asked
-    assert frames["train"].frames.shape[1:] == (1, 32, 32)
+    assert frames is made
     assert (config.seed, config.epochs, config.batch_size) == (3, SMALL.pretrain_epochs, 32)
     assert config.lr == SMALL.pretrain_lr
-    clips = cohorts(tmp_path / "cohort-8", table._spec(8))
-    assert not np.array_equal(frames["test"].frames[0, 0], clips["test"].frames[0, 0])
     assert table._weights(ROWS["base_random"], 3) == ""
     assert Table1(tmp_path, SMALL, "some.pth")._weights(ROWS["base"], 0) == "some.pth"
 
