@@ -1,5 +1,5 @@
-"""The data doctor: `examine(folder)` reports what to fix; `deidentification` writes a cohort."""
+"""Your own clips: `examine(folder)` reports what to fix, `deidentify` writes a cohort."""
 
-from csglib.doctor.report import Report, examine
+import lazy_loader
 
-__all__ = ["Report", "examine"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""The simulator: arteries, plaques, speckle and cohorts whose truth is known."""
+"""The simulator: arteries, plaques, speckle, and cohorts whose truth is known exactly."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

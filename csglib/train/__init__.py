@@ -1,1 +1,5 @@
 """Training: configuration, loop, runs on disk, experiments, networks by name."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""Attention maps, Grad-CAM, and the scores and controls that judge them."""
+"""Attention maps, Grad-CAM, and the scores and controls that test them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,12 @@
+from .card import QUESTIONS as QUESTIONS
+from .card import model_card as model_card
+from .deidentification import DeidentifySettings as DeidentifySettings
+from .deidentification import deidentify as deidentify
+from .deidentification import write_review_sheet as write_review_sheet
+from .labels import COLUMNS as COLUMNS
+from .labels import Label as Label
+from .labels import read_labels as read_labels
+from .labels import write_labels as write_labels
+from .picker.clip_picker import ClipPicker as ClipPicker
+from .report import Report as Report
+from .report import examine as examine

@@ -1,0 +1,10 @@
+from .capture import attention_maps as attention_maps
+from .controls import class_token_map as class_token_map
+from .controls import compare as compare
+from .controls import random_control as random_control
+from .controls import with_controls as with_controls
+from .deletion import blurred as blurred
+from .deletion import curves as curves
+from .randomisation import depends_on_weights as depends_on_weights
+from .scores import areas as areas
+from .scores import score_map as score_map

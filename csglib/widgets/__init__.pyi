@@ -1,0 +1,2 @@
+from .dashboard import TrainingDashboard as TrainingDashboard
+from .explorer import AttentionExplorer as AttentionExplorer

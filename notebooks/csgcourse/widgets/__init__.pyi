@@ -1,0 +1,9 @@
+from .balance import Balance as Balance
+from .cost_dial import CostDial as CostDial
+from .phantom_studio import PhantomStudio as PhantomStudio
+from .self_test import SelfTest as SelfTest
+from .switchboard import Switchboard as Switchboard
+from .table_reader import TableReader as TableReader
+from .time_stretch import TimeStretch as TimeStretch
+from .token_explorer import TokenExplorer as TokenExplorer
+from .wiring_map import WiringMap as WiringMap
