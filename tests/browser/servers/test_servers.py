@@ -1,0 +1,209 @@
+"""Widgets in JupyterLab, Notebook 7 and Voila: what happens in the page reaches the kernel.
+
+One lesson runs in Lab each time; the others only under the `long` marker.
+"""
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
+LESSONS = {  # notebooks, and how their widgets are marked in the page
+    "00_start_here": ".csg-self-test",
+    "01_inflation": ".csg-time-stretch",
+    "02_clips_to_tokens": ".csg-token-explorer",
+    "03_intra_dimension_attention": ".csg-cost-dial",
+    "04_fusion_swa_vs_ca": ".csg-switchboard",
+    "05_learnable_weighting": ".csg-balance",
+    "06_csg3dct": ".csg-wiring-map",
+    "07_clips_and_grades": ".csg-phantom-studio",
+    "08_training": ".csg-training-dashboard",
+    "09_attention_across_frames": ".csg-explorer",
+    "10_table_1": ".csg-table-reader",
+    "11_your_own_clips": ".csg-clip-picker",
+}
+EXPLORER = (
+    """
+import json, numpy as np, torch
+from csglib.data.clips import Clip
+from csglib.model.config import TINY
+from csglib.model.csg3dct import CSG3DCT
+from csglib.widgets.explorer import AttentionExplorer
+grey = np.random.default_rng(3).integers(0, 256, (8, 64, 64), dtype=np.uint8)
+explorer = AttentionExplorer(CSG3DCT(TINY), Clip(frames=grey, patient="nobody"))
+""",
+    "explorer",
+)
+OTHERS = (
+    """
+from csgcourse.widgets import phantom_studio, self_test
+asked, make_video = [], phantom_studio.make_video
+def counting(number, **what):
+    asked.append(what["stenosis"])
+    return make_video(number, **what)
+phantom_studio.make_video = counting
+studio = phantom_studio.PhantomStudio()
+studio.guess = "mild"
+asked.clear()
+""",
+    "studio",
+    "self_test.SelfTest()",
+)
+DASHBOARD = (
+    """
+import time, tempfile, torch, numpy as np
+from pathlib import Path
+from csglib.data.cohort import ClipSet
+from csglib.train.config import TrainConfig
+from csglib.widgets.dashboard import TrainingDashboard
+
+class Slow(torch.nn.Linear):
+    def forward(self, clips):
+        time.sleep(0.1)
+        return super().forward(clips.mean(dim=(2, 3, 4)))
+
+frames = np.random.default_rng(0).integers(0, 255, (8, 1, 16, 16), dtype=np.uint8)
+sets = [ClipSet(frames=frames, grades=np.arange(8) % 2, patients=tuple(f"{n}{i}" for i in range(8)))
+        for n in "ab"]
+config = TrainConfig(folder=Path(tempfile.mkdtemp()) / "run", epochs=500, batch_size=8)
+dashboard = TrainingDashboard(Slow(3, 2), *sets, config)
+dashboard
+""",
+    "records = await dashboard.run()",
+    "print('went on to the next cell after', len(records), 'of', config.epochs)",
+)
+TRAITS = "print(json.dumps([explorer.query, explorer.view, explorer.head, explorer.frame]))"
+
+
+@pytest.fixture
+def outside(page):
+    """Addresses beyond this machine that the page asks for; it gets none of them."""
+    asked = []
+
+    def refuse(route):
+        asked.append(route.request.url)
+        route.abort()
+
+    page.route(lambda url: urlsplit(url).hostname not in {"127.0.0.1", None}, refuse)
+    return asked
+
+
+@pytest.fixture
+def shown(notebook, place, jupyter, page, request):
+    """The explorer in a page, alive."""
+    if place == "voila":
+        page.set_viewport_size({"width": 1280, "height": 1100})
+        page.set_default_timeout(120_000)  # Voila runs all cells before it sends a page
+        page.goto(jupyter.address(place, notebook))
+    else:
+        page = request.getfixturevalue("ran")
+    explorer = page.locator(".csg-explorer").first
+    expect(explorer.locator("canvas").first).to_be_visible(timeout=60_000)
+    return explorer
+
+
+def press(explorer, row, column):
+    """Press a patch of the third frame, which has 4 x 4 of them."""
+    canvas = explorer.locator(".csg-frames canvas").nth(2)
+    box = canvas.bounding_box()
+    x, y = (box[side] * (at - 0.5) / 4 for side, at in (("width", column), ("height", row)))
+    canvas.click(position={"x": x, "y": y})
+
+
+@pytest.mark.parametrize("place", ["lab", "notebook", "voila"])
+@pytest.mark.parametrize("notebook", [EXPLORER], indirect=True, ids=["explorer"])
+def test_the_explorer_is_alive_and_fetches_nothing(outside, shown, place, page, ask, screenshots):
+    """Voila has no kernel to ask; there a row that came from it is what tells."""
+    slider = shown.get_by_role("slider", name="Frame")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert slider.evaluate("(slider) => slider === document.activeElement")
+    assert slider.input_value() == "2"
+    press(shown, row=4, column=2)
+    shown.get_by_role("radio", name="spatial branch").check()
+    shown.get_by_role("radio", name="2", exact=True).check()
+    sentence = shown.locator(".csg-sentence")
+    expect(sentence).to_contain_text("spatial branch, head 2")
+    expect(sentence).to_contain_text("row 4, column 2 attends to the 16 patches of its frame")
+    shown.screenshot(path=screenshots / f"explorer_in_{place}.png")
+
+    def told(*wanted):
+        for _ in range(20):  # a page that has just sent something waits before it sends more
+            if place == "voila" or (found := json.loads(ask(page, TRAITS))) == [*wanted]:
+                return
+            page.wait_for_timeout(250)
+        assert found == [*wanted]
+
+    told(1 + 2 * 16 + 3 * 4 + 1, "space", 2, 3)
+    shown.locator(".csg-query-grid").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    expect(shown.get_by_text("Query: the class token")).to_be_visible()
+    told(0, "space", 2, 3)
+    # Voila's own page asks for fonts of icons and formulas; ours does without.
+    assert not [url for url in outside if "mathjax" not in url and "fontawesome" not in url]
+
+
+@pytest.mark.parametrize("notebook", [OTHERS], indirect=True, ids=["others"])
+def test_the_kernel_keeps_up_with_a_slider_and_lights_all_lamps(ran, ask, screenshots):
+    """While a slider moves, the kernel skips to its last value."""
+    studio = ran.locator(".csg-phantom-studio")
+    slider = studio.get_by_role("slider", name="Stenosis, %")
+    slider.focus()
+    for _ in range(30):
+        ran.keyboard.press("ArrowLeft")
+    last = int(slider.input_value())
+    expect(studio).not_to_have_class(re.compile("csg-waiting"), timeout=60_000)
+    asked = json.loads(ask(ran, "import json; print(json.dumps(asked))"))
+    assert asked[-1] == last / 100
+    assert len(asked) < 30
+    lamps = ran.locator(".csg-self-test")
+    expect(lamps.locator(".csg-on")).to_have_count(0)
+    lamps.get_by_role("slider").focus()
+    ran.keyboard.press("ArrowRight")
+    expect(lamps.locator(".csg-on")).to_have_count(3, timeout=20_000)
+    ran.screenshot(path=screenshots / "studio_and_lamps.png")
+
+
+@pytest.mark.parametrize("notebook", [DASHBOARD], indirect=True, ids=["dashboard"])
+def test_the_button_stops_a_cell_that_is_running(begun, screenshots):
+    """Its message reaches a busy kernel through a subshell."""
+    state = begun.locator(".csg-state")
+    expect(state).to_contain_text("Training epoch 3", timeout=60_000)
+    begun.get_by_role("slider", name="Epoch").focus()
+    begun.keyboard.press("Home")  # to look back while it trains
+    begun.get_by_role("button", name="Stop after this epoch").click()
+    expect(state).to_contain_text("Stopped after epoch", timeout=20_000)
+    begun.screenshot(path=screenshots / "training_dashboard_lab.png")
+    expect(begun.get_by_text(re.compile(r"cell after \d+ of 500"))).to_be_visible()
+    expect(begun.get_by_role("slider", name="Epoch")).to_have_value("1")
+
+
+@pytest.mark.parametrize(
+    ("notebook", "widget"),
+    [
+        pytest.param(
+            NOTEBOOKS / f"{name}.ipynb",
+            widget,
+            id=name,
+            marks=[] if name == "01_inflation" else pytest.mark.long,
+        )
+        for name, widget in LESSONS.items()
+    ],
+    indirect=["notebook"],
+)
+def test_a_lesson_runs_in_lab_and_shows_its_widget(ran, notebook, widget, screenshots):
+    shown = ran.locator(widget).first
+    expect(shown.locator(":is(canvas, svg, table, input):visible").first).to_be_visible()
+    shown.screenshot(path=screenshots / f"{Path(notebook).stem}_widget.png")
+    page = ran.locator(".jp-WindowedPanel-outer")  # the part that scrolls
+    whole = page.evaluate("(page) => page.scrollHeight")
+    ran.set_viewport_size({"width": 1280, "height": min(whole, 16_000) + 200})
+    page.evaluate("(page) => { page.scrollTop = 0; }")
+    page.screenshot(path=screenshots / f"{Path(notebook).stem}.png")
