@@ -14,12 +14,7 @@ from csglib.model.weighting import UniformWeighting
 class AMDFBlock(nn.Module):
     """Both branches in parallel, fusion both ways, weighted sum.
 
-    Args:
-        space: intra-dimension block along space.
-        time: intra-dimension block along time.
-        into_space: fusion whose target is the spatial branch.
-        into_time: fusion whose target is the temporal branch.
-        weigh: the gate.
+    `into_space` is the fusion whose target is the spatial branch, `into_time` the other direction.
     """
 
     def __init__(

@@ -85,7 +85,7 @@ def read_checkpoint(source: str | Path) -> Mapping[str, Tensor]:
     path = _fetched(source) if str(source) in CHECKPOINTS else Path(source)
     if not path.is_file():
         raise ValueError(
-            f"{path}: there is no such file, and known by name are {', '.join(CHECKPOINTS)}"
+            f"{path}: no such file; checkpoints known by name are {', '.join(CHECKPOINTS)}"
         )
     _refuse_another_hash(path)
     with path.open("rb") as file:
@@ -96,19 +96,15 @@ def read_checkpoint(source: str | Path) -> Mapping[str, Tensor]:
 
 
 def unwrapped(state: Any, source: object) -> Mapping[str, Tensor]:
-    """The tensors themselves, which training code likes to put beside other things.
-
-    Args:
-        state: what was loaded.
-        source: where from, for the message.
+    """The state dict inside what was loaded, bare or under "state_dict" or "model".
 
     Raises:
-        ValueError: it is no table of tensors.
+        ValueError: there is none; names `source`.
     """
     for wrapping in ("state_dict", "model"):
         state = state.get(wrapping, state) if isinstance(state, Mapping) else state
     if not isinstance(state, Mapping) or not all(torch.is_tensor(t) for t in state.values()):
-        raise ValueError(f"{source} holds no table of tensors; wanted weights by name")
+        raise ValueError(f"{source} holds no state dict; wanted tensors by name")
     return state
 
 

@@ -18,8 +18,7 @@ EXPANSION = 4  # output channels of a bottleneck, in inner widths
 class Stem(nn.Sequential):
     """1 x 7 x 7 convolution and 1 x 3 x 3 max pooling, both of spatial stride 2, no mixing in time.
 
-    Args:
-        channels: output channels, 64 in Table SI.
+    Table SI has 64 output channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -115,14 +114,8 @@ class TimePadded(nn.Conv3d):
 class TemporalConv(TimePadded):
     """t x 1 x 1 convolution with as many frames out as in.
 
-    Args:
-        channels: input channels.
-        width: output channels.
-        frames: t; odd, so that the kernel reaches as far back as ahead.
-        padding: see `Bottleneck`.
-
     Raises:
-        ValueError: `frames` is even.
+        ValueError: `frames`, t, is even: the kernel could not reach as far back as ahead.
     """
 
     def __init__(self, channels: int, width: int, frames: int, padding: Padding) -> None:

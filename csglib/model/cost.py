@@ -28,12 +28,8 @@ _LINE = "{:<10}{:<19}{:<10}{:>12}{:>12}{:>10}"
 class ModuleCost:
     """Cost of one module without the other counted modules that run inside it.
 
-    Attributes:
-        inputs: arguments of its call; tensors have shapes and no content.
-        output: what it returned.
-        parameters: trainable numbers; one that several modules share counts for the first.
-        macs: multiply-accumulate operations.
-        saved_bytes: float32 bytes saved for the backward pass.
+    `inputs` and `output` of its call have shapes and no content; a parameter that several modules
+    share counts for the first; `saved_bytes` are float32, saved for the backward pass.
     """
 
     inputs: tuple[Any, ...]
@@ -46,13 +42,10 @@ class ModuleCost:
 def costs(
     model: nn.Module, places: Collection[str], frames: int, size: int
 ) -> dict[str, ModuleCost]:
-    """Cost of each named module for one clip of `frames` x `size` x `size`.
+    """Cost of each module of `places` ("" is the whole network) for one training clip.
 
-    Args:
-        model: not changed.
-        places: names of submodules, "" for the whole network; each runs once in a forward pass.
-        frames: length of the clip.
-        size: its rows and columns.
+    The clip has `frames` x `size` x `size` pixels. Each module runs once in a forward pass; the
+    model is not changed.
     """
     on_meta = _to_meta(model).train()
     counter = _Counter(on_meta, places)
@@ -142,15 +135,10 @@ def _parameters(model: nn.Module, places: Collection[str]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class StageCost:
-    """One row of Table SI with its cost.
+    """One row of Table SI ("stem", "embedding", "c1" to "c5", "head") with its cost.
 
-    Attributes:
-        name: "stem", "embedding", "c1" to "c5", "head".
-        volume: frames, rows, columns, channels of the CNN's output; None where it has none.
-        tokens: frames and tokens a frame of the transformer's output; None where it has none.
-        parameters: trainable numbers.
-        macs: multiply-accumulate operations.
-        saved_bytes: float32 bytes saved for the backward pass.
+    `volume` is the CNN's output (frames, rows, columns, channels), `tokens` the transformer's
+    (frames, tokens a frame); None where there is none.
     """
 
     name: str

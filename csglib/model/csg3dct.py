@@ -18,11 +18,7 @@ from csglib.model.tokens import PatchEmbedding, VideoTokens
 class CSG3DCT(nn.Module):
     """Logits from clips of any length and any size that is a multiple of a patch.
 
-    Args:
-        config: every size and choice, for instance `PAPER` or `TINY`.
-
-    Attributes:
-        config: as given.
+    Every size and choice is in `config`, for instance `PAPER` or `TINY`.
     """
 
     def __init__(self, config: ModelConfig) -> None:

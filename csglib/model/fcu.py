@@ -13,10 +13,7 @@ from torch import Tensor, nn
 class VolumeToTokens(nn.Module):
     """FCU down: 1 x 1 x 1 convolution, average over each patch, LayerNorm, GELU.
 
-    Args:
-        channels: channels of the volume.
-        dim: token width, d.
-        stride: positions of the volume that a patch spans along y and x.
+    A patch spans `stride` x `stride` positions of the volume.
     """
 
     def __init__(self, channels: int, dim: int, stride: int) -> None:
@@ -38,10 +35,7 @@ class VolumeToTokens(nn.Module):
 class TokensToVolume(nn.Module):
     """FCU up: 1 x 1 x 1 convolution, BatchNorm, ReLU, nearest upsampling over each patch.
 
-    Args:
-        dim: token width, d.
-        channels: channels of the volume.
-        stride: positions of the volume that a patch spans along y and x.
+    A patch spans `stride` x `stride` positions of the volume.
     """
 
     def __init__(self, dim: int, channels: int, stride: int) -> None:

@@ -56,13 +56,7 @@ class AllTokenSwitchedAttention(AllTokens):
     """SWA of whole maps: those of the complement's tokens, folded as the target's sequences.
 
     A spatial map is (1 + n) x (1 + n), a temporal one (1 + t) x (1 + t): they cannot be exchanged
-    as they are, so the complement's queries and keys are folded along the target's axis.
-
-    Args:
-        dim: token width, d; split equally among the heads.
-        heads: number of heads, h.
-        hidden: width inside the FFN.
-        axis: the target's, "space" or "time".
+    as they are, so the complement's queries and keys are folded along `axis`, the target's.
     """
 
     def __init__(self, dim: int, heads: int, hidden: int, axis: Axis) -> None:

@@ -15,10 +15,7 @@ from torch import Tensor, nn
 class JoinedHead(nn.Module):
     """One head: pooled CNN features, projected to d, beside the class token; one linear layer.
 
-    Args:
-        channels: channels of the CNN's volume.
-        dim: token width, d.
-        classes: number of grades.
+    `channels` are those of the CNN's volume, `dim` is d.
     """
 
     def __init__(self, channels: int, dim: int, classes: int) -> None:
@@ -38,10 +35,7 @@ class JoinedHead(nn.Module):
 class TwoHeads(nn.Module):
     """Two heads, a linear layer for each kind of feature, as in the 2D Conformer.
 
-    Args:
-        channels: channels of the CNN's volume.
-        dim: token width, d.
-        classes: number of grades.
+    `channels` are those of the CNN's volume, `dim` is d.
     """
 
     def __init__(self, channels: int, dim: int, classes: int) -> None:

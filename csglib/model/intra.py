@@ -18,10 +18,7 @@ from csglib.model.tokens import Axis, VideoTokens, fold, unfold
 class FeedForward(nn.Sequential):
     """Two linear layers with a GELU between, applied to every token.
 
-    Args:
-        dim: token width, d.
-        hidden: width between the layers. Table SI prints "FFN, 384" and does not say whether that
-            is this one.
+    Table SI prints "FFN, 384" and does not say whether that is the hidden width.
     """
 
     def __init__(self, dim: int, hidden: int) -> None:

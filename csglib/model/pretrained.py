@@ -76,9 +76,7 @@ def canonical_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def conformer_names(blocks: int, branch: str) -> dict[str, str]:
     """Our module for each module of the Conformer: 'conv_1.conv1' is 'local.conv1.0'.
 
-    Args:
-        blocks: number of transformer blocks.
-        branch: prefix of the branch that takes the Conformer's block: "" or "space.".
+    `branch` is the prefix of the branch that takes the Conformer's blocks: "" or "space.".
     """
     table = dict(_ONCE)
     table |= {f"conv_1.{part}": f"local.{ours}" for part, ours in _BOTTLENECK.items()}

@@ -27,11 +27,7 @@ class UniformWeighting(nn.Module):
 
 
 class LearnableWeighting(UniformWeighting):
-    """a = sigmoid(theta), strictly between 0 and 1.
-
-    Args:
-        start: initial a, above 0 and below 1.
-    """
+    """a = sigmoid(theta), strictly between 0 and 1; `start` is the initial a."""
 
     def __init__(self, start: float = 0.5) -> None:
         super().__init__()
@@ -43,11 +39,7 @@ class LearnableWeighting(UniformWeighting):
 
 
 class SoftmaxWeighting(LearnableWeighting):
-    """a = softmax(theta)[0] of one parameter a branch; extends to more than two branches.
-
-    Args:
-        start: initial a, above 0 and below 1.
-    """
+    """a = softmax(theta)[0] of one parameter a branch; extends to more than two branches."""
 
     def __init__(self, start: float = 0.5) -> None:
         super().__init__()
@@ -59,11 +51,7 @@ class SoftmaxWeighting(LearnableWeighting):
 
 
 class RawWeighting(LearnableWeighting):
-    """a = theta, unbounded, as in the authors' later code.
-
-    Args:
-        start: initial a; 0 and 1 are possible too.
-    """
+    """a = theta, unbounded, as in the authors' later code; a may start at 0 or 1."""
 
     def __init__(self, start: float = 0.5) -> None:
         super().__init__()

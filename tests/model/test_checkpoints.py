@@ -132,9 +132,9 @@ class Code:
         (lambda path: path.write_bytes(b"PK\x03\x04 cut short"), "damaged, or holds more"),
         (lambda path: path.write_bytes(b"hello"), "not whole or not in safetensors format"),
         (lambda path: path.write_bytes(b""), "not whole or not in safetensors format"),
-        (lambda path: torch.save([1, 2], path), "holds no table of tensors"),
-        (lambda path: torch.save({"model": {"a": 1}}, path), "holds no table of tensors"),
-        (lambda path: None, "no such file, and known by name are conformer-small-p16, "),
+        (lambda path: torch.save([1, 2], path), "holds no state dict"),
+        (lambda path: torch.save({"model": {"a": 1}}, path), "holds no state dict"),
+        (lambda path: None, "no such file; checkpoints known by name are conformer-small-p16, "),
     ],
 )
 def test_bad_files_are_refused_and_run_nothing(network, tmp_path, capsys, write, message):
