@@ -64,6 +64,7 @@ def test_a_fingerprint_tells_clips_apart(tmp_path):
     train = read_cohort(write(tmp_path / "c.npz"))["train"]
     same = replace(train, frames=train.frames.copy())
     assert train.fingerprint == same.fingerprint
+    assert train.fingerprint != replace(train, grades=1 - train.grades).fingerprint
     same.frames[2, 1, 2, 4] += 1
     assert train.fingerprint != same.fingerprint
     assert train.fingerprint != train.choose(np.array([1, 0, 2])).fingerprint

@@ -65,6 +65,14 @@ def test_decode_inverts_encode_in_every_cell():
         torch.testing.assert_close(decode(outputs)[0], BOXES, atol=1e-3, rtol=0)
 
 
+def test_a_cell_is_decoded_by_hand():
+    """Row 1, column 2 of cells of 8 pixels has its centre at (20, 12); sizes are 40 exp(...)."""
+    outputs = torch.full((1, 5, 2, 3), -30.0)
+    outputs[0, :, 1, 2] = torch.tensor([30.0, 0.25, -0.5, np.log(0.5), np.log(0.25)])
+    box, _ = decode(outputs)
+    torch.testing.assert_close(box, torch.tensor([[12.0, 3.0, 32.0, 13.0]]))
+
+
 def test_cells_compete_with_no_vessel():
     """With equal logits e in k cells apart, each has the probability exp(e) / (1 + ...)."""
     outputs = torch.full((1, 5, 4, 6), -30.0)

@@ -116,7 +116,9 @@ def test_sixteen_frames_start_from_eight_and_a_table_may_be_moved(tmp_path, buil
     assert kept["frames"] == 16
     config = json.loads((folder / "config.json").read_text())
     assert config["lr"] == str(SMALL.finetune_lr)
-    assert json.loads((folder / RESULT).read_text())["epochs"] == SMALL.finetune_epochs
+    found = json.loads((folder / RESULT).read_text())
+    assert found["epochs"] == SMALL.finetune_epochs
+    assert found["macs"] == 16 * 32 * 32 * 3 * 4 + 4 * 2
     (folder / RESULT).unlink()
     before.rename(after)
     ((_, _, again),) = Table1(after, SMALL, "random").run(["base_16"], seeds=1)
