@@ -1,46 +1,11 @@
-"""The self-test and the time-stretch without a page, and that widgets load one by one."""
-
-import subprocess
-import sys
+"""The self-test and the time-stretch without a page."""
 
 import numpy as np
 import pytest
 import torch
 
-import csgcourse.widgets
 from csgcourse.widgets.self_test import SelfTest
 from csgcourse.widgets.time_stretch import KERNEL, TimeStretch, moving_bar, responses
-
-ONE_BY_ONE = """
-import sys
-import csgcourse.widgets as widgets
-for name in sys.argv[1:]:
-    before = set(sys.modules)
-    getattr(widgets, name)
-    print(*sorted(set(sys.modules) - before))
-"""
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_each_widget_loads_no_other_and_no_annex_that_it_does_not_need(order):
-    """In two orders: what one widget loads early, another one has to bring itself in the other."""
-    needy = ["PhantomStudio", "TableReader"]  # a table comes with its cohorts
-    names = [name for name in csgcourse.widgets.__all__[::order] if name not in needy] + needy
-    loaded = subprocess.run(
-        [sys.executable, "-c", ONE_BY_ONE, *names], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    seen = []
-    for name, modules in zip(names, map(str.split, loaded), strict=True):
-        own = [module for module in modules if module.startswith("csgcourse.widgets.")]
-        assert own == [getattr(csgcourse.widgets, name).__module__]
-        seen += modules
-        if name not in ("TableReader", "PhantomStudio"):
-            assert not {"csglib.table1", "csglib.phantom", "csglib.doctor"} & set(seen)
-
-
-def test_a_widget_that_is_not_there_is_refused_by_name():
-    with pytest.raises(AttributeError, match=r"no 'CostDail'.*CostDial"):
-        _ = csgcourse.widgets.CostDail
 
 
 def test_the_kernel_echoes_the_slider():
@@ -56,7 +21,7 @@ def test_the_kernel_echoes_the_slider():
 
 @pytest.mark.parametrize("padding", ["replicate", "zeros"])
 @pytest.mark.parametrize("inflation", ["mean", "center"])
-def test_responses_are_those_of_a_loop(inflation, padding):
+def test_responses_equal_those_of_a_loop(inflation, padding):
     """The same two convolutions with explicit indices, in double precision."""
     clip = moving_bar(1.25)
     found = responses(clip, 3, inflation, padding)
@@ -75,19 +40,15 @@ def test_responses_are_those_of_a_loop(inflation, padding):
         assert float(found.deep[t, y, x]) == pytest.approx(deep, abs=1e-5)
 
 
-def test_a_still_clip_keeps_the_2d_response_except_next_to_zero_padding():
-    clip = moving_bar(0.0)
-    assert responses(clip, 5, "mean", "replicate").apart.max() < 1e-6
-    apart = responses(clip, 5, "mean", "zeros").apart
+def test_responses_differ_where_the_clip_moves_or_zero_padding_is_near():
+    still, moving = moving_bar(0.0), moving_bar(2.0)
+    assert responses(still, 5, "mean", "replicate").apart.max() < 1e-6
+    apart = responses(still, 5, "mean", "zeros").apart
     torch.testing.assert_close(apart, torch.tensor([2, 1, 0, 0, 0, 0, 1, 2]) / 5, atol=1e-6, rtol=0)
-
-
-def test_a_moving_bar_separates_the_responses_unless_the_kernel_sees_one_frame():
-    clip = moving_bar(2.0)
-    assert responses(clip, 3, "mean", "replicate").apart.min() > 0.1
-    assert responses(clip, 5, "center", "zeros").apart.max() < 1e-6
-    assert responses(clip, 1, "mean", "zeros").apart.max() < 1e-6
-    middles = (clip * torch.arange(32)).sum((1, 2)) / clip.sum((1, 2))
+    assert responses(moving, 3, "mean", "replicate").apart.min() > 0.1
+    assert responses(moving, 5, "center", "zeros").apart.max() < 1e-6  # the kernel has one frame
+    assert responses(moving, 1, "mean", "zeros").apart.max() < 1e-6
+    middles = (moving * torch.arange(32)).sum((1, 2)) / moving.sum((1, 2))
     torch.testing.assert_close(middles.diff(), torch.full((7,), 2.0), atol=1e-2, rtol=0)
 
 
