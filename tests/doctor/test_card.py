@@ -68,7 +68,8 @@ def test_it_says_whether_it_is_better_than_the_majority_class(work, test_set):
     right = test_set.grades * 0.8 + 0.1
     assert "It is better than always predicting" in card(work, right)
     half = np.where(np.arange(len(right)) > 1, right, 1 - right)  # one patient of two is wrong
-    for severe in (half, np.full(len(right), 0.9)):
+    most = np.where(np.arange(len(right)) > 0, right, 1 - right)  # the interval begins at one half
+    for severe in (half, most, np.full(len(right), 0.9)):
         assert "**It is not shown to be better than always predicting" in card(work, severe)
 
 

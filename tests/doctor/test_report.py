@@ -34,8 +34,9 @@ class Parsed(HTMLParser):
 
 @pytest.fixture
 def report(exports):
-    """A finding that stops, and warnings of one kind."""
+    """A finding that stops, warnings of one kind, and one that names another file."""
     exports.add("p0/<b>&'\".npz", exports.cohort[40], first_frame=6, frames=9)
+    exports.add("p0/copy.npz", exports.cohort[40])
     for number in range(20):
         (exports.folder / f"p0/notes {number}.txt").write_text("")
     return examine(exports.write(), size=64, workers=1)
@@ -46,7 +47,7 @@ def test_the_page_is_complete_and_needs_nothing_from_outside(report, tmp_path):
     text = (tmp_path / "page.html").read_text("utf-8")
     page = Parsed(text)
     assert "script" not in page.tags
-    assert len(page.addresses) == 13  # a thumbnail per clip
+    assert len(page.addresses) == 14  # a thumbnail per clip
     assert all(address.startswith("data:image/png;base64,iVBOR") for address in page.addresses)
     assert "default-src 'none'" in text
     assert not re.search(r"url\(|@import|https?:", text)
@@ -65,10 +66,8 @@ def test_a_notebook_gets_the_same_without_a_page_around_it(report):
     assert "<b>" not in text  # names of files are text, never markup
     assert "p0/<b>&'\".npz" in part.words
     severities = [word for word in part.words if word.endswith((" stops", " warning"))]
-    assert severities == [
-        "\N{BLACK SQUARE} stops",
-        "\N{WHITE CIRCLE} warning",
-    ]  # not by colour alone
+    # Not by colour alone.
+    assert severities == ["\N{BLACK SQUARE} stops", *["\N{WHITE CIRCLE} warning"] * 2]
     assert part.words.index("out of range") < part.words.index("not a clip")
     assert text.count(".txt") == 20
     assert report.verdict in part.words
@@ -76,10 +75,10 @@ def test_a_notebook_gets_the_same_without_a_page_around_it(report):
 
 def test_the_text_has_the_same_rows_and_counts_those_it_leaves_out(report):
     text = repr(report)
-    assert report.verdict == "Training should not start: 1 finding to fix first. 20 warnings."
+    assert report.verdict == "Training should not start: 1 finding to fix first. 21 warnings."
     assert text.endswith(report.verdict)
-    assert text.startswith("read          13 clips of 6 patients\n")
-    assert "grades        mild (7), severe (6)\n" in text
+    assert text.startswith("read          14 clips of 6 patients\n")
+    assert "grades        mild (8), severe (6)\n" in text
     stops = (
         "STOPS: out of range\n  p0/<b>&'\".npz: frame 14 is labelled, and the last is 7\n  Why: "
     )
