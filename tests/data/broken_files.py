@@ -1,13 +1,13 @@
-"""Break small clips of every format at random, and read them: `python broken_files.py ...`.
+"""Read hostile clips, then break good ones at random and read those.
 
 A program of its own, because a decoder written in C that crashes takes its process along; the file
 that was being read stays in FOLDER then. test_broken_files.py reads what is printed.
 
-    python broken_files.py GOOD FOLDER COUNT SEED     COUNT broken copies of each clip in GOOD
-    python broken_files.py BAD                        the files in BAD as they are
+    python broken_files.py FOLDER COUNT SEED    COUNT broken copies of each clip in FOLDER/good
 
-Prints one line of JSON: for each file in GOOD or BAD how often it was read, refused or worse, and
-the longest CPU time; then the peak memory.
+Prints one line of JSON: what became of each file in FOLDER/hostile ("read", or its error) and the
+CPU time; of each in FOLDER/good how often its copies were read, refused or worse, and the longest
+CPU time; the peak memory after either.
 """
 
 import gzip
@@ -76,17 +76,7 @@ def _repeat(data, rng):
     return data + data[start : start + 5000] * int(rng.integers(1, 5))
 
 
-BREAKS = (
-    _cut,
-    _flip_bits,
-    _overwrite,
-    _overwrite,
-    _swap,
-    _odd_number,
-    _odd_number,
-    _insert,
-    _repeat,
-)
+BREAKS = (_cut, _flip_bits, *[_overwrite] * 2, _swap, *[_odd_number] * 2, _insert, _repeat)
 
 
 def _broken(data, rng):
@@ -106,6 +96,10 @@ def _npz_broken_inside(path, rng):
             archive.writestr(name, data)
 
 
+def png_chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 def _png_broken_inside(path, rng):
     whole, chunks, place = path.read_bytes(), [], 8
     while place < len(whole):
@@ -117,13 +111,7 @@ def _png_broken_inside(path, rng):
     packed = name == b"IDAT"
     data = _broken(zlib.decompress(data) if packed else data, rng)
     chunks[victim] = name, zlib.compress(data) if packed else data
-    path.write_bytes(
-        whole[:8]
-        + b"".join(
-            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-            for name, data in chunks
-        )
-    )
+    path.write_bytes(whole[:8] + b"".join(png_chunk(*chunk) for chunk in chunks))
 
 
 def _gzip_broken_inside(path, rng):
@@ -138,7 +126,7 @@ def make_broken(good, path, rng):
     """Write a broken copy; of a folder, one image in it is broken."""
     victim = path
     if good.is_dir():
-        shutil.copytree(good, path)
+        shutil.copytree(good, path, dirs_exist_ok=True)
         images = sorted(path.iterdir())
         victim = images[rng.integers(len(images))]
     else:
@@ -150,18 +138,33 @@ def make_broken(good, path, rng):
 
 
 def try_one(path):
-    """Read a file: "read", "refused" or what went wrong instead, and CPU seconds."""
-    start = time.process_time()
+    """Read a file: "read", "refused" or what went wrong instead, the message, and CPU seconds."""
+    start, message = time.process_time(), ""
     try:
         clip = read_clip(path)
         sound = clip.frames.dtype == np.uint8 and clip.frames.ndim == 3 and 0 <= clip.coloured <= 1
         end = "read" if sound else "no frames"
     except ClipError as error:
-        named = path.name in str(error) and "\n" not in str(error)
+        message = str(error)
+        named = path.name in message and message.isprintable()
         end = "refused" if named else f"an error that does not name its file: {error}"
     except BaseException as error:  # whatever it is, it is what is looked for
         end = f"{type(error).__name__}: {error}"
-    return end, time.process_time() - start
+    return end, message, time.process_time() - start
+
+
+def break_and_read(good, folder, count, seed):
+    rng = np.random.default_rng([seed, *good.name.encode()])
+    ends, slowest, path = Counter(), 0.0, folder / good.name
+    read_clip(good)  # whole, it reads; and whatever is imported late is there
+    for _ in range(count):
+        make_broken(good, path, rng)
+        end, _, seconds = try_one(path)
+        ends[end] += 1
+        slowest = max(slowest, seconds)
+        if end not in {"read", "refused"} or seconds > 2:
+            path.rename(folder / f"kept_{ends.total()}_{good.name}")
+    return {"ends": ends, "slowest": slowest}
 
 
 def peak_mib():
@@ -172,34 +175,16 @@ def peak_mib():
     return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def break_and_read(good, folder, count, seed):
-    found = {}
-    for kind in sorted(good.iterdir()):
-        rng = np.random.default_rng([seed, *kind.name.encode()])
-        ends, slowest = Counter(), 0.0
-        read_clip(kind)  # whole, it reads; and whatever is imported late is there
-        for _ in range(count):
-            path = folder / kind.name
-            make_broken(kind, path, rng)
-            end, seconds = try_one(path)
-            ends[end] += 1
-            slowest = max(slowest, seconds)
-            if end not in {"read", "refused"} or seconds > 2:
-                path.rename(folder / f"kept_{ends.total()}_{kind.name}")
-            elif path.is_dir():
-                shutil.rmtree(path)
-        found[kind.name] = {"ends": ends, "slowest": slowest}
-    return found
-
-
-def read_all(bad):
-    tried = {path.name: try_one(path) for path in sorted(bad.iterdir())}
-    return {name: {"ends": {end: 1}, "slowest": seconds} for name, (end, seconds) in tried.items()}
-
-
 if __name__ == "__main__":
     av.logging.set_level(av.logging.PANIC)
     warnings.simplefilter("error")
-    paths, numbers = [Path(word) for word in sys.argv[1:3]], [int(word) for word in sys.argv[3:]]
-    kinds = break_and_read(*paths, *numbers) if numbers else read_all(*paths)
-    print(json.dumps({"kinds": kinds, "peak_mib": peak_mib()}))
+    root, peaks = Path(sys.argv[1]), [peak_mib()]
+    hostile = {path.name: try_one(path) for path in sorted((root / "hostile").iterdir())}
+    peaks.append(peak_mib())
+    numbers = [int(word) for word in sys.argv[2:]]
+    good = {
+        path.name: break_and_read(path, root, *numbers)
+        for path in sorted((root / "good").iterdir())
+    }
+    peaks.append(peak_mib())
+    print(json.dumps({"hostile": hostile, "good": good, "peaks": peaks}))

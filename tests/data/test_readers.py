@@ -1,45 +1,43 @@
-"""One clip in every format reads alike; what is no clip, or a broken one, is refused."""
+"""One clip in every format reads alike; colours, scales, regions, patients; what messages show."""
 
 import errno
-import gzip
 import io
-import json
-import os
 import re
-import subprocess
-import sys
 import warnings
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import nibabel
 import numpy as np
 import pydicom
 import pytest
+from clip_files import (
+    EXACT,
+    LIMITED,
+    NEARLY,
+    dicom,
+    encapsulated,
+    folder,
+    gif,
+    moving,
+    nifti,
+    palette_dicom,
+    saved,
+    simulated,
+    ultrasound,
+    video,
+    video_dicom,
+    writes,
+)
 from PIL import Image
 from pydicom import uid
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import encapsulate
-from scipy import ndimage
+from pydicom.dataset import Dataset
 
-from csglib.data.clips import TRUTH_ARRAYS, Clip, Region, Truth, save_clip
+from csglib.data.clips import TRUTH_ARRAYS, Region, save_clip
 from csglib.data.readers import ClipError, limits, read_clip
 from csglib.data.readers.limits import as_clip_error
 
-BREAKER = Path(__file__).with_name("broken_files.py")
 CINE = "examples_ybr_color.dcm"
-SIZE = "7 frames of 58 x 46 pixels"
-UNTAGGED, LIMITED, FULL = 0, 1, 2  # FFmpeg's numbers for the range of grey levels
-
-
-def moving(frames=7, height=46, width=58):
-    """Smooth blobs that drift, from pure black to pure white."""
-    noise = np.random.default_rng(5).normal(size=(frames, height, width))
-    smooth = ndimage.gaussian_filter(noise, (1.5, 3, 4), mode="wrap")
-    low, high = np.quantile(smooth, (0.05, 0.95))
-    return np.rint(((smooth - low) / (high - low)).clip(0, 1) * 255).astype(np.uint8)
 
 
 def refused(path):
@@ -52,174 +50,6 @@ def refused(path):
 
 def same(clip, frames):
     np.testing.assert_array_equal(clip.frames, frames)
-
-
-# --- writers: (frames, path)
-
-
-def folder(frames, path, ending="png", **options):
-    path.mkdir()
-    for number, frame in enumerate(frames):
-        Image.fromarray(frame).save(path / f"frame_{number}.{ending}", **options)
-
-
-def gif(frames, path):
-    first, *others = [Image.fromarray(frame) for frame in frames]
-    first.save(path, save_all=True, append_images=others, optimize=False, disposal=1)
-
-
-def nifti(voxels, path, kind=nibabel.Nifti1Image, unit="mm", step=(0.0679, 0.0679)):
-    image = kind(voxels, np.diag([*step, 1, 1]))
-    image.header.set_xyzt_units(unit, "sec")
-    nibabel.save(image, path)
-
-
-def video(frames, path, codec, pixels, tag=FULL, container=None, **options):
-    with av.open(path, "w", format=container, options=options.pop("mux", {})) as output:
-        stream = output.add_stream(codec, rate=20, options=options)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt, stream.codec_context.color_range = pixels, tag
-        for frame in frames:
-            picture = av.VideoFrame.from_ndarray(frame, "gray" if frame.ndim == 2 else "rgb24")
-            if pixels != "gray":  # untagged, FFmpeg squeezes grey into 16 to 235, as players expect
-                picture = picture.reformat(format=pixels, dst_color_range=tag or LIMITED)
-            picture.color_range = tag
-            output.mux(stream.encode(picture))
-        output.mux(stream.encode())
-
-
-def ultrasound(frames, kind="MONOCHROME2", **changes):
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = (
-        uid.UltrasoundMultiFrameImageStorage
-    )
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
-    dataset.Modality, dataset.PatientName, dataset.PatientID = "US", "Doe^Jane", "HOSPITAL-4711"
-    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = frames.shape[:3]
-    dataset.SamplesPerPixel = 1 if frames.ndim == 3 else 3
-    if frames.ndim == 4:
-        dataset.PlanarConfiguration = 0
-    dataset.PhotometricInterpretation = kind
-    dataset.BitsAllocated = dataset.BitsStored = 8
-    dataset.HighBit, dataset.PixelRepresentation = 7, 0
-    dataset.PixelData = frames.tobytes()
-    dataset["PixelData"].VR = "OB"
-    for name, value in changes.items():
-        setattr(dataset, name, value)
-    return dataset
-
-
-def saved(dataset, path):
-    if len(dataset.PixelData) % 2:
-        dataset.PixelData += b"\0"
-    dataset.save_as(path, enforce_file_format=True)
-    return path
-
-
-def encapsulated(dataset, fragments, syntax):
-    dataset.PixelData = encapsulate(fragments)
-    dataset["PixelData"].is_undefined_length = True
-    dataset.file_meta.TransferSyntaxUID = syntax
-    return dataset
-
-
-def dicom(frames, path, syntax=uid.ExplicitVRLittleEndian, kind=None, **options):
-    """Compressed by pydicom or, frame by frame, as a kind that Pillow writes."""
-    dataset = ultrasound(frames, "RGB" if frames.ndim == 4 else "MONOCHROME2")
-    if kind:
-        streams = [io.BytesIO() for _ in frames]
-        for frame, stream in zip(frames, streams, strict=True):
-            Image.fromarray(frame).save(stream, kind, **options)
-        encapsulated(dataset, [stream.getvalue() for stream in streams], syntax)
-    elif syntax != uid.ExplicitVRLittleEndian:
-        dataset.compress(syntax, generate_instance_uid=False)
-    saved(dataset, path)
-
-
-def palette_dicom(frames, path, colours=None, times=257):
-    dataset = ultrasound(frames, "PALETTE COLOR")
-    for place, name in enumerate(("Red", "Green", "Blue")):
-        column = np.arange(256) if colours is None else colours[:, place]
-        setattr(dataset, f"{name}PaletteColorLookupTableDescriptor", [256, 0, 16])
-        table = (column * times).astype("<u2").tobytes()
-        setattr(dataset, f"{name}PaletteColorLookupTableData", table)
-    return saved(dataset, path)
-
-
-def video_dicom(frames, path, codec="libx264", syntax=uid.MPEG4HP41, container="mp4", **options):
-    stream, options = io.BytesIO(), options or {"crf": "12"}
-    video(frames, stream, codec, "yuv420p", UNTAGGED, container, **options)
-    dataset = ultrasound(frames, "YBR_PARTIAL_420")
-    saved(encapsulated(dataset, [stream.getvalue()], syntax), path)
-
-
-def writes(writer, *args, **options):
-    return lambda frames, path: writer(frames, path, *args, **options)
-
-
-EXACT = {
-    "clip.npz": lambda frames, path: save_clip(Clip(frames=frames, patient="p"), path),
-    "floats.npz": lambda frames, path: path.write_bytes(npz(frames=frames / 255)),
-    "folder": folder,
-    "clip.gif": gif,
-    "clip.nii": lambda frames, path: nifti(frames.T, path),
-    "clip.nii.gz": lambda frames, path: nifti(frames.T, path),
-    "two.nii": lambda frames, path: nifti(frames.T, path, nibabel.Nifti2Image),
-    "clip.mkv": writes(video, "ffv1", "gray", UNTAGGED),
-    "sixteen.mkv": writes(video, "ffv1", "gray16le", UNTAGGED),
-    "full.avi": writes(video, "ffv1", "gray"),
-    "raw.avi": writes(video, "rawvideo", "gray"),
-    "rgb.avi": writes(video, "rawvideo", "bgr24", UNTAGGED),
-    "jpeg_range.mp4": writes(video, "libx264", "yuvj420p", qp="0"),
-    "gray.mp4": writes(video, "libx264", "gray", qp="0"),
-    "clip.dcm": dicom,
-    "rle.dcm": writes(dicom, uid.RLELossless),
-    "2000.dcm": writes(dicom, uid.JPEG2000Lossless, "JPEG2000", no_jp2=True),
-    "palette.dcm": palette_dicom,
-    "palette_256.dcm": writes(palette_dicom, times=256),
-    "colours.dcm": lambda frames, path: dicom(np.stack([frames] * 3, axis=-1), path),
-}
-NEARLY = {  # and the lowest peak signal-to-noise ratio, dB
-    "limited.mp4": (writes(video, "libx264", "yuv420p", LIMITED, qp="0"), 52),  # off by one
-    "untagged.mp4": (writes(video, "libx264", "yuv420p", UNTAGGED, qp="0"), 52),
-    "packed.avi": (writes(video, "rawvideo", "yuyv422", UNTAGGED), 50),
-    "clip.mp4": (writes(video, "libx264", "yuv420p", crf="18"), 38),
-    "ten.mkv": (writes(video, "libx264", "yuv420p10le", UNTAGGED, crf="18"), 37),
-    "clip.avi": (writes(video, "mjpeg", "yuvj420p"), 30),
-    "jpeg": (writes(folder, "jpg", quality=95), 38),
-    "jpeg.dcm": (writes(dicom, uid.JPEGBaseline8Bit, "JPEG", quality=95), 38),
-    "vp9.mkv": (writes(video, "libvpx-vp9", "yuv420p", crf="20", b="0"), 33),
-    "mpeg4.avi": (writes(video, "mpeg4", "yuv420p", LIMITED, b="8M"), 37),
-    "264.dcm": (video_dicom, 38),
-    "h264.dcm": (writes(video_dicom, container="h264"), 38),
-    "ts.dcm": (writes(video_dicom, container="mpegts"), 38),
-    "hevc.dcm": (
-        writes(
-            video_dicom,
-            "libx265",
-            uid.HEVCMP51,
-            "hevc",
-            **{"crf": "10", "x265-params": "log-level=none"},
-        ),
-        38,
-    ),
-    "mpeg2.dcm": (
-        writes(video_dicom, "mpeg2video", uid.MPEG2MPML, "mpeg2video", **{"q:v": "2", "b": "8M"}),
-        38,
-    ),
-    "vob.dcm": (
-        writes(video_dicom, "mpeg2video", uid.MPEG2MPML, "vob", **{"q:v": "2", "b": "8M"}),
-        38,
-    ),
-}
-
-
-def npz(**arrays):
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
-    return stream.getvalue()
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -244,13 +74,10 @@ def test_lossy_formats_read_nearly(name, tmp_path):
     assert clip.coloured == 0
 
 
-@pytest.mark.parametrize("name", ["clip.mkv", "clip.npz", "clip.gif", "clip.nii", "folder"])
+@pytest.mark.parametrize("name", ["clip.mkv", "floats.npz", "clip.gif", "clip.nii", "folder"])
 def test_a_file_name_becomes_a_patient_that_does_not_show_it(name, tmp_path):
     path = (tmp_path / "jane_doe").with_suffix(Path(name).suffix)
-    if name == "clip.npz":
-        path.write_bytes(npz(frames=moving()))
-    else:
-        EXACT[name](moving(), path)
+    EXACT[name](moving(), path)
     clip = read_clip(path)
     assert re.fullmatch("patient-[0-9a-f]{8}", clip.patient)
     assert clip.mm_per_px == (pytest.approx(0.0679) if name == "clip.nii" else None)
@@ -265,7 +92,7 @@ def test_reading_writes_nothing_and_ignores_the_ending_of_a_name(tmp_path):
     assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()}
 
 
-@pytest.mark.parametrize("kind", ["npz", "mkv", "dcm"])
+@pytest.mark.parametrize("kind", ["npz", "mkv", "dcm", "nii"])
 @pytest.mark.parametrize(
     ("limit", "value"), [("MAX_FRAMES", 6), ("MAX_SIDE", 57), ("MAX_BYTES", 7 * 46 * 58 - 1)]
 )
@@ -273,7 +100,8 @@ def test_a_clip_beyond_a_limit_is_refused(tmp_path, monkeypatch, limit, value, k
     path = tmp_path / f"clip.{kind}"
     EXACT[path.name](moving(), path)
     monkeypatch.setattr(limits, limit, value)
-    assert "too large: " in refused(path)
+    before = "over 0 MiB; cut out" if (limit, kind) == ("MAX_BYTES", "dcm") else ""  # it is parsed
+    assert f"too large: {before}" in refused(path)
 
 
 # --- colours
@@ -329,20 +157,6 @@ def test_colours_become_luma_and_a_weak_tint_does_not_count(tmp_path):
 # --- NPZ
 
 
-def simulated():
-    rng = np.random.default_rng(3)
-    outer, inner, lumen = rng.uniform(0, 41, (3, 7, 9, 2))
-    truth = Truth(
-        vessel_outer=outer,
-        vessel_inner=inner,
-        lumen=lumen,
-        area_stenosis=np.linspace(0.1, 0.7, 7),
-        diameter_stenosis=np.linspace(0.05, 0.55, 7),
-        parameters={"seed": 11, "depth_mm": 14.5, "plaque": "type III, échogène"},
-    )
-    return Clip(frames=moving(), patient="patient-7", mm_per_px=0.0679, truth=truth)
-
-
 def test_a_saved_clip_comes_back_exactly(tmp_path):
     clip = simulated()
     save_clip(clip, tmp_path / "clip.npz")
@@ -353,96 +167,29 @@ def test_a_saved_clip_comes_back_exactly(tmp_path):
         np.testing.assert_array_equal(getattr(back.truth, name), getattr(clip.truth, name))
     assert back.truth.parameters == clip.truth.parameters
     assert [type(value) for value in back.truth.parameters.values()] == [float, str, int]
-    save_clip(Clip(frames=moving(), patient="a"), tmp_path / "bare.npz")
+    EXACT["clip.npz"](moving(), tmp_path / "bare.npz")
     bare = read_clip(tmp_path / "bare.npz")
-    assert (bare.truth, bare.mm_per_px, bare.patient) == (None, None, "a")
-
-
-def spoilt(frame, value):
-    frames = moving() / np.float32(255)
-    frames[frame, 3, 2] = value
-    return frames
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"frames": spoilt(4, np.nan)}, "frame 4 holds NaN or infinity"),
-        ({"frames": spoilt(2, -0.5)}, "values from -0.5 to 1; wanted"),
-        ({"frames": spoilt(0, 255)}, "values from 0 to 255; wanted"),
-        ({"frames": moving() > 9}, "pixels are bool; wanted uint8"),
-        ({"frames": moving()[0]}, "shape (46, 58); wanted (t, y, x)"),
-        ({"frames": moving()[:0]}, "empty: 0 frames of 58 x 46 pixels"),
-        ({"images": moving()}, "no array named frames, only images"),
-        ({}, "no array named frames, only nothing"),
-        ({"frames": np.array([{}, 1])}, "allow_pickle=False"),
-        ({"frames": moving(), "mm_per_px": np.array(-1.0)}, "mm_per_px is -1.0; wanted above 0"),
-        ({"frames": moving(), "mm_per_px": np.array("1")}, "mm_per_px is <U1 (); wanted one float"),
-        ({"frames": moving(), "patient": np.array(7)}, "patient is int64 (); wanted one text"),
-        ({"frames": moving(), "lumen": np.ones((7, 5, 2))}, "truth lacks parameters, vessel_outer"),
-        ({"lumen": np.ones((4, 9, 2))}, "lumen of the truth is float64 (4, 9, 2); wanted float (7"),
-        ({"area_stenosis": np.ones(7, int)}, "area_stenosis of the truth is int64 (7,); wanted"),
-        ({"parameters": np.array("{")}, "parameters of the truth are not JSON"),
-        ({"parameters": np.array(json.dumps({"a": [1]}))}, "not a table of numbers and texts"),
-    ],
-)
-def test_an_npz_that_is_no_clip_is_refused(tmp_path, arrays, message):
-    if arrays and not {"frames", "images"} & {*arrays}:  # else one array of a good clip is replaced
-        save_clip(simulated(), tmp_path / "good.npz")
-        with np.load(tmp_path / "good.npz") as good:
-            arrays = dict(good) | arrays
-    (tmp_path / "clip.npz").write_bytes(npz(**arrays))
-    assert message in refused(tmp_path / "clip.npz")
-
-
-def test_a_changed_byte_in_an_npz_is_noticed(tmp_path):
-    damaged = bytearray(npz(frames=moving()))
-    damaged[len(damaged) // 2] ^= 1
-    (tmp_path / "clip.npz").write_bytes(damaged)
-    assert "not a whole NPZ" in refused(tmp_path / "clip.npz")
-
-
-# --- not a clip
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "an empty file; wanted NPZ, DICOM, mp4, avi, mkv"),
-        (b"Dear colleague,\nplease find", "starts with b'Dear colleague,"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(200), "a single image; put all frames into one folder"),
-        (b"\x1f\x8b" + bytes(200), "not a whole NIfTI"),
-        (gzip.compress(b"hello" * 200), "a gzip file without a NIfTI inside"),
-    ],
-)
-def test_a_file_is_judged_by_its_content(tmp_path, content, message):
-    path = tmp_path / "clip.mp4"
-    path.write_bytes(content)
-    assert message in refused(path)
-
-
-def test_what_is_no_file_is_said(tmp_path):
-    assert "no such file; wanted NPZ, DICOM" in refused(tmp_path / "absent.mp4")
-    assert "a device or a pipe; wanted NPZ" in refused(Path(os.devnull))
+    assert (bare.truth, bare.mm_per_px, bare.patient) == (None, None, "p")
 
 
 # --- video
 
 
-CUT = {
-    "clip.mp4": writes(video, "libx264", "yuv420p"),
-    "fast.mp4": writes(video, "libx264", "yuv420p", mux={"movflags": "faststart"}),
-    "clip.mkv": writes(video, "ffv1", "gray"),
-    "b_frames.mkv": writes(video, "libx264", "yuv420p"),
-    "clip.avi": writes(video, "mjpeg", "yuvj420p"),
-}
-
-
-@pytest.mark.parametrize("name", CUT)
-def test_a_truncated_video_is_refused_wherever_it_ends(tmp_path, name):
-    CUT[name](moving(), tmp_path / name)
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("clip.mp4", writes(video, "libx264", "yuv420p")),
+        ("fast.mp4", writes(video, "libx264", "yuv420p", mux={"movflags": "faststart"})),
+        ("clip.mkv", EXACT["clip.mkv"]),
+        ("b_frames.mkv", writes(video, "libx264", "yuv420p")),
+        ("clip.avi", NEARLY["clip.avi"][0]),
+        ("cine.dcm", lambda frames, path: path.write_bytes(bundled(CINE).read_bytes())),
+    ],
+)
+def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path, name, write):
+    write(moving(), tmp_path / name)
     whole = (tmp_path / name).read_bytes()
-    for length in np.linspace(64, len(whole) - 1, 12).astype(int):
+    for length in [*np.linspace(64, len(whole) - 1, 12).astype(int), len(whole) - 9]:
         (tmp_path / name).write_bytes(whole[:length])
         refused(tmp_path / name)
 
@@ -456,38 +203,6 @@ def test_a_live_recording_that_states_no_length_reads(tmp_path):
     video(moving(), stream, "ffv1", "gray", container="matroska")
     (tmp_path / "clip.mkv").write_bytes(stream.getvalue())
     same(read_clip(tmp_path / "clip.mkv"), moving())
-
-
-def test_a_damaged_frame_is_named(tmp_path):
-    path = tmp_path / "clip.mp4"
-    video(moving(9), path, "libx264", "yuv420p", crf="10", bf="0", g="1")
-    with av.open(path) as opened:
-        packets = [(packet.pos, packet.size) for packet in opened.demux(video=0) if packet.size]
-    place, size = packets[6]
-    damaged = bytearray(path.read_bytes())
-    damaged[place + size // 2 : place + size] = bytes(size - size // 2)
-    path.write_bytes(damaged)
-    assert "frame 6 is damaged; export it again" in refused(path)
-
-
-def test_sound_alone_is_refused(tmp_path):
-    path = tmp_path / "clip.mkv"
-    with av.open(path, "w") as output:
-        stream = output.add_stream("pcm_s16le", rate=8000, layout="mono")
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
-        sound.sample_rate, sound.pts, sound.time_base = 8000, 0, Fraction(1, 8000)
-        output.mux(stream.encode(sound))
-        output.mux(stream.encode())
-    assert "no video stream in this matroska file, only sound or text" in refused(path)
-
-
-def test_a_video_that_changes_its_size_is_refused(tmp_path):
-    small, large = io.BytesIO(), io.BytesIO()
-    video(moving(5), small, "libx264", "yuv420p", container="h264")
-    video(moving(5, 62, 82), large, "libx264", "yuv420p", container="h264")
-    dataset = ultrasound(moving(10))
-    encapsulated(dataset, [small.getvalue() + large.getvalue()], uid.MPEG4HP41)
-    assert "frame 5 is 82 x 62 after 58 x 46" in refused(saved(dataset, tmp_path / "clip.dcm"))
 
 
 # --- DICOM
@@ -517,7 +232,7 @@ def with_regions(path, *items, **changes):
     return read_clip(saved(dataset, path))
 
 
-WHOLE, TWO = (0, 0, 58, 46), ((0, 27), (29, 57))
+WHOLE = (0, 0, 58, 46)
 
 
 @pytest.mark.parametrize(
@@ -555,9 +270,8 @@ def test_of_several_regions_only_what_they_share_is_taken(tmp_path):
     assert with_regions(path, spectrum, {}).mm_per_px == pytest.approx(0.0679)
     coarse = {"PhysicalDeltaX": 0.01, "PhysicalDeltaY": 0.01}
     assert with_regions(path, coarse, {}).mm_per_px is None
-    left, right = (
-        {"RegionLocationMinX0": a, "RegionLocationMaxX1": b} for a, b in ((0, 27), (29, 57))
-    )
+    left = {"RegionLocationMinX0": 0, "RegionLocationMaxX1": 27}
+    right = {"RegionLocationMinX0": 29, "RegionLocationMaxX1": 57}
     split = with_regions(path, left, right)
     assert (split.region, split.mm_per_px) == (None, pytest.approx(0.0679))
 
@@ -567,7 +281,7 @@ def test_a_patient_keeps_one_name_that_tells_nothing(tmp_path):
         return read_clip(saved(ultrasound(moving(), PatientID=number), tmp_path / name)).patient
 
     one, two = patient("one.dcm", "HOSPITAL-4711"), patient("two.dcm", "HOSPITAL-4711")
-    other, nobody = patient("other.dcm", "HOSPITAL-4712"), patient("nobody.dcm", "")
+    other, nobody = patient("one.dcm", "HOSPITAL-4712"), patient("one.dcm", "")
     assert one == two
     assert len({one, other, nobody}) == 3
     assert all(re.fullmatch("patient-[0-9a-f]{8}", name) for name in (one, other, nobody))
@@ -601,37 +315,6 @@ def test_breaches_of_the_standard_that_do_no_harm_are_ignored(tmp_path):
         dataset.PatientID, dataset.StudyDate = "X" * 70, "yesterday"
         path = saved(dataset, tmp_path / "clip.dcm")
     same(read_clip(path), moving())
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (
-            {"NumberOfFrames": 9},
-            "cut short: declares 9 frames of 58 x 46 pixels, but its",
-        ),
-        ({"NumberOfFrames": 0}, "empty: 0 frames of 58 x 46"),
-        ({"NumberOfFrames": 20_000}, "too large: 20000 frames of 58 x 46 pixels; at most 10000"),
-        ({"Rows": 0}, "empty: 7 frames of 58 x 0"),
-        ({"BitsStored": 7, "HighBit": 6}, "samples have 7 bits in 8; wanted ultrasound's 8 in 8"),
-        ({"PixelRepresentation": 1}, "samples have 8 bits in 8, signed; wanted"),
-        ({"PhotometricInterpretation": "HSV"}, "colours of the kind 'HSV'; wanted grey, RGB, YBR"),
-        (
-            {"PixelData": b""},
-            "no pixel data: it is cut short, or a file without images",
-        ),
-    ],
-)
-def test_a_dicom_file_that_contradicts_itself_is_refused(tmp_path, changes, message):
-    assert message in refused(saved(ultrasound(moving(), **changes), tmp_path / "clip.dcm"))
-
-
-def test_a_video_inside_dicom_that_is_too_short_is_refused(tmp_path):
-    video_dicom(moving(5), tmp_path / "clip.dcm", container="h264")
-    dataset = pydicom.dcmread(tmp_path / "clip.dcm")
-    dataset.NumberOfFrames = 7
-    message = refused(saved(dataset, tmp_path / "clip.dcm"))
-    assert f"declares {SIZE}, but its video has 5 frames of 58 x 46 pixels" in message
 
 
 @pytest.mark.parametrize(
@@ -690,41 +373,6 @@ def test_real_files_read_as_the_luma_of_what_pydicom_decodes(name, off):
     assert clip.mm_per_px is None  # none states one, or its regions exceed the image
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("image_dfl.dcm", "deflated as a whole, which is not read; export it otherwise"),
-        ("meta_missing_tsyntax.dcm", "cut short: the DICOM header ends before its transfer syntax"),
-        ("badVR.dcm", "the DICOM header is damaged; export it again (ValueError: "),
-        ("CT_small.dcm", "its samples have 16 bits in 16, signed; wanted ultrasound's 8 in 8"),
-        ("JPGExtended.dcm", "its samples have 12 bits in 16; wanted ultrasound's 8 in 8, unsigned"),
-        ("rtdose_rle.dcm", "its samples have 32 bits in 32; wanted ultrasound's 8 in 8"),
-        ("liver_1frame.dcm", "its samples have 1 bits in 1; wanted ultrasound's 8 in 8"),
-        ("GDCMJ2K_TextGBR.dcm", "frame 0 of 1 frames of 400 x 400 pixels cannot be decoded"),
-        ("no_meta.dcm", "which is not a clip"),
-        ("test-SR.dcm", "a file without images (its kind: Comprehensive SR Storage)"),
-    ],
-)
-def test_real_files_of_other_kinds_are_refused(name, message):
-    assert message in refused(bundled(name))
-
-
-def test_large_dicom_files_and_images_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
-    """A JPEG of 3 x 3 pixels, changed to declare 10,000 x 10,000."""
-    content, path = bundled("SC_rgb_small_odd_jpeg.dcm").read_bytes(), tmp_path / "clip.dcm"
-    path.write_bytes(content.replace(b"\x08\x00\x03\x00\x03\x03", b"\x08\x27\x10\x27\x10\x03"))
-    assert "could be decompression bomb" in refused(path)
-    monkeypatch.setattr(limits, "MAX_BYTES", 1000)
-    assert "too large: over 0 MiB; cut out what you need" in refused(path)
-
-
-@pytest.mark.parametrize("missing", [1, 8, 9, 3001, 112_451, 200_000, 224_500, 224_770])
-def test_a_real_cine_that_is_cut_short_is_refused(tmp_path, missing):
-    path = tmp_path / "cine.dcm"
-    path.write_bytes(bundled(CINE).read_bytes()[:-missing])
-    refused(path)
-
-
 # --- folders of images, GIF
 
 
@@ -759,84 +407,38 @@ def test_colours_sixteen_bits_palettes_transparency_and_orientation(tmp_path):
         )
 
 
-def linked_out(path):
-    Image.new("L", (9, 8)).save(path.parent / "outside.png")
-    (path / "frame_3.png").symlink_to(path.parent / "outside.png")
-
-
-def cut(path):
-    whole = (path / "frame_1.png").read_bytes()
-    (path / "frame_1.png").write_bytes(whole[: len(whole) // 2])
-
-
-def animated(path):
-    first, second = Image.new("L", (9, 8)), Image.new("L", (9, 8), 9)
-    first.save(path / "frame_2.png", save_all=True, append_images=[second])
-
-
-SPOILED = {  # what is done to a good folder, and the message
-    "text": (
-        lambda path: (path / "notes.txt").write_text("x"),
-        "notes.txt: not a whole PNG or JPEG",
-    ),
-    "size": (
-        lambda path: Image.new("L", (9, 9)).save(path / "frame_2.png"),
-        "frame_2.png: frame 2 is 9 x 9 after 9 x 8",
-    ),
-    "cut": (cut, "frame_1.png: not a whole PNG or JPEG"),
-    "folder": (lambda path: (path / "more").mkdir(), "more: a folder; wanted one PNG"),
-    "out": (linked_out, "frame_3.png: a link that leads out of its folder"),
-    "nowhere": (
-        lambda path: (path / "frame_3.png").symlink_to(path / "frame_3.png"),
-        "frame_3.png: a link that leads nowhere",
-    ),
-    "pipe": (lambda path: os.mkfifo(path / "frame_3.png"), "frame_3.png: a device or a pipe"),
-    "animated": (animated, "frame_2.png: an animation"),
-    "empty": (lambda path: [file.unlink() for file in path.iterdir()], "an empty folder; wanted"),
-}
-
-
-@pytest.mark.parametrize(("spoil", "message"), SPOILED.values(), ids=SPOILED)
-def test_a_folder_says_which_file_is_wrong(spoil, message, tmp_path):
-    folder(np.zeros((3, 8, 9), np.uint8), tmp_path / "clip")
-    spoil(tmp_path / "clip")
-    assert message in refused(tmp_path / "clip")
-
-
-def test_a_gif_is_composed_and_refused_when_it_is_cut(tmp_path):
+def test_a_gif_is_composed(tmp_path):
     """Writers store only what has changed; the rest shows through from the frames before."""
     base = np.zeros((3, 20, 20), np.uint8)
     base[0, :, :5], base[1:, :, :5], base[2, 12:, 12:] = 90, 95, 200
     gif(base, tmp_path / "clip.gif")
     same(read_clip(tmp_path / "clip.gif"), base)
-    whole = (tmp_path / "clip.gif").read_bytes()
-    (tmp_path / "clip.gif").write_bytes(whole[:200])
-    assert "not a whole GIF; export it again" in refused(tmp_path / "clip.gif")
 
 
 # --- NIfTI
 
 
-def test_nifti_keeps_whole_numbers_and_stretches_fractions(tmp_path):
-    volume = moving().T
-    for number, voxels in enumerate(
-        [
-            volume.astype(np.int16),
-            volume.astype(np.float64),
-            (volume / 255).astype(np.float32),
-            volume[:, :, None],
-        ]
-    ):
-        nifti(voxels, tmp_path / f"{number}.nii")
-        same(read_clip(tmp_path / f"{number}.nii"), moving())
-    nifti(moving(1)[0].T, tmp_path / "one.nii")
-    same(read_clip(tmp_path / "one.nii"), moving(1))
-    image = nibabel.Nifti1Image(volume.astype(np.int16), np.eye(4))
-    image.header.set_slope_inter(0.5, 10)
-    nibabel.save(image, tmp_path / "scaled.nii")
-    stored = np.asanyarray(nibabel.load(tmp_path / "scaled.nii").dataobj.get_unscaled())
-    if (stored % 2 == 0).all():
-        same(read_clip(tmp_path / "scaled.nii"), (stored * 0.5 + 10).T)
+@pytest.mark.parametrize(
+    "voxels",
+    [
+        moving().T.astype(np.int16),
+        moving().T.astype(np.float64),
+        (moving().T / 255).astype(np.float32),
+        moving().T[:, :, None],
+        moving(1)[0].T,
+    ],
+)
+def test_nifti_keeps_whole_numbers_and_stretches_fractions(tmp_path, voxels):
+    nifti(voxels, tmp_path / "clip.nii")
+    same(read_clip(tmp_path / "clip.nii"), moving(1) if voxels.ndim == 2 else moving())
+
+
+def test_nifti_that_states_a_slope_and_an_offset_is_scaled(tmp_path):
+    stored = moving().T.astype(np.int16) // 4 * 2
+    content = bytearray(nibabel.Nifti1Image(stored, np.eye(4)).to_bytes())
+    content[112:120] = np.array([1.5, 10], "<f4").tobytes()
+    (tmp_path / "clip.nii").write_bytes(content)
+    same(read_clip(tmp_path / "clip.nii"), (stored * 1.5 + 10).T)
 
 
 def test_nifti_states_its_scale_in_millimetres_or_not_at_all(tmp_path):
@@ -844,37 +446,6 @@ def test_nifti_states_its_scale_in_millimetres_or_not_at_all(tmp_path):
     assert read_clip(tmp_path / "none.nii").mm_per_px is None
     nifti(moving().T, tmp_path / "oblong.nii", step=(0.1, 0.2))
     assert read_clip(tmp_path / "oblong.nii").mm_per_px is None
-
-
-@pytest.mark.parametrize(
-    ("voxels", "message"),
-    [
-        (np.full((4, 5, 3), 300, np.int16), "values from 300 to 300; wanted 0 to 255, or 0 to 1"),
-        (np.full((4, 5, 3), 0.5, np.float32) * [-1, 1, 1], "values from -0.5 to 0.5"),
-        (np.full((4, 5, 3), np.nan, np.float32), "frame 0 holds NaN or infinity"),
-        (np.full((4, 5, 3), 2.5, np.float32), "values from 2.5 to 2.5; wanted 0 to 255, or 0 to 1"),
-        (np.zeros((4, 5, 2, 3), np.uint8), "has the axes (4, 5, 2, 3); save it with the axes x, y"),
-        (np.zeros((4, 5, 3), np.complex64), "pixels are complex64; wanted"),
-    ],
-)
-def test_nifti_of_another_kind_is_refused(voxels, message, tmp_path):
-    nifti(voxels, tmp_path / "clip.nii")
-    assert message in refused(tmp_path / "clip.nii")
-
-
-def test_nifti_that_lacks_something_is_refused(tmp_path, monkeypatch):
-    nifti(moving().T, tmp_path / "clip.nii")
-    whole = (tmp_path / "clip.nii").read_bytes()
-    (tmp_path / "cut.nii").write_bytes(whole[:-100])
-    assert f"cut short: {len(whole) - 100} bytes of {len(whole)}" in refused(tmp_path / "cut.nii")
-    (tmp_path / "cut.nii.gz").write_bytes(gzip.compress(whole)[:-500])
-    assert "cut.nii.gz: not a whole NIfTI" in refused(tmp_path / "cut.nii.gz")
-    pair = bytearray(whole)
-    pair[344:348] = b"ni1\0"
-    (tmp_path / "pair.hdr").write_bytes(pair)
-    assert "its voxels are in another file (.img); save it as one" in refused(tmp_path / "pair.hdr")
-    monkeypatch.setattr(limits, "MAX_BYTES", 1000)
-    assert f"too large: {SIZE}" in refused(tmp_path / "clip.nii")
 
 
 # --- what messages may show
@@ -922,39 +493,3 @@ def test_a_file_that_cannot_be_opened_is_named_as_given(tmp_path, monkeypatch):
     path.touch()
     monkeypatch.setattr(Path, "open", refuse)
     assert refused(path).startswith(f"{path}: cannot be opened (PermissionError: ")
-
-
-def test_what_a_file_puts_into_a_message_can_be_shown(tmp_path):
-    dataset = ultrasound(moving())
-    del dataset.PixelData
-    dataset.save_as(tmp_path / "clip.dcm", enforce_file_format=True)
-    whole, kind = (tmp_path / "clip.dcm").read_bytes(), b"1.2.840.10008.5.1.4.1.1.3.1"
-    (tmp_path / "clip.dcm").write_bytes(whole.replace(kind, b"\r\x1b[2J".ljust(len(kind), b"9"), 1))
-    assert "no pixel data: " in refused(tmp_path / "clip.dcm")
-
-
-# --- random damage
-
-
-@pytest.mark.parametrize("count", [50, pytest.param(500, marks=pytest.mark.long)])
-def test_broken_files_are_clips_or_clip_errors(tmp_path, count):
-    """Twenty formats, so 1,000 files, or 10,000; small ones, so that damage hits their headers."""
-    good, bad = tmp_path / "good", tmp_path / "bad"
-    good.mkdir(), bad.mkdir()
-    lossy = ("clip.mp4", "clip.avi", "jpeg", "jpeg.dcm", "264.dcm", "vp9.mkv", "mpeg4.avi")
-    left_out = {"floats.npz", "sixteen.mkv", "full.avi", "rgb.avi", "jpeg_range.mp4", "gray.mp4"}
-    left_out |= {"palette_256.dcm"}
-    chosen = {name: write for name, write in EXACT.items() if name not in left_out}
-    for name, write in (chosen | {name: NEARLY[name][0] for name in lossy}).items():
-        write(moving(4, 24, 32), good / name)
-    command = [sys.executable, BREAKER, good, bad, str(count), "0"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
-    assert done.returncode == 0, f"{[*bad.iterdir()]}: {done.stderr[-2000:]}"  # a decoder crashed
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert len(found["kinds"]) >= 20
-    for name, kind in found["kinds"].items():
-        assert sum(kind["ends"].values()) == count
-        assert kind["ends"].keys() <= {"read", "refused"}, name
-        assert kind["ends"]["refused"] > count / 5, name  # two of nine breaks change its length
-        assert kind["slowest"] < 2, name  # CPU seconds
-    assert found["peak_mib"] < 2048
