@@ -532,32 +532,6 @@ def test_a_file_without_rows_says_so(chromium, explorer, tmp_path, monkeypatch):
     alone.close()
 
 
-def overlaid(frame, levels, opacity):
-    colours = MAGNITUDE(np.clip(levels, 0, 255), bytes=True)[..., :3].astype(float)
-    return (1 - opacity) * frame[..., None] + opacity * colours
-
-
-@pytest.mark.parametrize("stretch", [False, True])
-def test_frames_are_painted_with_the_maps_of_the_network(
-    stretch, mount, explorer, page, opinionated_network, simulated_clip
-):
-    shown = mount(explorer)
-    for name, value in {"view": "time", "block": 2, "opacity": 0.6, "stretch": stretch}.items():
-        shown.put(**{name: value})
-    branch = attention_record(opinionated_network, simulated_clip).branches["time"]
-    maps = branch.maps[1].numpy()
-    wide = (0, max(maps.max(), 2 * branch.uniform_patch))
-    low, high = (maps.min(), maps.max()) if stretch else wide
-    for place, canvas in enumerate(page.locator(".csg-query-grid canvas").all()):
-        levels = 255 * (np.kron(maps[place], np.ones((16, 16))) - low) / (high - low)
-        levels = np.rint(levels).astype(int)
-        frame, painted = simulated_clip.frames[place], shown.pixels(canvas)
-        # a weight was rounded to a byte, so it may be painted as its neighbour in the palette
-        near = [np.abs(painted - overlaid(frame, levels + by, 0.6)) for by in (-1, 0, 1)]
-        assert np.max(near, axis=-1).min(axis=0).max() < 2
-        assert near[1].mean() < 0.9
-
-
 def test_the_enlarged_frame_follows_the_slider(mount, explorer, page, simulated_clip):
     shown = mount(explorer)
     shown.put(opacity=0)
@@ -596,24 +570,6 @@ def test_only_our_keys_are_kept_and_only_while_the_widget_is_there(mount, explor
     shown.evaluate("({ close }) => close()")
     assert page.locator(".csg").count() == 0
     assert shown.evaluate("({ model }) => model.listeners()") == 0
-
-
-def test_a_press_on_a_patch_lets_it_ask_and_keys_go_on_from_there(mount, explorer, page):
-    shown = mount(explorer)
-    canvas = page.locator(".csg-query-grid canvas").nth(1)
-    canvas.click(position=middle_of(canvas, row=2, column=3))
-    assert shown.traits("frame", "query", "view") == [2, 1 + 48 + 2 * 8 + 3, "time"]
-    page.keyboard.press("ArrowRight")
-    assert shown.traits("frame", "query") == [2, 1 + 48 + 2 * 8 + 4]
-
-
-def middle_of(canvas, row, column, rows=6, columns=8):
-    """The middle of a patch on a canvas in the page."""
-    box = canvas.bounding_box()
-    return {
-        "x": (column + 0.5) / columns * box["width"],
-        "y": (row + 0.5) / rows * box["height"],
-    }
 
 
 def test_a_key_that_comes_before_the_screen_is_drawn_is_not_lost(mount, explorer, page):

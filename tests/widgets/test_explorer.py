@@ -161,10 +161,17 @@ def test_what_is_not_there_is_refused(settings, said, opinionated_network, simul
 
 
 def test_what_is_refused_changes_nothing(explorer):
-    for name, value, said in (("query", 7, "got query 7"), ("query", -1, "0 to 144: got -1")):
+    for name, value, said in (
+        ("query", 7, "got query 7"),
+        ("query", -1, "0 to 144: got -1"),
+        ("block", 6, "block must be 1 to 5: got 6"),
+        ("frame", 0, "frame must be 1 to 3: got 0"),
+        ("view", "sideways", "view must be one of .*: got 'sideways'"),
+    ):
         with pytest.raises(traitlets.TraitError, match=said):
             setattr(explorer, name, value)
-    assert explorer.query == 0
+    assert (explorer.query, explorer.block, explorer.frame) == (0, 5, 1)
+    assert explorer.view == "into_time"
 
 
 def test_a_patch_cannot_be_taken_to_a_branch_where_it_does_not_ask(explorer):
@@ -353,17 +360,6 @@ def test_facts_are_plain_json(explorer):
     assert json.loads(json.dumps(explorer.facts)) == explorer.facts
     assert [grade for grade, _ in explorer.facts["prediction"]] == ["mild", "severe"]
     assert sum(share for _, share in explorer.facts["prediction"]) == pytest.approx(1)
-
-
-def test_the_explorer_refuses_what_is_not_there(explorer):
-    for name, value, said in (
-        ("block", 6, "block must be 1 to 5: got 6"),
-        ("frame", 0, "frame must be 1 to 3: got 0"),
-        ("view", "sideways", "view must be one of .*: got 'sideways'"),
-    ):
-        with pytest.raises(traitlets.TraitError, match=said):
-            setattr(explorer, name, value)
-    assert (explorer.block, explorer.frame, explorer.view) == (5, 1, "into_time")
 
 
 def test_a_clip_that_does_not_fit_is_refused_by_the_network(opinionated_network, simulated_clip):
