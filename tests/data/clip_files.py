@@ -2,17 +2,21 @@
 
 import io
 from functools import cache
+from pathlib import Path
 
 import av
 import nibabel
 import numpy as np
+import pytest
 from PIL import Image
 from pydicom import uid
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from scipy import ndimage
 
 from csglib.data.clips import Clip, Truth, save_clip
+from csglib.data.readers import ClipError, read_clip
 
 UNTAGGED, LIMITED, FULL = 0, 1, 2  # FFmpeg's numbers for the range of grey levels
 
@@ -41,6 +45,25 @@ def simulated(frames=5, height=37, width=41):
     )
     grey = rng.integers(0, 256, (frames, height, width), dtype=np.uint8)
     return Clip(frames=grey, patient="patient-7", mm_per_px=0.0679, truth=truth)
+
+
+def refused(path):
+    """The message of the error that reading gives."""
+    with pytest.raises(ClipError) as caught:
+        read_clip(path)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+def same(path, frames):
+    np.testing.assert_array_equal(read_clip(path).frames, frames)
+
+
+def bundled(name):
+    """A file that comes with pydicom."""
+    path = get_testdata_file(name, download=False)
+    assert path is not None, f"{name} is part of pydicom"
+    return Path(path)
 
 
 def folder(frames, path, ending="png", **options):

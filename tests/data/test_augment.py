@@ -89,10 +89,8 @@ def test_all_frames_of_a_clip_change_alike():
     assert (still == still[:1]).all()  # what stood still stands still
 
 
-def test_no_change_changes_nothing():
-    grey, points = noise(3, 37, 41), outline((20, 18), 9.0)
-    np.testing.assert_array_equal(Augmentation().apply(grey), grey)
-    np.testing.assert_array_equal(Augmentation().move(points, 37, 41), points)
+def shifted(grey, down, right):
+    return np.pad(grey, ((0, 0), (down, 0), (right, 0)))[:, :43, :43]
 
 
 @pytest.mark.parametrize(
@@ -101,14 +99,9 @@ def test_no_change_changes_nothing():
         (Augmentation(flipped=True), lambda grey: grey[:, :, ::-1]),
         (Augmentation(turn=90), lambda grey: np.rot90(grey, k=-1, axes=(1, 2))),  # clockwise
         (Augmentation(turn=180), lambda grey: grey[:, ::-1, ::-1]),
-        (
-            Augmentation(shift=(2 / 43, 0.0)),
-            lambda grey: np.pad(grey, ((0, 0), (0, 0), (2, 0)))[..., :43],
-        ),
-        (
-            Augmentation(shift=(0.0, 3 / 43)),
-            lambda grey: np.pad(grey, ((0, 0), (3, 0), (0, 0)))[:, :43],
-        ),
+        (Augmentation(), lambda grey: grey),
+        (Augmentation(shift=(2 / 43, 0.0)), lambda grey: shifted(grey, 0, 2)),
+        (Augmentation(shift=(0.0, 3 / 43)), lambda grey: shifted(grey, 3, 0)),
         (Augmentation(flipped=True, turn=90), lambda grey: np.rot90(grey[..., ::-1], -1, (1, 2))),
     ],
 )
@@ -151,7 +144,7 @@ def test_the_same_seed_draws_the_same_changes_and_both_directions():
     assert min(change.gamma for change in drawn) < 1 < max(change.gamma for change in drawn)
 
 
-@pytest.mark.parametrize(("zoom", "gamma"), [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.0)])
-def test_changes_that_cannot_be_are_refused(zoom, gamma):
-    with pytest.raises(ValueError, match=f"above 0: got zoom={zoom}, gamma={gamma}"):
-        Augmentation(zoom=zoom, gamma=gamma)
+def test_changes_that_cannot_be_are_refused():
+    for zoom, gamma in ((0.0, 1.0), (-1.0, 1.0), (1.0, 0.0)):
+        with pytest.raises(ValueError, match=f"above 0: got zoom={zoom}, gamma={gamma}"):
+            Augmentation(zoom=zoom, gamma=gamma)

@@ -18,23 +18,17 @@ import clip_files as files
 import nibabel
 import numpy as np
 import pytest
+from broken_files import png_chunk
+from clip_files import refused, same
 from PIL import Image
 from pydicom import uid
-from pydicom.data import get_testdata_file
 
 from csglib.data.clips import save_clip
-from csglib.data.readers import ClipError, limits, read_clip
+from csglib.data.readers import limits, read_clip
 
 BREAKER = Path(__file__).with_name("broken_files.py")
 GREY = files.moving(4, 24, 32)
 SIZE = "4 frames of 32 x 24 pixels"
-
-
-def refused(path):
-    with pytest.raises(ClipError) as caught:
-        read_clip(path)
-    assert str(caught.value).isprintable()
-    return str(caught.value)
 
 
 # --- writers of what is refused: each gives make(path)
@@ -136,14 +130,13 @@ def axes(*lengths, extra=b""):
     return nifti_with(extra, 42, struct.pack("<3h", *lengths))
 
 
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + zlib.crc32(kind + data).to_bytes(4)
-
-
 def png(width, height, rows=b""):
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0),
+        b"IDAT": zlib.compress(rows),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks.items())
 
 
 def folder(spoil):
@@ -233,12 +226,6 @@ def packed_dicom(fragment, syntax, **changes):
     return lambda path: files.saved(files.encapsulated(dataset, [fragment], syntax), path)
 
 
-def bundled(name):
-    path = get_testdata_file(name, download=False)
-    assert path is not None, f"{name} is part of pydicom"
-    return Path(path).read_bytes()
-
-
 def without_pixels(path):
     """And the kind of file that it states cannot be shown."""
     dataset, kind = files.ultrasound(GREY), b"1.2.840.10008.5.1.4.1.1.3.1"
@@ -257,21 +244,26 @@ def deep(path):
     path.write_bytes(whole[:place] + begin * 5000 + end * 5000 + whole[place:])
 
 
+def real(name):
+    return of(files.bundled(name).read_bytes())
+
+
 def link(target):
     return lambda path: path.symlink_to(target)
 
 
 SIZES = files.stream_of(files.moving(5), "h264") + files.stream_of(files.moving(5, 62, 82), "h264")
 # A JPEG of 3 x 3 pixels, changed to declare 10,000 x 10,000
-BOMB = bundled("SC_rgb_small_odd_jpeg.dcm").replace(
-    b"\x08\x00\x03\x00\x03\x03", b"\x08\x27\x10\x27\x10\x03"
+BOMB = (
+    files.bundled("SC_rgb_small_odd_jpeg.dcm")
+    .read_bytes()
+    .replace(b"\x08\x00\x03\x00\x03\x03", b"\x08\x27\x10\x27\x10\x03")
 )
 HOSTILE = {  # how to make it, and the words of the message that matter
     # not a clip, whatever its name
     "none.mp4": (of(b""), "an empty file; wanted NPZ, DICOM, mp4, avi, mkv"),
     "letter.mp4": (of(b"Dear colleague,\nplease find"), "starts with b'Dear colleague,"),
     "image.mp4": (of(png(8, 8)), "a single image; put all frames into one folder"),
-    "zeros.mp4": (of(b"\x1f\x8b" + bytes(200)), "not a whole NIfTI"),
     "gzip.mp4": (of(gzip.compress(b"hello" * 200)), "a gzip file without a NIfTI inside"),
     # NPZ
     "nan.npz": (spoilt(3, np.nan), "frame 3 holds NaN or infinity"),
@@ -309,7 +301,6 @@ HOSTILE = {  # how to make it, and the words of the message that matter
         "values from 300 to 300; wanted 0 to 2",
     ),
     "below.nii": (nifti(np.array([[[-0.5, 0.5]]], np.float32)), "values from -0.5 to 0.5"),
-    "nan.nii": (nifti(np.full((4, 5, 3), np.nan, np.float32)), "frame 0 holds NaN or infinity"),
     "between.nii": (nifti(np.full((4, 5, 3), 2.5, np.float32)), "values from 2.5 to 2.5; wanted"),
     "axes.nii": (nifti(np.zeros((4, 5, 2, 3), np.uint8)), "has the axes (4, 5, 2, 3); save it wit"),
     "complex.nii": (nifti(np.zeros((4, 5, 3), np.complex64)), "pixels are complex64; wanted"),
@@ -339,7 +330,6 @@ HOSTILE = {  # how to make it, and the words of the message that matter
     "half_png": (frame_2(files.image_bytes(GREY[2], "PNG")[:300]), "frame_2.png: not a whole PNG"),
     "wide_png": (frame_2(png(33, 1, bytes(34))), "frame_2.png: frame 2 is 33 x 1 after 32 x 24"),
     "huge_jpeg": (frame_2(huge_jpeg()), "decompression bomb"),
-    "text": (frame_2(b"x"), "frame_2.png: not a whole PNG or JPEG"),
     "animated": (folder(animated), "frame_2.png: an animation"),
     "more": (folder(lambda path: (path / "more").mkdir()), "more/more: a folder; wanted one PNG"),
     "out": (folder(out_of_folder), "frame_4.png: a link that leads out of its folder"),
@@ -362,7 +352,6 @@ HOSTILE = {  # how to make it, and the words of the message that matter
     "fewer.dcm": (dicom(NumberOfFrames=9), "cut short: declares 9 frames of 32 x 24 pixels, but i"),
     "zero.dcm": (dicom(NumberOfFrames=0), "empty: 0 frames of 32 x 24"),
     "minus.dcm": (dicom(NumberOfFrames=-3), "empty: -3 frames of 32 x 24 pixels"),
-    "many.dcm": (dicom(NumberOfFrames=20_000), "too large: 20000 frames of 32 x 24 pixels; at mos"),
     "billion.dcm": (dicom(NumberOfFrames=10**9), "too large: 1000000000 frames of 32 x 24 pixels"),
     "flat.dcm": (dicom(Rows=0), "empty: 4 frames of 32 x 0"),
     "seven.dcm": (dicom(BitsStored=7, HighBit=6), "samples have 7 bits in 8; wanted ultrasound's"),
@@ -386,27 +375,23 @@ HOSTILE = {  # how to make it, and the words of the message that matter
     ),
     "sizes.dcm": (packed_dicom(SIZES, uid.MPEG4HP41), "frame 5 is 82 x 62 after 58 x 46"),
     "bomb.dcm": (of(BOMB), "could be decompression bomb"),
-    "deflated.dcm": (of(bundled("image_dfl.dcm")), "deflated as a whole, which is not read; expor"),
-    "syntax.dcm": (of(bundled("meta_missing_tsyntax.dcm")), "ends before its transfer syntax"),
-    "bad_vr.dcm": (of(bundled("badVR.dcm")), "the DICOM header is damaged; export it again (Value"),
-    "ct.dcm": (of(bundled("CT_small.dcm")), "its samples have 16 bits in 16, signed; wanted ultra"),
-    "12.dcm": (of(bundled("JPGExtended.dcm")), "its samples have 12 bits in 16; wanted ultrasound"),
-    "32.dcm": (of(bundled("rtdose_rle.dcm")), "its samples have 32 bits in 32; wanted ultrasound'"),
-    "1.dcm": (of(bundled("liver_1frame.dcm")), "its samples have 1 bits in 1; wanted ultrasound's"),
-    "text_gbr.dcm": (of(bundled("GDCMJ2K_TextGBR.dcm")), "frame 0 of 1 frames of 400 x 400 pixels"),
-    "no_meta.dcm": (of(bundled("no_meta.dcm")), "which is not a clip"),
-    "report.dcm": (of(bundled("test-SR.dcm")), "images (its kind: Comprehensive SR Storage)"),
+    "deflated.dcm": (real("image_dfl.dcm"), "deflated as a whole, which is not read; expor"),
+    "syntax.dcm": (real("meta_missing_tsyntax.dcm"), "ends before its transfer syntax"),
+    "bad_vr.dcm": (real("badVR.dcm"), "the DICOM header is damaged; export it again (Value"),
+    "ct.dcm": (real("CT_small.dcm"), "its samples have 16 bits in 16, signed; wanted ultra"),
+    "12.dcm": (real("JPGExtended.dcm"), "its samples have 12 bits in 16; wanted ultrasound"),
+    "text_gbr.dcm": (real("GDCMJ2K_TextGBR.dcm"), "frame 0 of 1 frames of 400 x 400 pixels"),
+    "no_meta.dcm": (real("no_meta.dcm"), "which is not a clip"),
+    "report.dcm": (real("test-SR.dcm"), "images (its kind: Comprehensive SR Storage)"),
     # links
     "out.mp4": (link("/etc/hostname"), "a link that leads out of its folder; copy"),
-    "up.mp4": (link(".."), "a link that leads out of its folder; copy the file"),
     "loop.mp4": (link("loop.mp4"), "a link that leads nowhere; copy the file"),
     "nowhere.mp4": (link("absent"), "a link that leads nowhere; copy the file"),
 }
 # Twenty formats, so 1,000 files, or 10,000; small ones, so that damage hits their headers
 LOSSY = ("clip.mp4", "clip.avi", "jpeg", "jpeg.dcm", "264.dcm", "vp9.mkv", "mpeg4.avi")
-LEFT_OUT = {"floats.npz", "sixteen.mkv", "full.avi", "rgb.avi", "jpeg_range.mp4", "gray.mp4"}
-LEFT_OUT |= {"palette_256.dcm"}
-GOOD = {name: write for name, write in files.EXACT.items() if name not in LEFT_OUT}
+LOSSLESS = {*files.EXACT} - {"floats.npz", "sixteen.mkv", "full.avi", "rgb.avi", "palette_256.dcm"}
+GOOD = {name: files.EXACT[name] for name in LOSSLESS - {"jpeg_range.mp4", "gray.mp4"}}
 GOOD |= {name: files.NEARLY[name][0] for name in LOSSY}
 
 
@@ -464,10 +449,6 @@ def test_ten_thousand_broken_files_are_clips_or_clip_errors(tmp_path):
 # --- what reads, though it is odd
 
 
-def same(path, frames=GREY):
-    np.testing.assert_array_equal(read_clip(path).frames, frames)
-
-
 def test_an_array_that_is_listed_a_thousand_times_is_read_once(tmp_path, monkeypatch):
     """Each entry of the list may unpack to a gibibyte."""
     path = tmp_path / "clip.npz"
@@ -481,7 +462,7 @@ def test_an_array_that_is_listed_a_thousand_times_is_read_once(tmp_path, monkeyp
     monkeypatch.setattr(
         np.lib.format, "read_array", lambda *a, **more: opened.append(a) or read(*a, **more)
     )
-    same(path)
+    same(path, GREY)
     assert len(opened) == 1
 
 
@@ -498,7 +479,7 @@ def test_names_that_are_odd_or_impossible(tmp_path):
     good, bad = (os.fsdecode(bytes(tmp_path) + b"/Ren\xe9" + end) for end in (b".mkv", b".gif"))
     files.EXACT["clip.mkv"](GREY, tmp_path / "clip.mkv")
     (tmp_path / "clip.mkv").rename(good)
-    same(good)
+    same(good, GREY)
     Path(bad).write_bytes(b"GIF89a")
     assert "Ren\N{REPLACEMENT CHARACTER}.gif: not a whole GIF" in refused(Path(bad))
     assert "cannot be opened (OSError: " in refused(tmp_path / ("x" * 5000))
@@ -519,15 +500,15 @@ def test_links_within_a_folder_are_followed_and_others_are_not(tmp_path):
         ("folder", outside),
     ):
         (patient / name).symlink_to(target)
-    same(patient / "again.nii")
-    same(outside)
+    same(patient / "again.nii", GREY)
+    same(outside, GREY)
     for name in ("two.nii", "three.nii", "folder"):
         assert f"{name}: a link that leads out of its folder" in refused(patient / name)
 
 
 def test_what_nibabel_repairs_is_not_logged(tmp_path, caplog):
     nifti_with(b"", 252, b"\xff\x7f")(tmp_path / "clip.nii")  # an unknown kind of orientation
-    same(tmp_path / "clip.nii")
+    same(tmp_path / "clip.nii", GREY)
     assert caplog.records == []
 
 

@@ -66,12 +66,12 @@ def test_shares_are_rounded_by_largest_remainder(count, shares):
     assert sizes(patients, groups) == by_largest_remainder(count, shares)
 
 
-def test_a_share_too_small_for_one_patient_gets_one():
-    for count, shares, wanted in (
-        (7, (0.02, 0.96, 0.02), [1, 5, 1]),
-        (3, (0.98, 0.01, 0.01), [1, 1, 1]),
-    ):
-        assert sizes(clips(count, 2), split_by_patient(clips(count, 2), shares, 1)) == wanted
+@pytest.mark.parametrize(
+    ("count", "shares", "wanted"),
+    [(7, (0.02, 0.96, 0.02), [1, 5, 1]), (3, (0.98, 0.01, 0.01), [1, 1, 1])],
+)
+def test_a_share_too_small_for_one_patient_gets_one(count, shares, wanted):
+    assert sizes(clips(count, 2), split_by_patient(clips(count, 2), shares, 1)) == wanted
 
 
 def test_order_and_number_of_clips_do_not_matter():
@@ -93,12 +93,9 @@ def test_a_seed_gives_its_split_in_every_session():
     np.testing.assert_allclose(drawn.mean(axis=0), 0.4, atol=0.06)  # anyone in any group
 
 
-@pytest.mark.parametrize("shares", [(0.7, 0.2), (0.5, 0.6), (), (1.2, -0.2), (1.0, 0.0)])
-def test_shares_out_of_range_are_refused(shares):
-    with pytest.raises(ValueError, match="shares must be above 0 and sum to 1: got"):
-        split_by_patient(clips(9, 2), shares, 0)
-
-
-def test_too_few_patients_are_refused():
+def test_shares_out_of_range_and_too_few_patients_are_refused():
+    for shares in ((0.7, 0.2), (0.5, 0.6), (), (1.2, -0.2), (1.0, 0.0)):
+        with pytest.raises(ValueError, match="shares must be above 0 and sum to 1: got"):
+            split_by_patient(clips(9, 2), shares, 0)
     with pytest.raises(ValueError, match="3 groups need a patient each: got 2 patients"):
         split_by_patient(["a", "b", "a", "b"], (0.5, 0.3, 0.2), 0)
