@@ -170,6 +170,12 @@ def mount(page: Page) -> Callable[[LiveFigure], Shown]:
 
 
 @pytest.fixture
+def sentence(page: Page) -> Locator:
+    """What a widget says in words."""
+    return page.locator(".csg-sentence")
+
+
+@pytest.fixture
 def stolen(page: Page) -> Callable[[], list[str]]:
     """Makes the page a notebook in the worst case, and tells which keys it has taken."""
     page.evaluate(HOSTILE)

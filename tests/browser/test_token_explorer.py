@@ -11,6 +11,30 @@ pytestmark = pytest.mark.browser
 
 FRAMES, ROWS, COLUMNS = 8, 4, 4
 PATCHES = ROWS * COLUMNS
+TOUCH = """
+(canvas, { x, y }) => {
+  const { left, top } = canvas.getBoundingClientRect();
+  const at = { pointerType: "touch", clientX: left + x, clientY: top + y };
+  canvas.dispatchEvent(new PointerEvent("pointermove", at));
+  const shown = Number(canvas.getAttribute("aria-valuenow"));
+  canvas.dispatchEvent(new MouseEvent("click", at));
+  return shown;
+}
+"""
+# The token shown at each point of a fine grid, as the mouse moves over it.
+TOKENS_UNDER_A_GRID = """
+(canvas) => {
+  const { left, top, width, height } = canvas.getBoundingClientRect();
+  const met = new Set();
+  for (let y = 1; y < height; y += 8) for (let x = 1; x < width; x += 6) {
+    const at = { pointerType: "mouse", clientX: left + x, clientY: top + y };
+    canvas.dispatchEvent(new PointerEvent("pointermove", at));
+    met.add(Number(canvas.getAttribute("aria-valuenow")));
+  }
+  canvas.dispatchEvent(new PointerEvent("pointerleave"));
+  return [...met];
+}
+"""
 
 
 def token(frame, row, column):
@@ -19,14 +43,13 @@ def token(frame, row, column):
 
 
 @pytest.fixture
-def explorer():
-    grey = np.random.default_rng(5).integers(0, 256, (FRAMES, 64, 64), dtype=np.uint8)
-    return TokenExplorer(Clip(frames=grey, patient="nobody"))
+def grey():
+    return np.random.default_rng(5).integers(0, 256, (FRAMES, 64, 64), dtype=np.uint8)
 
 
 @pytest.fixture
-def shown(mount, explorer):
-    return mount(explorer)
+def shown(mount, grey):
+    return mount(TokenExplorer(Clip(frames=grey, patient="nobody")))
 
 
 @pytest.fixture
@@ -40,8 +63,11 @@ def listed(page):
 
 
 @pytest.fixture
-def sentence(page):
-    return page.locator(".csg-sentence")
+def enlarges(shown, page, grey):
+    """Whether the enlarged patch is that of a token."""
+    cut = grey.reshape(FRAMES, ROWS, 16, COLUMNS, 16).swapaxes(2, 3).reshape(-1, 16, 16)
+    patch = page.get_by_label("The patch, enlarged")
+    return lambda number: np.array_equal(shown.pixels(patch)[..., 0], cut[number - 1])
 
 
 def on_patch(pictured, frame, row, column):
@@ -53,109 +79,78 @@ def on_patch(pictured, frame, row, column):
     return {"x": x / across * box["width"], "y": (row - 0.5) / ROWS * box["height"]}
 
 
-def patches(explorer):
-    """Every token's pixels; the class token has none."""
-    cut = np.frombuffer(explorer.frames, np.uint8).reshape(FRAMES, ROWS, 16, COLUMNS, 16)
-    return np.concatenate([np.zeros((1, 16, 16)), cut.swapaxes(2, 3).reshape(-1, 16, 16)])
-
-
-def enlarged(shown, page):
-    return shown.pixels(page.get_by_label("The patch, enlarged"))[..., 0]
-
-
-def test_a_press_on_a_patch_chooses_its_token(shown, pictured, page, explorer, sentence):
+def test_a_press_chooses_a_token_and_hover_shows_one(shown, pictured, page, enlarges, sentence):
     pictured.click(position=on_patch(pictured, 3, 2, 4))
-    assert shown.trait("token") == token(3, 2, 4)
+    chosen = token(3, 2, 4)
+    assert shown.trait("token") == chosen
     expect(sentence).to_contain_text(
         "frame 3, row 2, column 4. Along space it attends to the 15 other"
     )
     assert pictured.get_attribute("aria-valuetext") == "frame 3, row 2, column 4"
-    np.testing.assert_array_equal(enlarged(shown, page), patches(explorer)[token(3, 2, 4)])
-
-
-def test_hover_shows_and_leaving_forgets(shown, pictured, page, explorer, sentence):
-    chosen = shown.trait("token")
+    assert enlarges(chosen)
     pictured.hover(position=on_patch(pictured, 1, 1, 2))
     expect(sentence).to_contain_text("Token 2 of 128")
     assert sentence.get_attribute("aria-live") == "off"
-    np.testing.assert_array_equal(enlarged(shown, page), patches(explorer)[2])
+    assert enlarges(2)
     page.mouse.move(1, 1)
     expect(sentence).to_contain_text(f"Token {chosen} of 128")
     assert sentence.get_attribute("aria-live") == "polite"
-    assert shown.trait("token") == chosen
+    # a finger that scrolls the page chooses nothing; a tap does
+    assert pictured.evaluate(TOUCH, on_patch(pictured, 7, 4, 1)) == chosen
+    assert shown.trait("token") == token(7, 4, 1)
 
 
-def test_every_cell_of_the_table_is_its_token(shown, listed, page):
-    """Walk a fine grid of points: all tokens are met, and each line is a sequence."""
-    for axis in ("space", "time", "joint"):
+def test_the_table_shows_every_token_and_patches_not_attended_to_are_dimmed(
+    shown, pictured, listed, page, grey
+):
+    for axis in ("time", "joint", "space"):
         page.get_by_role("radio", name=axis).check()
-        found = listed.evaluate(
-            """(canvas) => {
-              const { left, top, width, height } = canvas.getBoundingClientRect();
-              const met = new Set();
-              for (let y = 1; y < height; y += 6) for (let x = 1; x < width; x += 6) {
-                const at = { pointerType: "mouse", clientX: left + x, clientY: top + y };
-                canvas.dispatchEvent(new PointerEvent("pointermove", at));
-                met.add(Number(canvas.getAttribute("aria-valuenow")));
-              }
-              canvas.dispatchEvent(new PointerEvent("pointerleave"));
-              return [...met];
-            }"""
-        )
-        assert set(found) == set(range(1 + FRAMES * PATCHES))
+        shown.put()
+        assert set(listed.evaluate(TOKENS_UNDER_A_GRID)) == set(range(1 + FRAMES * PATCHES))
+        if axis == "time":
+            continue
+        shown.put()
+        picture = np.pad(shown.pixels(pictured)[..., 0].astype(float), [(0, 0), (0, 12)])
+        frames = np.stack(np.split(picture, FRAMES, axis=1))[..., :-12].mean(axis=(1, 2))
+        bright = frames > 0.6 * grey.mean(axis=(1, 2))
+        attended = np.arange(FRAMES) == 4 if axis == "space" else np.full(FRAMES, True)
+        np.testing.assert_array_equal(bright, attended)
 
 
-@pytest.mark.parametrize(
-    ("axis", "keys", "expected"),
-    [
-        ("space", ["ArrowRight"], (5, 3, 4)),  # the next patch
-        ("space", ["ArrowDown"], (6, 3, 3)),  # the next frame
-        ("time", ["ArrowRight"], (6, 3, 3)),
-        ("time", ["ArrowDown", "ArrowDown"], (5, 4, 1)),
-        ("joint", ["ArrowUp", "ArrowLeft"], (4, 3, 2)),
-        ("space", ["End", "ArrowRight", "ArrowDown"], (8, 4, 4)),  # no further
-        ("space", ["Home", "ArrowLeft"], (1, 1, 1)),
-    ],
-)
-def test_arrow_keys_walk_the_sequences(shown, listed, page, axis, keys, expected):
-    page.get_by_role("radio", name=axis).check()
-    listed.focus()
-    for key in keys:
-        page.keyboard.press(key)
-    assert shown.trait("token") == token(*expected)
-
-
-@pytest.mark.parametrize(
-    ("keys", "expected"),
-    [
-        (["ArrowRight", "ArrowRight"], (6, 3, 1)),  # over the edge into the next frame
-        (["ArrowUp", "ArrowUp", "ArrowUp"], (5, 1, 3)),
-        (["ArrowLeft"] * 3, (4, 3, 4)),
-        (["ArrowDown"], (5, 4, 3)),
-    ],
-)
-def test_arrow_keys_walk_the_frames(shown, pictured, page, keys, expected):
-    pictured.focus()
-    for key in keys:
-        page.keyboard.press(key)
-    assert shown.trait("token") == token(*expected)
-
-
-def test_the_class_token_is_in_every_sequence(shown, listed, page, sentence):
-    listed.focus()
-    page.keyboard.press("Home")
+def test_arrow_keys_move_along_sequences_and_frames(shown, pictured, listed, page, sentence):
+    for canvas, axis, keys, expected in (
+        (listed, "space", "Right", (5, 3, 4)),  # the next patch
+        (listed, "space", "Down", (6, 3, 3)),  # the next frame
+        (listed, "time", "Right", (6, 3, 3)),
+        (listed, "time", "Down Down", (5, 4, 1)),
+        (listed, "joint", "Up Left", (4, 3, 2)),
+        (listed, "space", "End Right Down", (8, 4, 4)),  # no further
+        (listed, "space", "Home Left", (1, 1, 1)),  # back from the class token
+        (pictured, "space", "Right Right", (6, 3, 1)),  # over the edge into the next frame
+        (pictured, "space", "Up Up Up", (5, 1, 3)),
+        (pictured, "space", "Left Left Left", (4, 3, 4)),
+        (pictured, "space", "Down", (5, 4, 3)),
+    ):
+        shown.put(token=token(5, 3, 3), axis=axis)
+        canvas.focus()
+        for key in keys.split():
+            page.keyboard.press(key if key in ("Home", "End") else f"Arrow{key}")
+        assert shown.trait("token") == token(*expected), (axis, keys)
+    listed.press("Home")
     assert shown.trait("token") == 0
-    expect(sentence).to_contain_text("Along space, each of 8 sequences has a copy of it")
-    page.get_by_role("radio", name="time").check()
-    expect(sentence).to_contain_text(
-        "each of 16 sequences has a copy of it, and it attends to all 128"
-    )
-    page.get_by_role("radio", name="joint").check()
-    expect(sentence).to_contain_text("it is in the one sequence")
+    for axis, words in (
+        ("space", "Along space, each of 8 sequences has a copy of it"),
+        ("time", "each of 16 sequences has a copy of it, and it attends to all 128"),
+        ("joint", "it is in the one sequence"),
+    ):
+        page.get_by_role("radio", name=axis).check()
+        expect(sentence).to_contain_text(words)
     assert listed.get_attribute("aria-valuetext") == "class token"
 
 
-def test_the_wrong_order_waits_for_a_guess_and_is_judged(shown, listed, page, sentence):
+def test_the_wrong_order_waits_for_a_guess_and_shows_what_each_slot_holds(
+    shown, pictured, listed, page, enlarges, sentence
+):
     page.get_by_role("radio", name="time").check()
     page.get_by_role("radio", name="reshape alone").check()
     expect(listed).to_be_hidden()
@@ -171,60 +166,16 @@ def test_the_wrong_order_waits_for_a_guess_and_is_judged(shown, listed, page, se
     page.get_by_role("button", name="Places of one frame").press("Enter")
     expect(sentence).to_contain_text("Your guess was right.")
     expect(sentence).to_contain_text("8 patches all from frame 6, 8 places")
-
-
-def test_in_the_wrong_order_a_slot_shows_what_stands_in_it(
-    shown, page, pictured, explorer, sentence, screenshots
-):
-    page.get_by_role("radio", name="time").check()
-    page.get_by_role("radio", name="reshape alone").check()
-    page.get_by_role("button", name="A mix").click()
     slot = shown.trait("token")
     (held,) = lineup("time", "reshaped", 8, 16)[lineup("time", "transposed", 8, 16) == slot]
     assert held == token(6, 2, 1)
-    np.testing.assert_array_equal(enlarged(shown, page), patches(explorer)[held])
-    page.locator(".csg-token-explorer").screenshot(path=screenshots / "token_explorer.png")
-    pictured.click(position=on_patch(pictured, 2, 1, 1))  # the orange outline follows the finger
+    assert enlarges(held)
+    pictured.click(position=on_patch(pictured, 2, 1, 1))  # the orange outline follows the pointer
     expect(sentence).to_contain_text("but holds frame 2, row 1, column 1")
-    np.testing.assert_array_equal(enlarged(shown, page), patches(explorer)[token(2, 1, 1)])
+    assert enlarges(token(2, 1, 1))
     page.keyboard.press("ArrowRight")
     expect(sentence).to_contain_text("but holds frame 2, row 1, column 2")
-
-
-@pytest.mark.parametrize("axis", ["space", "joint"])
-def test_elsewhere_reshape_alone_is_said_to_be_right(shown, listed, page, sentence, axis):
-    page.get_by_role("radio", name=axis).check()
-    page.get_by_role("radio", name="reshape alone").check()
-    expect(listed).to_be_visible()
-    expect(sentence).to_contain_text("reshape alone is right")
-
-
-def test_patches_it_does_not_meet_are_dimmed(shown, pictured, page, explorer):
-    def brightness(frame):
-        picture = shown.pixels(pictured).astype(float)
-        step = (picture.shape[1] + 12) / FRAMES
-        return picture[:, int((frame - 1) * step) : int(frame * step) - 12].mean()
-
-    frames = np.frombuffer(explorer.frames, np.uint8).reshape(FRAMES, -1).mean(axis=1)
-    dimmed = [brightness(frame) < 0.6 * frames[frame - 1] for frame in range(1, 1 + FRAMES)]
-    assert dimmed == [frame != 5 for frame in range(1, 1 + FRAMES)]  # space: its own frame
-    page.get_by_role("radio", name="joint").check()
-    page.wait_for_timeout(50)
-    assert all(brightness(frame) > 0.6 * frames[frame - 1] for frame in range(1, 1 + FRAMES))
-
-
-def test_a_tap_chooses_without_hover(shown, pictured):
-    before = shown.trait("token")
-    while_moving = pictured.evaluate(
-        """(canvas, { x, y }) => {
-          const { left, top } = canvas.getBoundingClientRect();
-          const at = { pointerType: "touch", clientX: left + x, clientY: top + y };
-          canvas.dispatchEvent(new PointerEvent("pointermove", at));
-          const shown = Number(canvas.getAttribute("aria-valuenow"));
-          canvas.dispatchEvent(new MouseEvent("click", at));
-          return shown;
-        }""",
-        on_patch(pictured, 7, 4, 1),
-    )
-    assert while_moving == before  # a finger that scrolls the page chooses nothing
-    assert shown.trait("token") == token(7, 4, 1)
+    for axis in ("space", "joint"):
+        page.get_by_role("radio", name=axis).check()
+        expect(listed).to_be_visible()
+        expect(sentence).to_contain_text("reshape alone is right")

@@ -69,19 +69,17 @@ def test_the_output_of_a_box_is_the_input_of_the_next(config):
 
 
 def test_boxes_stand_apart_and_arrows_end_at_them():
-    boxes = {
-        name: (path[0], HALF[kind]) for name, (kind, _, path) in SPOTS.items() if kind != "arrow"
-    }
-    for ((x, y), (wide, high)), ((u, v), (broad, tall)) in combinations(boxes.values(), 2):
+    boxes = {n: (*path[0], *HALF[kind]) for n, (kind, _, path) in SPOTS.items() if ">" not in n}
+    for (x, y, wide, high), (u, v, broad, tall) in combinations(boxes.values(), 2):
         assert abs(x - u) >= wide + broad or abs(y - v) >= high + tall
-    for (x, y), (wide, high) in boxes.values():
+    for x, y, wide, high in boxes.values():
         assert wide <= x <= WIDTH - wide and high <= y <= HEIGHT - high
-    for name, (kind, _, path) in SPOTS.items():
-        if kind == "arrow":
-            for end, place in zip(name.split(">"), (path[0], path[-1]), strict=True):
-                (x, y), (wide, high) = boxes[end]
-                aside, above = abs(place[0] - x), abs(place[1] - y)
-                assert (aside, above) in {(wide, 0), (0, high)}, (name, end)
+    for name in SPOTS.keys() - boxes.keys():
+        path = SPOTS[name][2]
+        for end, place in zip(name.split(">"), (path[0], path[-1]), strict=True):
+            x, y, wide, high = boxes[end]
+            apart = abs(place[0] - x), abs(place[1] - y)
+            assert apart in {(wide, 0), (0, high)}, (name, end)
 
 
 def test_it_sends_the_counts_and_its_still_shows_the_chosen_network_and_measure(widget):
