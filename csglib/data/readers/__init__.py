@@ -6,25 +6,23 @@ Not in the paper, whose clips come from the scanners of its authors' hospitals.
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
 from csglib.data.clips import Clip
-from csglib.data.readers.dicom import read_dicom
-from csglib.data.readers.images import read_folder, read_gif
 from csglib.data.readers.limits import ClipError, as_clip_error, check_link
-from csglib.data.readers.nifti import read_nifti
-from csglib.data.readers.npz import read_npz
-from csglib.data.readers.video import container_of, read_video
 
 __all__ = ["ClipError", "read_clip"]
 
 _WANTED = "wanted NPZ, DICOM, mp4, avi, mkv, GIF, NIfTI or a folder of PNG or JPEG"
-_READERS: tuple[tuple[int, tuple[bytes, ...], Callable[[Path], Clip]], ...] = (
-    (0, (b"PK",), read_npz),  # offset, magic bytes, reader
-    (128, (b"DICM",), read_dicom),
-    (0, (b"\x1f\x8b",), read_nifti),  # gzip
-    (344, (b"n+1\0", b"ni1\0"), read_nifti),
-    (4, (b"n+2\0", b"ni2\0"), read_nifti),
-    (0, (b"GIF87a", b"GIF89a"), read_gif),
+# Offset, magic bytes, reader by name: pydicom, nibabel and PyAV are imported when they are needed.
+_READERS: tuple[tuple[int, tuple[bytes, ...], str], ...] = (
+    (0, (b"PK",), "npz:read_npz"),
+    (128, (b"DICM",), "dicom:read_dicom"),
+    (0, (b"\x1f\x8b",), "nifti:read_nifti"),  # gzip
+    (344, (b"n+1\0", b"ni1\0"), "nifti:read_nifti"),
+    (4, (b"n+2\0", b"ni2\0"), "nifti:read_nifti"),
+    (0, (b"GIF87a", b"GIF89a"), "images:read_gif"),
 )
 
 
@@ -46,7 +44,7 @@ def read_clip(path: str | Path) -> Clip:
     path = Path(path)
     with as_clip_error(f"{path}: cannot be opened"):
         check_link(path, path.parent, path.name)
-        read = read_folder if path.is_dir() else _reader(path)
+        read = _named("images:read_folder") if path.is_dir() else _reader(path)
     return read(path)
 
 
@@ -58,10 +56,15 @@ def _reader(path: Path) -> Callable[[Path], Clip]:
         head = file.read(512)
     for offset, magics, read in _READERS:
         if head.startswith(magics, offset):
-            return read
-    if container := container_of(head):
-        return partial(read_video, container=container)
+            return _named(read)
+    if container := _named("video:container_of")(head):
+        return partial(_named("video:read_video"), container=container)
     if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
         raise ClipError(f"{path.name}: a single image; put all frames into one folder and read it")
     came = f"starts with {head[:20]!r}, which is not a clip" if head else "an empty file"
     raise ClipError(f"{path.name}: {came}; {_WANTED}")
+
+
+def _named(name: str) -> Callable[..., Any]:
+    function: Callable[..., Any] = resolve_name(f"{__name__}.{name}")
+    return function
