@@ -155,14 +155,10 @@ def even_indices(length: int, frames: int) -> Int[ndarray, " t"]:
 
 
 def resample(clip: Clip, frames: int = 8, size: int = 256) -> Clip:
-    """Bring a clip to the network's size: frames evenly spaced, the central square of each.
+    """Keep so many frames, evenly spaced, and of each the central square, resized to `size` pixels.
 
-    Pixels are averaged where they shrink, so that speckle does not alias. Scale and truth follow.
-
-    Args:
-        clip: of at least `frames` frames.
-        frames: how many to keep, the first and the last among them; 1 keeps the first.
-        size: rows and columns of the result.
+    The first and the last frame are kept; 1 keeps the first. Pixels are averaged where they shrink,
+    so that speckle does not alias. Scale and truth follow.
 
     Source:
         Section 3, "Dataset and Implementations": 8 or 16 frames, "resized to 256 x 256".

@@ -56,14 +56,7 @@ _NPZ_ARRAYS = ("frames", "grade", "patient", "split")
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSet:
-    """Clips of one size with their grades.
-
-    Attributes:
-        frames: grey levels of every clip.
-        grades: indices into `grade_names`.
-        patients: of each clip.
-        grade_names: of the rule that graded, from open to closed.
-    """
+    """Clips of one size: grades are indices into `grade_names`, which run from open to closed."""
 
     frames: UInt8[ndarray, "clips t y x"]
     grades: Int64[ndarray, " clips"]

@@ -13,16 +13,9 @@ SPLITS = ("train", "validation", "test")
 def split_by_patient(patients: Sequence[str], shares: Sequence[float], seed: int) -> list[int]:
     """Assign patients to groups at random; each clip goes where its patient goes.
 
-    Shares are of patients: the order and the number of their clips do not matter. Every group gets
-    one patient, then each further one goes to the group furthest below its share.
-
-    Args:
-        patients: of each clip.
-        shares: of each group, above 0, together 1.
-        seed: of the shuffle.
-
-    Returns:
-        The group of each clip, 0 to len(shares) - 1.
+    Shares are of patients, above 0 and together 1: the order and the number of their clips do not
+    matter. Every group gets one patient, then each further one goes to the group furthest below its
+    share. Given the patient of each clip, returns the group of each, 0 to len(shares) - 1.
     """
     if not all(share > 0 for share in shares) or not math.isclose(sum(shares), 1, abs_tol=1e-6):
         raise ValueError(f"shares must be above 0 and sum to 1: got {shares}")

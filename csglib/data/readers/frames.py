@@ -3,8 +3,6 @@
 Not in the paper. B-mode is grey; a file may still store it in colour, or as other numbers.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
@@ -43,9 +41,13 @@ class FrameStack:
         self, identity: str, mm_per_px: float | None = None, region: Region | None = None
     ) -> Clip:
         """The clip; of `identity`, a patient's number or a file name, only a hash is kept."""
-        frames = np.frombuffer(self._pixels, np.uint8).reshape(self.length, *self.shape)
-        known = Clip(frames=frames, patient=hash_patient(identity), mm_per_px=mm_per_px)
-        return replace(known, coloured=self._coloured, region=region)
+        return Clip(
+            frames=np.frombuffer(self._pixels, np.uint8).reshape(self.length, *self.shape),
+            patient=hash_patient(identity),
+            mm_per_px=mm_per_px,
+            coloured=self._coloured,
+            region=region,
+        )
 
 
 def rgb_to_grey(colours: UInt8[ndarray, "y x 3"]) -> tuple[UInt8[ndarray, "y x"], float]:

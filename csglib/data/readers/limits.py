@@ -60,10 +60,8 @@ def as_clip_error(message: str) -> Iterator[None]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", category=UserWarning
-            )  # harmless breaches of standards
-            warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", UserWarning)  # harmless breaches of standards
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
     except ClipError:
         raise

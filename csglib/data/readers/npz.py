@@ -24,11 +24,7 @@ _ADVICE = "write it with csglib.data.clips.save_clip, or np.savez_compressed(pat
 
 
 def read_npz(path: Path) -> Clip:
-    """Read a clip, with its ground truth if that is there.
-
-    Args:
-        path: an NPZ with `frames` (t, y, x), uint8 or float from 0 to 1; all else is optional.
-    """
+    """Read `frames` (t, y, x), uint8 or float from 0 to 1; all else is optional."""
     name = path.name
     with as_clip_error(f"{name}: not a whole NPZ; {_ADVICE}"), ZipFile(path) as archive:
         arrays = _arrays(archive, name)
@@ -96,9 +92,7 @@ def _truth(arrays: dict[str, ndarray], frames: int, name: str) -> Truth | None:
             raise ClipError(f"{name}: {field} of the truth is {came}; wanted float {shape}")
     with as_clip_error(f"{name}: the parameters of the truth are not JSON"):
         parameters = json.loads(_scalar(arrays, "parameters", name))
-    flat = isinstance(parameters, dict) and all(
-        isinstance(value, float | int | str) for value in parameters.values()
-    )
-    if not flat:
+    values = parameters.values() if isinstance(parameters, dict) else [None]
+    if not all(isinstance(value, float | int | str) for value in values):
         raise ClipError(f"{name}: the truth's parameters are not a table of numbers and texts")
     return Truth(**{field: arrays[field] for field in TRUTH_ARRAYS}, parameters=parameters)
