@@ -30,21 +30,13 @@ _CIRCLE = np.stack([np.cos(_ROUND), np.sin(_ROUND)])
 
 
 class Tissue(NamedTuple):
-    """A kind of tissue.
+    """A kind of tissue."""
 
-    Attributes:
-        echo: mean echogenicity, dB relative to the adventitia.
-        loss: attenuation, dB/cm/MHz.
-        uneven: standard deviation of the echogenicity from place to place, dB.
-        across: lateral size of such a patch, mm.
-        down: its axial size, mm.
-    """
-
-    echo: float
-    loss: float
-    uneven: float = 0.0
-    across: float = 1.0
-    down: float = 1.0
+    echo: float  # mean echogenicity, dB relative to the adventitia
+    loss: float  # attenuation, dB/cm/MHz
+    uneven: float = 0.0  # standard deviation of the echogenicity from place to place, dB
+    across: float = 1.0  # lateral size of such a patch, mm
+    down: float = 1.0  # its axial size, mm
 
 
 # Attenuation: ITIS database, PMC10001275. Echoes: 60 dB are 255 grey levels; matched to real frames
@@ -86,17 +78,11 @@ def plaque_tissue(kind: PlaqueType) -> Tissue:
 
 
 class Border(NamedTuple):
-    """A specular reflector.
+    """A specular reflector."""
 
-    Attributes:
-        corners: (aside, down) of a line, mm.
-        decibel: brightness at perpendicular incidence, relative to the adventitia.
-        broken: standard deviation of that along the line, dB.
-    """
-
-    corners: Float[ndarray, "2 corners"]
-    decibel: float
-    broken: float
+    corners: Float[ndarray, "2 corners"]  # (aside, down) of a line, mm
+    decibel: float  # brightness at perpendicular incidence, relative to the adventitia
+    broken: float  # standard deviation of that along the line, dB
 
 
 class Neck:

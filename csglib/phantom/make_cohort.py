@@ -48,37 +48,22 @@ _PIXEL, _CONTOURS = 0.6, 7000  # bytes of a pixel, and of the contours of a fram
 
 
 class Job(NamedTuple):
-    """The clips of one video, for one worker, so that its vessel is solved once.
+    """The clips of one video, for one worker, so that its vessel is solved once."""
 
-    Attributes:
-        folder: of the cohort.
-        cohort: its spec.
-        specs: the clips, all of one video.
-        digests: SHA-256 of the files in the manifest, by relative path.
-        keep_video: whether the video itself is written too.
-    """
-
-    folder: Path
-    cohort: CohortSpec
-    specs: tuple[ClipSpec, ...]
-    digests: dict[str, str]
-    keep_video: bool
+    folder: Path  # of the cohort
+    cohort: CohortSpec  # its spec
+    specs: tuple[ClipSpec, ...]  # the clips, all of one video
+    digests: dict[str, str]  # SHA-256 of the files in the manifest, by relative path
+    keep_video: bool  # whether the video itself is written too
 
 
 class Work(NamedTuple):
-    """What is still to be made.
+    """What is still to be made."""
 
-    Attributes:
-        clips: how many.
-        videos: how many.
-        seconds: of one core.
-        megabytes: on the disk.
-    """
-
-    clips: int
-    videos: int
-    seconds: float
-    megabytes: float
+    clips: int  # how many
+    videos: int  # how many
+    seconds: float  # of one core
+    megabytes: float  # on the disk
 
     def sentence(self, jobs: int) -> str:
         """Summary for so many processes."""

@@ -65,27 +65,16 @@ class CohortSpec:
 
 
 class ClipSpec(NamedTuple):
-    """All that decides one clip of a cohort.
+    """All that decides one clip of a cohort."""
 
-    Attributes:
-        name: of the clip.
-        patient: identifier.
-        video: the sweep it is cut from.
-        split: of the patient: "train", "validation" or "test".
-        seed: of the video.
-        plaque: which plaque of the video it shows, from 0.
-        before: frames of the clip before the plaque's narrowest section.
-        parameters: those of `PER_PATIENT`, as overrides of `make_video`.
-    """
-
-    name: str
-    patient: str
-    video: str
-    split: str
-    seed: int
-    plaque: int
-    before: int
-    parameters: dict[str, Any]
+    name: str  # of the clip
+    patient: str  # identifier
+    video: str  # the sweep it is cut from
+    split: str  # of the patient: "train", "validation" or "test"
+    seed: int  # of the video
+    plaque: int  # which plaque of the video it shows, from 0
+    before: int  # frames of the clip before the plaque's narrowest section
+    parameters: dict[str, Any]  # those of `PER_PATIENT`, as overrides of `make_video`
 
 
 def clip_specs(cohort: CohortSpec) -> list[ClipSpec]:

@@ -18,30 +18,18 @@ _FWHM = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian, 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What decides the point spread function, and the noise.
+    """What decides the point spread function, and the noise."""
 
-    Attributes:
-        frequency: centre frequency, MHz.
-        bandwidth: of the pulse at half amplitude, as a fraction of the frequency.
-        aperture: F-number, focal length over width of the aperture; small is sharp.
-        focus: depth at which the beam is narrowest, mm.
-        slice: elevational thickness of the imaged slice at half amplitude, mm.
-        beams: number of steering angles that are averaged to one frame (spatial compounding).
-        steer: angle between neighbouring beams, degrees.
-        noise: electronic noise, dB.
-        haze: reverberation, relative to the tissue above it, dB.
-        lobes: side lobes of the beam, five times as wide, relative to its main lobe, dB.
-    """
-
-    frequency: float = 7.5
-    bandwidth: float = 0.38
-    aperture: float = 2.3
-    focus: float = 18.0
-    slice: float = 1.6
-    beams: int = 5
-    steer: float = 4.0
-    noise: float = -45.0
-    haze: float = -23.0
+    frequency: float = 7.5  # centre frequency, MHz
+    bandwidth: float = 0.38  # of the pulse at half amplitude, as a fraction of the frequency
+    aperture: float = 2.3  # F-number, focal length over width of the aperture; small is sharp
+    focus: float = 18.0  # depth at which the beam is narrowest, mm
+    slice: float = 1.6  # elevational thickness of the imaged slice at half amplitude, mm
+    beams: int = 5  # number of steering angles that are averaged to one frame (spatial compounding)
+    steer: float = 4.0  # angle between neighbouring beams, degrees
+    noise: float = -45.0  # electronic noise, dB
+    haze: float = -23.0  # reverberation, relative to the tissue above it, dB
+    # Side lobes of the beam, five times as wide, relative to its main lobe, dB.
     lobes: float = -36.0
 
     @property
@@ -81,19 +69,12 @@ class Probe:
 
 @dataclass(frozen=True)
 class Grid:
-    """The pixels of a square image.
+    """The pixels of a square image."""
 
-    Attributes:
-        left: x of its left edge, mm.
-        top: z of its upper edge, mm.
-        pixel: width of a pixel, mm; if too wide, speckle turns into salt and pepper.
-        size: pixels in a row, and rows.
-    """
-
-    left: float
-    top: float
-    pixel: float
-    size: int
+    left: float  # x of its left edge, mm
+    top: float  # z of its upper edge, mm
+    pixel: float  # width of a pixel, mm; if too wide, speckle turns into salt and pepper
+    size: int  # pixels in a row, and rows
 
     @property
     def x(self) -> Float[ndarray, " x"]:

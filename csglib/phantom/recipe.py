@@ -17,50 +17,29 @@ Part = TypeVar("Part", Artery, Lesion, "Sweep", "Display", Probe)
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """Motion of the probe.
+    """Motion of the probe."""
 
-    Attributes:
-        speed: along the artery, mm/s.
-        frame_rate: of the frames that are kept, 1/s.
-        heart_rate: beats a minute.
-        tremor: random step of the hand from frame to frame, mm.
-        roll: rotation of the probe against the neck, degrees.
-    """
-
-    speed: float
-    frame_rate: float
-    heart_rate: float
-    tremor: float
-    roll: float
+    speed: float  # along the artery, mm/s
+    frame_rate: float  # of the frames that are kept, 1/s
+    heart_rate: float  # beats a minute
+    tremor: float  # random step of the hand from frame to frame, mm
+    roll: float  # rotation of the probe against the neck, degrees
 
 
 @dataclass(frozen=True, kw_only=True)
 class Display:
-    """Post-processing of the echoes, and the crop.
+    """Post-processing of the echoes, and the crop."""
 
-    Attributes:
-        scanner: name of the preset in `SCANNERS`.
-        gain: brightness, dB; 0 shows the adventitia at grey 190.
-        dynamic_range: dB between black and white.
-        gamma: of the grey levels; above 1 darkens mid-grey.
-        smoothing: sigma of the image filter, mm.
-        persistence: weight of the previous frame in a frame, 0 to 1.
-        field: "artery", a crop around it, or "neck", all from skin to spine.
-        margin: width of the crop, in outer diameters of the artery.
-        aside: position of the artery right of the centre, in widths of the image.
-        lower: its position below the centre of a crop, in heights of the image.
-    """
-
-    scanner: str
-    gain: float
-    dynamic_range: float
-    gamma: float
-    smoothing: float
-    persistence: float
-    field: str
-    margin: float
-    aside: float
-    lower: float
+    scanner: str  # name of the preset in `SCANNERS`
+    gain: float  # brightness, dB; 0 shows the adventitia at grey 190
+    dynamic_range: float  # dB between black and white
+    gamma: float  # of the grey levels; above 1 darkens mid-grey
+    smoothing: float  # sigma of the image filter, mm
+    persistence: float  # weight of the previous frame in a frame, 0 to 1
+    field: str  # "artery", a crop around it, or "neck", all from skin to spine
+    margin: float  # width of the crop, in outer diameters of the artery
+    aside: float  # position of the artery right of the centre, in widths of the image
+    lower: float  # its position below the centre of a crop, in heights of the image
 
 
 class Recipe(NamedTuple):

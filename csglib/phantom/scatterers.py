@@ -25,19 +25,12 @@ _TURNING = np.deg2rad(8.0)  # rotation of the probe per mm of tremor
 
 
 class Moment(NamedTuple):
-    """State of probe and artery in one frame.
+    """State of probe and artery in one frame."""
 
-    Attributes:
-        y: position of the slice along the artery, mm.
-        swelling: area gained by the heartbeat, over pi, mm2.
-        shift: displacement of the hand, mm.
-        turn: rotation of the probe about the artery's axis, radians.
-    """
-
-    y: float
-    swelling: float
-    shift: Float[ndarray, "2"]
-    turn: float
+    y: float  # position of the slice along the artery, mm
+    swelling: float  # area gained by the heartbeat, over pi, mm2
+    shift: Float[ndarray, "2"]  # displacement of the hand, mm
+    turn: float  # rotation of the probe about the artery's axis, radians
 
 
 def steps(sweep: Sweep, frames: int, rng: np.random.Generator) -> Float[ndarray, " frames"]:

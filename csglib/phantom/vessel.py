@@ -30,62 +30,36 @@ _BEND = 8.0  # mm along the artery per radian of its winding axis
 
 @dataclass(frozen=True, kw_only=True)
 class Artery:
-    """A healthy artery.
+    """A healthy artery."""
 
-    Attributes:
-        diameter: of the lumen, mm; 6.1 to 6.5 in a common carotid.
-        wall: thickness of intima and media, mm; 0.6 to 0.9 when healthy.
-        flattening: deviation from a circle, 0 to 0.2.
-        depth: of its axis under the skin, mm.
-        drift: sideways slope of the axis where it is steepest, mm per mm.
-        pulsation: change of diameter from diastole to systole, mm.
-        bifurcation: whether a second artery runs beside it, as above the carotid bifurcation.
-    """
-
-    diameter: float
-    wall: float
-    flattening: float
-    depth: float
-    drift: float
-    pulsation: float
-    bifurcation: bool
+    diameter: float  # of the lumen, mm; 6.1 to 6.5 in a common carotid
+    wall: float  # thickness of intima and media, mm; 0.6 to 0.9 when healthy
+    flattening: float  # deviation from a circle, 0 to 0.2
+    depth: float  # of its axis under the skin, mm
+    drift: float  # sideways slope of the axis where it is steepest, mm per mm
+    pulsation: float  # change of diameter from diastole to systole, mm
+    bifurcation: bool  # whether a second artery runs beside it, as above the carotid bifurcation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lesion:
-    """A plaque.
+    """A plaque."""
 
-    Attributes:
-        stenosis: area stenosis in the narrowest section, at rest, 0 to 1; 1 is an occlusion.
-        length: from one end of the plaque to the other, mm.
-        side: the wall it sits on; "near" is the one next to the probe.
-        plaque: its Gray-Weale type, from I, echolucent, to IV, uniformly echogenic.
-        calcified: fraction of the circumference that is calcified.
-        at: y of its narrowest section, mm.
-    """
-
-    stenosis: float
-    length: float
-    side: Side
-    plaque: PlaqueType
-    calcified: float
-    at: float = 0.0
+    stenosis: float  # area stenosis in the narrowest section, at rest, 0 to 1; 1 is an occlusion
+    length: float  # from one end of the plaque to the other, mm
+    side: Side  # the wall it sits on; "near" is the one next to the probe
+    plaque: PlaqueType  # its Gray-Weale type, from I, echolucent, to IV, uniformly echogenic
+    calcified: float  # fraction of the circumference that is calcified
+    at: float = 0.0  # y of its narrowest section, mm
 
 
 class Lumen(NamedTuple):
-    """The remnant vessel, as a star-shaped polygon about its own centre in each station.
+    """The remnant vessel, as a star-shaped polygon about its own centre in each station."""
 
-    Attributes:
-        stations: y, mm.
-        centres: (x, z) of each star, mm from the artery's axis.
-        radii: from that centre to the border, mm.
-        facing: the angle at which the plaque is thickest.
-    """
-
-    stations: Float[ndarray, " stations"]
-    centres: Float[ndarray, "stations 2"]
-    radii: Float[ndarray, "stations points"]
-    facing: float
+    stations: Float[ndarray, " stations"]  # y, mm
+    centres: Float[ndarray, "stations 2"]  # (x, z) of each star, mm from the artery's axis
+    radii: Float[ndarray, "stations points"]  # from that centre to the border, mm
+    facing: float  # the angle at which the plaque is thickest
 
 
 class Section(NamedTuple):
@@ -97,17 +71,11 @@ class Section(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where points lie in the resting artery.
+    """Where points lie in the resting artery."""
 
-    Attributes:
-        outside: distance beyond the original lumen, mm; negative within.
-        past: distance beyond the remnant vessel, mm; negative in the blood.
-        angle: direction seen from the artery's axis.
-    """
-
-    outside: Float[ndarray, " points"]
-    past: Float[ndarray, " points"]
-    angle: Float[ndarray, " points"]
+    outside: Float[ndarray, " points"]  # distance beyond the original lumen, mm; negative within
+    past: Float[ndarray, " points"]  # distance beyond the remnant vessel, mm; negative in the blood
+    angle: Float[ndarray, " points"]  # direction seen from the artery's axis
 
 
 def star_area(radii: Float[ndarray, "*stations points"]) -> Float[ndarray, "*stations"]:
