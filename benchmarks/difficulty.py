@@ -126,11 +126,6 @@ def accuracy(model: nn.Module, clips: ClipSet) -> float:
     return float((said.numpy() == clips.grades).mean())
 
 
-def plain_cnn_accuracy(train: ClipSet, test: ClipSet, seed: int) -> float:
-    """Accuracy of the plain network, trained on one set, on the other."""
-    return accuracy(trained(train, seed), test)
-
-
 def examine(cohort: Path) -> dict[str, Any]:
     """Let both readers grade the test clips of a cohort."""
     sides, clips = read_cohort(cohort, SIZE), measured(cohort)
