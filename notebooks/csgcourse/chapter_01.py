@@ -4,9 +4,10 @@ Source: section 2, "Inflation Strategy for 3D CNN Encoder"; Table SI.
 """
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
+from torch.nn.functional import pad
 
-from csgcourse.exercise import Arguments, Exercise, Wrong, normal, sizes
+from csgcourse.exercise import Exercise, Wrong, inputs
 
 _STAGES = ("stem", "c1", "c2", "c3", "c4", "c5")
 
@@ -14,14 +15,14 @@ _STAGES = ("stem", "c1", "c2", "c3", "c4", "c5")
 def inflate_mean(kernel: Tensor, frames: int) -> Tensor:
     """Every slice gets an equal share of the kernel.
 
-    On a still clip every slice of the kernel sees the same frame, so only the sum of the slices
-    counts. What share makes `frames` equal slices add up to the kernel?
+    On a still clip only the sum of the slices counts. What share makes `frames` of them add up
+    to it?
 
     1. Divide the kernel by frames.
-    2. Repeat it along a new axis behind (out, in):
-       torch.stack(list of copies, dim=2), or unsqueeze(2) and expand.
+    2. Repeat it along a new axis behind (out, in): torch.stack(list of copies, dim=2).
 
-    The slices add up to the 2D kernel, so on a still clip the 3D convolution gives the 2D result.
+    The slices add up to the 2D kernel, so on a still clip the 3D convolution gives the 2D
+    result.
     """
     return torch.stack([kernel / frames] * frames, dim=2)
 
@@ -31,8 +32,7 @@ def inflate_center(kernel: Tensor, frames: int) -> Tensor:
 
     Begin with zeros of the right shape. Which slice is the middle one?
 
-    1. Make zeros of shape (out, in, frames, k, k), of the kernel's dtype:
-       kernel.new_zeros(...)
+    1. Zeros of shape (out, in, frames, k, k), of the kernel's dtype: kernel.new_zeros(...)
     2. Write the kernel into slice frames // 2 of axis 2.
 
     Such a kernel sees one frame only: at first it is the 2D network, frame by frame.
@@ -45,12 +45,10 @@ def inflate_center(kernel: Tensor, frames: int) -> Tensor:
 def same_length_padding(frames: int) -> int:
     """How far an odd kernel reaches beyond its middle, on either side.
 
-    Put the middle of a kernel of 3 frames on the first frame of a clip. How many of its slices
-    hang over the edge? And of a kernel of 5?
+    Put the middle of a kernel of 3 frames on the first frame of a clip. How many slices hang
+    over?
 
-    1. An odd kernel has one middle frame; frames - 1 are left.
-    2. Half of these lie before it, half after it.
-    3. Whole numbers: use //.
+    1. An odd kernel has one middle frame; half of the other frames - 1 lie before it: use //.
 
     With stride 1 the clip keeps every frame, at any depth and any length.
     """
@@ -60,11 +58,9 @@ def same_length_padding(frames: int) -> int:
 def kernel_frames(stage: str) -> int:
     """Length in time of the first convolution of a stage's bottlenecks.
 
-    The paper says that inflating early layers may cost accuracy. Look in Table SI for the stages
-    whose first kernel is 3 x 1 x 1.
+    Look in Table SI for the stages whose first kernel is 3 x 1 x 1.
 
-    1. Is the stage one of the last three, c3, c4, c5?
-    2. Then 3, else 1.
+    1. Is the stage one of the last three, c3, c4, c5? Then 3, else 1.
 
     16 kernels are inflated, two in each of the eight blocks of c3 to c5.
     """
@@ -76,87 +72,30 @@ def still_clip(frame: Tensor, frames: int) -> Tensor:
 
     A frame is (c, y, x). Between which two of its axes does time belong?
 
-    1. Make a new axis behind the channels: frame.unsqueeze(1), or frame[:, None].
-    2. Repeat along it: .expand(-1, frames, -1, -1), or .repeat(1, frames, 1, 1).
-    (Or stack frames copies with dim=1.)
+    1. Make a new axis behind the channels: frame[:, None].
+    2. Repeat along it: .expand(-1, frames, -1, -1).
 
     Whatever a network makes of a still clip, it cannot have used motion.
     """
     return torch.stack([frame] * frames, dim=1)
 
 
-def _kernels(generator: Generator) -> list[Arguments]:
-    out, into, side, frames = sizes(generator, 4)
-    wide, thin, large, long = sizes(generator, 4)
-    return [
-        (normal(generator, out, into, side, side), frames),
-        (normal(generator, wide, thin, large, large, double=True), long),
-        (normal(generator, 2, 5, 1, 1), 3),  # Table SI: 3 x 1 x 1
-        (normal(generator, 3, 2, 5, 5), 1),
-    ]
-
-
-def _odd_kernels(generator: Generator) -> list[Arguments]:
-    cases: list[Arguments] = []
-    for frames in (3, 7, 5):
-        out, into, side = sizes(generator, 3, without=frames)
-        cases.append((normal(generator, out, into, side, side, double=frames == 7), frames))
-    return [*cases, (normal(generator, 3, 2, 5, 5), 1)]
-
-
-def _lengths(generator: Generator) -> list[Arguments]:
-    longer = 2 * int(torch.randint(3, 20, (1,), generator=generator)) + 1
-    return [(3,), (5,), (longer,), (1,)]
-
-
-def _frames(generator: Generator) -> list[Arguments]:
-    channels, rows, columns, frames = sizes(generator, 4)
-    double = normal(generator, 2, 5, 3, double=True)
-    return [
-        (normal(generator, channels, rows, columns), frames),
-        (double, 7),
-        (normal(generator, 1, 3, 5), 2),
-        (double.float(), 1),
-    ]
-
-
-def _slice(kernel: Tensor, frames: int, place: int) -> Tensor:
-    slices = [torch.zeros_like(kernel) for _ in range(frames)]
-    slices[place] = kernel
-    return torch.stack(slices, dim=2)
-
-
 def _mean_mistakes(kernel: Tensor, frames: int) -> Wrong:
+    mean, first = inflate_mean(kernel, frames), pad(kernel[:, :, None], (0, 0, 0, 0, 0, frames - 1))
     return {
-        "only the first slice holds it; all slices get an equal share": _slice(kernel, frames, 0),
-        "this is centre inflation (1.2); all slices get an equal share": inflate_center(
-            kernel, frames
-        ),
-        "you divided by its width; divide by `frames`": torch.stack(
-            [kernel / kernel.shape[-1]] * frames, dim=2
-        ),
+        "only the first slice holds it; all slices get an equal share": first,
+        "this is centre inflation (1.2)": inflate_center(kernel, frames),
+        "you divided by its width; divide by `frames`": mean * frames / kernel.shape[-1],
     }
 
 
 def _center_mistakes(kernel: Tensor, frames: int) -> Wrong:
-    middle, last = frames // 2, frames - 1
-    places = {"in the first slice": 0, "in the last slice": last}
-    places |= {"one slice before the middle": middle - 1}
-    places |= {"one slice after the middle": min(middle + 1, last)}
+    one, rest = kernel[:, :, None], frames - 1
     wanted = "put it in the middle, `frames // 2`"
     return {
-        **{f"the kernel is {at}; {wanted}": _slice(kernel, frames, k) for at, k in places.items()},
+        f"the kernel is in the first slice; {wanted}": pad(one, (0, 0, 0, 0, 0, rest)),
+        f"the kernel is in the last slice; {wanted}": pad(one, (0, 0, 0, 0, rest, 0)),
         "this is mean inflation (1.1); the middle slice gets it all": inflate_mean(kernel, frames),
-        "every slice holds the whole kernel; only the middle one should": torch.stack(
-            [kernel] * frames, dim=2
-        ),
-    }
-
-
-def _padding_mistakes(frames: int) -> Wrong:
-    return {
-        "this is what both sides need together; Conv3d's `padding` is for each side": frames - 1,
-        "a whole kernel on each side is too much: the clip would grow": frames,
     }
 
 
@@ -165,26 +104,28 @@ def _stage_mistakes(stage: str) -> Wrong:
         "this inflates all five stages; the paper inflates the last three": _STAGES[1:],
         "these are the first three stages; the paper inflates the last three": _STAGES[1:4],
         "c3 is missing: the last three stages are c3, c4 and c5": _STAGES[4:],
-        "c5 is missing: c3-c5 includes both ends": _STAGES[3:5],
         "c2 is one stage too early: its kernels in Table SI begin with 1 x, not 3 x": _STAGES[2:],
-        "1 and 3 are exchanged: c3 to c5 have kernels of three frames": _STAGES[:3],
     }
     inflated = "this says whether a stage is inflated; the length of its kernel is wanted, 3 or 1"
     wrong: Wrong = {inflated: stage in _STAGES[3:]}
     return wrong | {words: 3 if stage in stages else 1 for words, stages in three.items()}
 
 
-def _still_mistakes(frame: Tensor, frames: int) -> Wrong:
-    black = [torch.zeros_like(frame)] * (frames - 1)
-    return {"only the first frame shows the picture": torch.stack([frame, *black], dim=1)}
+def _padding_mistakes(frames: int) -> Wrong:
+    return {
+        "this is what both sides need together; `padding` is for each side": frames - 1,
+        "a whole kernel on each side is too much: the clip would grow": frames,
+    }
 
 
+_KERNELS = inputs(lambda o, i, k, t: ((o, i, k, k), t), {}, {}, {"k": 1, "t": 3}, {"t": 1})
+_ODD = inputs(lambda o, i, k, t: ((o, i, k, k), t), *({"t": t} for t in (3, 7, 5, 1)))
+_FRAMES = inputs(lambda c, y, x, t: ((c, y, x), t), {}, {}, {"c": 1}, {"t": 1})
+_LENGTHS, _NAMES = [(3,), (5,), (17,), (1,)], [(stage,) for stage in _STAGES]
 EXERCISES = (
-    Exercise("1.1", inflate_mean, _kernels, axes="out in t y x", mistakes=_mean_mistakes),
-    Exercise("1.2", inflate_center, _odd_kernels, axes="out in t y x", mistakes=_center_mistakes),
-    Exercise("1.3", same_length_padding, _lengths, mistakes=_padding_mistakes),
-    Exercise(
-        "1.4", kernel_frames, lambda _: [(stage,) for stage in _STAGES], mistakes=_stage_mistakes
-    ),
-    Exercise("1.5", still_clip, _frames, axes="c t y x", mistakes=_still_mistakes),
+    Exercise("1.1", inflate_mean, _KERNELS, "out in t y x", _mean_mistakes),
+    Exercise("1.2", inflate_center, _ODD, "out in t y x", _center_mistakes),
+    Exercise("1.3", same_length_padding, lambda _: _LENGTHS, mistakes=_padding_mistakes),
+    Exercise("1.4", kernel_frames, lambda _: _NAMES, mistakes=_stage_mistakes),
+    Exercise("1.5", still_clip, _FRAMES, "c t y x"),
 )

@@ -8,24 +8,22 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from torch import Generator, Tensor
+from torch import Tensor
 
-from csgcourse.exercise import Arguments, Exercise, Wrong, normal, sizes
+from csgcourse.exercise import Exercise, Wrong, inputs
 
 
 def patches(volume: Tensor, size: int) -> Tensor:
     """Cut every frame into squares, and flatten each.
 
-    A row of pixels runs through several patches. So y becomes two axes, which patch and which row
-    in it, and x likewise. Which axes must then be side by side?
+    A row of pixels runs through several patches. So y becomes two axes, which patch and which
+    row in it, and x likewise. Which axes must then be side by side?
 
     1. Split y into (rows, size) and x into (columns, size): reshape.
     2. Permute to clip, frame, rows, columns, channel, row in a patch, column in a patch.
     3. Join rows and columns, and the last three: reshape.
-    (Or in one line of einops: "b c t (y p) (x q) -> b t (y x) (c p q)".)
 
-    A linear layer on these numbers makes tokens of them; a convolution whose stride is its
-    kernel's size does both steps at once.
+    A linear layer makes tokens of these numbers; a strided convolution does both steps at once.
     """
     clips, channels, frames, height, width = volume.shape
     rows, columns = height // size, width // size
@@ -37,16 +35,14 @@ def patches(volume: Tensor, size: int) -> Tensor:
 def fold_space(token: Tensor, patches: Tensor) -> Tensor:
     """One sequence a frame, with a copy of its clip's class token in front.
 
-    The patches of a frame are side by side already. How many sequences does a clip become, and
-    how many copies of its class token are needed?
+    How many sequences does a clip become, and how many copies of its class token are needed?
 
     1. Join clip and frame: reshape the patches to (b*t, n, d).
-    2. Copy every class token t times, the copies of a clip one after the other:
-       repeat_interleave along axis 0.
+    2. Copy every class token t times, side by side: repeat_interleave along axis 0.
     3. Put it in front: torch.cat along axis 1.
 
-    One class token a clip, a copy in every frame: Table SI can print 8 x 257 and the text one
-    class token, and both are right.
+    One class token a clip, a copy in every frame: Table SI's 8 x 257 and the text are both
+    right.
     """
     clips, frames, count, width = patches.shape
     copies = token.repeat_interleave(frames, dim=0)
@@ -56,13 +52,11 @@ def fold_space(token: Tensor, patches: Tensor) -> Tensor:
 def fold_time(token: Tensor, patches: Tensor) -> Tensor:
     """One sequence a patch position, with a copy of its clip's class token in front.
 
-    Now a sequence is one patch position in all frames. But in (b, t, n, d) the patches of one
-    frame are side by side. What must happen before axes are joined?
+    In (b, t, n, d) the patches of one frame are side by side. What must happen before axes are
+    joined?
 
-    1. Exchange frames and patches: transpose(1, 2).
-    2. Join clip and patch: reshape to (b*n, t, d).
-    3. Copy every class token n times, the copies of a clip one after the other.
-    4. Put it in front: torch.cat along axis 1.
+    1. Exchange frames and patches, transpose(1, 2), then reshape to (b*n, t, d).
+    2. Copy every class token n times, side by side, and put it in front, as in 2.2.
 
     Attention is the same in both branches; only the order of the axes tells space from time.
     """
@@ -75,156 +69,102 @@ def fold_time(token: Tensor, patches: Tensor) -> Tensor:
 def unfold_time(sequences: Tensor, clips: int) -> tuple[Tensor, Tensor]:
     """The mean of the copies of the class token, and the patches back in their frames.
 
-    Undo each step of `fold_time`. Only one cannot be undone: one class token went in, n copies
-    come back, and attention has changed each differently.
+    Undo each step of `fold_time`. n copies of the class token come back, and attention has
+    changed each differently: what is one class token then?
 
-    1. Split b*n into (b, n): reshape, or unflatten.
-    2. The first of each sequence is a copy of the class token: take the mean over n, keep an axis
-       of 1.
-    3. The others are patches (b, n, t, d): exchange positions and frames.
-    4. Return both, token first.
+    1. Split b*n into (b, n): unflatten.
+    2. The first of each sequence is the class token: the mean over n, with an axis of 1 kept.
+    3. The others are patches (b, n, t, d): exchange positions and frames. Return token, patches.
 
-    The mean gives every position the same weight in the class token, however many patches there
-    are.
+    The mean gives every position the same weight in the class token.
     """
     apart = sequences.unflatten(0, (clips, -1))  # clip, position, token, width
     token = apart[:, :, 0].mean(dim=1, keepdim=True)
-    patches = apart[:, :, 1:].transpose(1, 2)
-    return token, patches
+    return token, apart[:, :, 1:].transpose(1, 2)
 
 
-def _volumes(generator: Generator) -> list[Arguments]:
-    clips, channels, frames, rows, columns = sizes(generator, 5)
-    many, long, high, broad = sizes(generator, 4, without=3)
-    return [
-        (normal(generator, clips, channels, frames, rows * 2, columns * 2), 2),
-        (normal(generator, many, 1, long, high * 3, broad * 3, double=True), 3),
-        (normal(generator, 3, 2, 1, 5 * 7, 5), 5),  # one frame, one column of patches
-        (normal(generator, 2, 3, 5, 7, 7), 7),  # one patch
-        (normal(generator, 1, 3, 2, 5, 7), 1),  # a patch is a pixel
-    ]
-
-
-def _tokens(generator: Generator) -> list[Arguments]:
-    shapes = [sizes(generator, 4), sizes(generator, 4, without=7), (2, 1, 5, 3), (3, 5, 1, 2)]
-    return [
-        (
-            normal(generator, clips, 1, width, double=case == 1),
-            normal(generator, clips, frames, count, width, double=case == 1),
-        )
-        for case, (clips, frames, count, width) in enumerate([*shapes, (1, 3, 7, 5)])
-    ]
-
-
-def _sequences(generator: Generator) -> list[Arguments]:
-    clips, frames, count, width = sizes(generator, 4)
-    few, short, many, wide = sizes(generator, 4, without=3)
-    return [
-        (normal(generator, clips * count, 1 + frames, width), clips),
-        (normal(generator, few * many, 1 + short, wide, double=True), few),
-        (normal(generator, 2 * 5, 1 + 1, 3), 2),  # one frame
-        (normal(generator, 3, 1 + 5, 2), 3),  # one patch
-        (normal(generator, 7, 1 + 3, 5), 1),
-    ]
+VOLUMES = inputs(
+    lambda b, c, t, y, x, p: ((b, c, t, y * p, x * p), p),
+    *({"p": 2, "c": 2}, {"p": 3, "c": 1}, {"p": 5, "t": 1, "x": 1}, {"p": 7, "y": 1, "x": 1}),
+    {"p": 1, "c": 3},
+)
+_EDGES: tuple[dict[str, int], ...] = ({}, {}, {"t": 1}, {"n": 1}, {"b": 1})
+_TOKENS = inputs(lambda b, t, n, d: ((b, 1, d), (b, t, n, d)), *_EDGES)
+_SEQUENCES = inputs(lambda b, t, n, d: ((b * n, 1 + t, d), b), *_EDGES)
 
 
 def _patches_mistakes(volume: Tensor, size: int) -> Wrong:
-    clips, channels, frames, height, width = volume.shape
-    shape = clips, frames, (height // size) * (width // size), channels * size * size
-    mixed = volume.reshape(clips * frames, channels, height, width)
-    images = volume.transpose(1, 2).flatten(0, 1)
-    layouts = {
-        "inside a patch the channels come last; (c, row, column) is wanted": "(y x) (p q c)",
-        "the patches are in order column by column; row by row is wanted": "(x y) (c p q)",
-        "inside a patch rows and columns are exchanged": "(y x) (c q p)",
-        "rows and columns are exchanged, among the patches and inside them": "(x y) (c q p)",
-    }
-    strided = {
-        "patches take pixels far apart: y is (rows, size), not (size, rows)": "(y x) (c p q)",
-        "you cut `size` x `size` patches; `size` is the side of a patch in pixels": "(p q) (c y x)",
-    }
+    right, images = patches(volume, size), volume.transpose(1, 2).flatten(0, 1)
+    mixed = volume.reshape(-1, volume.shape[1], *volume.shape[3:])
     lay = partial(rearrange, volume, p=size, q=size)
+    near, far = "b c t (y p) (x q) ->", "b c t (p y) (q x) ->"
+
+    def unfolded(images: Tensor, stride: int) -> Tensor:
+        return F.unfold(images, size, stride=stride).mT.unflatten(0, (len(volume), -1))
+
     return {
-        **{words: lay(f"b c t (y p) (x q) -> b t {to}") for words, to in layouts.items()},
-        **{words: lay(f"b c t (p y) (q x) -> b t {to}") for words, to in strided.items()},
-        "you only reshaped: split y and x in two, then `permute`": volume.reshape(shape),
-        "patches are strips of a frame: split y and x, then `permute`": volume.transpose(
-            1, 2
-        ).reshape(shape),
-        "channels and frames are mixed up: `reshape` moves no axis": F.unfold(
-            mixed, size, stride=size
-        ).mT.unflatten(0, (clips, frames)),
-        "your patches overlap: the window should move by `size`": F.unfold(
-            images, size
-        ).mT.unflatten(0, (clips, frames)),
+        "inside a patch the channels come last": lay(f"{near} b t (y x) (p q c)"),
+        "the patches are in order column by column": lay(f"{near} b t (x y) (c p q)"),
+        "inside a patch rows and columns are exchanged": lay(f"{near} b t (y x) (c q p)"),
+        "rows and columns are exchanged, among the patches and inside them": lay(
+            f"{near} b t (x y) (c q p)"
+        ),
+        "patches take pixels far apart: y is (rows, size)": lay(f"{far} b t (y x) (c p q)"),
+        "you only reshaped: split y and x, then `permute`": volume.reshape(right.shape),
+        "channels and frames are mixed up: `reshape` moves no axis": unfolded(mixed, size),
+        "your patches overlap: the window should move by `size`": unfolded(images, 1),
     }
 
 
 def _fold_mistakes(axis: str, token: Tensor, patches: Tensor) -> Wrong:
     folds = {"space": "(b t) n d", "time": "(b n) t d", "joint": "b (t n) d"}
     lines = {name: rearrange(patches, f"b t n d -> {to}") for name, to in folds.items()}
-    swapped = folds[axis].replace("b t", "t b").replace("b n", "n b")
-    own, clips_last = lines[axis], rearrange(patches, f"b t n d -> {swapped}")
-    copies = len(own) // len(token)
-    other = {"space": "time", "time": "space"}[axis]
-    reshaped = patches.transpose(1, 2) if axis == "space" else patches
+    own, clips_last = lines[axis], folds[axis].replace("(b t)", "(t b)").replace("(b n)", "(n b)")
+    swapped = rearrange(patches, f"b t n d -> {clips_last}")
+    other, why, kept = "space", "only reshaped", patches
+    if axis == "space":
+        other, why, kept = "time", "transposed in vain", patches.transpose(1, 2)
+    cycled = token.repeat(len(own) // len(token), 1, 1)
 
     def led(sequences: Tensor, by: Tensor | None = None) -> Tensor:
         by = token.repeat_interleave(len(sequences) // len(token), dim=0) if by is None else by
         return torch.cat([by, sequences], dim=1)
 
-    why = "transposed in vain" if axis == "space" else "only reshaped"
     return {
         f"t and n are mixed up ({why}): a sequence holds the wrong patches": led(
-            reshaped.reshape(own.shape)
+            kept.reshape(own.shape)
         ),
         "the class token is last; it comes first": led(own).roll(-1, dims=1),
-        "the class token is of another clip: `repeat_interleave`, not `repeat`": led(
-            own, token.repeat(copies, 1, 1)
-        ),
+        "the class token is of another clip: use `repeat_interleave`": led(own, cycled),
         "every class token is that of the first clip": led(own, token[:1].expand(len(own), -1, -1)),
         "the class token is missing: put a copy in front of each sequence": own,
-        "you added the class token to every patch; use `torch.cat`": rearrange(
-            patches + token[:, None], f"b t n d -> {folds[axis]}"
-        ),
+        "you added the class token to every patch; use `torch.cat`": own + led(own)[:, :1],
         f"this folds along {other}; here a sequence runs along {axis}": led(lines[other]),
         "this is one sequence a clip: joint attention, which the paper avoids": led(lines["joint"]),
-        "the sequences are not clip by clip, b first": led(clips_last, token.repeat(copies, 1, 1)),
-        "class tokens and patches do not belong together": led(clips_last),
-        "you divided the class token among its copies": led(
-            own, token.repeat_interleave(copies, dim=0) / copies
-        ),
+        "the sequences are not clip by clip, b first": led(swapped, cycled),
+        "class tokens and patches do not belong together": led(swapped),
     }
 
 
 def _unfold_mistakes(sequences: Tensor, clips: int) -> Wrong:
-    token, patches = unfold_time(sequences, clips)
-    apart = sequences.unflatten(0, (clips, -1))
-    copies = apart[:, :, 0]
-    mixed = sequences.unflatten(0, (-1, clips)).transpose(0, 1)
-    everything = copies.mean(dim=(0, 1)).expand(clips, 1, -1)
+    token, grid = unfold_time(sequences, clips)
+    copies = sequences[:, 0].unflatten(0, (clips, -1))
+    mixed = sequences.unflatten(0, (-1, clips)).transpose(0, 1).flatten(0, 1)
     return {
-        "you summed the copies of the class token": (copies.sum(dim=1, keepdim=True), patches),
-        "you kept the copy of the first position; take the mean of all": (copies[:, :1], patches),
-        "you took the last of each sequence for the class token": unfold_time(
-            sequences.roll(1, dims=1), clips
+        "you summed the copies of the class token": (copies.sum(dim=1, keepdim=True), grid),
+        "you kept the copy of the first position; take the mean of all": (copies[:, :1], grid),
+        "the copies of the class token are all still there; take their mean": (copies, grid),
+        "you took the mean of the class token over all clips": (
+            token.mean(dim=0, keepdim=True).expand_as(token),
+            grid,
         ),
-        "the copies of the class token are all still there; take their mean": (copies, patches),
-        "you took the mean of the class token over all clips": (everything, patches),
-        "you took the mean over patches too": (apart.mean(dim=(1, 2))[:, None], patches),
-        "clips are mixed up: b*n splits into (clips, n), not (n, clips)": (
-            mixed[:, :, 0].mean(dim=1, keepdim=True),
-            mixed[:, :, 1:].transpose(1, 2),
-        ),
-        "class tokens are still among the patches": (token, apart.transpose(1, 2)),
+        "clips are mixed up: b*n splits into (clips, n), not (n, clips)": unfold_time(mixed, clips),
     }
 
 
 EXERCISES = (
-    Exercise("2.1", patches, _volumes, axes="b t n c*size*size", mistakes=_patches_mistakes),
-    Exercise(
-        "2.2", fold_space, _tokens, axes="b*t 1+n d", mistakes=partial(_fold_mistakes, "space")
-    ),
-    Exercise("2.3", fold_time, _tokens, axes="b*n 1+t d", mistakes=partial(_fold_mistakes, "time")),
-    Exercise("2.4", unfold_time, _sequences, axes="b 1 d; b t n d", mistakes=_unfold_mistakes),
+    Exercise("2.1", patches, VOLUMES, "b t n c*size*size", _patches_mistakes),
+    Exercise("2.2", fold_space, _TOKENS, "b*t 1+n d", partial(_fold_mistakes, "space")),
+    Exercise("2.3", fold_time, _TOKENS, "b*n 1+t d", partial(_fold_mistakes, "time")),
+    Exercise("2.4", unfold_time, _SEQUENCES, "b 1 d; b t n d", _unfold_mistakes),
 )

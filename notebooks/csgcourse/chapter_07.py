@@ -8,13 +8,13 @@ usual ones, and those of the phantom.
 import operator
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from csgcourse.exercise import Arguments, Exercise, Wrong
+from csgcourse.exercise import Answers, Arguments, Exercise, Wrong, inputs
 
 
 def area_stenosis(vessel_area: Any, lumen_area: Any) -> Any:
@@ -22,11 +22,10 @@ def area_stenosis(vessel_area: Any, lumen_area: Any) -> Any:
 
     The lumen is what is still open to blood. Which share of the vessel is not lumen?
 
-    1. lumen_area / vessel_area is the share that is open.
-    2. One minus that is closed.
+    1. lumen_area / vessel_area is the share that is open. One minus that is closed.
 
-    0 is an open vessel, 1 a closed one, and there is no unit: the same number in pixels and in
-    millimetres, so a clip without a scale can be graded too.
+    0 is an open vessel, 1 a closed one, without a unit: a clip without a scale can be graded
+    too.
     """
     return 1 - lumen_area / vessel_area
 
@@ -34,15 +33,14 @@ def area_stenosis(vessel_area: Any, lumen_area: Any) -> Any:
 def diameter_stenosis(area_stenosis: Any) -> Any:
     """The share of the diameter that is closed, for a circular lumen in the middle.
 
-    A circle with a quarter of the area has half the diameter. Which circle is it here, the closed
-    part or the open one?
+    A circle with a quarter of the area has half the diameter. Which circle is it, the closed or
+    the open one?
 
     1. The open share of the area: 1 - area_stenosis.
-    2. Its root is the open share of the diameter.
-    3. One minus that is closed.
+    2. Its root is the open share of the diameter; one minus that is closed.
 
-    A vessel that has lost three quarters of its area has lost half its diameter: a percentage of
-    stenosis means nothing until it says of what.
+    Three quarters of the area lost is half the diameter: a percentage of stenosis must say of
+    what.
     """
     return 1 - (1 - area_stenosis) ** 0.5
 
@@ -54,11 +52,10 @@ def split(patients: Sequence[str], shares: Sequence[float], seed: int) -> list[i
 
     1. Each patient once, in an order that is always the same: sorted(set(patients)).
     2. Shuffle that list with a generator made from `seed`.
-    3. Cut it by the shares, but give each group one patient first.
-    4. For each clip, look up the group of its patient.
+    3. Cut it by the shares, but give each group one patient first; look up each clip's patient.
 
-    No patient is in two groups, so a network cannot score on the test clips by recognising a
-    patient; and the seed reproduces the split.
+    A network cannot score on the test clips by recognising a patient; the seed reproduces the
+    split.
     """
     names = sorted(set(patients))  # a set alone has another order each time Python starts
     random.Random(seed).shuffle(names)
@@ -71,44 +68,23 @@ def split(patients: Sequence[str], shares: Sequence[float], seed: int) -> list[i
     return [group_of[patient] for patient in patients]
 
 
-def _areas(generator: Generator) -> list[Arguments]:
-    """Square millimetres."""
-    vessel, share = torch.rand(2, generator=generator) * 0.8 + 0.1
-    vessel = vessel * 50
-    large = torch.tensor(41.5, dtype=torch.float64)
-    return [
-        (vessel, vessel * share),
-        (large, large / 4),
-        (large, large),  # nothing is closed
-        (vessel, torch.zeros(())),  # everything is
-    ]
-
-
-def _shares(generator: Generator) -> list[Arguments]:
-    share = torch.rand((), generator=generator) * 0.3 + 0.2
-    values = (0.75, 0.0, 1.0, 0.51)
-    return [(share,), *((torch.tensor(value, dtype=torch.float64),) for value in values)]
-
-
-def _clips(generator: Generator, patients: int, most: int) -> list[str]:
-    """The patient of each clip: every patient has 1 to `most` clips, in no order."""
-    counts = torch.randint(1, most + 1, (patients,), generator=generator).tolist()
-    names = [f"p{place}" for place in torch.randperm(10 * patients, generator=generator).tolist()]
-    clips = [name for name, count in zip(names, counts, strict=False) for _ in range(count)]
-    return [clips[place] for place in torch.randperm(len(clips), generator=generator).tolist()]
-
-
 def _cohorts(generator: Generator) -> list[Arguments]:
-    patients, shares = _clips(generator, 41, 5), (0.7, 0.1, 0.2)
+    def clips(patients: int, most: int) -> list[str]:
+        """The patient of each clip: every patient has 1 to `most` clips, in no order."""
+        counts = torch.randint(1, most + 1, (patients,), generator=generator)
+        owners = torch.randperm(10 * patients, generator=generator)[:patients]
+        owners = owners.repeat_interleave(counts)
+        order = torch.randperm(len(owners), generator=generator)
+        return [f"p{owner}" for owner in owners[order].tolist()]
+
+    patients, shares = clips(41, 5), (0.7, 0.1, 0.2)
     return [
-        (patients, shares, 3),
-        (patients, shares, 3),
-        (patients, shares, 4),
-        (_clips(generator, 7, 1), (0.05, 0.9, 0.05), 1),  # too small for one patient
-        (_clips(generator, 211, 3), (0.25, 0.6, 0.15), 8),
+        *((patients, shares, seed) for seed in (3, 3, 4)),
+        (clips(7, 1), (0.05, 0.9, 0.05), 1),  # too small for one patient
+        (clips(211, 3), (0.25, 0.6, 0.15), 8),
         (["b", *["a"] * 11], (0.5, 0.5), 0),  # one patient has nearly all clips
-        (_clips(generator, 5, 3), (0.2,) * 5, 2),
-        (_clips(generator, 3, 2), (1.0,), 6),
+        (clips(5, 3), (0.2,) * 5, 2),
+        (clips(3, 2), (1.0,), 6),
     ]
 
 
@@ -126,7 +102,6 @@ def _area_mistakes(vessel_area: Tensor, lumen_area: Tensor) -> Wrong:
         "this is the diameter stenosis, exercise 7.2: no root here": 1 - still_open**0.5,
         "you squared, as if the inputs were diameters; they are areas already": 1 - still_open**2,
         "this is the closed area; divide it by the vessel's area": closed,
-        "you divided by the sum of both areas": closed / (vessel_area + lumen_area),
     }
 
 
@@ -139,11 +114,10 @@ def _diameter_mistakes(area_stenosis: Tensor) -> Wrong:
         "this is the area stenosis; the area goes with the square of the diameter": area_stenosis,
         "half the area is not half the diameter: a root is needed": area_stenosis / 2,
         "this is the other direction, from diameter to area: a root is needed": 1 - still_open**2,
-        "you squared the stenosis; the root of the open share is needed": area_stenosis**2,
     }
 
 
-def _judge_splits(answers: Sequence[tuple[Any, Any]]) -> str | None:
+def _judge_splits(answers: Answers) -> str | None:
     """Many splits are right: a wrong one is known by what it breaks."""
     seen: list[tuple[Any, list[int]]] = []
     for given, answer in answers:
@@ -164,23 +138,23 @@ def _judge_splits(answers: Sequence[tuple[Any, Any]]) -> str | None:
 
 def _groups(answer: Any, clips: int, groups: int) -> list[int] | str:
     """The answer as a list of group numbers, or what is wrong with it."""
-    if isinstance(answer, str) or not hasattr(answer, "__getitem__") or isinstance(answer, dict):
+    if isinstance(answer, str | dict) or not hasattr(answer, "__getitem__"):
         return "a list is wanted, with the number of its group for each clip"
     count = len(answer) if getattr(answer, "ndim", 1) else 0
     if count != clips:
         return f"{clips} numbers are wanted, one for each clip: got {count}"
     try:
-        numbers = [operator.index(one) for one in answer]
+        numbers = [operator.index(one) for one in answer if not isinstance(one, bool)]
     except (TypeError, RuntimeError):  # a text, a fraction, a row
         numbers = []
-    if not numbers or any(isinstance(one, bool) for one in answer):
+    if len(numbers) < clips:
         return "the number of a group is a whole one: some here are something else"
     if outside := set(numbers) - set(range(groups)):
         return f"the groups have the numbers 0 to {groups - 1}: got {min(outside)}"
     return numbers
 
 
-def _torn(groups: Iterable[int], patients: Iterable[str]) -> str | None:
+def _torn(groups: Sequence[int], patients: Sequence[str]) -> str | None:
     first: dict[str, int] = {}
     for patient, group in zip(patients, groups, strict=True):
         if first.setdefault(patient, group) != group:
@@ -196,21 +170,24 @@ def _uneven(groups: list[int], patients: Sequence[str], shares: Sequence[float])
     if missing := set(range(len(shares))) - set(groups):
         return f"group {min(missing)} is empty: however small its share, it needs one patient"
     people = Counter(dict(zip(patients, groups, strict=True)).values())
-    clips, largest = Counter(groups), max(Counter(patients).values())
-    total = people.total()
+    clips, largest, total = Counter(groups), max(Counter(patients).values()), people.total()
     off = [abs(people[group] - share * total) for group, share in enumerate(shares)]
     off_in_clips = [abs(clips[group] - share * len(groups)) for group, share in enumerate(shares)]
     if max(off) < len(shares) or max(off_in_clips) <= max(largest, len(shares)):
         return None
     worst = off.index(max(off))
-    return (
-        f"group {worst} has {people[worst]} of {total} patients; its share of {shares[worst]:g} "
-        f"means about {shares[worst] * total:.0f}"
-    )
+    due = f"its share of {shares[worst]:g} means about {shares[worst] * total:.0f}"
+    return f"group {worst} has {people[worst]} of {total} patients; {due}"
 
 
+_AREAS = inputs(  # square millimetres; in the last two nothing is closed, and everything
+    lambda vessel, lumen: (vessel, lumen),
+    *({"vessel": 23.5, "lumen": 9.7}, {"vessel": 41.5, "lumen": 10.375}),
+    *({"vessel": 41.5, "lumen": 41.5}, {"vessel": 17.3, "lumen": 0.0}),
+)
+_SHARES = inputs(lambda area: (area,), *({"area": area} for area in (0.37, 0.75, 0.0, 1.0, 0.51)))
 EXERCISES = (
-    Exercise("7.1", area_stenosis, _areas, mistakes=_area_mistakes, read=_number),
-    Exercise("7.2", diameter_stenosis, _shares, mistakes=_diameter_mistakes, read=_number),
+    Exercise("7.1", area_stenosis, _AREAS, "", _area_mistakes, _number),
+    Exercise("7.2", diameter_stenosis, _SHARES, "", _diameter_mistakes, _number),
     Exercise("7.3", split, _cohorts, judge=_judge_splits),
 )

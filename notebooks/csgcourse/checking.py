@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from csgcourse.comparing import compare
-from csgcourse.exercise import Arguments, Exercise, find, html
+from csgcourse.exercise import Answers, Arguments, Exercise, find, html
 from csgcourse.explaining import explain
 from csgcourse.record import remember
 from csgcourse.running import run
@@ -24,13 +24,7 @@ _ITEMS_SHOWN = 8  # of a list, in a message
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a check. A notebook shows it when it is the last value of a cell.
-
-    Attributes:
-        passed: whether the function is right on every input tried.
-        message: what is wrong, in a sentence or two; code stands between backticks.
-        printed: what the function printed on its first input.
-    """
+    """The result of a check: what is wrong, and what the function printed on its first input."""
 
     passed: bool
     message: str
@@ -52,13 +46,9 @@ class Verdict:
 
 
 def check(number: str, function: object) -> Verdict:
-    """Try a function on the inputs of an exercise; if it passes, note that in the progress file.
+    """Try a function on the inputs of exercise "1.2", say; if it passes, note that as progress.
 
     The function may raise, change its inputs or never end: the verdict says so.
-
-    Args:
-        number: the exercise, for instance "1.2".
-        function: the function itself, not called.
 
     Raises:
         ValueError: there is no such exercise.
@@ -78,12 +68,6 @@ def check(number: str, function: object) -> Verdict:
 def mine(number: str, function: object) -> Callable[..., object]:
     """Your function if it passes its check, else the course's solution; prints which.
 
-    So a notebook goes on with an exercise unsolved, and it is clear whose code runs.
-
-    Args:
-        number: the exercise, for instance "1.2".
-        function: the function itself, not called.
-
     Raises:
         ValueError: there is no such exercise.
     """
@@ -95,11 +79,10 @@ def mine(number: str, function: object) -> Callable[..., object]:
 
 
 def _other_arguments(exercise: Exercise, function: Callable[..., object]) -> str | None:
-    wanted = list(inspect.signature(exercise.reference).parameters)
     try:
-        inspect.signature(function).bind(*wanted)
+        inspect.signature(function).bind(*exercise.parameters)
     except TypeError:
-        return f"the function should take ({', '.join(wanted)})."
+        return f"the function should take ({', '.join(exercise.parameters)})."
     except ValueError:
         return None  # a builtin without a signature: try it
     return None
@@ -120,7 +103,7 @@ def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | Non
     return _wrong(exercise, answers) or trouble, printed or ""
 
 
-def _wrong(exercise: Exercise, answers: list[tuple[Arguments, object]]) -> str | None:
+def _wrong(exercise: Exercise, answers: Answers) -> str | None:
     """The difference of the first wrong answer, named as a known mistake if it is one."""
     for given, answer in answers:
         wanted = exercise.read(exercise.reference(*given))
@@ -138,16 +121,14 @@ def _ended(clause: str) -> str:
 
 
 def _changed(exercise: Exercise, given: Arguments, handed: Arguments) -> str | None:
-    names = inspect.signature(exercise.reference).parameters
-    for name, before, after in zip(names, given, handed, strict=True):
+    for name, before, after in zip(exercise.parameters, given, handed, strict=True):
         if compare(after, before):
             return f"the function changes its input `{name}`; work on a copy (`.clone()`)"
     return None
 
 
 def _sentence(exercise: Exercise, clause: str, arguments: Arguments) -> str:
-    names = inspect.signature(exercise.reference).parameters
-    words = [_named(name, value) for name, value in zip(names, arguments, strict=True)]
+    words = [_named(*pair) for pair in zip(exercise.parameters, arguments, strict=True)]
     return f"{_ended(clause)} This was with {', '.join(words)}."
 
 

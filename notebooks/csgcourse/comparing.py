@@ -7,6 +7,7 @@ Python numbers or a library's.
 import math
 import operator
 from collections.abc import Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -27,10 +28,8 @@ def compare(answer: object, wanted: object) -> str | None:
         return _compare_tensors(answer, wanted)
     if isinstance(wanted, tuple | list):
         return _compare_rows(answer, wanted)
-    if isinstance(wanted, float):
-        return _compare_real(answer, wanted)
-    if isinstance(wanted, int):
-        return _compare_whole(answer, wanted)
+    if isinstance(wanted, int | float):
+        return _compare_numbers(answer, wanted)
     same = type(answer) is type(wanted) and answer == wanted
     return None if same else f"{wanted!r} is wanted: got {answer!r}"
 
@@ -42,7 +41,8 @@ def _compare_tensors(answer: object, wanted: Tensor) -> str | None:
         came = f"{answer.layout} on device {answer.device}"
         return f"a dense tensor on device {wanted.device} is wanted: got {came}"
     if not _same_family(answer.dtype, wanted.dtype):
-        return f"numbers of type {_short(wanted.dtype)} are wanted: got {_short(answer.dtype)}"
+        came, due = (str(dtype).removeprefix("torch.") for dtype in (answer.dtype, wanted.dtype))
+        return f"numbers of type {due} are wanted: got {came}"
     if answer.shape != wanted.shape:
         return f"the shape should be {tuple(wanted.shape)}: got {tuple(answer.shape)}"
     if answer.isnan().any():
@@ -53,14 +53,12 @@ def _compare_tensors(answer: object, wanted: Tensor) -> str | None:
 def _same_family(dtype: torch.dtype, wanted: torch.dtype) -> bool:
     if wanted.is_floating_point:
         return dtype in (torch.float32, torch.float64)
-    if wanted == torch.bool:
-        return dtype == torch.bool
-    return not (dtype.is_floating_point or dtype.is_complex or dtype == torch.bool)
+    whole = not (dtype.is_floating_point or dtype.is_complex or dtype == torch.bool)
+    return dtype == torch.bool if wanted == torch.bool else whole
 
 
 def _other_values(answer: Tensor, wanted: Tensor) -> str:
-    factor = ratio(answer, wanted)
-    if factor is not None:
+    if (factor := ratio(answer, wanted)) is not None:
         return f"every value is {factor:.3g} times what it should be"
     if near(answer.flatten().sort().values, wanted.flatten().sort().values):
         return "the shape and the numbers are right, but the numbers are in the wrong places"
@@ -82,29 +80,22 @@ def _compare_rows(answer: object, wanted: Sequence[object]) -> str | None:
     return None
 
 
-def _compare_real(answer: object, wanted: float) -> str | None:
-    try:
-        number = float(answer)  # type: ignore[arg-type]  # whatever it is: numpy, torch, int
-    except (TypeError, ValueError, RuntimeError):
-        number = None
+def _compare_numbers(answer: object, wanted: int | float) -> str | None:
+    whole = isinstance(wanted, int)
+    number: float | None = None
+    with suppress(TypeError, ValueError, RuntimeError):  # whatever it is: numpy, torch, int
+        number = operator.index(answer) if whole else float(answer)  # type: ignore[arg-type]
     if number is None or isinstance(answer, str):
-        return f"a number is wanted: got {_kind(answer)}"
+        hint = "; `/` makes a float, `//` a whole number" if isinstance(answer, float) else ""
+        return f"a {'whole ' * whole}number is wanted: got {_kind(answer)}{hint}"
+    if whole and isinstance(answer, bool) is not isinstance(wanted, bool):
+        return f"{_kind(wanted)} is wanted: got {_kind(answer)}"
     if math.isnan(number):
         return "the answer is NaN (not a number): is 0 divided by 0?"
-    if math.isclose(number, wanted, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
-        return None
-    return f"{wanted:.4g} is wanted: got {number:.4g}"
-
-
-def _compare_whole(answer: object, wanted: int) -> str | None:
-    try:
-        number = operator.index(answer)  # type: ignore[arg-type]  # whatever it is
-    except (TypeError, RuntimeError):
-        hint = "; `/` makes a float, `//` a whole number" if isinstance(answer, float) else ""
-        return f"a whole number is wanted: got {_kind(answer)}{hint}"
-    if isinstance(answer, bool) is not isinstance(wanted, bool):
-        return f"{_kind(wanted)} is wanted: got {_kind(answer)}"
-    return None if number == wanted else f"{wanted} is wanted: got {number}"
+    if whole:
+        return None if number == wanted else f"{wanted} is wanted: got {number}"
+    same = math.isclose(number, wanted, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    return None if same else f"{wanted:.4g} is wanted: got {number:.4g}"
 
 
 def near(answer: Tensor, wanted: Tensor) -> bool:
@@ -127,16 +118,11 @@ def _first(mask: Tensor) -> tuple[int, ...]:
     return tuple(mask.nonzero()[0].tolist())
 
 
-def _short(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
 def _kind(thing: object) -> str:
     """The type of a thing, with its value or shape where that is short."""
     if isinstance(thing, bool | int | float):
         return f"{thing} ({type(thing).__name__})"
     if isinstance(thing, Tensor):
         return f"a tensor of shape {tuple(thing.shape)}"
-    module = type(thing).__module__.split(".")[0]
-    name = type(thing).__name__
+    module, name = type(thing).__module__.split(".")[0], type(thing).__name__
     return f"a {name}" if module == "builtins" else f"a {module} {name}"

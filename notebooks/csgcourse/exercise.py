@@ -9,17 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Generator, Tensor
-
-import csgcourse
+from torch import Generator
 
 Arguments = tuple[object, ...]
-Answers = Sequence[tuple[Arguments, object]]  # the inputs of each case, and what came back
+Answers = Sequence[tuple[Any, Any]]  # the inputs of each case, and what came back
 Wrong = dict[str, object]  # wrong results, by the message that names the mistake
-PRIMES = (2, 3, 5, 7, 11)
+Cases = Callable[[Generator], Sequence[Arguments]]
+_PRIMES = (2, 3, 5, 7, 11, 13)
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,16 @@ class Exercise:
 
     number: str
     reference: Callable[..., object]
-    cases: Callable[[Generator], Sequence[Arguments]]
+    cases: Cases
     axes: str = ""
     mistakes: Callable[..., Mapping[str, object]] = lambda *_: {}
     read: Callable[[object], object] = lambda result: result
     judge: Callable[[Answers], str | None] | None = None
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the solution's arguments."""
+        return list(inspect.signature(self.reference).parameters)
 
     @property
     def texts(self) -> tuple[str, str, str]:
@@ -64,21 +69,18 @@ def find(number: str) -> Exercise:
     Raises:
         ValueError: not a number like "1.2", or no such exercise; lists those there are.
     """
-    match = re.fullmatch(r"(\d+)\.(\d+)", str(number))
-    if not match:
+    if not (match := re.fullmatch(r"(\d+)\.\d+", str(number))):
         raise ValueError(f'an exercise has a number like "1.2": got {number!r}')
-    chapter = int(match[1])
-    exercises = {exercise.number: exercise for exercise in exercises_of(chapter)}
+    exercises = {exercise.number: exercise for exercise in exercises_of(int(match[1]))}
     if number not in exercises:
         known = ", ".join(exercises) or "none"
-        raise ValueError(f"there is no exercise {number}: chapter {chapter} has {known}")
+        raise ValueError(f"there is no exercise {number}: chapter {int(match[1])} has {known}")
     return exercises[number]
 
 
 def chapters() -> list[int]:
     """The chapters that have exercises, in order."""
-    names = [module.name for module in iter_modules(csgcourse.__path__)]
-    return sorted(int(name[-2:]) for name in names if re.fullmatch(r"chapter_\d\d", name))
+    return sorted(int(path.stem[-2:]) for path in Path(__file__).parent.glob("chapter_??.py"))
 
 
 def exercises_of(chapter: int) -> tuple[Exercise, ...]:
@@ -88,15 +90,34 @@ def exercises_of(chapter: int) -> tuple[Exercise, ...]:
     return import_module(f"csgcourse.chapter_{chapter:02d}").EXERCISES
 
 
-def sizes(generator: Generator, count: int, *, without: int = 0) -> list[int]:
-    """Different small primes, so that no result with swapped axes has the right shape."""
-    free = [prime for prime in PRIMES if prime != without]
-    return [free[place] for place in torch.randperm(len(free), generator=generator)[:count]]
+def inputs(shapes: Callable[..., Sequence[object]], *edges: Mapping[str, object]) -> Cases:
+    """Random inputs, one case for each of `edges`; the second case is in float64.
+
+    Args:
+        shapes: (**sizes) -> for each argument: the shape of a tensor, a float (a tensor without
+            axes), or another value. A size that an edge case does not set is a small prime;
+            all differ, so that no result with swapped axes has the right shape.
+        edges: sizes that a case sets.
+    """
+
+    def cases(generator: Generator) -> list[Arguments]:
+        drawn = []
+        for place, edge in enumerate(edges):
+            free = [prime for prime in _PRIMES if prime not in edge.values()]
+            names = [name for name in inspect.signature(shapes).parameters if name not in edge]
+            order = torch.randperm(min(len(free), len(names) + 1), generator=generator)
+            sizes = dict(zip(names, [free[k] for k in order], strict=False))
+            dtype = torch.float64 if place == 1 else torch.float32
+            drawn.append(tuple(_argument(s, generator, dtype) for s in shapes(**sizes, **edge)))
+        return drawn
+
+    return cases
 
 
-def normal(generator: Generator, *shape: int, double: bool = False) -> Tensor:
-    """Standard normal numbers, float32 or float64."""
-    return torch.randn(shape, generator=generator, dtype=torch.float64 if double else torch.float32)
+def _argument(shape: object, generator: Generator, dtype: torch.dtype) -> object:
+    if isinstance(shape, tuple):
+        return torch.randn(shape, generator=generator, dtype=dtype)
+    return torch.tensor(shape, dtype=dtype) if isinstance(shape, float) else shape
 
 
 def html(text: str) -> str:

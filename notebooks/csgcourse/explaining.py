@@ -4,7 +4,6 @@ Not in the paper: part of the course. The shared ones are compositions with the 
 permuted, inputs swapped, an input ignored, an axis averaged, everything off by a factor.
 """
 
-import inspect
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -69,38 +68,36 @@ def _common(came: Sequence[object], tables: Iterable[Wrong]) -> str | None:
 
 def _inputs_changed(exercise: Exercise, answers: Answers, *given: object) -> Wrong:
     """What the solution gives for inputs that are swapped, confused or ignored."""
-    names = list(inspect.signature(exercise.reference).parameters)
-    changed: dict[str, list[object]] = {}
+    names, wrong = exercise.parameters, {}
+
+    def note(words: str, changed: Iterable[object]) -> None:
+        try:
+            wrong[words] = exercise.reference(*changed)
+        except Exception:  # shapes that do not fit, for instance: no answer equals this
+            wrong[words] = object()
+
     for i, name in enumerate(names):
         values = dict.fromkeys(one[i] for one, _ in answers if isinstance(one[i], int | str))
         for value in values:
             words = f"`{name}` makes no difference: this is the result for {name} = {value!r}"
-            changed[words] = [value if place == i else v for place, v in enumerate(given)]
+            note(words, (*given[:i], value, *given[i + 1 :]))
         for one, other in combinations([v for v in values if isinstance(v, str)], 2):
             swap = {one: other, other: one}
-            words = f"{one!r} and {other!r} are exchanged"
-            changed[words] = [swap.get(str(v), v) if k == i else v for k, v in enumerate(given)]
+            changed = swap.get(str(given[i]), given[i])
+            note(f"{one!r} and {other!r} are exchanged", (*given[:i], changed, *given[i + 1 :]))
     for i, j in permutations(range(len(given)), 2):
         if type(given[i]) is type(given[j]):
-            order = {i: j, j: i}
-            words = f"`{names[min(i, j)]}` and `{names[max(i, j)]}` are exchanged"
-            changed[words] = [given[order.get(place, place)] for place in range(len(given))]
-            words = f"`{names[j]}` is used where `{names[i]}` should be"
-            changed[words] = [given[j] if place == i else v for place, v in enumerate(given)]
-    return {words: _attempt(exercise, inputs) for words, inputs in changed.items()}
-
-
-def _attempt(exercise: Exercise, inputs: Sequence[object]) -> object:
-    try:
-        return exercise.reference(*inputs)
-    except Exception:  # shapes that do not fit, for instance: no answer equals this
-        return object()
+            used = [given[j] if place == i else value for place, value in enumerate(given)]
+            swapped = [given[i] if place == j else value for place, value in enumerate(used)]
+            note(f"`{names[min(i, j)]}` and `{names[max(i, j)]}` are exchanged", swapped)
+            note(f"`{names[j]}` is used where `{names[i]}` should be", used)
+    return wrong
 
 
 def _sizes(exercise: Exercise, given: Arguments) -> Sizes:
     """What a factor may be: whole numbers among the inputs, and lengths of their axes."""
-    named = dict(zip(inspect.signature(exercise.reference).parameters, given, strict=True))
-    sizes: Sizes = {name: value for name, value in named.items() if isinstance(value, int)}
+    named = dict(zip(exercise.parameters, given, strict=True))
+    sizes = {name: value for name, value in named.items() if isinstance(value, int)}
     for name, value in named.items():
         if isinstance(value, Tensor):
             sizes |= {f"{name}.shape[{axis}]": size for axis, size in enumerate(value.shape)}
@@ -111,21 +108,17 @@ def _sizes(exercise: Exercise, given: Arguments) -> Sizes:
 def _results(came: list[Any], wanted: list[Any], axes: str, sizes: list[Sizes]) -> str | None:
     """What turns every wanted result into the answer, whatever the inputs."""
     names = axes.split()
-    if named := _scaled(came, wanted, sizes):
-        return named
-    if named := _common(came, (dict(_changed(one, names)) for one in wanted)):
+    named = _scaled(came, wanted, sizes)
+    if named := named or _common(came, (dict(_changed(one, names)) for one in wanted)):
         return named
     if not isinstance(wanted[0], tuple):
         return _rearranged(came, wanted, names)
-    if any(
-        not isinstance(a, Sequence) or len(a) != len(w) for a, w in zip(came, wanted, strict=True)
-    ):
+    pairs = list(zip(came, wanted, strict=True))
+    if any(not isinstance(a, Sequence) or len(a) != len(w) for a, w in pairs):
         return None
     for place, part in enumerate(axes.split(";")):
-        one, due = [answer[place] for answer in came], [value[place] for value in wanted]
-        others = zip(came, wanted, strict=True)
-        if all(compare((*w[:place], a[place], *w[place + 1 :]), a) is None for a, w in others):
-            named = _results(one, due, part, sizes)
+        if all(compare((*w[:place], a[place], *w[place + 1 :]), a) is None for a, w in pairs):
+            named = _results([a[place] for a in came], [w[place] for w in wanted], part, sizes)
             return named and f"in the {_PLACES[place]} result, {named}"
     return None
 
@@ -136,8 +129,7 @@ def _changed(wanted: object, axes: Sequence[str]) -> Iterator[tuple[str, object]
         for order in permutations(wanted):
             yield "the results are right, but in another order", order
     elif isinstance(wanted, int):
-        yield "one too many", wanted + 1
-        yield "one too few", wanted - 1
+        yield from (("one too many", wanted + 1), ("one too few", wanted - 1))
     elif isinstance(wanted, float):
         yield "one minus that is wanted", 1 - wanted
     elif isinstance(wanted, Tensor):
@@ -150,10 +142,9 @@ def _changed_along(wanted: Tensor, axis: int, name: str) -> Iterator[tuple[str, 
     yield f"the order along {name} is reversed", wanted.flip(axis)
     yield f"everything is shifted by one along {name}", wanted.roll(1, axis)
     yield f"everything is shifted back by one along {name}", wanted.roll(-1, axis)
-    last = wanted.shape[axis] - 1
     ways = {
         f"only the first along {name} is used": wanted.narrow(axis, 0, 1),
-        f"only the last along {name} is used": wanted.narrow(axis, last, 1),
+        f"only the last along {name} is used": wanted.narrow(axis, wanted.shape[axis] - 1, 1),
     }
     if wanted.is_floating_point():
         ways[f"this is the mean over {name}"] = wanted.mean(axis, keepdim=True)
@@ -172,23 +163,19 @@ def _rearranged(came: list[Any], wanted: list[Any], axes: Sequence[str]) -> str 
     orders = permutations(range(len(axes)))
     for order in sorted(orders, key=lambda o: sum(k != axis for k, axis in enumerate(o))):
         if all(near(a, w.permute(order).reshape(a.shape)) for a, w in pairs):
-            now, right = _tuple([axes[k] for k in order]), _tuple(axes)
-            return _order_said(pairs[0][0], pairs[0][1].permute(order), now, right)
+            answer, permuted = pairs[0][0], pairs[0][1].permute(order)
+            now, right = (f"({', '.join(axes[k] for k in o)})" for o in (order, sorted(order)))
+            return "the numbers are right, but " + (
+                f"the axes are in the order {now}; {right} is wanted"
+                if answer.shape == permuted.shape
+                else f"axes are joined or missing; {right} is wanted"
+                if answer.ndim < permuted.ndim
+                else f"an axis is still split; join it, {right} is wanted"
+                if answer.ndim > permuted.ndim
+                else f"you only reshaped: they are in the order {now}, and `reshape` moves no "
+                f"axis. Bring them into the order {right} first (`permute`)"
+            )
     return None
-
-
-def _order_said(answer: Tensor, permuted: Tensor, now: str, right: str) -> str:
-    fine = "the numbers are right, but"
-    if answer.shape == permuted.shape:
-        return f"{fine} the axes are in the order {now}; {right} is wanted"
-    if answer.ndim < permuted.ndim:
-        return f"{fine} axes are joined or missing; {right} is wanted"
-    if answer.ndim > permuted.ndim:
-        return f"{fine} an axis is still split; join it, {right} is wanted"
-    return (
-        f"the shape is right, but you only reshaped: the numbers are in the order {now}, and "
-        f"`reshape` moves no axis. Bring them into the order {right} first (`permute`)"
-    )
 
 
 def _scaled(came: list[Any], wanted: list[Any], sizes: list[Sizes]) -> str | None:
@@ -206,9 +193,7 @@ def _scaled(came: list[Any], wanted: list[Any], sizes: list[Sizes]) -> str | Non
         if all(math.isclose(f, float(s[name]) ** power, rel_tol=1e-3) for f, s in known if s[name]):
             size = name if abs(power) == 1 else f"{name}**{abs(power)}"
             if power > 0:
-                return (
-                    f"every value is `{size}` times too large: a factor too many, a sum for a mean?"
-                )
+                return f"every value is `{size}` times too large: a factor, or a sum for a mean?"
             return f"every value is divided by `{size}`: one division too many, a mean for a sum?"
     return None
 
@@ -225,7 +210,3 @@ def _factor(answer: object, wanted: object) -> float | None:
         number = isinstance(answer, Tensor | np.number) and np.size(answer) == 1
         answer = float(answer) if number else math.nan  # type: ignore[arg-type]
     return answer / wanted if wanted else math.nan  # type: ignore[operator]
-
-
-def _tuple(axes: Sequence[str]) -> str:
-    return f"({', '.join(axes)})"

@@ -10,56 +10,47 @@ from html import escape
 
 from csgcourse.exercise import Exercise, find, html
 
-LEVELS = {1: "a nudge", 2: "a plan", 3: "the solution"}
+_LEVELS = ("a nudge", "a plan", "the solution")
 _shown: dict[str, int] = {}  # the last level shown, by exercise: each call goes one further
 
 
 @dataclass(frozen=True)
 class Hint:
-    """One hint of an exercise. A notebook shows it folded."""
+    """One hint of an exercise, of level 1 to 3. A notebook shows it folded."""
 
     number: str
     level: int
     text: str
 
-    @property
-    def title(self) -> str:
-        """The summary line of the folded hint."""
-        return f"Exercise {self.number}, hint {self.level} of {len(LEVELS)}: {LEVELS[self.level]}"
-
-    @property
-    def more(self) -> str:
-        """How to get the next one."""
-        again = f'For the next hint, run `hint("{self.number}")` again.'
-        return again if self.level < len(LEVELS) else ""
-
     def __repr__(self) -> str:
-        return "\n".join(filter(None, (f"{self.title}.", self.text, self.more)))
+        return "\n".join(filter(None, (f"{self._title}.", self.text, self._more)))
 
     def _repr_html_(self) -> str:
         code = f"<pre>{escape(self.text, quote=False)}</pre>"
         body = f"<p>{html(self.text)}</p>" if self.level == 1 else code
-        return f"<details><summary>{self.title}</summary>{body}</details><p>{html(self.more)}</p>"
+        return f"<details><summary>{self._title}</summary>{body}</details><p>{html(self._more)}</p>"
+
+    @property
+    def _title(self) -> str:
+        return f"Exercise {self.number}, hint {self.level} of 3: {_LEVELS[self.level - 1]}"
+
+    @property
+    def _more(self) -> str:
+        return f'For the next hint, run `hint("{self.number}")` again.' if self.level < 3 else ""
 
 
 def hint(number: str, level: int | None = None) -> Hint:
-    """The next hint of an exercise, each call one further, or the one of that level.
-
-    Args:
-        number: the exercise, for instance "1.2".
-        level: 1 a nudge, 2 a plan, 3 the solution.
+    """The next hint of exercise "1.2", say, each call one further, or the one of that level.
 
     Raises:
         ValueError: there is no such exercise or level.
     """
     exercise = find(number)
-    if level is None:
-        level = min(_shown.get(number, 0) + 1, len(LEVELS))
-    if level not in LEVELS:
+    level = min(_shown.get(number, 0) + 1, 3) if level is None else level
+    if level not in (1, 2, 3):
         raise ValueError(f"a hint has level 1, 2 or 3: got {level}")
     _shown[number] = level
-    nudge, plan, _ = exercise.texts
-    return Hint(number, level, (nudge, plan, _with_imports(exercise))[level - 1])
+    return Hint(number, level, (*exercise.texts[:2], _with_imports(exercise))[level - 1])
 
 
 def _with_imports(exercise: Exercise) -> str:

@@ -37,13 +37,9 @@ def execute(path: Path, *, seconds_per_cell: int = SECONDS_PER_CELL) -> None:
 
     Two runs of deterministic code give the same file, byte for byte.
 
-    Args:
-        path: the notebook, rewritten in place.
-        seconds_per_cell: a cell that takes longer has failed.
-
     Raises:
-        ValueError: a cell failed (says which and how), or the file has changed since the start.
-            The file is then left as it was.
+        ValueError: a cell failed or took too long (says which and how), or the file has changed
+            since the start. The file is then left as it was.
     """
     before = path.read_text(encoding="utf-8")
     notebook = nbformat.reads(before, as_version=4)
@@ -57,12 +53,12 @@ def execute(path: Path, *, seconds_per_cell: int = SECONDS_PER_CELL) -> None:
 
 
 def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
-    at = 0
+    place, bar = 0, tqdm(total=len(notebook.cells), desc=path.name, unit="cell")
 
     def started(cell: NotebookNode, cell_index: int) -> None:
-        nonlocal at
-        bar.update(cell_index - at)
-        at = cell_index
+        nonlocal place
+        bar.update(cell_index - place)
+        place = cell_index
 
     client = nbclient.NotebookClient(
         notebook,
@@ -74,22 +70,18 @@ def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
         extra_arguments=["--IPKernelApp.log_level=40"],  # no warnings of the kernel's own
         on_cell_start=started,
     )
-    with (
-        tqdm(total=len(notebook.cells), desc=path.name, unit="cell") as bar,
-        TemporaryDirectory() as empty,  # the author's progress must not show in the outputs
-    ):
+    with bar, TemporaryDirectory() as empty:  # the author's progress must not show in the outputs
         try:
             client.execute(env={**os.environ, "CSGLIB_PROGRESS": f"{empty}/progress.json"})
-            bar.update(len(notebook.cells) - at)
-            return
-        except CellExecutionError as error:
-            reason = f"{error.ename}: {error.evalue}"
-        except CellTimeoutError:
-            reason = f"it ran longer than {seconds_per_cell} s"
-        except DeadKernelError:
+            bar.update(len(notebook.cells) - place)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             reason = "its kernel died"
-    first_line = notebook.cells[at].source.strip().partition("\n")[0]
-    raise ValueError(f"{path.name}, cell {at + 1} ({first_line!r}): {reason}; left as it was")
+            if isinstance(error, CellTimeoutError):
+                reason = f"it ran longer than {seconds_per_cell} s"
+            elif isinstance(error, CellExecutionError):
+                reason = f"{error.ename}: {error.evalue}"
+            cell = f"cell {place + 1} ({notebook.cells[place].source.strip().splitlines()[0]!r})"
+            raise ValueError(f"{path.name}, {cell}: {reason}; left as it was") from error
 
 
 def _drop_what_differs(notebook: NotebookNode) -> None:

@@ -76,20 +76,13 @@ class Recording(NamedTuple):
 
 
 def practice_folder(work: Path, samples: Path) -> Path:
-    """Make the folder; the same bytes each time, so that all readers meet the same faults.
+    """Make a folder of exports in `work`, with the same bytes and the same faults each time.
 
     A real folder makes its own secret key for pseudonyms; this one comes with a known key, so that
-    all readers get the same split.
-
-    Args:
-        work: new, or made by this function before; then **everything** in it is made anew.
-        samples: the folder `data_samples`.
-
-    Returns:
-        The exports, a folder in `work`.
+    all readers get the same split. `samples` is the folder `data_samples`.
 
     Raises:
-        ValueError: `work` holds something else.
+        ValueError: `work` is neither new nor made by this function before (then it is made anew).
     """
     if (work / _MARK).is_file():
         shutil.rmtree(work)
@@ -100,15 +93,20 @@ def practice_folder(work: Path, samples: Path) -> Path:
     (work / _MARK).touch()
     with replacing(folder / KEY) as file:
         file.write(b"no secret: only for practice :-)")
-    made = dict(_recordings(samples))
-    for clip, (recording, _) in made.items():
+    rows, recordings = {}, {}
+    for clip, recording, grade in _recordings(samples):
         _export(recording, folder / clip)
-    _export(_sweep(people()[-1]), folder / SWEEP)
-    rows = {clip: Label(clip=clip, grade=grade) for clip, (_, grade) in made.items()}
-    recordings = {clip: recording for clip, (recording, _) in made.items()}
+        rows[clip], recordings[clip] = Label(clip=clip, grade=grade), recording
+    video = make_video(5, 2, 128, **SCANNERS["smooth"], plaque="IV", length=16.0)
+    sweep, person = video.clip(0, len(video)), people()[-1]  # along an artery with two plaques
+    screen = _on_screen(sweep.frames, person)
+    _export(Recording(screen, person, sweep.mm_per_px or 0.0), folder / SWEEP)
     _damage_pictures(folder, recordings)
     _damage_files(folder, recordings, rows)
-    _damage_rows(rows)
+    for clip, change in _TYPED.items():
+        rows[clip] = replace(rows[clip], **change)
+    rows["birch_ben/middle.mp4"] = Label(clip="birch_ben/middle.mp4", grade="mild")
+    rows[SWEEP] = Label(clip=SWEEP, grade="")
     write_labels(folder / LABELS, [rows[clip] for clip in sorted(rows)])
     return folder
 
@@ -122,7 +120,7 @@ def people() -> list[Person]:
     ]
 
 
-def _recordings(samples: Path) -> Iterator[tuple[str, tuple[Recording, str]]]:
+def _recordings(samples: Path) -> Iterator[tuple[str, Recording, str]]:
     """Each clip's path, recording and grade."""
     with np.load(samples / "cohort_64.npz", allow_pickle=False) as file:
         frames, grades, scales = file["frames"], file["grade"], file["mm_per_px"]
@@ -130,22 +128,13 @@ def _recordings(samples: Path) -> Iterator[tuple[str, tuple[Recording, str]]]:
     for number, person in enumerate(people()):
         for place, side in enumerate(("left", "right")):
             clip = 2 * number + (place + number) % 2  # so that the side does not tell the grade
-            tissue = np.stack([_enlarged(frame) for frame in frames[clip]])
-            recording = Recording(_on_screen(tissue, person), person, float(scales[clip]) / 2)
+            large = [
+                Image.fromarray(f).resize((128, 128), Image.Resampling.BICUBIC)
+                for f in frames[clip]
+            ]
+            screen = _on_screen(np.stack([np.asarray(one) for one in large]), person)
             name = f"{person.folder}/{side}{endings[number % len(endings)]}"
-            yield name, (recording, GRADES[grades[clip]])
-
-
-def _enlarged(frame: UInt8[ndarray, "y x"]) -> UInt8[ndarray, "128 128"]:
-    large = Image.fromarray(frame).resize((128, 128), Image.Resampling.BICUBIC)
-    return np.asarray(large)
-
-
-def _sweep(person: Person) -> Recording:
-    """Along an artery with two plaques."""
-    video = make_video(5, 2, 128, **SCANNERS["smooth"], plaque="IV", length=16.0)
-    clip = video.clip(0, len(video))
-    return Recording(_on_screen(clip.frames, person), person, clip.mm_per_px or 0.0)
+            yield name, Recording(screen, person, float(scales[clip]) / 2), GRADES[grades[clip]]
 
 
 def _on_screen(tissue: UInt8[ndarray, "t 128 128"], person: Person) -> UInt8[ndarray, "t 184 216"]:
@@ -164,22 +153,16 @@ def _on_screen(tissue: UInt8[ndarray, "t 128 128"], person: Person) -> UInt8[nda
 
 
 def _damage_pictures(folder: Path, recordings: dict[str, Recording]) -> None:
-    def again(clip: str, change: Callable[[Frames], Frames]) -> None:
-        recording = recordings[clip]
-        _export(recording._replace(frames=change(recording.frames)), folder / clip)
-
     doppler = np.stack([recordings["abel_cat/left.mkv"].frames] * 3, axis=-1)
     doppler[:, _TOP + 50 : _TOP + 80, _LEFT + 30 : _LEFT + 100] = (200, 30, 20)
     _save_video(doppler, folder / "abel_cat/left.mkv", "ffv1", "bgr0")
-    again("abel_fay/left.nii.gz", lambda frames: frames[:1].repeat(len(frames), axis=0))
-    again("abel_gus/left.gif", _with_calipers)
-
-
-def _with_calipers(frames: Frames) -> Frames:
-    marked = frames.copy()
-    for y, x in ((_TOP + 45, _LEFT + 50), (_TOP + 75, _LEFT + 62)):
-        marked[:, y - 5 : y + 6, x] = marked[:, y, x - 5 : x + 6] = 255
-    return marked
+    still, marked = recordings["abel_fay/left.nii.gz"], recordings["abel_gus/left.gif"]
+    frames = marked.frames.copy()
+    for y, x in ((_TOP + 45, _LEFT + 50), (_TOP + 75, _LEFT + 62)):  # calipers
+        frames[:, y - 5 : y + 6, x] = frames[:, y, x - 5 : x + 6] = 255
+    _export(marked._replace(frames=frames), folder / "abel_gus/left.gif")
+    frames = still.frames[:1].repeat(len(still.frames), axis=0)
+    _export(still._replace(frames=frames), folder / "abel_fay/left.nii.gz")
 
 
 def _damage_files(folder: Path, recordings: dict[str, Recording], rows: dict[str, Label]) -> None:
@@ -195,21 +178,13 @@ def _damage_files(folder: Path, recordings: dict[str, Recording], rows: dict[str
     copy("abel_eve/left.npz", "abel_eve/left_copy.npz")
     copy("abel_dan/right.dcm", "abel_dan_2019/right.dcm")
     (folder / "abel_dan/right.dcm").unlink()
-    del rows["abel_dan/right.dcm"]
+    del rows["abel_dan/right.dcm"], rows["birch_dan/left.mkv"]
     shutil.copy(folder / "abel_eve/right.npz", folder / "unsorted.npz")
     (folder / "birch_eve/report.txt").write_text("Plaque on the far wall, see left.\n")
 
 
-def _damage_rows(rows: dict[str, Label]) -> None:
-    for clip, change in _TYPED.items():
-        rows[clip] = replace(rows[clip], **change)
-    del rows["birch_dan/left.mkv"]
-    rows["birch_ben/middle.mp4"] = Label(clip="birch_ben/middle.mp4", grade="mild")
-    rows[SWEEP] = Label(clip=SWEEP, grade="")
-
-
 def _export(recording: Recording, path: Path) -> None:
-    """Write in the format of the file name's ending; without one, as a folder of pictures."""
+    """Write in the format of the file name's ending; without one, a folder of pictures."""
     path.parent.mkdir(parents=True, exist_ok=True)
     FORMATS["".join(path.suffixes)](recording, path)
 
@@ -230,11 +205,6 @@ def _save_video(frames: UInt8[ndarray, "t y x *rgb"], path: Path, codec: str, pi
 def _gif(recording: Recording, path: Path) -> None:
     first, *others = [Image.fromarray(frame) for frame in recording.frames]
     first.save(path, save_all=True, append_images=others, optimize=False, disposal=1)
-
-
-def _npz(recording: Recording, path: Path) -> None:
-    frames, person, mm_per_px = recording
-    save_clip(Clip(frames=frames, patient=person.number, mm_per_px=mm_per_px), path)
 
 
 def _nifti(recording: Recording, path: Path) -> None:
@@ -282,7 +252,9 @@ FORMATS: dict[str, Callable[[Recording, Path], None]] = {
     ".avi": lambda one, path: _save_video(one.frames, path, "mjpeg", "yuvj420p"),
     ".mkv": lambda one, path: _save_video(one.frames, path, "ffv1", "gray"),
     ".dcm": _dicom,
-    ".npz": _npz,
+    ".npz": lambda one, path: save_clip(
+        Clip(frames=one.frames, patient=one.person.number, mm_per_px=one.mm_per_px), path
+    ),
     ".nii.gz": _nifti,
     ".gif": _gif,
     "": _pictures,

@@ -12,18 +12,11 @@ from pathlib import Path
 from csgcourse.exercise import exercises_of
 from csglib.data.atomic import replacing
 
-TITLES = {  # of the notebooks that have exercises
-    0: "Start here",
-    1: "Inflation",
-    2: "Clips to tokens",
-    3: "Intra-dimension attention",
-    4: "Fusion: SWA against CA",
-    5: "Learnable weighting",
-    6: "CSG-3DCT",
-    7: "Clips and grades",
-    8: "Training",
-    9: "Attention across frames",
-}
+TITLES = (  # of notebooks 00 to 09, which have exercises
+    *("Start here", "Inflation", "Clips to tokens", "Intra-dimension attention"),
+    *("Fusion: SWA against CA", "Learnable weighting", "CSG-3DCT", "Clips and grades"),
+    *("Training", "Attention across frames"),
+)
 _SOLVED, _OPEN = "\N{CHECK MARK}", "\N{WHITE CIRCLE}"
 _HOME = Path(__file__).parents[1]  # the notebooks' folder, unless csgcourse is installed elsewhere
 
@@ -49,28 +42,30 @@ class Progress:
     solved: frozenset[str]
 
     def __repr__(self) -> str:
-        rows = [f"{chapter:02} {TITLES[chapter]:<27}{marks}" for chapter, marks in self._marks()]
+        rows = [f"{title:<30}{marks}" for title, marks in self._rows()]
         return "\n".join([*rows, self._sum])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{chapter:02} {TITLES[chapter]}</td><td>{marks}</td></tr>"
-            for chapter, marks in self._marks()
-        )
+        rows = "".join(f"<tr><td>{one}</td><td>{marks}</td></tr>" for one, marks in self._rows())
         head = f"<thead><tr><th>notebook</th><th>{_SOLVED} solved, {_OPEN} open</th></tr></thead>"
         return f"<table>{head}<tbody>{rows}</tbody></table><p>{self._sum}</p>"
 
-    def _marks(self) -> list[tuple[int, str]]:
-        marks = {True: _SOLVED, False: _OPEN}
+    def _rows(self) -> list[tuple[str, str]]:
+        """The title of each notebook, and a mark for each of its exercises."""
         return [
-            (chapter, " ".join(marks[e.number in self.solved] for e in exercises_of(chapter)))
-            for chapter in TITLES
+            (
+                f"{chapter:02} {title}",
+                " ".join(
+                    _SOLVED if e.number in self.solved else _OPEN for e in exercises_of(chapter)
+                ),
+            )
+            for chapter, title in enumerate(TITLES)
         ]
 
     @property
     def _sum(self) -> str:
-        known = {exercise.number for chapter in TITLES for exercise in exercises_of(chapter)}
-        return f"{len(self.solved & known)} of {len(known)} exercises solved."
+        marks = "".join(marks for _, marks in self._rows())
+        return f"{marks.count(_SOLVED)} of {len(marks.replace(' ', ''))} exercises solved."
 
 
 def progress() -> Progress:
@@ -83,8 +78,7 @@ def progress() -> Progress:
     if file is None or not file.exists():
         return Progress(frozenset())
     try:
-        solved = json.loads(file.read_bytes())["solved"]
-        return Progress(frozenset(str(number) for number in solved))
+        return Progress(frozenset(map(str, json.loads(file.read_bytes())["solved"])))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file.resolve()} is damaged: delete it to start over") from error
 

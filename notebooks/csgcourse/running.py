@@ -45,9 +45,9 @@ def run(function: Callable[..., object], arguments: tuple[object, ...]) -> Outco
     if not done and (frame := sys._current_frames().get(thread.ident or 0)):
         output.late = True  # it stays in place, or an endless loop could print into the notebook
         place = _place(function, [*traceback.walk_stack(frame)][::-1])
-        line = f" It was at {place}." if place else ""
-        left = " It still runs: correct it, then restart the kernel."
-        return Outcome(trouble=f"{_LATE}{line}{left}", printed=output.kept)
+        line = f"{_LATE} It was at {place}." if place else _LATE
+        left = "It still runs: correct it, then restart the kernel."
+        return Outcome(trouble=f"{line} {left}", printed=output.kept)
     sys.stdout = output.before
     if error := done.get("error"):
         place = _place(function, traceback.walk_tb(error.__traceback__)) or "the function"

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from csgcourse import check, mine, running
 from csgcourse.checking import _named
@@ -56,17 +57,6 @@ def test_a_function_that_never_ends_is_reported_with_its_line(stop):
     assert "restart the kernel" in message
 
 
-def test_a_loop_that_swallows_errors_does_not_hang_the_check(stop):
-    def stubborn(kernel, frames):
-        while not stop.is_set():
-            try:
-                time.sleep(0.01)
-            except BaseException:
-                continue
-
-    assert "did not finish in time" in rejected(stubborn)
-
-
 def test_an_endless_print_is_cut_off_and_reaches_no_notebook(stop, capsys):
     def chatter(kernel, frames):
         for turn in itertools.count():
@@ -82,9 +72,6 @@ def test_an_endless_print_is_cut_off_and_reaches_no_notebook(stop, capsys):
             thread.join(5)  # its next print ends it
             assert not thread.is_alive()
     assert capsys.readouterr().out == "mine\n"
-
-
-def stub(kernel, frames): ...
 
 
 def raising(kernel, frames):
@@ -115,10 +102,10 @@ def one_off(kernel, frames):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (stub, "nothing came back"),
+        (lambda k, t: None, "nothing came back"),
         (lambda k, t: ..., "nothing came back"),
         (raising, "line 3 (`width = kernel.shape[9]`) raised IndexError"),
-        (raising, "This was with kernel of shape ("),
+        (lambda k, t: k.shape[9], "This was with kernel of shape ("),
         (lambda k, t: torch.stack(k, 0.5), "raised TypeError"),
         (lambda k, t: sys.exit("enough"), "raised SystemExit: enough"),
         (interrupted, "raised KeyboardInterrupt"),
@@ -127,14 +114,10 @@ def one_off(kernel, frames):
         (lambda k, t: inflate(k, t) * (torch.zeros(()) / 0), "NaN"),
         (lambda k, t: inflate(k, t).numpy(), "a torch tensor is wanted: got a numpy ndarray"),
         (lambda k, t: inflate(k, t).half(), "got float16"),
-        (lambda k, t: inflate(k, t).bfloat16(), "got bfloat16"),
-        (lambda k, t: inflate(k, t).long(), "got int64"),
         (lambda k, t: inflate(k, t).to(torch.complex64), "got complex64"),
         (lambda k, t: inflate(k, t).to("meta"), "on device meta"),
         (lambda k, t: inflate(k, t).to_sparse(), "a dense tensor"),
         (lambda k, t: k[:1, :1, :1, :1].expand(10**5, 10**5, 10**5, 1), "the shape should be"),
-        (lambda k, t: inflate(k, t) * 10, "every value is 10 times what it should be"),
-        (lambda k, t: inflate(k, t).transpose(0, 1), "in the order (in, out, t, y, x)"),
         (one_off, "at (0, 0, 0, 0, 0), "),
         (inflate(torch.ones(1, 1, 1, 1), 3), 'without calling it: `check("1.1", inflate_mean)`'),
         (lambda kernel: kernel, "the function should take (kernel, frames)."),
@@ -144,22 +127,11 @@ def test_what_is_wrong_is_said(wrong, words):
     assert words in rejected(wrong)
 
 
-@pytest.mark.parametrize(
-    "right",
-    [
-        lambda k, t: inflate(k, t).float(),
-        lambda k, t: inflate(k, t).double(),
-        lambda k, t: (k / t).unsqueeze(2).expand(-1, -1, t, -1, -1),
-        lambda k, t: inflate(k, t).requires_grad_(),
-    ],
-)
-def test_style_and_precision_do_not_count(right):
-    assert check("1.1", right).passed
-
-
-def test_numbers_of_other_libraries_are_numbers():
-    assert check("1.3", lambda frames: np.int64(frames // 2)).passed
-    assert check("1.3", lambda frames: torch.tensor(frames // 2)).passed
+def test_style_and_precision_do_not_count():
+    for change in (Tensor.float, Tensor.double, Tensor.requires_grad_):
+        assert check("1.1", lambda k, t, change=change: change(inflate(k, t))).passed
+    for number in (np.int64, torch.tensor):
+        assert check("1.3", lambda frames, number=number: number(frames // 2)).passed
 
 
 def test_an_answer_that_is_right_at_first_only_is_rejected():
@@ -199,22 +171,19 @@ def test_mine_runs_the_function_when_it_passes_and_else_the_solution(capsys):
     assert capsys.readouterr().out == "Exercise 1.1: from here on your own function runs.\n"
     said = "Exercise 1.1 is not solved yet: from here on the course's own function runs.\n"
     kernel = torch.ones(2, 3, 1, 1)
-    for wrong in (stub, "no function"):
+    for wrong in (lambda kernel, frames: ..., "no function"):
         torch.testing.assert_close(mine("1.1", wrong)(kernel, 5), inflate(kernel, 5))
         assert capsys.readouterr().out == said
 
 
-@pytest.mark.parametrize(
-    ("number", "message"),
-    [
-        ("1.9", "there is no exercise 1.9: chapter 1 has 1.1, 1.2, 1.3, 1.4, 1.5"),
-        ("77.1", "there is no exercise 77.1: chapter 77 has none"),
-        ("inflate", "an exercise has a number like \"1.2\": got 'inflate'"),
-    ],
-)
-def test_an_unknown_number_is_refused(number, message):
-    with pytest.raises(ValueError, match=message):
-        check(number, inflate)
+def test_an_unknown_number_is_refused():
+    for number, message in {
+        "1.9": "there is no exercise 1.9: chapter 1 has 1.1, 1.2, 1.3, 1.4, 1.5",
+        "77.1": "there is no exercise 77.1: chapter 77 has none",
+        "inflate": "an exercise has a number like \"1.2\": got 'inflate'",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            check(number, inflate)
 
 
 @pytest.mark.parametrize(
@@ -241,20 +210,17 @@ def test_an_input_is_described_shortly(value, words):
         (torch.ones(2, dtype=torch.int32), torch.ones(2, dtype=torch.int64), None),
         (torch.tensor([True]), torch.tensor([True]), None),
         ("space", "space", None),
-        (4, 3, "3 is wanted: got 4"),
         (3.0, 3, "a whole number is wanted: got 3.0 (float)"),
         (True, 1, "1 (int) is wanted: got True (bool)"),
         (0.25, 0.5, "0.5 is wanted: got 0.25"),
         (float("nan"), 0.5, "NaN"),
         ("0.5", 0.5, "a number is wanted: got a str"),
         (torch.ones(2), 0.5, "a number is wanted: got a tensor of shape (2,)"),
-        ((8, 4), (8, 4, 4), "a tuple of 3 is wanted: got 2"),
         ((8, 4, 5), (8, 4, 4), "at place 2: 4 is wanted: got 5"),
         ((n for n in [1]), [1], "a list is wanted: got a generator"),
         (torch.ones(3), torch.ones(3, dtype=torch.bool), "numbers of type bool are wanted"),
         (torch.ones(3), torch.ones(3, dtype=torch.int64), "numbers of type int64 are wanted"),
         (torch.ones(0), torch.ones(2), "the shape should be (2,): got (0,)"),
-        (torch.tensor([2.0, 1.0]), torch.tensor([1.0, 2.0]), "in the wrong places"),
         (torch.tensor([1.0, 5]), torch.tensor([1.0, 2]), "50% of the values are wrong; at (1,)"),
         (torch.ones(2) / 0, torch.ones(2), "every value is inf times"),
         ("time", "space", "'space' is wanted: got 'time'"),
@@ -266,8 +232,10 @@ def test_comparing(answer, wanted, words):
 
 
 @each_exercise
-def test_the_solution_passes_and_its_cases_are_the_same_each_time(exercise):
+def test_the_solution_passes_nonsense_does_not_and_cases_are_the_same_each_time(exercise):
     assert check(exercise.number, exercise.reference).passed
+    for nonsense in (None, ..., "no", torch.zeros(3, 1, 4), np.zeros(2), {}, float("nan")):
+        rejected(lambda *_, value=nonsense: value, exercise.number)
     cases = [exercise.cases(torch.Generator().manual_seed(5)) for _ in range(2)]
     assert len(cases[0]) > 1
     assert all(compare(one, other) is None for one, other in zip(*cases, strict=True))
@@ -279,12 +247,6 @@ def test_every_mistake_of_an_exercise_is_rejected_by_its_own_name(exercise):
     tables = [exercise.mistakes(*given) for given in cases]
     for name in tables[0]:
         alike = [n for n in tables[0] if all(compare(t[n], t[name]) is None for t in tables)]
-        wrong = lambda *given, name=name: exercise.mistakes(*given)[name]  # noqa: E731
-        message = rejected(wrong, exercise.number)
+        results = iter([table[name] for table in tables])
+        message = rejected(lambda *_, results=results: next(results), exercise.number)
         assert any(words in message for words in alike), name
-
-
-@each_exercise
-def test_nothing_and_nonsense_are_rejected_by_every_exercise(exercise):
-    for nonsense in (None, ..., "no", torch.zeros(3, 1, 4), np.zeros(2), {}, float("nan")):
-        rejected(lambda *_, value=nonsense: value, exercise.number)

@@ -54,8 +54,8 @@ def test_the_last_hint_alone_is_the_solution_and_passes_when_typed_into_a_cell(e
 
 def test_numbers_follow_one_another():
     for chapter in chapters():
-        numbers = [exercise.number for exercise in exercises_of(chapter)]
-        assert numbers == [f"{chapter}.{place + 1}" for place in range(len(numbers))]
+        for place, exercise in enumerate(exercises_of(chapter), start=1):
+            assert exercise.number == f"{chapter}.{place}"
 
 
 def test_a_right_answer_is_noted_and_a_wrong_one_is_not(progress_path):
@@ -73,12 +73,11 @@ def test_it_shows_every_chapter_and_every_exercise():
     lines = repr(solved).splitlines()
     assert lines[1] == f"01 {'Inflation':<27}✓ ○ ○ ✓ ○"
     assert len(lines) == len(TITLES) + 1
-    total = sum(len(exercises_of(chapter)) for chapter in TITLES)
-    assert lines[-1] == f"2 of {total} exercises solved."
+    assert lines[-1] == f"2 of {len(EXERCISES)} exercises solved."
     assert "<td>01 Inflation</td><td>✓ ○ ○ ✓ ○</td>" in solved._repr_html_()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"solved": 3}', '{"other": []}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"solved": 3}', '{"other": []}'])
 def test_a_damaged_file_says_so_and_fails_no_answer(progress_path, text):
     progress_path.write_text(text)
     with pytest.raises(ValueError, match=r"progress\.json is damaged: delete it to start over"):
@@ -128,13 +127,9 @@ def test_it_is_imported_from_a_notebook_s_folder_as_it_is(tmp_path):
         "print(csgcourse.__file__, check('0.1', lambda numbers: numbers / numbers.sum()).passed)"
     )
     environment = {"PYTHONPATH": str(Path(csglib.__file__).parents[1]), "PATH": ""}
+    command = [sys.executable, "-c", code]
     run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert run.stdout == f"{tmp_path / 'csgcourse' / '__init__.py'} True\n"
     assert json.loads((tmp_path / "progress.json").read_text()) == {"solved": ["0.1"]}
@@ -145,4 +140,4 @@ def test_it_lists_the_notebooks_that_have_exercises_and_no_other():
     for path in NOTEBOOKS.glob("*.ipynb"):
         found = re.findall(r'check\(\\"(\d+)\.\d+', path.read_text(encoding="utf-8"))
         numbers |= {int(number) for number in found}
-    assert numbers == set(TITLES)
+    assert numbers == set(range(len(TITLES))) == set(chapters())

@@ -42,6 +42,8 @@ def test_all_formats_are_there(exports):
     endings = Counter("".join(Path(clip).suffixes) for clip in list_exports(exports).clips)
     assert endings.keys() == FORMATS.keys()
     assert min(endings.values()) > 10
+    assert len(read_clip(exports / SWEEP).frames) > 60  # one long video
+    assert len({one.folder for one in people()}) == len({one.number for one in people()}) == 56
 
 
 def test_cleaning_leaves_no_letter_of_any_screen(exports, report):
@@ -53,15 +55,6 @@ def test_cleaning_leaves_no_letter_of_any_screen(exports, report):
     frozen = next(row for row in read_labels(exports / "labels.csv") if "fay/left" in row.clip)
     with pytest.raises(ValueError, match="nothing in it moves"):
         crop_clip(frozen, exports, DeidentifySettings())
-
-
-def test_people_are_made_up_and_differ():
-    everybody = people()
-    assert len({one.folder for one in everybody}) == len({one.number for one in everybody}) == 56
-
-
-def test_the_sweep_is_one_long_video(exports):
-    assert len(read_clip(exports / SWEEP).frames) > 60
 
 
 def test_it_never_touches_another_folder(tmp_path):

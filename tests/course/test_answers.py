@@ -1,0 +1,1166 @@
+"""Right answers in several styles pass each exercise; wrong ones are rejected and named."""
+
+import functools
+import itertools
+import math
+import random
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from einops import rearrange, reduce
+from torch.utils.flop_counter import FlopCounterMode
+
+from csgcourse import check
+from csgcourse.chapter_01 import (
+    inflate_center,
+    inflate_mean,
+    kernel_frames,
+    same_length_padding,
+    still_clip,
+)
+from csgcourse.chapter_02 import fold_space, fold_time, patches, unfold_time
+from csgcourse.chapter_03 import attention_cost, attention_map, split_heads
+from csgcourse.chapter_04 import context, crossed, fusion_cost, switched
+from csgcourse.chapter_05 import weigh, weigh_gradient
+from csgcourse.chapter_06 import output_size, tokens_to_volume, volume_to_tokens
+from csgcourse.chapter_07 import area_stenosis, diameter_stenosis, split
+from csgcourse.chapter_08 import confusion, macro_f1, patient_bootstrap
+from csgcourse.chapter_09 import rollout, share_inside, tokens_to_maps
+from csglib.data import stenosis as measure
+from csglib.data.split import split_by_patient
+from csglib.model.attention import Attention
+from csglib.model.config import PAPER, TINY
+from csglib.model.csg3dct import CSG3DCT
+from csglib.model.fcu import TokensToVolume, VolumeToTokens
+from csglib.model.fusion import CrossAttention, SwitchedAttention
+from csglib.model.inflation import inflate_kernel
+from csglib.model.tokens import PatchEmbedding, VideoTokens, fold, unfold
+from csglib.model.weighting import LearnableWeighting
+
+
+def center_by_a_mask(kernel, frames):
+    middle = torch.eye(frames, dtype=kernel.dtype)[frames // 2]
+    return torch.einsum("oiyx,t->oityx", kernel, middle)
+
+
+def windows(volume, size, last):
+    return volume.unfold(3, size, size).unfold(4, size, size).permute(0, 2, 3, 4, *last)
+
+
+def patches_by_convolution(volume, size):
+    width = volume.shape[1] * size * size
+    kernel = torch.eye(width, dtype=volume.dtype).view(width, volume.shape[1], 1, size, size)
+    cut = F.conv3d(volume, kernel, stride=(1, size, size))
+    return cut.flatten(3).permute(0, 2, 3, 1)
+
+
+def time_before_joining(token, grid):
+    led = torch.cat([token[:, None].expand(-1, -1, grid.shape[2], -1), grid], dim=1)
+    return rearrange(led, "b t n d -> (b n) t d")
+
+
+def unfold_by_the_library(sequences, clips):
+    width = sequences.shape[2]
+    grid = torch.zeros(clips, sequences.shape[1] - 1, len(sequences) // clips, width)
+    back = unfold(sequences, "time", like=VideoTokens(torch.zeros(clips, 1, width), grid))
+    return back.cls, back.patches
+
+
+def pixels_as_they_lie(volume, size):
+    clips, channels, frames = volume.shape[:3]
+    return volume.view(clips, frames, -1, channels * size**2)
+
+
+def mixed(volume):
+    """Frames taken for channels: `reshape` in place of `transpose`."""
+    return rearrange(volume.flatten(1, 2), "b (t c) y x -> b c t y x", c=volume.shape[1])
+
+
+def led(copies, lines):
+    return torch.cat([copies, lines], dim=1)
+
+
+def another_token(reduction):
+    """The right patches, and a class token made of its copies (clips, n, d) in another way."""
+
+    def unfold_time_otherwise(sequences, clips):
+        copies = sequences[:, 0].reshape(clips, -1, sequences.shape[2])
+        return reduction(copies), unfold_time(sequences, clips)[1]
+
+    return unfold_time_otherwise
+
+
+def another_grid(change):
+    """The right class token, and patches made of (clips, n, t, d) in another way."""
+
+    def unfold_time_otherwise(sequences, clips):
+        places = sequences[:, 1:].unflatten(0, (clips, -1))
+        return unfold_time(sequences, clips)[0], change(places)
+
+    return unfold_time_otherwise
+
+
+def clips_inside(sequences, clips):
+    return (
+        reduce(sequences[:, :1], "(n b) 1 d -> b 1 d", "mean", b=clips),
+        rearrange(sequences[:, 1:], "(n b) t d -> b t n d", b=clips),
+    )
+
+
+def attention_by_the_fused_product(query, key):
+    one_hot = torch.eye(key.shape[2], dtype=key.dtype).expand(*key.shape[:3], -1)
+    return F.scaled_dot_product_attention(query, key, one_hot)
+
+
+def attention_by_torch(query, key):
+    heads, width = query.shape[1], query.shape[1] * query.shape[3]
+    whole = torch.nn.MultiheadAttention(width, heads, bias=False, batch_first=True).to(query)
+    whole.in_proj_weight.data = torch.eye(width).to(query).repeat(3, 1)
+    query, key = (rearrange(one, "b h s e -> b s (h e)") for one in (query, key))
+    return whole(query, key, key, average_attn_weights=False)[1].detach()
+
+
+def cost_by_counting(frames, patches, width, kind):
+    """The library's own sequences, counted."""
+    tokens = VideoTokens(torch.zeros(1, 1, 1), torch.zeros(1, frames, patches, 1))
+    sequences, length, _ = fold(tokens, kind).shape
+    return torch.tensor(2 * sequences * length**2 * width)
+
+
+def shares(scores, axis=-1):
+    return scores.exp() / scores.exp().sum(axis, keepdim=True)
+
+
+def formula(costs):
+    kinds = ("joint", "space", "time")
+    return lambda t, n, d, kind: costs(t, n, d)[kinds.index(kind)]
+
+
+@pytest.fixture
+def branches():
+    generator = torch.Generator().manual_seed(0)
+    return [
+        VideoTokens(
+            *(torch.randn(shape, generator=generator) for shape in ((2, 1, 6), (2, 3, 5, 6)))
+        )
+        for _ in range(2)
+    ]
+
+
+def attention(query, key, value, scale=None, axis=-1):
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    return (query @ key.mT * scale).softmax(axis) @ value
+
+
+def by_the_library(space, time, theta):
+    weighting = LearnableWeighting().to(space.dtype)
+    weighting.theta.data.copy_(theta)
+    flat = [branch.reshape(1, 1, 1, -1) for branch in (space, time)]
+    tokens = [VideoTokens(branch[0], branch) for branch in flat]
+    return weighting(*tokens).patches.view_as(space).detach()
+
+
+def by_autograd(space, time, theta, upstream):
+    weighting = LearnableWeighting().to(space.dtype)
+    weighting.theta.data.copy_(theta)
+    share = weighting.gate()
+    (share * space + (1 - share) * time).backward(upstream)
+    return weighting.theta.grad
+
+
+def share_of(theta):
+    return 1 / (1 + math.exp(-theta))
+
+
+def gradient_by_differences(space, time, theta, upstream):
+    given = [tensor.double() for tensor in (space, time, theta, upstream)]
+    ends = [(weigh(*given[:2], given[2] + step) * given[3]).sum() for step in (1e-5, -1e-5)]
+    return (ends[0] - ends[1]) / 2e-5
+
+
+def slope(theta):
+    return share_of(theta) * share_of(-theta)
+
+
+def bare(bridge):
+    """A bridge of the library whose projection and norm let everything pass."""
+    width = bridge.project.in_channels
+    bridge.project.weight.data = torch.eye(width).view(width, width, 1, 1, 1)
+    bridge.project.bias.data.zero_()
+    bridge.norm = torch.nn.Identity()
+    return bridge
+
+
+def down_by_the_library(volume, stride):
+    width = volume.shape[1]
+    with torch.no_grad():
+        return bare(VolumeToTokens(width, width, stride)).to(volume.dtype)(volume)
+
+
+def up_by_the_library(tokens, rows, scale):
+    width = tokens.shape[3]
+    with torch.no_grad():
+        bridge = bare(TokensToVolume(width, width, scale)).to(tokens.dtype)
+        return bridge(tokens, tokens.shape[2] // rows)
+
+
+def grid_of(tokens, rows):
+    return rearrange(tokens, "b t (y x) c -> b c t y x", y=rows)
+
+
+def sizes_by_halving(stage, frames, side):
+    for name in ("convolution", "pooling", "c3", "c4", "c5"):
+        side = side // 2
+        if name == stage or (name == "pooling" and stage in ("c1", "c2")):
+            break
+    return [frames, side, side]
+
+
+def pooled_volume(volume, window):
+    return F.avg_pool3d(volume, window).flatten(3).permute(0, 2, 3, 1)
+
+
+def divided(*reductions):
+    def output(stage, frames, side):
+        size = side // reductions[int(stage[1]) - 1]
+        return frames, size, size
+
+    return output
+
+
+def by_numpy(patients, shares, seed):
+    names, owner = np.unique(patients, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    ends = np.clip(np.rint(np.cumsum(shares) * len(names)), 1, None)
+    for place in range(1, len(ends)):
+        ends[place] = max(ends[place], ends[place - 1] + 1)
+    for place in reversed(range(len(ends) - 1)):
+        ends[place] = min(ends[place], len(names) - len(ends) + place + 1)
+    group = np.searchsorted(ends, np.argsort(order), side="right")
+    return group.clip(max=len(shares) - 1)[owner]
+
+
+def by_torch(patients, shares, seed):
+    """Each group gets one patient, then patients go to the group that lacks most clips."""
+    names, clips = list(dict.fromkeys(patients)), Counter(patients)
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).tolist()
+    held, group_of = [0] * len(shares), {}
+    for turn, name in enumerate(names[place] for place in order):
+        lacks = [share - clips / len(patients) for share, clips in zip(shares, held, strict=True)]
+        group = turn if turn < len(shares) else lacks.index(max(lacks))
+        held[group] += clips[name]
+        group_of[name] = group
+    return torch.tensor([group_of[patient] for patient in patients])
+
+
+def clips_dealt_out(patients, shares, seed):
+    chance = np.random.default_rng(seed)
+    return chance.choice(len(shares), size=len(patients), p=shares).tolist()
+
+
+def rounded_down(patients, shares, seed):
+    names = sorted(set(patients))
+    random.Random(seed).shuffle(names)
+    cuts = [int(sum(shares[:place]) * len(names)) for place in range(len(shares))]
+    group_of = {name: sum(place >= cut for cut in cuts) - 1 for place, name in enumerate(names)}
+    return [group_of[patient] for patient in patients]
+
+
+unseeded = itertools.count(7)
+
+
+def counts_by_bincount(predicted, true, classes):
+    return torch.bincount(true * classes + predicted, minlength=classes**2).view(classes, classes)
+
+
+def counts_by_numpy(predicted, true, classes):
+    counts = np.zeros((classes, classes), dtype=int)
+    np.add.at(counts, (true.numpy(), predicted.numpy()), 1)
+    return torch.from_numpy(counts)
+
+
+def f1_with_nan_mended(confusion):
+    matrix = confusion.float()
+    precision, recall = matrix.diag() / matrix.sum(0), matrix.diag() / matrix.sum(1)
+    return torch.nan_to_num(2 * precision * recall / (precision + recall)).mean()
+
+
+def f1_by_numpy(confusion):
+    matrix = confusion.numpy()
+    hits, false = matrix.diagonal(), matrix.sum(0) + matrix.sum(1) - 2 * matrix.diagonal()
+    return np.mean(2 * hits / np.maximum(2 * hits + false, 1))
+
+
+def interval_by_plain_python(correct, patients, draws, seed):
+    chance, marks = random.Random(seed), defaultdict(list)
+    for mark, patient in zip(correct.tolist(), patients, strict=True):
+        marks[patient].append(mark)
+    names, means = list(marks), []
+    for _ in range(draws):
+        clips = [mark for name in chance.choices(names, k=len(names)) for mark in marks[name]]
+        means.append(sum(clips) / len(clips))
+    means.sort()
+    return means[int(0.025 * draws)], means[int(0.975 * draws)]
+
+
+def interval_by_counts(correct, patients, draws, seed):
+    names, owner = np.unique(patients, return_inverse=True)
+    right, clips = np.bincount(owner, correct), np.bincount(owner)
+    times = np.random.RandomState(seed).multinomial(
+        len(names), [1 / len(names)] * len(names), draws
+    )
+    return tuple(np.quantile(times @ right / (times @ clips), (0.025, 0.975)))
+
+
+def marked_once(predicted, true, classes):
+    counts = torch.zeros(classes, classes)
+    counts[true, predicted] += 1
+    return counts
+
+
+def per_class(confusion):
+    hits = confusion.diag().double()
+    return hits / confusion.sum(0).clamp(min=1), hits / confusion.sum(1).clamp(min=1)
+
+
+def by_clips(correct, patients, draws, seed):
+    chosen = np.random.default_rng(seed).integers(0, len(correct), (draws, len(correct)))
+    return np.percentile(correct.numpy()[chosen].mean(1), [2.5, 97.5])
+
+
+def draws_of(correct, patients, draws, seed, count=None, by_clips=False):
+    """Correct clips and all clips of each drawn patient; the patient; many draws."""
+    names, owner = np.unique(patients, return_inverse=True)
+    right, clips = np.bincount(owner, correct), np.bincount(owner)
+    weights = clips / clips.sum() if by_clips else None
+    shape = draws, count or len(names)
+    drawn = np.random.default_rng(seed).choice(len(names), shape, p=weights)
+    return right[drawn], clips[drawn], drawn
+
+
+def ends(means):
+    return np.quantile(means, [0.025, 0.975])
+
+
+def accuracies(*given, **how):
+    right, clips, _ = draws_of(*given, **how)
+    return right.sum(1) / clips.sum(1)
+
+
+def without_repeats(correct, patients, draws, seed):
+    drawn, names = draws_of(correct, patients, draws, seed)[2], np.unique(patients)
+    return ends([np.asarray(correct)[np.isin(patients, names[row])].mean() for row in drawn])
+
+
+def normal(*given):
+    draws = accuracies(*given)
+    return draws.mean() - 1.96 * draws.std(), draws.mean() + 1.96 * draws.std()
+
+
+def standard_error(*given):
+    draws = accuracies(*given)
+    off = 1.96 * draws.std() / len(draws) ** 0.5
+    return draws.mean() - off, draws.mean() + off
+
+
+def ratio_of_means(*given):
+    right, clips, _ = draws_of(*given)
+    return np.quantile((right / clips).mean(1), [0.025, 0.975])
+
+
+GRID = "b (t y x) c -> b c t y x"
+
+
+def drawn_maps(*shape):
+    scores = torch.randn(*shape, generator=torch.Generator().manual_seed(4))
+    return list((3 * scores).softmax(-1))
+
+
+def rollout_by_halves(maps):
+    blocks = [0.5 * m.mean(1) + 0.5 * torch.eye(m.shape[-1]).to(m) for m in maps]
+    return functools.reduce(lambda total, block: torch.bmm(block, total), blocks)
+
+
+def volume(tokens, pattern, frames, rows):
+    return rearrange(tokens, pattern, t=frames, y=rows)
+
+
+def rolled(maps, mend, join=lambda total, block: block @ total):
+    return functools.reduce(join, [mend(heads) for heads in maps])
+
+
+def plus_identity(block):
+    return block + torch.eye(block.shape[-1]).to(block)
+
+
+def normalised(block, axis=-1):
+    return block / block.sum(axis, keepdim=True)
+
+
+def right(heads):
+    return normalised(plus_identity(heads.mean(1)))
+
+
+# fmt: off
+RIGHT = [
+    ("1.1", lambda k, t: torch.einsum("oiyx,t->oityx", k, torch.ones(t).to(k) / t)),
+    ("1.1", lambda k, t: (k / t)[:, :, None].expand(-1, -1, t, -1, -1)),
+    ("1.2", center_by_a_mask),
+    ("1.2", lambda kernel, frames: inflate_kernel(kernel, frames, "center")),
+    ("1.3", lambda frames: frames // 2),
+    ("1.4", lambda stage: {"c3": 3, "c4": 3, "c5": 3}.get(stage, 1)),
+    ("1.5", lambda frame, frames: frame.unsqueeze(1).repeat(1, frames, 1, 1)),
+    ("1.5", lambda frame, frames: frame[:, None].expand(-1, frames, -1, -1)),
+    ("2.1", patches_by_convolution),
+    ("2.1", lambda v, s: rearrange(v, "b c t (y p) (x q) -> b t (y x) (c p q)", p=s, q=s)),
+    ("2.2", lambda z, x: fold(VideoTokens(z, x), "space")),
+    ("2.2", lambda token, grid: torch.cat([token[:, None].expand(-1, grid.shape[1], -1, -1),
+     grid], dim=2).flatten(0, 1)),
+    ("2.3", time_before_joining),
+    ("2.3", lambda token, grid: fold_space(token, grid.transpose(1, 2))),
+    ("2.4", lambda sequences, clips: [reduce(sequences[:, :1], "(b n) 1 d -> b 1 d", "mean",
+     b=clips), rearrange(sequences[:, 1:], "(b n) t d -> b t n d", b=clips)]),
+    ("2.4", unfold_by_the_library),
+    ("3.1", attention_by_the_fused_product),
+    ("3.1", attention_by_torch),
+    ("3.2", lambda x, h: rearrange(x, "b s (h e) -> b h s e", h=h)),
+    ("3.2", lambda x, h: torch.stack(x.chunk(h, dim=-1), dim=1)),
+    ("3.3", cost_by_counting),
+    ("3.3", lambda t, n, d, kind: {"joint": 2 * d * (t * n + 1) ** 2, "space": 2 * d * t * (n + 1)
+     ** 2, "time": 2 * d * n * (t + 1) ** 2}[kind]),
+    ("4.1", F.scaled_dot_product_attention),
+    ("4.2", Attention()),
+    ("4.3", lambda t, p, s: F.pad(p, (0, 0, 1, 0)).index_copy(1, torch.tensor([0]), t) if s ==
+     "crossvit" else p[:]),
+    ("4.4", lambda n, d, q: {"all": 2 * (n + 1) * (n + 1) * d, "class": 2 * n * d}[q]),
+    ("4.4", lambda n, d, q: torch.tensor(2 * d * ((n + 1) ** 2 if q == "all" else n))),
+    ("5.1", lambda s, t, theta: torch.lerp(t, s, torch.sigmoid(theta))),
+    ("5.1", lambda s, t, theta: (torch.stack([s, t], -1) * torch.stack([theta, theta *
+     0]).softmax(0)).sum(-1)),
+    ("5.2", gradient_by_differences),
+    ("5.2", by_autograd),
+    ("6.1", down_by_the_library),
+    ("6.1", lambda v, s: patches(v, s).unflatten(-1, (v.shape[1], -1)).mean(-1)),
+    ("6.2", lambda z, y, s: F.interpolate(grid_of(z, y), scale_factor=(1, s, s))),
+    ("6.2", lambda z, y, s: torch.kron(grid_of(z, y).contiguous(), torch.ones(s, s).to(z))),
+    ("6.3", sizes_by_halving),
+    ("6.3", lambda c, t, y: torch.empty(t, *[y * 2 // (8, 8, 16, 32, 64)[int(c[1]) - 1]] *
+     2).shape),
+    ("7.1", lambda vessel, lumen: 1 - float(lumen) / float(vessel)),
+    ("7.1", lambda vessel, lumen: np.float32(1) - lumen.numpy() / vessel.numpy()),
+    ("7.2", lambda area: 1 - math.sqrt(1 - area)),
+    ("7.2", lambda area: -math.expm1(math.log1p(-area) / 2) if area < 1 else 1),
+    ("7.3", split_by_patient),
+    ("7.3", by_numpy),
+    ("7.3", by_torch),
+    ("8.1", lambda predicted, true, classes: torch.eye(classes)[true].T @
+     torch.eye(classes)[predicted]),
+    ("8.1", counts_by_numpy),
+    ("8.2", f1_with_nan_mended),
+    ("8.2", f1_by_numpy),
+    ("8.3", interval_by_plain_python),
+    ("8.3", interval_by_counts),
+    ("9.1", lambda tokens, frames, rows: tokens.mT[:, :, 1:].unflatten(2, (frames, rows,
+     -1)).contiguous()),
+    ("9.1", lambda s, t, y: torch.stack(s[:, 1:].mT.chunk(t, 2), 2).unflatten(3, (y, -1))),
+    ("9.2", rollout_by_halves),
+    ("9.3", lambda heat, mask: heat[mask].mean() / heat.mean()),
+    ("9.3", lambda heat, mask: np.average(heat, weights=mask) / heat.numpy().mean()),
+]
+WRONG = {
+    "0.1": [
+        (lambda numbers: numbers / numbers.shape[0], "how many numbers there are"),
+        (lambda numbers: numbers / max(numbers), "divided by the largest"),
+        (lambda numbers: numbers.exp() / numbers.exp().sum(), "softmax"),
+        (lambda numbers: numbers.sum() / numbers, "upside down"),
+        (sum, "the sum alone"),
+        (lambda numbers: (numbers / numbers.sum()).tolist(), "a torch tensor is wanted: got a lis"),
+        (lambda numbers: numbers / numbers.norm(), "times what it should be"),
+    ],
+    "1.1": [
+        (lambda k, t: k[:, :, None].repeat(1, 1, t, 1, 1), "`frames` times too large"),
+        (lambda k, t: k[:, :, None].repeat(1, 1, t, 1, 1) / t / t, "divided by `frames`"),
+        (lambda k, t: (k / t).expand(t, -1, -1, -1, -1), "in the order (t, out, in, y, x"),
+        (lambda k, t: (k / t)[..., None].expand(-1, -1, -1, -1, t), "in the order (out, in, y, x,"),
+        (lambda k, t: (k / t).repeat(1, 1, t, 1), "axes are joined"),
+        (lambda k, t: inflate_kernel(k, 1).expand(-1, -1, t, -1, -1) / k.shape[-1], "width"),
+        (lambda k, t: (k / t)[:, :, None], "only the first along t"),
+        (lambda k, t: k[:, :, None].repeat(1, 1, t, 1, 1) / (t + 1), "times what it should be"),
+    ],
+    "1.2": [
+        (lambda k, t: F.pad(k[:, :, None], (0, 0, 0, 0, 0, t - 1)), "the kernel is in the first s"),
+        (lambda k, t: F.pad(k[:, :, None], (0, 0, 0, 0, t - 1, 0)), "the kernel is in the last sl"),
+        (lambda k, t: inflate_center(k, t).roll(1, 2), "shifted by one along t"),
+        (lambda k, t: inflate_mean(k * 0, t), "every value is zero"),
+        (lambda k, t: inflate_center(k, t) / t, "divided by `frames`"),
+        (inflate_mean, "this is mean inflation"),
+        (lambda k, t: inflate_center(k, t).movedim(2, 0), "in the order (t, out, in, y, x"),
+    ],
+    "1.3": [
+        (lambda frames: frames - 1, "this is what both sides need together"),
+        (lambda frames: (frames - 1) / 2, "`/` makes a float"),
+        (lambda frames: round((frames + 1) / 2), "one too many"),
+        (lambda frames: 1, "result for frames = 3"),
+        (lambda frames: (frames - 2) // 2, "one too few"),
+        (lambda frames: "same", "a whole number is wanted: got a str"),
+        (lambda frames: frames > 1, "bool"),
+    ],
+    "1.4": [
+        (lambda stage: 3, "result for stage = 'c3'"),
+        (lambda stage: 3 if stage > "c2" else 1, "stage = 'stem'"),
+        (lambda stage: 3 if stage in "c3-c5" else 1, "c4"),
+        (lambda stage: 3 if stage < "c4" else 1, "the first three stages"),
+        (lambda stage: int(stage[1]), "raised ValueError"),
+        (lambda stage: 3 if stage in ("c4", "c5") else 1, "c3 is missing"),
+        (lambda stage: stage in ("c3", "c4", "c5"), "this says whether a stage is inflated"),
+        (lambda stage: "3x1x1" if stage in ("c3", "c4", "c5") else "1x1x1", "got a str"),
+    ],
+    "1.5": [
+        (lambda frame, frames: frame.expand(frames, -1, -1, -1), "in the order (t, c, y, x"),
+        (lambda frame, frames: frame[..., None].repeat(1, 1, 1, frames), "in the order (c, y, x,"),
+        (lambda frame, frames: frame.repeat(frames, 1, 1), "axes are joined"),
+        (lambda frame, frames: frame.repeat(frames, 1, 1).reshape(len(frame), frames,
+         *frame.shape[1:]), "you only reshaped"),
+        (lambda frame, frames: frame[:, None], "result for frames = 1"),
+        (lambda frame, frames: still_clip(frame, frames) / frames, "divided by `frames`"),
+        (lambda frame, frames: still_clip(frame, frames)[None], "still split"),
+        (lambda frame, frames: [frame] * frames, "a torch tensor is wanted: got a list"),
+    ],
+    "2.1": [
+        (pixels_as_they_lie, "you only reshaped"),
+        (lambda v, s: patches(mixed(v), s), "channels and frames are mixed up"),
+        (lambda v, s: F.unfold(v.transpose(1, 2).flatten(0, 1), s).mT.unflatten(0, (len(v), -1)),
+         "your patches overlap"),
+        (lambda v, s: windows(v, s, (5, 6, 1)).flatten(4).flatten(2, 3), "the channels come last"),
+        (lambda v, s: windows(v, s, (1, 6, 5)).flatten(4).flatten(2, 3), "inside a patch rows and"),
+        (lambda v, s: windows(v, s, (1, 5, 6)).flatten(2, 3), "still split"),
+        (lambda v, s: patches(v.mT, s), "rows and columns are exchanged, among"),
+        (lambda v, s: patches(v, s).transpose(1, 2), "in the order (b, n, t, c*size*"),
+        (lambda v, s: patches(v, s).flatten(0, 1), "axes are joined"),
+        (lambda v, s: patches(v, 16), "raised RuntimeError"),
+        (lambda v, s: patches(v.flip(-1), s), "the shape and the numbers are right,"),
+        (lambda v, s: patches(v.flip(2), s), "reversed"),
+        (lambda v, s: patches(v, s)[:, :, :-1], "the shape should be"),
+        (lambda v, s: patches(v, s) / 255, "times what it should be"),
+        (lambda v, s: patches(v.abs(), s), "of the values are wrong"),
+        (lambda v, s: patches(v, s).unflatten(-1, (-1, s)).mT.flatten(-2), "in the wrong places"),
+    ],
+    "2.2": [
+        (lambda z, x: led(z.repeat(x.shape[1], 1, 1), x.flatten(0, 1)), "the class token is of an"),
+        (lambda z, x: led(torch.cat([z] * x.shape[1]), x.flatten(0, 1)), "the class token is of a"),
+        (lambda z, x: led(x.flatten(0, 1), z.repeat_interleave(x.shape[1], 0)), "the class token"),
+        (fold_time, "this folds along time"),
+        (lambda z, x: fold(VideoTokens(z, x), "joint"), "one sequence a clip"),
+        (lambda z, x: fold_space(z, x)[:, 1:], "the class token is missing"),
+        (lambda z, x: (x + z[:, None]).flatten(0, 1), "you added the class token to every patch"),
+        (lambda z, x: fold_space(z, x.transpose(1, 2).reshape(x.shape)), "t and n are mixed up (t"),
+        (lambda z, x: fold_space(z, x).reshape(len(x), x.shape[1], -1, x.shape[3]), "still split"),
+        (lambda z, x: led(z.repeat(x.shape[1], 1, 1), x.transpose(0, 1).flatten(0, 1)),
+         "the sequences are not clip by clip, b first"),
+        (lambda z, x: fold_space(z * 0, x), "of the values are wrong"),
+        (lambda z, x: fold_space(z, x).mT, "in the order (b*t, d, 1+n"),
+        (lambda z, x: torch.cat([z, x.flatten(1, 2)]), "raised RuntimeError"),
+        (lambda z, x: (z, x), "a torch tensor is wanted: got a tuple"),
+    ],
+    "2.3": [
+        (lambda z, x: led(z.repeat_interleave(x.shape[2], 0), x.reshape(-1, x.shape[1],
+         x.shape[3])), "t and n are mixed up (only reshaped)"),
+        (lambda z, x: led(z.repeat(x.shape[2], 1, 1), x.transpose(1, 2).flatten(0, 1)),
+         "the class token is of another clip"),
+        (lambda z, x: led(z.repeat_interleave(x.shape[2], 0), x.permute(2, 0, 1, 3).flatten(0, 1)),
+         "do not belong together"),
+        (fold_space, "this folds along space"),
+        (lambda z, x: fold_time(z, x).roll(-1, dims=1), "the class token is last"),
+        (lambda z, x: fold_time(z, x).unflatten(0, (len(z), -1)), "still split"),
+        (lambda z, x: fold_time(z[:1].expand_as(z), x), "every class token is that of the first c"),
+        (lambda z, x: rearrange(fold_time(z, x), "(b n) s d -> (n b) s d", b=len(z)),
+         "the sequences are not clip by clip, b first"),
+        (lambda z, x: led(z.repeat_interleave(x.shape[1], 0), x.transpose(1, 2).flatten(0, 1)),
+         "raised RuntimeError"),
+        (lambda z, x: fold_time(z, x.flip(1)), "in the wrong places"),
+        (lambda z, x: fold_time(z, x).transpose(0, 1), "in the order (1+t, b*n, d"),
+        (lambda z, x: fold_time(z, x)[:, :-1], "the shape should be"),
+    ],
+    "2.4": [
+        (another_token(lambda copies: copies.sum(1, keepdim=True)), "you summed the copies"),
+        (another_token(lambda copies: copies[:, :1]), "you kept the copy of the first position"),
+        (another_token(lambda copies: copies.mean(1)), "axes are joined"),
+        (another_token(lambda copies: copies), "are all still there"),
+        (another_token(lambda copies: copies.mean((0, 1)).expand(len(copies), 1, -1)),
+         "you took the mean of the class token"),
+        (another_grid(lambda places: places), "in the order (b, n, t, d"),
+        (another_grid(lambda p: p.reshape(len(p), p.shape[2], p.shape[1], p.shape[3])),
+         "you only reshaped"),
+        (lambda s, b: unfold_time(s, b)[::-1], "the results are right, but in another order"),
+        (clips_inside, "clips are mixed up"),
+        (another_token(lambda copies: copies.amax(1, keepdim=True)), "at place 0"),
+        (another_token(lambda copies: copies.mean(2)[:, None]), "at place 0"),
+        (another_token(lambda copies: copies[:, -1:]), "at place 0"),
+        (another_token(lambda copies: copies.median(1, keepdim=True).values), "at place 0"),
+        (lambda s, b: (clips_inside(s, b)[0], unfold_time(s, b)[1]), "at place 0"),
+        (another_grid(lambda places: places.transpose(1, 2).flip(1)), "reversed"),
+        (another_grid(lambda places: places.transpose(1, 2).roll(1, 2)), "shifted by one"),
+        (lambda s, b: unfold_time(s, b)[1], "a tuple is wanted"),
+    ],
+    "3.1": [
+        (lambda q, k: shares(q @ k.mT), "the division by sqrt(e) is missing"),
+        (lambda q, k: F.scaled_dot_product_attention(q, k, k, scale=1.0) @ k.mT,
+         "values are wrong"),
+        (lambda q, k: shares(q @ k.mT / q.shape[-1]), "you divided by e;"),
+        (lambda q, k: shares(q @ k.mT / q.shape[-1]**1 / 2), "the scores are divided by 2*e"),
+        (lambda q, k: shares(q @ k.mT * q.shape[-1]**0.5), "you multiplied with sqrt(e)"),
+        (lambda q, k: shares(q @ k.mT / q[0, :, 0].numel()**0.5), "you divided by sqrt(h*e)"),
+        (lambda q, k: shares(q @ k.mT / len(k[0, 0])**0.5), "the number of keys"),
+        (lambda q, k: shares(q @ k.mT / q.shape[-1]**0.5, -2), "softmax went over the queries"),
+        (lambda q, k: shares(q @ k.mT / q.shape[-1]**0.5, 1), "softmax went over the heads"),
+        (lambda q, k: shares(q @ k.mT / q.shape[-1]**0.5, (2, 3)), "over the whole map"),
+        (lambda q, k: shares(q @ k.mT) / q.shape[-1]**0.5, "you divided after the softmax"),
+        (lambda q, k: attention_map(k, q), "`query` and `key` are exchanged"),
+        (lambda q, k: attention_by_torch(q, k).mean(1), "this is the mean over h;"),
+        (lambda q, k: attention_map(k, q).mT, "softmax went over the queries"),
+        (lambda q, k: attention_map(q, k).mT, "in the order (b, h, j, i"),
+        (lambda q, k: attention_map(q, k) @ k, "the shape should be"),
+        (lambda q, k: attention_map(q[:, :1], k[:, :1]).expand(-1, q.shape[1], -1, -1),
+         "only the first along h"),
+        (lambda q, k: attention_map(q, q), "`query` is used where `key` should be"),
+        (lambda q, k: q @ k.T, "raised"),
+    ],
+    "3.2": [
+        (lambda x, h: x.view(len(x), h, x.shape[1], -1), "you only reshaped"),
+        (lambda x, h: x.unflatten(-1, (h, -1)), "in the order (b, s, heads, d/h"),
+        (lambda x, h: rearrange(x, "b s (e h) -> b h s e", h=h), "every heads-th number"),
+        (lambda x, h: torch.stack(x.split(h, -1), 1), "the number of heads and their width are"),
+        (lambda x, h: torch.stack(x.chunk(h, -1)), "in the order (heads, b, s, d/h"),
+        (lambda x, h: torch.stack([x] * h, 1), "every head got the whole token"),
+        (lambda x, h: rearrange(x, "b s (h e) -> (b h) s e", h=h), "axes are joined"),
+        (lambda x, h: split_heads(x, h).flip(1), "reversed"),
+        (lambda x, h: split_heads(x, h) / h, "divided by `heads`"),
+        (lambda x, h: split_heads(x, h)[:, 0], "only the first along heads"),
+        (lambda x, h: split_heads(x, 12), "raised RuntimeError"),
+        (lambda x, h: x.chunk(h, -1), "a torch tensor is wanted: got a tuple"),
+    ],
+    "3.3": [
+        (formula(lambda t, n, d: (2 * (t * n)**2 * d, 2 * t * n**2 * d, 2 * n * t**2 * d)),
+         "the class token of each sequence is missing"),
+        (formula(lambda t, n, d: ((1 + t * n)**2 * d, t * (1 + n)**2 * d, n * (1 + t)**2 * d)),
+         "this is one product"),
+        (formula(lambda t, n, d: (2 * (1 + t * n)**2 * d, 2 * (1 + n)**2 * d, 2 * (1 + t)**2 * d)),
+         "this is one sequence"),
+        (lambda t, n, d, kind: 2 * (1 + t * n)**2 * d, "result for kind = 'joint'"),
+        (formula(lambda t, n, d: (2 * (1 + t * n)**2 * d, 2 * n * (1 + t)**2 * d, 2 * t * (1 +
+         n)**2 * d)), "'space' and 'time' are exchanged"),
+        (formula(lambda t, n, d: (2 * (t * (1 + n))**2 * d, 2 * t * (1 + n)**2 * d, 2 * n * (1 +
+         t)**2 * d)), "the clip has one class token, not one a"),
+        (formula(lambda t, n, d: (2 * (1 + t * n)**2, 2 * t * (1 + n)**2, 2 * n * (1 + t)**2)),
+         "divided by `width`"),
+        (lambda *given: attention_cost(*given) / 1, "a whole number is wanted"),
+        (lambda *given: attention_cost(*given) + 1, "one too many"),
+        (lambda t, n, d, kind: attention_cost(t, n, 384, kind), "result for width = 384"),
+        (lambda t, n, d, kind: attention_cost(t, n, d, "space"), "result for kind = 'space'"),
+    ],
+    "4.1": [
+        (lambda q, k, v: attention(q, k, v, scale=1), "the division by sqrt(e) is missing"),
+        (lambda q, k, v: attention(q, k, v, scale=1 / q.shape[-1]), "you divided by e"),
+        (lambda q, k, v: attention(q, k, v, axis=2), "the softmax went over the queries"),
+        (lambda q, k, v: attention(q, k, v, axis=1), "the softmax went over the heads"),
+        (lambda q, k, v: F.scaled_dot_product_attention(q, k, k), "`key_other` is used where `val"),
+        (lambda q, k, v: F.scaled_dot_product_attention(q, v, v), "`value_own` is used where `key"),
+        (lambda q, k, v: F.scaled_dot_product_attention(q, v, k), "`key_other` and `value_own` ar"),
+        (lambda q, k, v: Attention.weights(q, k), "this is the attention map"),
+        (lambda q, k, v: attention(q, k, v, scale=k.shape[2]**(-0.5)), "you divided by the root o"),
+        (lambda q, k, v: attention(q, k, v).transpose(1, 2), "you only reshaped"),
+        (lambda q, k, v: attention(q, k, v).flatten(1), "axes are joined"),
+        (lambda q, k, v: attention(q[:1], k[:1], v), "of the values are wrong"),
+        (lambda q, k, v: attention(q, k, v, scale=(q.shape[1] * q.shape[-1])**(-0.5)),
+         "you divided by sqrt(h*e)"),
+    ],
+    "4.2": [
+        (lambda q, k, v: attention(q, k, v, scale=1), "the division by sqrt(e) is missing"),
+        (lambda q, k, v: attention(q, k, v, axis=2), "the softmax went over the queries"),
+        (lambda q, k, v: F.scaled_dot_product_attention(q, k, k), "`key_other` is used where `val"),
+        (lambda q, k, v: F.scaled_dot_product_attention(q, v, v), "`value_other` is used where `k"),
+        (lambda q, k, v: F.scaled_dot_product_attention(q, v, k), "`key_other` and `value_other`"),
+        (lambda query, key, value: attention(query, torch.cat([query, key], 2),
+         torch.cat([query, value], 2)), "the own token is among keys and values,"),
+        (lambda q, k, v: q + attention(q, k, v), "the query is added"),
+        (lambda q, k, v: q @ k.mT @ v / math.sqrt(q.shape[-1]), "the softmax is missing"),
+        (lambda q, k, v: attention(k, q, q), "the shape should be"),
+        (lambda q, k, v: attention(q, k, v).mean(1, keepdim=True), "this is the mean over h;"),
+        (lambda q, k, v: attention(-q, k, v), "of the values are wrong"),
+        (lambda q, k, v: attention(q, k, v) * math.sqrt(q.shape[-1]), "`query_own.shape[3]**0.5`"),
+        (lambda q, k, v: attention(q, k, v)[..., :1], "only the first along e"),
+    ],
+    "4.3": [
+        (lambda t, p, s: torch.cat([t, p], 1), "result for scheme = 'crossvit'"),
+        (lambda t, p, s: p, "result for scheme = 'paper'"),
+        (lambda t, p, s: torch.cat([t, p], 1) if s == "paper" else p, "are exchanged"),
+        (lambda t, p, s: torch.cat([p, t], 1) if s == "crossvit" else p, "the own token is last"),
+        (lambda t, p, s: torch.cat([p[:, :1], p], 1) if s == "crossvit" else p, "the other branch"),
+        (lambda t, p, s: torch.cat([t, p[:, 1:]], 1) if s == "crossvit" else p, "the first patch"),
+        (lambda t, p, s: torch.cat([t, p], 1)[:, :p.shape[1]] if s == "crossvit" else p,
+         "the shape should be"),
+        (lambda t, p, s: t + p if s == "crossvit" else p, "was added to each patch"),
+        (lambda t, p, s: torch.cat([t, p], 1) if s == "CrossViT" else p, "result for scheme = 'pa"),
+        (lambda t, p, s: torch.cat([t[:1].expand_as(t), p], 1) if s == "crossvit" else p, "wrong"),
+        (lambda t, p, s: torch.cat([t, p], 2) if s == "crossvit" else p, "raised RuntimeError"),
+        (lambda t, p, s: (t, p) if s == "crossvit" else p, "a torch tensor is wanted: got a tuple"),
+        (lambda t, p, s: torch.cat([t, p.flip(1)], 1) if s == "crossvit" else p, "wrong places"),
+    ],
+    "4.4": [
+        (lambda n, d, q: ((1 + n)**2 if q == "all" else n) * d, "this is one product"),
+        (lambda n, d, q: 2 * (n * n if q == "all" else n) * d, 'with "all" the class token counts'),
+        (lambda n, d, q: 2 * (n + 1) * (n + 1 if q == "all" else 1) * d, 'with "class" the class'),
+        (lambda n, d, q: 2 * (n + 1) * (n + 1) * d, "result for query = 'all'"),
+        (lambda n, d, q: 2 * n * d, "result for query = 'class'"),
+        (lambda n, d, q: 4 * ((1 + n)**2 if q == "all" else n) * d, "this is twice too much"),
+        (lambda n, d, q: 2 * ((1 + n)**2 if q == "all" else n) * d * d, "`width` times too large"),
+        (lambda n, d, q: 2.0 * ((1 + n)**2 if q == "all" else n) * d, "a whole number is wanted"),
+        (lambda n, d, q: 24 * ((1 + n)**2 if q == "all" else n) * d, "every value is 12 times wha"),
+        (lambda n, d, q: 2 * ((1 + n)**2 if q == "all" else n), "divided by `width`"),
+    ],
+    "5.1": [
+        (lambda s, t, theta: share_of(theta) * t + share_of(-theta) * s, "`space` and `time` are"),
+        (lambda s, t, theta: theta * s + (1 - theta) * t, "theta is used as it is"),
+        (lambda s, t, theta: torch.lerp(t, s, theta.clip(0, 1)), "theta is cut off, so its gradie"),
+        (lambda s, t, theta: torch.tanh(theta) * s + (1 - torch.tanh(theta)) * t,
+         "tanh may be negative"),
+        (lambda s, t, theta: share_of(theta) * s + t, "time counts in full"),
+        (lambda s, t, theta: share_of(theta) * (t + s), "both branches have the weight a"),
+        (lambda s, t, theta: torch.stack([s, t]).mean(0), "the plain mean"),
+        (lambda s, t, theta: s, "`space` is used where `time` should be"),
+        (lambda s, t, theta: s * torch.softmax(theta, 0) + t, "this is the plain sum"),
+        (lambda s, t, theta: torch.lerp(t, s, share_of(share_of(theta))), "values are wrong"),
+        (lambda s, t, theta: 2 * weigh(s, t, theta), "every value is 2 times"),
+        (lambda s, t, theta: torch.cat([share_of(theta) * s, share_of(-theta) * t]), "shape"),
+        (lambda s, t, theta: s.sigmoid() * s + (1 - s.sigmoid()) * t, "`space` is used where `the"),
+    ],
+    "5.2": [
+        (lambda s, t, theta, up: (up * (s - t)).sum(), "this is the derivative by a"),
+        (lambda s, t, theta, up: (up * (s - t)).sum() * share_of(theta), "1 - a is missing"),
+        (lambda s, t, theta, up: up * (s - t) * slope(theta), "one theta for all elements"),
+        (lambda s, t, theta, up: (up * (s - t)).mean() * slope(theta), "divided by `space.numel()"),
+        (lambda s, t, theta, up: (s - t).sum() * slope(theta), "`upstream`, the gradient of the l"),
+        (lambda s, t, theta, up: (up * (t - s)).sum() * slope(theta), "and `time` are ex"),
+        (lambda s, t, theta, up: (up * (s - t)).sum() * theta * (1 - theta), "theta for a"),
+        (lambda s, t, theta, up: (up * s).sum() * slope(theta), "time depends on theta too"),
+        (lambda s, t, theta, up: up.sum() * (s - t).sum() * slope(theta), "you summed first"),
+        (lambda s, t, theta, up: (up * (s - t)).sum(0) * slope(theta), "the shape should be ()"),
+        (lambda s, t, theta, up: (up * (s + t)).sum() * slope(theta), "every value is"),
+        (lambda s, t, theta, up: ((up * (s - t)).sum() * slope(theta)).item(), "a torch tensor is"),
+    ],
+    "6.1": [
+        (lambda v, s: patches(v, s).unflatten(-1, (v.shape[1], -1)).sum(-1), "`stride**2` times t"),
+        (lambda v, s: F.max_pool3d(v, (1, s, s)).flatten(3).permute(0, 2, 3, 1), "max pooling"),
+        (lambda v, s: v[..., ::s, ::s].flatten(3).permute(0, 2, 3, 1), "you kept the first pixel"),
+        (pooled_volume, "you pooled in time too"),
+        (lambda v, s: pooled_volume(v.mT, (1, s, s)), "column by column"),
+        (lambda v, s: volume_to_tokens(mixed(v), s), "channels and frames are mixed up"),
+        (lambda v, s: F.avg_pool3d(v, (1, s, s)).reshape(len(v), v.shape[2], -1, v.shape[1]),
+         "you only reshaped"),
+        (lambda v, s: reduce(v, "b c t (p y) (q x) -> b t (y x) c", "mean", p=s, q=s),
+         "blocks take pixels far apart"),
+        (lambda v, s: volume_to_tokens(v, s).transpose(1, 2), "in the order (b, n, t, c"),
+        (lambda v, s: F.avg_pool3d(v, (1, s, s)).permute(0, 2, 3, 4, 1), "still split"),
+        (lambda v, s: F.avg_pool3d(v, (1, s, s)).flatten(3), "in the order (b, c, t, n"),
+        (lambda v, s: volume_to_tokens(v, s).cumsum(1), "of the values are wrong"),
+        (lambda v, s: volume_to_tokens(v, s).mean(1, True).expand(-1, v.shape[2], -1, -1),
+         "this is the mean over t;"),
+        (lambda v, s: volume_to_tokens(v, s).mean(-1, True), "this is the mean over c;"),
+        (patches, "the shape should be"),
+        (lambda v, s: volume_to_tokens(v, 4), "raised RuntimeError"),
+    ],
+    "6.2": [
+        (lambda z, y, s: grid_of(z, y).repeat(1, 1, 1, s, s), "like tiles"),
+        (lambda z, y, s: F.interpolate(grid_of(z, y), scale_factor=(1.0, s, s),
+         mode="trilinear", align_corners=False), "neighbours are blended (bilinear)"),
+        (lambda z, y, s: tokens_to_volume(z[:, :1].expand_as(z), y, s), "only the first along t"),
+        (lambda z, y, s: F.interpolate(grid_of(z, y), scale_factor=s), "you repeated frames too"),
+        (lambda z, y, s: tokens_to_volume(z, z.shape[2] // y, s).mT, "column by column"),
+        (lambda z, y, s: tokens_to_volume(z, z.shape[2] // y, s), "for the number of columns"),
+        (lambda z, y, s: F.interpolate(z.reshape(len(z), z.shape[3], z.shape[1], y, -1),
+         scale_factor=(1, s, s)), "you only reshaped"),
+        (lambda z, y, s: z.repeat_interleave(s * s, 2).permute(0, 3, 1, 2).reshape(len(z),
+         z.shape[3], z.shape[1], y * s, -1), "each token fills pixels in a row, not a"),
+        (lambda z, y, s: tokens_to_volume(z, y, 1), "the grid is right"),
+        (lambda z, y, s: tokens_to_volume(z, y, s) / s / s, "divided by `scale**2`"),
+        (lambda z, y, s: tokens_to_volume(z, y, s).flip(2), "reversed"),
+        (lambda z, y, s: tokens_to_volume(z, y, s).roll(1, 4), "shifted by one"),
+        (lambda z, y, s: tokens_to_volume(z, y, s) * s, "`scale` times too large"),
+        (lambda z, y, s: tokens_to_volume(z, y, 4), "the shape should be"),
+        (lambda z, y, s: tokens_to_volume(z, int(z.shape[2]**0.5), s), "raised RuntimeError"),
+        (lambda z, y, s: tokens_to_volume(z, y, s).permute(0, 2, 3, 4, 1), "in the order (b, t, y"),
+    ],
+    "6.3": [
+        (divided(4, 4, 8, 16, 16), "8 x 8 in Table SI, not 16 x 16"),
+        (divided(2, 4, 8, 16, 32), "c1 is twice too large"),
+        (divided(4, 8, 16, 32, 64), "c2 halves nothing"),
+        (divided(1, 1, 2, 4, 8), "the stem is missing"),
+        (divided(16, 16, 16, 16, 16), "this is the grid of patches"),
+        (lambda c, t, y: (t // (y // output_size(c, t, y)[1]), *output_size(c, t, y)[1:]), "time"),
+        (lambda c, t, y: (t, 1 + (y // 16)**2), "class token included"),
+        (lambda c, t, y: output_size(c, 8, 256), "for the paper's clip alone"),
+        (lambda c, t, y: (t, 257) if y == 256 else (t, 1 + (y // 16)**2), "class token included"),
+        (lambda c, t, y: (t, output_size(c, t, y)[1]), "three numbers are wanted"),
+        (lambda c, t, y: output_size(c, t, 256), "result for side = 256"),
+        (lambda c, t, y: output_size(c, t, y)[::-1], "the results are right, but in another order"),
+        (divided(4, 4, 8, 16, 8), "is wanted: got"),
+        (lambda c, t, y: (t + 1, *output_size(c, t, y)[1:]), "in the first result, one too many"),
+    ],
+    "7.1": [
+        (lambda vessel, lumen: lumen / vessel, "still open"),
+        (lambda vessel, lumen: float(lumen / vessel), "still open"),
+        (lambda vessel, lumen: 1 - vessel / lumen, "upside down"),
+        (lambda vessel, lumen: (vessel - lumen) / lumen, "you divided by the lumen, what is still"),
+        (lambda vessel, lumen: 1 - (lumen / vessel).sqrt(), "exercise 7.2"),
+        (lambda vessel, lumen: 1 - math.sqrt(lumen / vessel), "exercise 7.2"),
+        (lambda vessel, lumen: 100 - 100 * lumen / vessel, "in percent"),
+        (lambda vessel, lumen: vessel - lumen, "this is the closed area"),
+        (lambda vessel, lumen: 1 - (lumen / vessel)**2, "they are areas already"),
+        (lambda vessel, lumen: 1 - lumen, "is wanted: got"),
+    ],
+    "7.2": [
+        (lambda area: math.sqrt(1 - area), "the diameter that is still open"),
+        (lambda area: 1 - torch.sqrt(area), "the root of the closed area"),
+        (lambda area: area**0.5, "the root of the closed share"),
+        (lambda area: area, "this is the area stenosis"),
+        (lambda area: area.item() / 2, "half the area"),
+        (lambda area: 2 * area - area**2, "this is the other direction, from"),
+        (lambda area: 100 * (1 - math.sqrt(1 - area)), "in percent"),
+        (lambda area: 1 - (1 - area)**(1 / 3), "is wanted: got"),
+        (lambda area: math.log(0), "raised ValueError"),
+    ],
+    "7.3": [
+        (clips_dealt_out, "has clips in groups"),
+        (rounded_down, "is empty: however small its share"),
+        (lambda patients, shares, seed: split(patients, shares, random.randrange(10**9)),
+         "the same seed gives another split"),
+        (lambda p, s, seed: split(p, s, 42), "another `seed` changes nothing"),
+        (lambda p, s, seed: split(p, s[::-1], seed), "patients; its share of"),
+        (lambda p, s, seed: split(p, [1 / len(s)] * len(s), seed), "patients; its share of"),
+        (lambda p, s, seed: [group + 1 for group in split(p, s, seed)], "0 to 2: got 3"),
+        (lambda p, s, seed: [0] * len(p), "is empty"),
+        (lambda p, s, seed: split(sorted(set(p)), s, seed), "one for each clip"),
+        (lambda p, s, seed: dict(zip(p, split(p, s, seed), strict=True)), "a list is wanted"),
+        (lambda p, s, seed: torch.tensor(0), "one for each clip: got 0"),
+        (lambda p, s, seed: torch.zeros(1).expand(10**15), "one for each clip: got 10000000000000"),
+        (lambda p, s, seed: torch.eye(len(p)), "the number of a group is a whole one"),
+        (lambda p, s, seed: [p[:5], p[5:9], p[9:]], "one for each clip: got 3"),
+        (lambda p, s, seed: split(sorted(p), s, seed)[::-1], "has clips in groups"),
+        (lambda p, s, seed: [-group for group in split(p, s, seed)], "0 to 2: got -2"),
+        (lambda p, s, seed: [hash(name) % len(s) for name in p], "group"),
+    ],
+    "8.1": [
+        (lambda p, t, k: counts_by_bincount(t, p, k), "`predicted` and `true` are exchanged"),
+        (lambda p, t, k: confusion(p, t, k).float().T, "`predicted` and `true` are exchanged"),
+        (lambda p, t, k: confusion(p, t, k) / len(t), "shares of all clips"),
+        (lambda p, t, k: confusion(p, t, k).float() / confusion(p, t, k).sum(1, True),
+         "numbers of type int64 are wanted"),
+        (lambda p, t, k: confusion(p, t, k).diag().diag(), "only the correct predictions were cou"),
+        (marked_once, "each cell counts to one at most"),
+        (lambda p, t, k: confusion(p, t, int(max(p.max(), t.max())) + 1), "the last class is"),
+        (lambda p, t, k: confusion(k - 1 - p, k - 1 - t, k), "the classes are in reverse order"),
+        (lambda p, t, k: confusion(p, t, k).double() / len(t) * 100, "numbers of type int64 are w"),
+        (lambda p, t, k: confusion(p, t, k).bool(), "numbers of type int64 are wanted: got bool"),
+        (lambda p, t, k: confusion(p, t, k).tolist(), "a torch tensor is wanted: got a list"),
+        (lambda p, t, k: confusion(p, t, 2), "raised IndexError"),
+        (lambda p, t, k: confusion(p, t, k + 1), "the shape should be (5, 5): got (6, 6)"),
+        (lambda p, t, k: confusion(p[1:], t[:-1], k), "of the values are wrong"),
+        (lambda p, t, k: confusion(p, t, k).flatten(), "axes are joined"),
+    ],
+    "8.2": [
+        (lambda m: m.trace() / m.sum(), "this is the accuracy (micro F1)"),
+        (lambda m: (2 * m.diag() / (m.sum(0) + m.sum(1))).nanmean(), "never predicted and never"),
+        (lambda m: (2 * m.diag() / (m.sum(0) + m.sum(1))).mean(), "the answer is NaN (not a numbe"),
+        (lambda m: np.average(2 * m.diag() / (m.sum(0) + m.sum(1)).clamp(1), weights=m.sum(1)),
+         "weighted by their number of clips"),
+        (lambda m: per_class(m)[0].mean(), "this is the mean precision"),
+        (lambda m: per_class(m)[1].mean().item(), "this is the mean recall"),
+        (lambda m: torch.stack(per_class(m)).mean(), "the plain mean of precision and recall"),
+        (lambda m: macro_f1(m) * len(m), "times too large"),
+        (lambda m: macro_f1(m) / 2, "every value is 0.5 times what it should be"),
+        (lambda m: (per_class(m)[0] * per_class(m)[1]).sqrt().mean(), "is wanted: got"),
+        (lambda m: macro_f1(m[m.sum(1) > 0][:, m.sum(1) > 0]), "never predicted and never true"),
+    ],
+    "8.3": [
+        (by_clips, "you drew clips"),
+        (lambda *given: np.quantile(accuracies(*given), [0.05, 0.95]), "a 90 % interval"),
+        (lambda *given: np.quantile(accuracies(*given), [0.005, 0.995]), "a 99 % interval"),
+        (normal, "mean +- 1.96 standard deviations"),
+        (standard_error, "far too narrow"),
+        (ratio_of_means, "you averaged the patients' accuracies"),
+        (without_repeats, "drawn twice counts once"),
+        (lambda c, p, draws, seed: (float(c.mean()), float(c.mean())), "no width"),
+        (lambda *given: ends(accuracies(*given, count=len(given[1]))), "as many patients as clips"),
+        (lambda *given: ends(accuracies(*given, by_clips=True)), "patients with many"),
+        (lambda *given: tuple(reversed(patient_bootstrap(*given))), "an interval near"),
+        (lambda *given: [100 * end for end in patient_bootstrap(*given)], "an interval near"),
+        (accuracies, "two numbers are wanted"),
+        (lambda c, p, draws, seed: patient_bootstrap(c, p, draws, 42), "another `seed` changes"),
+        (lambda c, p, draws, seed: patient_bootstrap(c, p, 1999, seed), "another `draws` changes"),
+        (lambda c, p, draws, seed: patient_bootstrap(c, p, draws, next(unseeded)),
+         "the same seed gives another interval"),
+    ],
+    "9.1": [
+        (lambda s, t, y: volume(s[:, :-1], GRID, t, y), "you dropped the last token"),
+        (lambda s, t, y: volume(s[:, 1:], "b (y x t) c -> b c t y x", t, y), "patch by patch"),
+        (lambda s, t, y: volume(s[:, 1:], "b (t x y) c -> b c t y x", t, y), "column by column"),
+        (lambda s, t, y: volume(s[:, 1:], "b (t y x) c -> b c t x y", t, y), "in the order (b, c,"),
+        (lambda s, t, y: s[:, 1:].reshape(*s[:, 0].shape, t, y, -1), "you only reshaped"),
+        (lambda s, t, y: volume(s[:, 1:], "b (t y x) c -> b t y x c", t, y), "in the order (b, t,"),
+        (lambda s, t, y: volume(s, GRID, t, y), "raised EinopsError"),
+        (lambda s, t, y: volume(s[:, 1:], GRID, t, y).flip(2), "reversed"),
+        (lambda s, t, y: volume(s[:, 1:], GRID, y, t), "`frames` and `rows` are exchanged"),
+        (lambda s, t, y: volume(s[:, 1:] - s[:, :1], GRID, t, y), "of the values are wrong"),
+        (lambda s, t, y: volume(s[:, 1:], GRID, t, y)[:, :1], "only the first along c"),
+        (lambda s, t, y: volume(s[:, 1:], "b (t y x) c -> (b t) c y x", t, y), "axes are joined"),
+        (lambda s, t, y: s[:, 1:].mT.reshape(len(s), -1, y, t, s.shape[2]), "you only reshaped"),
+    ],
+    "9.2": [
+        (lambda maps: rolled(maps, lambda m: normalised(m.mean(1))), "the identity (the residual"),
+        (lambda maps: rolled(maps, lambda m: plus_identity(m.mean(1))), "rows sum to 2"),
+        (lambda maps: rollout(maps[::-1]), "in the wrong order"),
+        (lambda maps: rolled(maps, lambda m: normalised(plus_identity(m.max(1).values))),
+         "the maximum over the heads"),
+        (lambda maps: rolled(maps, lambda m: normalised(plus_identity(m.mean(1)), -2)),
+         "you divided columns, not rows, by their"),
+        (lambda maps: rolled(maps, right, lambda total, block: total * block), "element by elemen"),
+        (lambda maps: rollout(maps[-1:]), "only the last block counts"),
+        (lambda maps: sum(right(heads) for heads in maps) / len(maps), "the mean over the block"),
+        (lambda maps: rollout(maps).transpose(1, 2), "in the order (b, j, i"),
+        (lambda maps: rollout(maps).mean(0, keepdim=True), "this is the mean over b;"),
+        (lambda maps: rollout(maps)[:, 0], "only the first along i"),
+        (lambda maps: torch.stack([right(heads) for heads in maps]), "the shape should be"),
+    ],
+    "9.3": [
+        (lambda heat, mask: (heat * mask).sum() / heat.sum(), "this is the share of saliency insi"),
+        (lambda heat, mask: heat[mask].mean(), "this is the mean inside"),
+        (lambda heat, mask: heat[mask].sum(), "this is the sum inside"),
+        (lambda h, m: h[m].mean() / (h[~m].mean() if (~m).any() else 1), "inside with outside"),
+        (lambda heat, mask: heat[mask].sum() / heat.sum() * mask.double().mean(), "you multiplied"),
+        (lambda heat, mask: heat[mask].mean() / heat.sum(), "you divided by the mask's voxels, no"),
+        (lambda heat, mask: np.mean([share_inside(*one) for one in zip(heat, mask, strict=True)]),
+         "you scored each frame"),
+        (lambda heat, mask: heat[mask].sum() / heat.sum() - mask.float().mean(), "you subtracted"),
+        (lambda heat, mask: heat[mask].sum() / heat[~mask].sum(), "is wanted: got"),
+        (lambda heat, mask: 100 * share_inside(heat, mask), "every value is 100 times what it sho"),
+    ],
+}
+# fmt: on
+
+
+def test_the_references_agree_with_the_library():
+    kernel = torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(inflate_mean(kernel, 7), inflate_kernel(kernel, 7))
+    torch.testing.assert_close(inflate_center(kernel, 7), inflate_kernel(kernel, 7, "center"))
+    stages = [kernel_frames(f"c{place + 1}") for place in range(5)]
+    assert stages == [stage.frames for stage in PAPER.stages]
+    frame = torch.randn(3, 1, 5, 5, generator=torch.Generator().manual_seed(0))
+    clip = still_clip(frame[:, 0], 11)
+    inflated = inflate_kernel(kernel, 7)
+    padding = (same_length_padding(7), 0, 0)
+    assert torch.nn.functional.conv3d(clip[None], inflated, padding=padding).shape[2] == 11
+
+
+def test_folding_and_unfolding_agree_with_the_library():
+    generator = torch.Generator().manual_seed(0)
+    token = torch.randn(2, 1, 7, generator=generator)
+    grid = torch.randn(2, 3, 5, 7, generator=generator)
+    tokens = VideoTokens(token, grid)
+    torch.testing.assert_close(fold_space(token, grid), fold(tokens, "space"))
+    torch.testing.assert_close(fold_time(token, grid), fold(tokens, "time"))
+    sequences = torch.randn(2 * 5, 1 + 3, 7, generator=generator)
+    back = unfold(sequences, "time", like=tokens)
+    torch.testing.assert_close(unfold_time(sequences, 2), (back.cls, back.patches))
+
+
+def test_unfolding_undoes_folding():
+    token, grid = torch.arange(14.0).view(2, 1, 7), torch.arange(210.0).view(2, 3, 5, 7)
+    torch.testing.assert_close(unfold_time(fold_time(token, grid), 2), (token, grid))
+
+
+def test_the_map_agrees_with_the_library_and_mixes_as_its_fused_product_does():
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(2, 3, 5, 7, generator=generator)
+    key, value = torch.randn(2, 2, 3, 11, 7, generator=generator)
+    torch.testing.assert_close(attention_map(query, key), Attention.weights(query, key))
+    mixed = attention_map(query, key) @ value
+    torch.testing.assert_close(mixed, Attention()(query, key, value))
+
+
+@pytest.mark.parametrize("kind", ["joint", "space", "time"])
+def test_the_cost_is_what_the_library_s_sequences_multiply(kind):
+    tokens = VideoTokens(torch.zeros(1, 1, 6), torch.zeros(1, 3, 5, 6))
+    heads = split_heads(fold(tokens, kind), 2)
+    scores = math.prod(attention_map(heads, heads).shape) * heads.shape[-1]
+    mixing = math.prod(heads.shape) * heads.shape[-2]
+    assert attention_cost(3, 5, 6, kind) == scores + mixing
+
+
+def test_the_insight_s_fractions_hold():
+    joint, space, time = (attention_cost(8, 256, 384, kind) for kind in ("joint", "space", "time"))
+    assert round(joint / space) == 8
+    assert round(joint / time) == 202
+
+
+@pytest.mark.parametrize(
+    ("ours", "fusion"), [(switched, SwitchedAttention), (crossed, CrossAttention)]
+)
+def test_both_attentions_agree_with_the_library(ours, fusion, branches):
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        library = fusion(6, heads=3, hidden=7)
+    three = library.query_key_value(*branches)
+    query, key, value = (rearrange(one, "b s (h e) -> b h s e", h=3) for one in three)
+    torch.testing.assert_close(ours(query, key, value), library.attention(query, key, value))
+    assert key.shape[2] == context(*(branches[0].cls, branches[1].flat), "paper").shape[1]
+
+
+@pytest.mark.parametrize("query", ["all", "class"])
+def test_the_cost_agrees_with_a_count_of_what_torch_multiplies(query):
+    tokens, width = 13, 7
+    queries, keys = (14, 14) if query == "all" else (1, 13)
+    asking, asked = torch.ones(queries, width), torch.ones(keys, width)
+    with FlopCounterMode(display=False) as counter:
+        (asking @ asked.T) @ asked
+    assert fusion_cost(tokens, width, query) == counter.get_total_flops() / 2
+
+
+def test_the_references_agree_with_the_library_and_with_autograd():
+    generator = torch.Generator().manual_seed(0)
+    space, time, upstream = (torch.randn(2, 3, 5, generator=generator) for _ in range(3))
+    theta = torch.tensor(-0.7)
+    torch.testing.assert_close(weigh(space, time, theta), by_the_library(space, time, theta))
+    given = (space, time, theta, upstream)
+    torch.testing.assert_close(weigh_gradient(*given), by_autograd(*given))
+
+
+@pytest.mark.parametrize(("number", "right"), RIGHT)
+def test_right_answers_in_several_styles_pass(number, right):
+    verdict = check(number, right)
+    assert verdict.passed, verdict
+
+
+@pytest.mark.parametrize(
+    ("number", "wrong", "words"), [(n, *row) for n, rows in WRONG.items() for row in rows]
+)
+def test_wrong_answers_are_named(number, wrong, words):
+    verdict = check(number, wrong)
+    assert not verdict.passed
+    assert words in verdict.message
+
+
+def test_bridges_agree_with_the_library():
+    generator = torch.Generator().manual_seed(0)
+    volume = torch.randn(2, 3, 5, 6, 14, generator=generator)
+    tokens = volume_to_tokens(volume, 2)
+    torch.testing.assert_close(tokens, down_by_the_library(volume, 2))
+    torch.testing.assert_close(tokens_to_volume(tokens, 3, 2), up_by_the_library(tokens, 3, 2))
+
+
+def test_down_undoes_up():
+    tokens = torch.arange(210.0).view(1, 2, 15, 7)
+    torch.testing.assert_close(volume_to_tokens(tokens_to_volume(tokens, 3, 4), 4), tokens)
+
+
+def test_sizes_are_those_of_the_network():
+    seen = {}
+    with torch.device("meta"):
+        model = CSG3DCT(TINY)
+    last = -1
+    for place, stage in enumerate(TINY.stages, 1):
+        last += stage.blocks
+        module = [model.local, *model.convs][last]
+
+        def note(_, __, output, name=f"c{place}"):
+            volume = output if torch.is_tensor(output) else output[0]
+            seen[name] = tuple(volume.shape[2:])
+
+        module.register_forward_hook(note)
+    model(torch.empty(1, 3, 7, 48, 48, device="meta"))
+    assert seen == {stage: output_size(stage, 7, 48) for stage in ("c1", "c2", "c3", "c4", "c5")}
+
+
+def test_sizes_are_those_of_table_si():
+    sizes = [output_size(stage, 8, 256) for stage in ("c1", "c2", "c3", "c4", "c5")]
+    assert sizes == [(8, side, side) for side in (64, 64, 32, 16, 8)]
+
+
+def test_the_references_are_the_library_in_fewer_words(simulated_clip):
+    """A solution is read by who has tried; csglib's own also says what it cannot do."""
+    vessel, lumen = simulated_clip.truth.vessel_inner, simulated_clip.truth.lumen
+    areas = (torch.tensor(measure.polygon_area(border)) for border in (vessel, lumen))
+    area = measure.area_stenosis(vessel, lumen)
+    np.testing.assert_allclose(area_stenosis(*areas), area)
+    diameter = diameter_stenosis(torch.tensor(area))
+    np.testing.assert_allclose(diameter, measure.equal_area_diameter(area))
+    patients = [f"p{place * place % 31}" for place in range(100)]
+    for seed in range(5):
+        shares = (0.69, 0.01, 0.3)
+        assert split(patients, shares, seed) == split_by_patient(patients, shares, seed)
+
+
+def test_the_reference_split_keeps_its_promises():
+    patients = [f"p{place % 17}" for place in range(100)]
+    groups = split(patients, (0.6, 0.1, 0.3), 9)
+    pairs = set(zip(patients, groups, strict=True))
+    assert len(pairs) == 17  # each patient in one group
+    assert Counter(group for _, group in pairs) == {0: 10, 1: 2, 2: 5}
+    assert groups == split(patients, (0.6, 0.1, 0.3), 9) != split(patients, (0.6, 0.1, 0.3), 8)
+    assert sorted(set(split(["b", "a", "c"], (0.98, 0.01, 0.01), 1))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("right", [split, by_numpy, by_torch])
+def test_right_splits_pass_whatever_they_draw(right):
+    for turn in range(1000, 1003):
+        assert check("7.3", lambda p, shares, seed, turn=turn: right(p, shares, seed + turn)).passed
+
+
+def test_the_interval_is_the_exact_one_where_that_is_known():
+    """With one clip a patient, right clips in a draw are binomial."""
+    correct = torch.tensor([1.0] * 60 + [0.0] * 40)
+    low, high = patient_bootstrap(correct, [f"p{place}" for place in range(100)], 20_000, 1)
+    draws = np.random.default_rng(0).binomial(100, 0.6, 200_000) / 100
+    assert (low, high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])), abs=0.0101)
+
+
+def test_a_patient_s_clips_stay_together():
+    wide = patient_bootstrap(torch.tensor([1.0, 0.0]).repeat(20), ["a", "b"] * 20, 500, 1)
+    assert wide == (0, 1)
+
+
+@pytest.mark.parametrize("right", [patient_bootstrap, interval_by_counts])
+def test_a_right_interval_passes_whatever_it_draws(right):
+    for turn in range(1000, 1003):
+        verdict = check("8.3", lambda c, p, draws, seed, turn=turn: right(c, p, draws, seed + turn))
+        assert verdict.passed, verdict
+
+
+def test_tokens_return_to_where_the_library_cut_them():
+    embed = PatchEmbedding(3, 3, 1)
+    embed.project.weight.data[:, :, 0, 0, 0] = torch.eye(3)
+    embed.project.bias.data.zero_()
+    volume = torch.randn(2, 3, 5, 2, 7, generator=torch.Generator().manual_seed(0))
+    tokens = embed(volume)
+    sequence = torch.cat([tokens.cls, tokens.flat], dim=1)
+    torch.testing.assert_close(tokens_to_maps(sequence, 5, 2), volume)
+
+
+def test_rollout_is_what_linear_blocks_do_to_their_input():
+    """Blocks that add the mean of their heads' mixtures, halved, are the matrix itself."""
+    maps = drawn_maps(3, 1, 2, 5, 5)
+    tokens = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+    passed_on = tokens
+    for heads in maps:
+        passed_on = (passed_on + sum(head @ passed_on for head in heads[0]) / 2) / 2
+    torch.testing.assert_close(rollout(maps)[0] @ tokens, passed_on)
+    torch.testing.assert_close(rollout(maps).sum(-1), torch.ones(1, 5))
+
+
+def test_an_even_heat_scores_one_and_a_heat_all_inside_the_most_there_is():
+    mask = torch.zeros(2, 5, 3, dtype=torch.bool)
+    mask[1, 1:3] = True
+    assert share_inside(torch.full(mask.shape, 0.3), mask) == pytest.approx(1)
+    assert share_inside(mask.float(), mask) == pytest.approx(30 / 6)
