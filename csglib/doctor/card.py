@@ -31,16 +31,10 @@ _MIN_PATIENTS = 10  # of a validation set that can select anything
 
 
 def model_card(run: Path, cohort: Path, answers: Mapping[str, str] = _NO_ANSWERS) -> str:
-    """The card of a finished run, as Markdown.
-
-    Args:
-        run: folder that `csglib train` wrote.
-        cohort: folder of the clips that it was trained on.
-        answers: to some of `QUESTIONS`, by their names.
+    """The card of a finished run, as Markdown; `answers` are those to some of `QUESTIONS`, by name.
 
     Raises:
-        ValueError: the run is not finished, was trained on another cohort, or an answer has no
-            question.
+        ValueError: the run is not finished or has another cohort, or an answer has no question.
     """
     if unknown := [name for name in answers if name not in QUESTIONS]:
         raise ValueError(f"{', '.join(unknown)} is no question: wanted {', '.join(QUESTIONS)}")
@@ -83,12 +77,9 @@ def _network(run: Path, experiment: Experiment, names: Sequence[str]) -> Iterato
     yield ["input", f"{experiment.frames} grey frames of {size} x {size} pixels"]
     yield ["output", f"probabilities of {' and '.join(names)}, which sum to one"]
     yield ["initial weights", f"`{experiment.init}`" if experiment.init else "random"]
-    schedule = config["schedule"].replace("_", " ")
-    yield [
-        "training",
-        f"{len(epochs)} epochs, batch size {config['batch_size']}, learning rate {config['lr']}, "
-        f"schedule {schedule}, seed {config['seed']}",
-    ]
+    training = f"{len(epochs)} epochs, batch size {config['batch_size']}, learning rate "
+    training += f"{config['lr']}, schedule {config['schedule'].replace('_', ' ')}"
+    yield ["training", f"{training}, seed {config['seed']}"]
     yield ["weights", f"`best.safetensors`, SHA-256 `{digest(run / 'best.safetensors')}`"]
     yield ["made with", f"csglib {version('csglib')}, torch {version('torch')}"]
 
@@ -101,13 +92,12 @@ def _clips(splits: Mapping[str, ClipSet], classes: int) -> Iterator[list[str]]:
 
 def _scores(scores: Scores) -> Iterator[list[str]]:
     for name, score in vars(scores).items():
-        interval = f"{score.low:.3f} to {score.high:.3f}"
-        yield [name.replace("_", " "), f"{score.value:.3f}", interval]
+        value, low, high = (f"{it:.3f}" for it in (score.value, score.low, score.high))
+        yield [name.replace("_", " "), value, f"{low} to {high}"]
 
 
 def _confusion(predictions: Predictions) -> Iterator[list[str]]:
-    names = predictions.names
-    predicted = predictions.probabilities.argmax(1)
+    names, predicted = predictions.names, predictions.probabilities.argmax(1)
     counts = confusion(predicted, predictions.grades, len(names)).tolist()
     for name, row in zip(names, counts, strict=True):
         yield [name, *map(str, row)]

@@ -36,9 +36,7 @@ KINDS = {
     "not a clip": Kind("it is left out", "nothing, unless it should be one"),
     "no patient folder": Kind("it is left out", "move it to PATIENT/ or PATIENT/CLIP/"),
     "link": Kind("links are not followed, so it is left out", "copy the file itself here"),
-    "invalid name": Kind(
-        "it is left out", "rename it: letters, digits, - and _, no space at an end"
-    ),
+    "invalid name": Kind("it is left out", "rename it: letters, digits, - and _; no outer spaces"),
     # labels
     "no label file": Kind("without grades there is no training", "fill in the grades, run again"),
     "invalid label file": Kind("no grade can be read", "do what the message says, run again"),
@@ -86,13 +84,9 @@ KINDS = {
     ),
     "no motion": Kind("all frames are the same: nothing moves", "export the moving loop"),
     "no pixel size": Kind("lengths in mm are unknown; grades need none", "if needed, export DICOM"),
-    "image sizes differ": Kind(
-        "frames are shrunk, and so blurred, differently", "use the same export settings"
-    ),
+    "image sizes differ": Kind("frames are shrunk differently", "use the same export settings"),
     "pixel sizes differ": Kind("the same vessel differs in size", "use the same imaging depth"),
-    "small tissue region": Kind(
-        "enlarged, it is mostly blur", "export it larger, or lower --image-size"
-    ),
+    "small tissue region": Kind("enlarged, it blurs", "export it larger, or lower --image-size"),
 }
 
 
@@ -160,9 +154,8 @@ def out_of_range(exam: Examination) -> Findings:
     for row in exam.labels:
         if row.clip not in exam.records:
             continue
-        frames, height, width = exam.records[row.clip].shape
+        (frames, height, width), box = exam.records[row.clip].shape, row.box
         last = max(row.first_frame + (row.frames or 1) - 1, row.narrowest_frame or 0)
-        box = row.box
         if last >= frames:
             what = f"frame {last} is labelled, and the last is {frames - 1}"
             yield Finding("out of range", row.clip, what, True)
@@ -199,8 +192,7 @@ def class_balance(exam: Examination) -> Findings:
 
 def split_column(exam: Examination) -> Findings:
     """A split that is given for some rows only or leaves one empty; too few patients for one."""
-    rows = exam.labels
-    given = [row.split for row in rows if row.split]
+    rows, given = exam.labels, [row.split for row in exam.labels if row.split]
     if 0 < len(given) < len(rows):
         what = f"{len(rows) - len(given)} of {len(rows)} rows have none"
         yield Finding("incomplete split", ALL, what, True)
@@ -247,7 +239,7 @@ def duplicates(exam: Examination) -> Findings:
     for clip, record in exam.records.items():
         if (other := first.setdefault(record.digest, clip)) != clip:
             yield _pair(exam, "duplicate", clip, other, f"has the same pixels as {other}")
-    clips = [*exam.records]
+    clips = [*exam.records]  # what the indices of a pair refer to
     for pair in exam.near_duplicates:
         other, clip = clips[pair.first], clips[pair.second]
         if {other, clip} <= {*first.values()}:
@@ -308,10 +300,7 @@ def sizes(exam: Examination) -> Findings:
     used = [record for clip, record in exam.records.items() if exam.is_used(clip)]
     counts = Counter(record.shape[1:] for record in used).most_common()
     if len(counts) > 1:
-        words = [
-            f"{width} x {height} ({count} {'clip' if count == 1 else 'clips'})"
-            for (height, width), count in counts
-        ]
+        words = [f"{x} x {y} ({count} clip{'s' * (count > 1)})" for (y, x), count in counts]
         yield Finding("image sizes differ", ALL, ", ".join(words))
     scales = sorted(record.mm_per_px for record in used if record.mm_per_px)
     if scales and scales[-1] > MAX_SCALE_RATIO * scales[0]:

@@ -47,8 +47,7 @@ _LEGEND = (
 class DeidentifySettings:
     """What decides a de-identified cohort, apart from clips, labels and key.
 
-    Raises:
-        ValueError: an invalid value; says which.
+    An invalid value raises a ValueError that names it.
     """
 
     frames: int = 8  # of a clip, evenly spaced over the labelled ones
@@ -83,8 +82,7 @@ def crop_clip(label: Label, folder: Path, settings: DeidentifySettings) -> Cropp
     who drew the box. A square box keeps all of it. Nothing outside a box is ever kept.
 
     Raises:
-        ValueError: the file cannot be read, lacks what the label says, or nothing tells which part
-            of it is tissue; names the clip.
+        ValueError: the file is unreadable, lacks what the label says, or has no known tissue.
     """
     path = folder / label.clip
     try:
@@ -116,18 +114,15 @@ def _tissue(frames: UInt8[ndarray, "t y x"], stated: Region | None, box: Region 
     within = stated or Region(0, 0, width, height)
     moving = find_tissue(within.crop(frames))
     if moving is None and box is None:
-        raise ValueError(
-            "nothing in it moves, so text cannot be told from tissue: give it a box in labels.csv"
-        )
-    x, y = within.left, within.top
-    tissue = within
+        why = "nothing in it moves, so text cannot be told from tissue"
+        raise ValueError(f"{why}: give it a box in labels.csv")
+    x, y, tissue = within.left, within.top, within
     if moving is not None:
         tissue = Region(moving.left + x, moving.top + y, moving.right + x, moving.bottom + y)
     if box is None:
         return tissue
     box.crop(frames)  # raises if it does not lie within
-    found = box.intersection(tissue)
-    if found is None:
+    if (found := box.intersection(tissue)) is None:
         raise ValueError(f"its box, {box}, has no tissue in it: that is in {tissue}")
     return found
 
@@ -186,17 +181,12 @@ def deidentify(
 
     Review the sheet of `write_review_sheet` first: text burned into the tissue is not removed.
 
-    Args:
-        folder: of exports; a key for pseudonyms is created in it, if there is none.
-        labels: a row per clip, each with a grade.
-        out: new, empty, or begun with the same exports, labels, settings and key; not in `folder`.
-        settings: of the cohort.
-        workers: processes that read; they make no difference to the result.
+    A key for pseudonyms is created in `folder` if there is none. `out` is new, empty, or begun with
+    the same exports, labels, settings and key, and not in `folder`. Every label needs a grade.
 
     Raises:
-        ValueError: labels that contradict each other, the settings or the clips, a clip that
-            cannot be read or cropped, a damaged key, or a folder that holds something else or
-            cannot be written. What has been written stays.
+        ValueError: labels that contradict each other, the settings or the clips, an unreadable
+            clip, a damaged key, or a wrong `out`. What has been written stays.
     """
     _check(folder, labels, out, settings, workers)
     key = read_or_create_key(folder)
@@ -230,9 +220,9 @@ def _check(
     for label in labels:
         if label.clip not in clips:
             raise ValueError(f"{label.clip} is in labels.csv, but is not a clip in {folder}")
-        if label.grade not in settings.grades:
+        if (grade := label.grade) not in settings.grades:
             known = ", ".join(settings.grades)
-            raise ValueError(f"{label.clip} has the grade {label.grade!r}: wanted one of {known}")
+            raise ValueError(f"{label.clip} has the grade {grade!r}: wanted one of {known}")
     _check_split(labels)
     private, public = folder.resolve(), out.resolve()
     if public.is_relative_to(private) or private.is_relative_to(public):
@@ -260,10 +250,8 @@ def _check_same_cohort(out: Path, metadata: dict[str, Any]) -> None:
     if (out / "cohort.json").exists():
         found = read_metadata(out)
         if differ := [name for name, value in metadata.items() if found.get(name) != value]:
-            raise ValueError(
-                f"{out} holds another cohort, of other {', '.join(differ)}; delete it, or name a "
-                "new folder"
-            )
+            what = f"another cohort, of other {', '.join(differ)}"
+            raise ValueError(f"{out} holds {what}; delete it, or name a new folder")
     elif others := sorted(path.name for path in out.glob("*") if path.name[0] != "."):
         raise ValueError(f"{out} holds other files ({', '.join(others[:3])}); name a new folder")
 
@@ -272,16 +260,13 @@ def _metadata(
     folder: Path, labels: Sequence[Label], settings: DeidentifySettings, key: bytes
 ) -> dict[str, Any]:
     """What two cohorts must have in common to be the same; keyed, so that it reveals nothing."""
-    sources = [[asdict(label), _size(folder / label.clip)] for label in labels]
+    paths = [folder / label.clip for label in labels]
+    sizes = [sum(it.stat().st_size for it in [*path.glob("*")] or [path]) for path in paths]
+    sources = [[asdict(label), size] for label, size in zip(labels, sizes, strict=True)]
     source = hmac.digest(key, json.dumps(sources, sort_keys=True).encode(), "sha256").hex()[:16]
     what = "De-identified clips of patients, written by csglib.doctor; not for diagnosis."
     facts = {"what": what, "format": FORMAT, **asdict(settings)}
     return facts | {"graded_by": "people", "made_from": source}
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    return sum(file.stat().st_size for file in path.glob("*")) or path.stat().st_size
 
 
 def _rows(
@@ -298,19 +283,16 @@ def _rows(
     splits = split_by_patient([patient for patient, _ in named], _SHARES, settings.seed)
     videos: dict[str, str] = {}
     for number, ((patient, label), split) in enumerate(zip(named, splits, strict=True), start=1):
-        yield (
-            label,
-            dict.fromkeys(COLUMNS, "")
-            | {
-                "clip": f"clips/{number:04d}.npz",
-                "patient": patient,
-                "video": videos.setdefault(label.clip, f"v{len(videos) + 1:04d}"),
-                "first_frame": str(label.first_frame),
-                "split": label.split or SPLITS[split],
-                "grade": label.grade,
-                "grade_index": str(settings.grades.index(label.grade)),
-            },
-        )
+        row = {
+            "clip": f"clips/{number:04d}.npz",
+            "patient": patient,
+            "video": videos.setdefault(label.clip, f"v{len(videos) + 1:04d}"),
+            "first_frame": str(label.first_frame),
+            "split": label.split or SPLITS[split],
+            "grade": label.grade,
+            "grade_index": str(settings.grades.index(label.grade)),
+        }
+        yield label, dict.fromkeys(COLUMNS, "") | row
 
 
 def _write_clip(

@@ -50,8 +50,7 @@ class Exports(NamedTuple):
 class Label:
     """One key clip. Frames and pixels are counted in the file, from 0.
 
-    Raises:
-        ValueError: an invalid value; names its column, what came and what is wanted.
+    An invalid value raises a ValueError: its column, what came and what is wanted.
     """
 
     clip: str  # path below the folder of exports, with /; its first folder is the patient's
@@ -83,7 +82,7 @@ class Label:
 
     @property
     def patient(self) -> str:
-        """Name of the patient's folder."""
+        """See `patient_of`."""
         return patient_of(self.clip)
 
 
@@ -116,11 +115,8 @@ def list_exports(folder: Path) -> Exports:
 
 def _walk(here: Path, top: Path) -> Iterator[tuple[Path, str]]:
     """Paths and their kinds; a folder of images, without clips or folders, is one clip."""
-    inside = sorted(
-        path
-        for path in here.iterdir()
-        if path.name[0] != "." and path.name.lower() not in _SYSTEM_FILES
-    )
+    ours = (it for it in here.iterdir() if it.name[0] != ".")
+    inside = sorted(path for path in ours if path.name.lower() not in _SYSTEM_FILES)
     images = any(path.name.lower().endswith(_IMAGES) for path in inside)
     if images and not any(path.is_dir() or _is_clip(path) for path in inside):
         yield here, "without_patient" if top in (here, here.parent) else "clips"
@@ -152,11 +148,7 @@ def template(folder: Path) -> list[Label]:
 
 
 def find_labels(folder: Path) -> tuple[list[Label], tuple[str, str] | None]:
-    """Rows of a folder's labels.csv, which is created if it is missing.
-
-    Returns:
-        The rows, and None; or no rows, and the kind and words of a finding.
-    """
+    """Rows of labels.csv and None, or no rows and a finding's kind and words; made if missing."""
     path = folder / LABELS
     try:
         check_link(path, folder, LABELS)

@@ -51,11 +51,8 @@ def fingerprints(frames: UInt8[ndarray, "t y x"]) -> Fingerprints:
 def find_near_duplicates(clips: Sequence[UInt8[ndarray, "_ 32 32"]]) -> Iterator[NearDuplicate]:
     """Find the pairs of clips that share at least three frames (or all, where one has fewer).
 
-    Of long clips 16 frames, evenly spread, are searched for: the shared part must be a good part of
-    one of them. A coarse search over all clips proposes pairs, which are then aligned and counted.
-
-    Args:
-        clips: fingerprints of each clip.
+    `clips` are fingerprints. Of long clips 16 frames, evenly spread, are searched for: the shared
+    part must be a good part of one. A coarse search proposes pairs, which are aligned and counted.
     """
     starts = np.cumsum([0, *map(len, clips)])[:-1]
     coarse = [_half_resolution(_patterns(clip, _COARSE)) for clip in clips]

@@ -22,10 +22,8 @@ class Pseudonyms:
     """Keyed hashes: the same for the same patient and key.
 
     A plain hash is not enough: there are at most a few billion patient ids and fewer names, which
-    can all be hashed in minutes to find the one behind a pseudonym. Without the key that fails.
-
-    Args:
-        key: 32 secret random bytes; see `read_or_create_key`.
+    can all be hashed in minutes to find the one behind a pseudonym. Without the key of
+    32 secret random bytes that fails.
     """
 
     def __init__(self, key: bytes) -> None:

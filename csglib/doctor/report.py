@@ -13,7 +13,7 @@ from functools import partial
 from html import escape
 from itertools import groupby
 from pathlib import Path
-from textwrap import fill
+from textwrap import TextWrapper
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES
@@ -95,11 +95,7 @@ class Report:
     def write_page(self, path: Path | None = None) -> Path:
         """Write the report as one self-contained HTML file, without scripts.
 
-        Args:
-            path: the file; None is doctor.html in the folder that was examined.
-
-        Raises:
-            ValueError: it cannot be written.
+        By default doctor.html in the folder; a ValueError says why it cannot be written.
         """
         path = path or self.folder / PAGE
         title = f"Data report: {escape(self.folder.resolve().name)}"
@@ -121,23 +117,15 @@ class Report:
 
     def __repr__(self) -> str:
         """The same as the page, without pictures and with few findings of a kind."""
-        width = max(shutil.get_terminal_size().columns, _MIN_WIDTH)
+        width, gap = max(shutil.get_terminal_size().columns, _MIN_WIDTH), " " * 6
+        wrap = TextWrapper(width, gap[:2], subsequent_indent=gap, break_long_words=False)
         blocks = ["\n".join(f"{name:14}{value}" for name, value in self.facts.items())]
         for kind, stops, found in self.groups:
             lines = [f"{it.where}: {it.what}" for it in found[:_MOST_PRINTED]]
             if len(found) > _MOST_PRINTED:
                 lines.append(f"and {len(found) - _MOST_PRINTED} more")
             lines += [f"Why: {KINDS[kind].why}. Do: {KINDS[kind].advice}."]
-            wrapped = [
-                fill(
-                    line,
-                    width,
-                    initial_indent="  ",
-                    subsequent_indent="      ",
-                    break_long_words=False,
-                )
-                for line in lines
-            ]
+            wrapped = [wrap.fill(line) for line in lines]
             blocks.append("\n".join([f"{'STOPS' if stops else 'warning'}: {kind}", *wrapped]))
         return "\n\n".join([*blocks, self.verdict])
 
@@ -182,14 +170,9 @@ def examine(
     """Examine a folder of exports: `FOLDER/patient/clip.*` and `FOLDER/labels.csv`.
 
     Without labels.csv, one is written that lists all clips with empty grades. Nothing else is
-    written or changed, and no link is followed.
-
-    Args:
-        folder: see `csglib.doctor.labels`.
-        frames: of a clip that the network will see.
-        size: rows and columns that it will see, pixels.
-        grades: names that labels.csv may use, from mild to severe.
-        workers: processes that read; None: one per core; 1: this one.
+    written or changed, and no link is followed. The network will see `frames` of a clip, `size`
+    pixels high and wide; labels.csv may use the names in `grades`, from mild to severe; `workers`
+    processes read (None: one per core).
 
     Raises:
         ValueError: not a folder, invalid arguments, or a worker was killed.
@@ -203,12 +186,11 @@ def examine(
     try:
         read = run_tasks(partial(read_record, folder), exports.clips, workers, "doctor")
     except BrokenProcessPool:
-        why = "a worker was killed, perhaps for lack of memory; try fewer workers"
-        raise ValueError(why) from None
+        raise ValueError("a worker was killed, perhaps out of memory; try fewer workers") from None
     found = dict(zip(exports.clips, read, strict=True))
     records = {clip: record for clip, record in found.items() if isinstance(record, ClipRecord)}
-    labels, error = find_labels(folder)
     prints = [record.fingerprints for record in records.values()]
+    labels, error = find_labels(folder)
     examined = Examination(
         exports=exports,
         unreadable={clip: why for clip, why in found.items() if isinstance(why, str)},
@@ -230,9 +212,8 @@ def _row(kind: str, stops: bool, found: Sequence[Finding]) -> str:
         for it in found
     )
     mark = "\N{BLACK SQUARE} stops" if stops else "\N{WHITE CIRCLE} warning"
-    listed = f"<ul>{places}</ul>"
-    if len(found) > _MOST_OPEN:
-        listed = _folded(listed, f"{len(found)} findings", len(found))
+    listed, count = f"<ul>{places}</ul>", len(found)
+    listed = _folded(listed, f"{count} findings", count) if count > _MOST_OPEN else listed
     return (
         f'<tr><td class="severity {"stops" * stops}">{mark}</td>'
         f'<th scope="row" class="kind">{escape(kind)}</th><td>{listed}'

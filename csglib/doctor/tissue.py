@@ -34,10 +34,8 @@ def find_tissue(frames: UInt8[ndarray, "t y x"]) -> Region | None:
     make still text flicker, but little beside how it stands out from its surroundings. In motion
     JPEG of constant rate a letter's block may change as much as tissue does, so nothing counts near
     thin bright lines that never go away. Two images side by side are one region; a clock or an ECG
-    trace elsewhere is not part of it; text on the tissue stays in it.
-
-    Returns:
-        None for a single frame, a still, and where only something small moves.
+    trace elsewhere is not part of it; text on the tissue stays in it. None for a single frame, a
+    still, and where only something small moves.
     """
     radius, gap = _radius(frames), max(1, round(max(frames.shape[1:]) * _GAP))
     sample = frames[np.unique(np.linspace(0, len(frames) - 1, _SAMPLED).astype(int))]

@@ -40,15 +40,10 @@ class ClipPicker(LiveFigure):
     keep what a cell prints. Likewise the still shows only pixels inside a box or the region that
     the file states, unless the clip is simulated.
 
-    Args:
-        clip: the whole video.
-        name: its path below the folder of exports, as in labels.csv.
-        labels: what is known already, for instance all of `read_labels`; rows of other clips only
-            tell in which split the patient is.
-        grades: names to choose from, mildest first.
-
-    Raises:
-        ValueError: the clip is too short, or a label does not fit it; says which and why.
+    `name` is the clip's path as in labels.csv; `labels` what is known already, for instance all of
+    `read_labels` (rows of other clips only tell in which split the patient is); `grades` are names
+    to choose from, mildest first. A clip that is too short, or a label that does not fit it, raises
+    a ValueError.
     """
 
     _esm = es_module(_HERE, "rows.js", "frames.js", "box.js", "clip_picker.js")
@@ -122,11 +117,9 @@ class ClipPicker(LiveFigure):
         unknown = [label for label in own if not (_is_blank(label) or label in self._known)]
         if unknown:
             spans = ", ".join(f"{label.first_frame} ({label.grade or '?'})" for label in unknown)
-            raise ValueError(
-                f"{path.name} has key clips of this video that this picker has not seen, from "
-                f"frame {spans}. To keep them, begin it with labels=read_labels(...), or save to "
-                "another file"
-            )
+            what = f"has key clips of this video that this picker has not seen, from frame {spans}"
+            advice = "begin it with labels=read_labels(...), or save to another file"
+            raise ValueError(f"{path.name} {what}. To keep them, {advice}")
         split = next((label.split for label in own if label.split), self.facts["split"])
         new = self.labels or [Label(clip=self._name, grade="")]
         new = [replace(label, split=label.split or split) for label in new]
@@ -194,19 +187,16 @@ class ClipPicker(LiveFigure):
         line = figure.add_subplot(grid[1, :])
         _draw_line(line, labels, np.frombuffer(self.changes, "<f4"), self._grades)
         more = len(labels) - len(shown)
-        title = f"{len(labels)} key clips" + (
-            f"; {more} more are on the line alone" if more else ""
-        )
-        line.set_title(title, fontsize=10)
+        rest = f"; {more} more are on the line alone" if more else ""
+        line.set_title(f"{len(labels)} key clips{rest}", fontsize=10)
         return figure
 
 
 def make_preview(frames: UInt8[ndarray, "t y x"]) -> tuple[list[bytes], Float32[ndarray, " t"]]:
     """Shrink all frames so that they can be sent at once, and measure how much they change.
 
-    Returns:
-        A JPEG per frame; and the mean absolute difference of each shrunken frame from the one
-        before, grey levels, 0 for the first.
+    A JPEG per frame, and each shrunken frame's mean absolute difference from the one before, grey
+    levels, 0 for the first.
     """
     sample = frames[:: max(1, len(frames) // _SAMPLED)]
     for side in PREVIEW_SIDES:
