@@ -143,6 +143,11 @@ def test_a_failed_simulation_is_reported_and_the_next_change_is_simulated(quick,
     assert studio.problem == "MemoryError: no room"
     assert {name: getattr(studio, name) for name in ANSWERS} == before
     sweeps.clear()
+    studio.stenosis = before["facts"]["dials"][1]  # back to what is still shown
+    assert studio.problem == ""
+    sweeps.append("fail")
+    studio.stenosis = 33
+    sweeps.clear()
     studio.frame = 6  # not of the sweep before
     assert studio.problem == ""
     assert studio.facts["dials"][1] == 33
