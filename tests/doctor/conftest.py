@@ -1,5 +1,6 @@
 """A folder of phantom clips without faults, ways to plant some, and scanner screens with names."""
 
+import sys
 from pathlib import Path
 
 import av
@@ -10,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from csglib.data.clips import Clip, Region, save_clip
 from csglib.data.readers import read_clip
 from csglib.doctor.labels import Label, write_labels
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "data"))  # for `clip_files`
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 SPLITS = ("train", "train", "validation", "validation", "test", "test")  # of the patients

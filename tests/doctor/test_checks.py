@@ -51,19 +51,21 @@ def plant_files(exports):
 
 
 def plant_labels(exports):
-    for number, name in enumerate(["none", "odd", "over", "box", "again", "partly", "short"]):
+    rows = {
+        "none": [{"grade": ""}],
+        "odd": [{"grade": "sever"}],
+        "over": [{"first_frame": 3, "frames": 6}],
+        "box": [{"box": Region(10, 10, 60, 65)}],
+        "again": [{}, {"frames": 8}],
+        "partly": [{"frames": 5}, {"first_frame": 4}],
+        "short": [{"first_frame": 5, "frames": 3}],
+        "unlabelled": [],
+    }
+    for number, (name, given) in enumerate(rows.items()):
         exports.save(f"{name}/a.npz", exports.cohort[30 + 2 * number])
-    exports.save("unlabelled/a.npz", exports.cohort[44])
-    exports.label("none/a.npz", grade="")
-    exports.label("odd/a.npz", grade="sever")
+        for row in given:
+            exports.label(f"{name}/a.npz", **row)
     exports.label("p0/gone.npz")
-    exports.label("over/a.npz", first_frame=3, frames=6)
-    exports.label("box/a.npz", box=Region(10, 10, 60, 65))
-    exports.label("again/a.npz")
-    exports.label("again/a.npz", frames=8)
-    exports.label("partly/a.npz", frames=5)
-    exports.label("partly/a.npz", first_frame=4)
-    exports.label("short/a.npz", first_frame=5, frames=3)
     return {
         ("no grade", "none/a.npz", STOPS),
         ("unknown grade", "odd/a.npz", STOPS),
@@ -249,24 +251,14 @@ def files_with_the_same_name(exports):
     return {("no pixel size", f"p{patient}/film.mp4", WARNING) for patient in (0, 4)}
 
 
-@pytest.mark.parametrize(
-    "plant",
-    [
-        one_grade,
-        one_split_with_one_grade,
-        few_severe,
-        two_patients,
-        no_validation,
-        half_a_split,
-        copied_between_patients,
-        contradiction,
-        near_between_patients,
-        mirrored_between_patients,
-        everybody_is_anonymous,
-        nothing_can_be_read,
-        files_with_the_same_name,
-    ],
-)
+WHOLE = (
+    one_grade, one_split_with_one_grade, few_severe, two_patients, no_validation, half_a_split,
+    copied_between_patients, contradiction, near_between_patients, mirrored_between_patients,
+    everybody_is_anonymous, nothing_can_be_read, files_with_the_same_name,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("plant", WHOLE)
 def test_a_fault_of_the_whole_folder(exports, plant):
     planted = plant(exports)
     assert {*found_in(exports.write())} == planted

@@ -151,17 +151,12 @@ def test_saving_replaces_the_rows_of_this_clip_in_their_place(clip, table):
         assert read_labels(table) == [OTHERS[0], *written, OTHERS[1]]
 
 
-def test_saving_makes_a_table_and_says_so_until_something_changes(picker, table):
+def test_saving_says_so_until_something_changes_and_keeps_the_split(picker, table):
     picker.rows = [ROW]
-    assert picker.saved == ""
     picker.save(table)
-    assert read_labels(table) == [SEVERE]
-    assert picker.saved == "labels.csv"
+    assert (read_labels(table), picker.saved) == ([SEVERE], "labels.csv")
     picker.rows = [ROW | {"grade": "mild"}]
     assert picker.saved == ""
-
-
-def test_the_split_in_the_table_is_kept(picker, table):
     write_labels(table, [label(grade="", split="train"), OTHERS[0]])
     picker.rows = [ROW]
     for _ in range(2):

@@ -13,21 +13,16 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from clip_files import saved, simulated, ultrasound
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
-from pydicom import uid
-from pydicom.dataset import FileMetaDataset
 
-from csglib.data.clips import Clip, Region, Truth, hash_patient, resample, save_clip
+from csglib.data.clips import Clip, Region, hash_patient, resample, save_clip
 from csglib.data.cohort import COLUMNS, read_cohort, read_frames
 from csglib.data.readers import read_clip
 from csglib.data.readers.npz import read_npz
 from csglib.doctor import deidentification
-from csglib.doctor.deidentification import (
-    DeidentifySettings,
-    crop_clip,
-    deidentify,
-    write_review_sheet,
-)
+from csglib.doctor.deidentification import DeidentifySettings as Settings
+from csglib.doctor.deidentification import crop_clip, deidentify, write_review_sheet
 from csglib.doctor.labels import KEY, SHEET, Label
 from csglib.doctor.tissue import find_tissue
 from csglib.train.config import TrainConfig
@@ -35,7 +30,7 @@ from csglib.train.experiment import Experiment
 
 NAME, NUMBER, BORN, HOUSE = "Jörgensen", "PX-4711-98", "19610203", "Waldklinik"
 TISSUE = Region(60, 50, 188, 178)  # where it is on the screen
-SMALL = DeidentifySettings(frames=4, size=32)
+SMALL = Settings(frames=4, size=32)
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +52,7 @@ def screen(tissue, lines=(f"{NAME} {NUMBER} {BORN}", f"{HOUSE}  *{BORN}")):
 
 
 def as_npz(frames, path):
-    polygon = np.zeros((len(frames), 5, 2))
-    shares = np.zeros(len(frames))
-    truth = Truth(
-        vessel_outer=polygon, vessel_inner=polygon, lumen=polygon, area_stenosis=shares,
-        diameter_stenosis=shares, parameters={"of": NAME},
-    )  # fmt: skip
+    truth = replace(simulated(len(frames)).truth, parameters={"of": NAME})
     save_clip(Clip(frames=frames, patient=NAME, mm_per_px=0.1, truth=truth), path)
 
 
@@ -101,22 +91,9 @@ def as_nifti(frames, path):
 
 
 def as_dicom(frames, path, region=None):
-    dataset = pydicom.Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = (
-        uid.UltrasoundMultiFrameImageStorage
-    )
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = NAME, NUMBER, BORN
-    dataset.InstitutionName, dataset.StudyDate = HOUSE, BORN
-    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = frames.shape
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated = dataset.BitsStored = 8
-    dataset.HighBit, dataset.PixelRepresentation = 7, 0
-    dataset.PixelData = frames.tobytes()
-    dataset["PixelData"].VR = "OB"
+    names = {"PatientName": NAME, "PatientID": NUMBER, "InstitutionName": HOUSE}
+    dates = {"PatientBirthDate": BORN, "StudyDate": BORN}
+    dataset = ultrasound(frames, SpecificCharacterSet="ISO_IR 192", **names, **dates)
     if region:
         item = pydicom.Dataset()
         item.RegionSpatialFormat, item.RegionDataType = 1, 1
@@ -125,7 +102,7 @@ def as_dicom(frames, path, region=None):
         item.PhysicalUnitsXDirection = item.PhysicalUnitsYDirection = 3
         item.PhysicalDeltaX = item.PhysicalDeltaY = 0.02
         dataset.SequenceOfUltrasoundRegions = [item]
-    dataset.save_as(path, enforce_file_format=True)
+    saved(dataset, path)
 
 
 LOSSLESS = {
@@ -217,7 +194,7 @@ def test_no_byte_identifies_a_patient_even_after_training(exports, labels, tmp_p
     assert {name for name, _ in leaks(exports, secrets)} >= {
         str(path.relative_to(exports)) for path in exports.rglob("*")
     }
-    deidentify(exports, labels, out, DeidentifySettings(frames=8, size=64))
+    deidentify(exports, labels, out, Settings(frames=8, size=64))
     splits = read_cohort(out)
     config = TrainConfig(folder=run, epochs=1, batch_size=4, lr=1e-3)
     (record,) = Experiment(network="tiny", size=64).run(splits, config)
@@ -306,7 +283,7 @@ def own(tmp_path):
 
 
 def crop(folder, name, size=32, **row):
-    settings = DeidentifySettings(frames=4, size=size)
+    settings = Settings(frames=4, size=size)
     return crop_clip(Label(clip=name, grade="mild", **row), folder, settings)
 
 
@@ -391,23 +368,15 @@ def test_a_clip_that_cannot_be_read_is_named_once(own):
 # --- interrupted, repeated, in parallel
 
 
-def fail_after(monkeypatch, clips):
-    """Interrupt the writing after so many clips."""
-    saved = []
-
-    def save(clip, path):
-        if len(saved) == clips:
-            raise KeyboardInterrupt
-        saved.append(path)
-        save_clip(clip, path)
-
-    monkeypatch.setattr(deidentification, "save_clip", save)
-
-
 def test_an_interrupted_run_continues_and_gives_the_same_bytes(
     exports, labels, tmp_path, monkeypatch
 ):
     cropped = []
+
+    def save(clip, path):
+        if len(cropped) == 4:
+            raise KeyboardInterrupt
+        save_clip(clip, path)
 
     def counted(label, *rest):
         cropped.append(label.clip)
@@ -420,7 +389,7 @@ def test_an_interrupted_run_continues_and_gives_the_same_bytes(
         out = tmp_path / f"out {spoil}"
         cropped.clear()
         with monkeypatch.context() as patched:
-            fail_after(patched, 3)
+            patched.setattr(deidentification, "save_clip", save)
             with pytest.raises(KeyboardInterrupt):
                 deidentify(exports, labels, out, SMALL)
         assert len(cropped) == 4
@@ -434,22 +403,18 @@ def test_an_interrupted_run_continues_and_gives_the_same_bytes(
         assert contents(out) == straight
 
 
-def test_damaged_and_missing_files_are_written_again(exports, labels, tmp_path):
-    deidentify(exports, labels, tmp_path, SMALL)
-    before = contents(tmp_path)
-    (tmp_path / "clips/0002.npz").write_bytes(b"spoiled")
-    (tmp_path / "clips/0005.npz").unlink()
-    (tmp_path / "manifest.csv").write_text(NAME)
-    deidentify(exports, labels, tmp_path, SMALL)
-    assert contents(tmp_path) == before
-
-
-def test_workers_change_nothing_and_another_key_all_names(exports, labels, tmp_path):
+def test_workers_and_damage_change_nothing_and_another_key_all_names(exports, labels, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(exports, copy)
     deidentify(exports, labels, tmp_path / "one", SMALL)
     deidentify(exports, labels, tmp_path / "two", SMALL, workers=2)
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    before = contents(tmp_path / "one")
+    assert contents(tmp_path / "two") == before
+    (tmp_path / "one/clips/0002.npz").write_bytes(b"spoiled")
+    (tmp_path / "one/clips/0005.npz").unlink()
+    (tmp_path / "one/manifest.csv").write_text(NAME)
+    deidentify(exports, labels, tmp_path / "one", SMALL)  # writes them again
+    assert contents(tmp_path / "one") == before
     assert (exports / KEY).read_bytes() not in b"".join(contents(tmp_path / "one").values())
     (copy / KEY).write_bytes(bytes(32))
     deidentify(copy, labels, tmp_path / "other", SMALL)
@@ -512,14 +477,14 @@ def test_wrong_labels_are_refused_before_anything_is_written(exports, labels, tm
     assert not (exports / SHEET).exists()
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"frames": 0}, {"size": 8}, {"seed": -1}, {"grades": ("mild",)}, {"grades": ("a", "a")}],
-)
-def test_settings_are_checked(wrong):
-    (name,) = wrong
-    with pytest.raises(ValueError, match=f"{name} must be .*: got"):
-        DeidentifySettings(**wrong)
+def test_settings_are_checked():
+    one, twice = ("mild",), ("a", "a")
+    for name, wrong in zip(
+        Settings.__annotations__, ([0], [8, 2048], [-1], [one, twice]), strict=True
+    ):
+        for value in wrong:
+            with pytest.raises(ValueError, match=f"{name} must be .*: got"):
+                Settings(**{name: value})
 
 
 def test_the_output_is_apart_and_holds_nothing_else(exports, labels, tmp_path):
@@ -553,7 +518,7 @@ def test_the_output_is_apart_and_holds_nothing_else(exports, labels, tmp_path):
 def test_the_review_sheet_shows_what_will_be_written_and_stays_with_the_names(
     exports, labels, tmp_path
 ):
-    settings = DeidentifySettings(frames=4, size=200)  # as large as on the sheet
+    settings = Settings(frames=4, size=200)  # as large as on the sheet
     path = write_review_sheet(exports, labels, tmp_path / "out", settings)
     assert path == exports / SHEET
     assert not (tmp_path / "out").exists()
@@ -575,7 +540,7 @@ def test_a_name_on_the_tissue_stays_bright_on_the_review_sheet(own, tissues, tmp
             frames[:, 110:120, 80:160] = frames[:, 8:18, 6:86]  # a piece of the header
         as_npz(frames, own / f"p{number}/a.npz")
     rows = [Label(clip=f"p{number}/a.npz", grade="mild") for number in range(3)]
-    settings = DeidentifySettings(frames=8, size=200)
+    settings = Settings(frames=8, size=200)
     sheet = np.asarray(Image.open(write_review_sheet(own, rows, tmp_path / "out", settings)))
     brightest = [sheet[106:306, x + 204 : x + 404].max() for x in (28, 664)]
     assert brightest[0] < 180 and brightest[1] > 240

@@ -6,16 +6,9 @@ import re
 import pytest
 
 from csglib.data.clips import Region
-from csglib.doctor.labels import (
-    COLUMNS,
-    Exports,
-    Label,
-    list_exports,
-    patient_of,
-    read_labels,
-    template,
-    write_labels,
-)
+from csglib.doctor.labels import COLUMNS, Exports, Label, list_exports, patient_of, read_labels
+
+from csglib.doctor.labels import template, write_labels  # isort: skip
 
 ROWS = [
     Label(clip="p1/a.mp4", grade="mild"),
@@ -166,34 +159,19 @@ def test_every_format_is_a_clip_at_any_depth(tmp_path):
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        (
-            ["a.mp4", "p1/1.png", "p1/2.png", "p2/a.mp4"],
-            {"without_patient": ("a.mp4", "p1"), "clips": ("p2/a.mp4",)},
-        ),
-        (
-            ["p1/a.mp4", "p1/screen.png", "p1/notes.txt", "p1/x/a.mp4", "p1/x/1.png"],
-            {
-                "clips": ("p1/a.mp4", "p1/x/a.mp4"),
-                "other_files": ("p1/notes.txt", "p1/screen.png", "p1/x/1.png"),
-            },
-        ),
+        (["a.mp4", "p1/1.png", "p1/2.png", "p2/a.mp4"],
+         {"without_patient": ("a.mp4", "p1"), "clips": ("p2/a.mp4",)}),
+        (["p1/a.mp4", "p1/screen.png", "p1/notes.txt", "p1/x/a.mp4", "p1/x/1.png"],
+         {"clips": ("p1/a.mp4", "p1/x/a.mp4"),
+          "other_files": ("p1/notes.txt", "p1/screen.png", "p1/x/1.png")}),
         (["p1/film/1.png", "p1/film/notes.txt"], {"clips": ("p1/film",)}),  # the reader refuses it
-        (
-            [
-                "labels.csv",
-                "doctor.html",
-                "csglib.key",
-                "review_sheet.png",
-                ".DS_Store",
-                "p1/._a.mp4",
-            ],
-            {},
-        ),
+        (["labels.csv", "doctor.html", "csglib.key", "review_sheet.png", ".DS_Store", "p1/._a.mp4"],
+         {}),
         (["p1/Thumbs.db", "__MACOSX/p1/a.mp4"], {}),
         (["p1/labels.csv"], {"other_files": ("p1/labels.csv",)}),
         ([os.fsdecode(b"p1/\xff.mp4")], {"invalid_names": ("p1/\N{REPLACEMENT CHARACTER}.mp4",)}),
     ],
-)
+)  # fmt: skip
 def test_what_is_a_clip_and_what_is_not(tmp_path, names, expected):
     make(tmp_path, *names)
     assert listed(tmp_path) == expected
@@ -218,9 +196,5 @@ def test_names_that_tables_cannot_hold_are_listed_apart(tmp_path, name):
     make(tmp_path, f"p1/{name}")
     ((kind, (shown,)),) = listed(tmp_path).items()
     assert (kind, shown.isprintable()) == ("invalid_names", True)
-
-
-def test_a_file_is_not_a_folder(tmp_path):
-    make(tmp_path, "a.mp4")
     with pytest.raises(ValueError, match="is not a folder; wanted one with a folder for each"):
-        list_exports(tmp_path / "a.mp4")
+        list_exports(tmp_path / f"p1/{name}")
