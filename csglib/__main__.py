@@ -3,20 +3,12 @@
 import inspect
 import os
 import sys
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    Literal,
-    NoReturn,
-    get_args,
-    get_type_hints,
-    no_type_check,
-)
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_args, get_type_hints
 
 import typer
 from typer import Argument, Option
@@ -29,6 +21,7 @@ if TYPE_CHECKING:  # seconds to import
 Preset = Literal["smoke", "laptop", "gpu", "paper"]
 Workers = Annotated[int, Option(min=1, help="processes; the result does not depend on them")]
 _CORES = os.cpu_count() or 1
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _QUESTION = "Does any frame show a name, a date or a number of a person? [y/N] "
 
 app = typer.Typer(
@@ -51,15 +44,12 @@ def pick(config: type[Any], options: Mapping[str, Any]) -> Any:
 
 
 def with_train_config(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command, which takes a `config`, one option per field of `TrainConfig`.
-
-    `defaults` are this command's, where they differ from the dataclass's.
-    """
+    """Give a command one option per field of `TrainConfig`; `defaults` replace the dataclass's."""
     hints = get_type_hints(TrainConfig, include_extras=True)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = [p for p in inspect.signature(command).parameters.values() if p.name != "config"]
-        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+        parameters = [parameter.replace(kind=_KEYWORD) for parameter in own]
         for field in fields(TrainConfig):
             kind, text = get_args(hints[field.name])
             name = field.name.replace("_", "-")
@@ -69,11 +59,8 @@ def with_train_config(**defaults: Any) -> Callable[[Callable[..., None]], Callab
                 info = Option(f"--{name}", help=text)  # no --no-augment beside --augment
                 default = defaults.get(field.name, field.default)
             hint = Annotated[kind, info]  # type: ignore[valid-type]  # made at run time
-            parameters.append(
-                inspect.Parameter(
-                    field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint
-                )
-            )
+            option = inspect.Parameter(field.name, _KEYWORD, default=default, annotation=hint)
+            parameters.append(option)
 
         def run(**options: Any) -> None:
             command(config=pick(TrainConfig, options), **{p.name: options[p.name] for p in own})
@@ -86,7 +73,7 @@ def with_train_config(**defaults: Any) -> Callable[[Callable[..., None]], Callab
     return decorate
 
 
-@no_type_check  # typer passes a context of another class than the one it wants named here
+@typing.no_type_check  # typer passes a context of another class than the one it wants named here
 def use_preset(context: typer.Context, name: Preset | None) -> Preset | None:
     """Take defaults from a budget of Table 1; options on the command line override them."""
     from csglib.table1.budget import BUDGETS  # noqa: PLC0415
@@ -184,8 +171,7 @@ def train(
     splits = read_cohort(cohort, size)
     frames, classes = splits["train"].frames.shape[1], len(splits["train"].grade_names)
     experiment = Experiment(network=network, frames=frames, size=size, classes=classes, init=init)
-    for _ in experiment.run(splits, config):
-        pass
+    list(experiment.run(splits, config))
     if is_main_process():
         print_scores(test_predictions(config.folder))
 
@@ -233,9 +219,8 @@ def table1(
     """Run the paper's Table 1 on simulated clips. Resumes."""
     from csglib.table1 import report  # noqa: PLC0415
     from csglib.table1.budget import BUDGETS  # noqa: PLC0415
-    from csglib.table1.estimate import minutes  # noqa: PLC0415
     from csglib.table1.rows import ROWS  # noqa: PLC0415
-    from csglib.table1.run import Table1  # noqa: PLC0415
+    from csglib.table1.run import Table1, minutes  # noqa: PLC0415
 
     names = rows.split(",") if rows else list(ROWS)
     budget = BUDGETS[preset]

@@ -18,7 +18,7 @@ from csglib.data.cohort import digest
 from csglib.phantom import make_cohort as making
 from csglib.phantom.make_cohort import work_left
 from csglib.phantom.patients import CohortSpec
-from csglib.table1 import estimate, pretrain, report
+from csglib.table1 import pretrain, report
 from csglib.table1 import run as table1_run
 from csglib.table1.budget import BUDGETS
 from csglib.train import experiment, fit
@@ -201,7 +201,7 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys, tmp_path, words, wh
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(estimate, "minutes", lambda *what: 1.0)
+    monkeypatch.setattr(table1_run, "minutes", lambda *what: 1.0)
     monkeypatch.setattr("csglib.data.cohort.read_frames", lambda folder: None)
     monkeypatch.setattr(where, stop)
     assert exits(monkeypatch, *words.replace("SAMPLES", SAMPLES).split()) == 130
@@ -267,7 +267,7 @@ def test_pretraining_says_how_to_start_from_it(monkeypatch, capsys, tmp_path):
 
 def test_table1_estimates_runs_and_prints(monkeypatch, capsys, tmp_path):
     ran = []
-    monkeypatch.setattr(estimate, "minutes", lambda *what: ran.append(what) or 12.3)
+    monkeypatch.setattr(table1_run, "minutes", lambda *what: ran.append(what) or 12.3)
     monkeypatch.setattr(table1_run.Table1, "run", lambda *what: iter([("i3d", 0, tmp_path)]))
     monkeypatch.setattr(report, "write_table", lambda folder, runs: f"{folder}: {runs}")
     run(monkeypatch, "table1", tmp_path, "--rows", "i3d,tpn", "--seeds", 2, "--preset", "laptop")

@@ -32,9 +32,8 @@ class Budget:
     def config(self, folder: Path, seed: int) -> TrainConfig:
         """For a network that starts from random weights or from the 2D Conformer's."""
         shared = vars(self).keys() & TrainConfig.__dataclass_fields__.keys()
-        return TrainConfig(
-            folder=folder, seed=seed, **{name: getattr(self, name) for name in shared}
-        )
+        options = {name: getattr(self, name) for name in shared}
+        return TrainConfig(folder=folder, seed=seed, **options)
 
 
 BUDGETS = {
@@ -42,17 +41,10 @@ BUDGETS = {
         patients=12, pretrain_patients=12, size=64, epochs=1, finetune_epochs=1, pretrain_epochs=1
     ),
     "laptop": Budget(
-        size=64,
-        epochs=20,
-        finetune_epochs=8,
-        pretrain_epochs=6,
-        batch_size=8,
-        pretrain_lr=5e-4,
-        finetune_lr=1e-4,
-        schedule="one_cycle",
-        augment=True,
+        size=64, epochs=20, finetune_epochs=8, pretrain_epochs=6, batch_size=8, pretrain_lr=5e-4,
+        finetune_lr=1e-4, schedule="one_cycle", augment=True,
     ),
     "gpu": Budget(epochs=30, finetune_epochs=12, pretrain_epochs=8, precision="bf16-mixed"),
     "paper": Budget(precision="bf16-mixed"),
-}
+}  # fmt: skip
 """smoke: does everything run; laptop: a night on two cores; gpu: a third of the paper's epochs."""

@@ -21,17 +21,8 @@ def matrices(printed: Printed, clips: int) -> Int[ndarray, "found 2 2"]:
 
     Accuracy is the fraction of correct clips, the others macro means, as in `csglib.metrics`. Those
     do not depend on the order of the grades, so of a matrix and its mirror image only one is given:
-    the one whose first grade has fewer clips or, if equal, not more of them correct.
-
-    Args:
-        printed: in per cent, to one decimal.
-        clips: of the test, one or more.
-
-    Returns:
-        Rows are true grades, columns predicted ones. Empty where no matrix gives these numbers.
-
-    Raises:
-        ValueError: no clip, or a number that is no percentage.
+    the one whose first grade has fewer clips or, if equal, not more of them correct. Rows are true
+    grades, columns predicted ones. Empty where no matrix of so many clips gives these numbers.
     """
     if clips < 1 or not all(0 <= number <= 100 for number in printed):
         raise ValueError(
@@ -46,10 +37,8 @@ def matrices(printed: Printed, clips: int) -> Int[ndarray, "found 2 2"]:
     found = np.stack([right, wrong, clips - total - wrong, total - right], axis=1)
     found = found[(found >= 0).all(1)].reshape(-1, 2, 2)
     diagonal, true, predicted = found.diagonal(axis1=1, axis2=2), found.sum(2), found.sum(1)
-    first = (true[:, 0] < true[:, 1]) | (
-        (true[:, 0] == true[:, 1]) & (diagonal[:, 0] <= diagonal[:, 1])
-    )
-    fits = first
+    fewer, equal = true[:, 0] < true[:, 1], true[:, 0] == true[:, 1]
+    fits = fewer | (equal & (diagonal[:, 0] <= diagonal[:, 1]))
     for score, part, whole in (
         (printed.f1, 2 * diagonal, true + predicted),
         (printed.precision, diagonal, predicted),

@@ -24,27 +24,16 @@ WEIGHTS = "conformer.safetensors"
 
 def conformer_for(network: str) -> ModelConfig:
     """The 2D network that a variant of CSG-3DCT is inflated from; a ValueError for any other."""
-    variants = ("tiny", *VARIANTS)
-    if network not in variants:
-        raise ValueError(
-            f"networks with a 2D network to start from are {', '.join(variants)}: got {network}"
-        )
+    if network not in (variants := ("tiny", *VARIANTS)):
+        wanted = f"networks with a 2D network to start from are {', '.join(variants)}"
+        raise ValueError(f"{wanted}: got {network}")
     return TINY_2D if network == "tiny" else CONFORMER_S
 
 
 def pretrain(
     frames: Mapping[str, ClipSet], config: TrainConfig, model: ModelConfig = CONFORMER_S
 ) -> Path:
-    """Train a 2D network on single frames, or resume that.
-
-    Args:
-        frames: from `csglib.data.cohort.read_frames`.
-        config: hyperparameters and folder.
-        model: see `conformer_for`.
-
-    Returns:
-        A file for `csglib.model.pretrained.load_conformer`.
-    """
+    """Train a 2D network on the frames of `read_frames`; returns a file for `load_conformer`."""
     path = config.folder / WEIGHTS
     if path.is_file():
         return path

@@ -51,16 +51,13 @@ class SplitSummary:
 class Pair:
     """Two rows on the same clips, over the seeds that both have.
 
-    Attributes:
-        seeds: how many.
-        difference: accuracy of the first minus that of the second.
-        chances: McNemar's p value of each seed; predictions of several seeds are not independent.
-        both, first_alone, second_alone, neither: number of correct predictions, over all seeds.
+    `both`, `first_alone`, `second_alone` and `neither` count clips that they got right, each once a
+    seed; predictions of several seeds are not independent.
     """
 
-    seeds: int
-    difference: Score
-    chances: tuple[float, ...]
+    seeds: int  # how many
+    difference: Score  # accuracy of the first minus that of the second
+    chances: tuple[float, ...]  # McNemar's p value of each seed
     both: int
     first_alone: int
     second_alone: int
@@ -69,10 +66,8 @@ class Pair:
     def clips_wanted(self, clips: int) -> int | None:
         """About how many test clips would make the interval end at 0, if the difference is true.
 
-        Intervals narrow with the square root of the clips. None where there is no difference.
-
-        Args:
-            clips: number of test clips that the difference comes from.
+        Intervals narrow with the square root of the `clips` that the difference comes from. None
+        where there is no difference.
         """
         if not self.difference.value:
             return None
@@ -82,45 +77,31 @@ class Pair:
 
 @dataclass(frozen=True)
 class Line:
-    """A row with results.
+    """A row with results."""
 
-    Attributes:
-        name: key of `ROWS`.
-        seeds: number of runs pooled in it.
-        scores: of all of them.
-        difference: accuracy minus that of CSG-3DCT; None where there is none on the same clips.
-        costs: of one run, see `csglib.table1.run`, averaged over runs.
-    """
-
-    name: str
-    seeds: int
-    scores: Scores
-    difference: Score | None
-    costs: Mapping[str, float]
+    name: str  # key of `ROWS`
+    seeds: int  # number of runs pooled in it
+    scores: Scores  # of all of them
+    difference: Score | None  # accuracy minus CSG-3DCT's, if that has been tested on these clips
+    costs: Mapping[str, float]  # of one run, averaged over runs: see `csglib.table1.run`
 
 
 def runs_in(folder: Path) -> dict[str, list[Path]]:
-    """Folders of the finished runs of each row, in the order of their seeds.
+    """Folders of the finished runs of each row, by seed; a ValueError if no run is finished.
 
-    Args:
-        folder: made by `csglib table1`; of each run test.csv and result.json are enough.
-
-    Raises:
-        ValueError: no run is finished.
+    `folder` is that of `csglib table1`; of each run test.csv and result.json are enough.
     """
-    found = {
-        name: sorted(
-            (path.parent for path in (folder / name).glob(f"seed-*/{RESULT}")),
-            key=lambda run: int(run.name.removeprefix("seed-")),
-        )
-        for name in ROWS
-    }
-    if not any(found.values()):
+    found = {}
+    for name in ROWS:
+        runs = [path.parent for path in (folder / name).glob(f"seed-*/{RESULT}")]
+        if runs:
+            found[name] = sorted(runs, key=lambda run: int(run.name.removeprefix("seed-")))
+    if not found:
         raise ValueError(
             f"{folder} holds no finished run of Table 1: wanted <row>/seed-<number>/{RESULT}, of "
             f"rows such as {next(iter(ROWS))}"
         )
-    return {name: runs for name, runs in found.items() if runs}
+    return found
 
 
 def test_set(runs: Sequence[Path]) -> SplitSummary:
@@ -131,12 +112,8 @@ def test_set(runs: Sequence[Path]) -> SplitSummary:
 
 
 def pairs_in(runs: Mapping[str, Sequence[Path]]) -> dict[tuple[str, str], Pair]:
-    """Every two rows with clips of the same length, in both orders.
-
-    Raises:
-        ValueError: two such rows were tested on different clips.
-    """
-    read = {name: [Predictions.read(run / TEST) for run in runs[name]] for name in runs}
+    """Every two rows with clips of the same length, in both orders; a ValueError as `pair_of`."""
+    read = {name: _read(runs[name]) for name in runs}
     return {
         (first, second): pair_of(read[first], read[second])
         for first, second in permutations(runs, 2)
@@ -147,35 +124,32 @@ def pairs_in(runs: Mapping[str, Sequence[Path]]) -> dict[tuple[str, str], Pair]:
 def pair_of(first: Sequence[Predictions], second: Sequence[Predictions]) -> Pair:
     """Two rows by their predictions, one per seed; a ValueError for different clips."""
     seeds = list(zip(first, second, strict=False))  # those that both have
-    one, other = (pooled([seed[place] for seed in seeds]).answers() for place in (0, 1))
-    each = [[run.answers().right for run in seed] for seed in seeds]
+    one, other = (pooled(list(runs)).answers() for runs in zip(*seeds, strict=True))
     difference = paired_difference(one, other)
     cells = np.bincount(2 * one.right + other.right, minlength=4).tolist()
     neither, second_alone, first_alone, both = cells
-    chances = tuple(mcnemar(*rights) for rights in each)
+    chances = tuple(mcnemar(a.answers().right, b.answers().right) for a, b in seeds)
     return Pair(len(seeds), difference, chances, both, first_alone, second_alone, neither)
 
 
 def lines(runs: Mapping[str, Sequence[Path]]) -> list[Line]:
     """One line for each row with finished runs, in the paper's order; `runs` as from `runs_in`."""
-    read = {
-        name: [Predictions.read(run / TEST) for run in folders] for name, folders in runs.items()
-    }
+    reference = _read(runs.get(_REFERENCE, []))
     found = []
-    for name in (name for name in ROWS if name in read):
-        comparable = ROWS[name].frames == ROWS[_REFERENCE].frames and name != _REFERENCE
-        difference = None
-        if comparable and _REFERENCE in read:
-            difference = pair_of(read[name], read[_REFERENCE]).difference
+    for name in (name for name in ROWS if name in runs):
+        predictions, difference = _read(runs[name]), None
+        if reference and name != _REFERENCE and ROWS[name].frames == ROWS[_REFERENCE].frames:
+            difference = pair_of(predictions, reference).difference
         results = [json.loads((folder / RESULT).read_text()) for folder in runs[name]]
-        costs = {
-            cost: mean(result[cost] for result in results)
-            for cost in COSTS
-            if results[0][cost] is not None
-        }
-        scores = pooled(read[name]).scores()
-        found.append(Line(name, len(read[name]), scores, difference, costs))
+        known = [cost for cost in COSTS if results[0][cost] is not None]
+        costs = {cost: mean(result[cost] for result in results) for cost in known}
+        scores = pooled(predictions).scores()
+        found.append(Line(name, len(predictions), scores, difference, costs))
     return found
+
+
+def _read(runs: Sequence[Path]) -> list[Predictions]:
+    return [Predictions.read(run / TEST) for run in runs]
 
 
 def write_table(folder: Path, runs: Mapping[str, Sequence[Path]]) -> str:
@@ -200,17 +174,13 @@ def _cells(line: Line) -> list[str]:
     row, scores, costs = ROWS[line.name], line.scores, line.costs
     memory = costs.get("peak_bytes", costs["saved_bytes"])
     return [
-        row.title,
-        str(line.seeds),
+        row.title, str(line.seeds),
         *(_percent(s) for s in (scores.accuracy, scores.f1, scores.precision, scores.recall)),
         f"{scores.auc.value:.2f} [{scores.auc.low:.2f}, {scores.auc.high:.2f}]",
         _percent(line.difference, sign="+") if line.difference else "",
-        f"{costs['parameters'] / 1e6:.1f}",
-        f"{costs['macs'] / 1e9:.1f}",
-        f"{costs['clips_per_second']:.2f}",
-        f"{memory / 2**20:.0f}",
-        str(row.printed.accuracy),
-    ]
+        f"{costs['parameters'] / 1e6:.1f}", f"{costs['macs'] / 1e9:.1f}",
+        f"{costs['clips_per_second']:.2f}", f"{memory / 2**20:.0f}", str(row.printed.accuracy),
+    ]  # fmt: skip
 
 
 def _percent(score: Score, sign: str = "") -> str:

@@ -15,20 +15,13 @@ class Printed(NamedTuple):
 
 
 class TableRow(NamedTuple):
-    """One row.
+    """One row. The paper does not say how it initialises the competitors: here, at random.
 
-    Attributes:
-        title: as printed.
-        network: a key of `csglib.train.networks.NETWORKS`.
-        printed: the paper's numbers.
-        frames: length of its clips.
-        init: initial weights: random; those of the 2D Conformer, inflated; or those of the row
-            "base", trained on clips of 8 frames. The paper does not say how it initialises the
-            competitors: here, at random.
+    Initial weights are random, the 2D Conformer's, inflated, or those of the 8-frame row "base".
     """
 
     title: str
-    network: str
+    network: str  # key of `csglib.train.networks.NETWORKS`
     printed: Printed
     frames: int = 8
     init: Init = "random"

@@ -17,32 +17,35 @@ from torch import nn
 
 from csglib.data.atomic import replacing
 from csglib.data.cohort import ClipSet, read_cohort, read_frames
+from csglib.model.config import CONFORMER_S
 from csglib.model.cost import costs
+from csglib.model.csg3dct import CSG3DCT
 from csglib.phantom.make_cohort import make_cohort
-from csglib.phantom.patients import CohortSpec
+from csglib.phantom.patients import CLIPS, PATIENTS, CohortSpec
 from csglib.table1.budget import Budget
 from csglib.table1.pretrain import keep_best_only, pretrain
 from csglib.table1.rows import ROWS, TableRow
-from csglib.train.config import TrainConfig
+from csglib.train.config import Precision
 from csglib.train.experiment import Experiment, trained
 from csglib.train.fit import predict
+from csglib.train.networks import build_network
 
 RESULT = "result.json"
 _PRETRAIN_SEED = 1_000  # of the pre-training cohort: other patients than the table's
+_FORWARD_PASSES = 3  # cost of a training step, in forward passes
+_UTILISATION = 0.3  # of the matrix multiplication rate, roughly, in training
+_SIDE = 1024  # of the matrices that are timed
 
 
 @dataclass(frozen=True)
 class Table1:
     """A folder in which Table 1 grows.
 
-    Args:
-        folder: new, or begun with the same budget and init.
-        budget: how much of it.
-        init: 2D weights for the rows that want some: "frames" pre-trains a Conformer here, "random"
-            does without, anything else is a Conformer's checkpoint for `load_conformer`.
+    `init` says where 2D weights of rows that want some come from: "frames" pre-trains a Conformer,
+    "random" does without, anything else is a Conformer's checkpoint for `load_conformer`.
     """
 
-    folder: Path
+    folder: Path  # new, or begun with the same budget and init
     budget: Budget
     init: str = "frames"
 
@@ -56,10 +59,7 @@ class Table1:
             )
 
     def run(self, names: Sequence[str], seeds: int) -> Iterator[tuple[str, int, Path]]:
-        """Run rows, keys of `ROWS`, with seeds 0 to `seeds` - 1; finished runs come at once.
-
-        Yields:
-            Row, seed and folder of each finished run.
+        """Run rows with seeds 0, 1, ...; yields row, seed and folder of each when it is finished.
 
         Raises:
             ValueError: see `check`; or the folder holds another table.
@@ -75,14 +75,17 @@ class Table1:
         if (folder / RESULT).is_file():
             return folder
         weights = self._weights(row, seed)
-        experiment = Experiment(
-            network=row.network, frames=row.frames, size=self.budget.size, init=weights
-        )
-        splits = made_cohort(self.folder / f"cohort-{row.frames}", self._spec(row.frames))
+        size, frames = self.budget.size, row.frames
+        experiment = Experiment(network=row.network, frames=frames, size=size, init=weights)
+        splits = made_cohort(self.folder / f"cohort-{frames}", self._spec(frames))
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        records = list(experiment.run(splits, self._config(row, folder, seed)))
-        result = _measured(experiment, trained(folder), splits["test"])
+        config = self.budget.config(folder, seed)
+        if row.init == "base":
+            budget = self.budget
+            config = replace(config, epochs=budget.finetune_epochs, lr=budget.finetune_lr)
+        records = list(experiment.run(splits, config))
+        result = _measured(trained(folder), splits["test"])
         result |= {"epochs": len(records), "seconds": sum(record.seconds for record in records)}
         _write(folder / RESULT, result)
         keep_best_only(folder)
@@ -96,22 +99,13 @@ class Table1:
             return str(self._finished("base", seed) / "best.safetensors")
         if self.init != "frames":
             return self.init
-        config = self.budget.config(self.folder / "pretrained" / f"seed-{seed}", seed)
-        config = replace(
-            config,
-            epochs=self.budget.pretrain_epochs,
-            batch_size=8 * config.batch_size,
-            lr=self.budget.pretrain_lr,
-        )
-        spec = replace(self._spec(8), seed=_PRETRAIN_SEED, patients=self.budget.pretrain_patients)
+        budget = self.budget
+        config = budget.config(self.folder / "pretrained" / f"seed-{seed}", seed)
+        epochs, batch_size = budget.pretrain_epochs, 8 * budget.batch_size  # frames, not clips
+        config = replace(config, epochs=epochs, batch_size=batch_size, lr=budget.pretrain_lr)
+        spec = replace(self._spec(8), seed=_PRETRAIN_SEED, patients=budget.pretrain_patients)
         frames = made_cohort(self.folder / "cohort-pretraining", spec, single_frames=True)
         return str(pretrain(frames, config))
-
-    def _config(self, row: TableRow, folder: Path, seed: int) -> TrainConfig:
-        config = self.budget.config(folder, seed)
-        if row.init != "base":
-            return config
-        return replace(config, epochs=self.budget.finetune_epochs, lr=self.budget.finetune_lr)
 
     def _spec(self, frames: int) -> CohortSpec:
         return CohortSpec(frames=frames, size=self.budget.size, patients=self.budget.patients)
@@ -138,17 +132,14 @@ def made_cohort(folder: Path, spec: CohortSpec, single_frames: bool = False) -> 
     return read_frames(folder) if single_frames else read_cohort(folder)
 
 
-def _measured(experiment: Experiment, network: nn.Module, clips: ClipSet) -> dict[str, object]:
+def _measured(network: nn.Module, clips: ClipSet) -> dict[str, object]:
     """Cost of one clip: counted, and, of speed and memory, as on this machine."""
-    cost = costs(network, [""], experiment.frames, experiment.size)[""]
+    cost, cuda = costs(network, [""], *clips.frames.shape[1:3])[""], torch.cuda.is_available()
     start = time.perf_counter()
     predict(network, clips.frames)
     seconds = time.perf_counter() - start
-    cuda = torch.cuda.is_available()
-    return {
-        "parameters": cost.parameters,
-        "macs": cost.macs,
-        "saved_bytes": cost.saved_bytes,
+    counted = {name: getattr(cost, name) for name in ("parameters", "macs", "saved_bytes")}
+    return counted | {
         "clips_per_second": len(clips) / seconds,
         "peak_bytes": torch.cuda.max_memory_allocated() if cuda else None,
         "device": torch.cuda.get_device_name() if cuda else platform.machine(),
@@ -159,3 +150,33 @@ def _measured(experiment: Experiment, network: nn.Module, clips: ClipSet) -> dic
 def _write(path: Path, facts: Mapping[str, object]) -> None:
     with replacing(path) as file:
         file.write((json.dumps(facts, indent=2) + "\n").encode())
+
+
+def minutes(names: Sequence[str], budget: Budget, seeds: int, init: str) -> float:
+    """Estimated minutes of training on this machine; simulating the clips comes on top."""
+    work = 0.0
+    each = {frames: CLIPS[frames]["train"] / PATIENTS for frames in (8, 16)}  # clips a patient
+    with torch.device("meta"):
+        for row in (ROWS[name] for name in names):
+            network = build_network(row.network, frames=row.frames, size=budget.size)
+            epochs = budget.finetune_epochs if row.init == "base" else budget.epochs
+            macs = costs(network, [""], row.frames, budget.size)[""].macs
+            work += budget.patients * each[row.frames] * epochs * macs
+        if init == "frames" and any(ROWS[name].init != "random" for name in names):
+            network = CSG3DCT(replace(CONFORMER_S, classes=2))
+            macs = costs(network, [""], 1, budget.size)[""].macs
+            work += budget.pretrain_patients * each[8] * 8 * budget.pretrain_epochs * macs
+    return seeds * _FORWARD_PASSES * work / (_UTILISATION * _rate(budget.precision)) / 60
+
+
+def _rate(precision: Precision) -> float:
+    """Multiply-accumulates per second, of large matrices: the best of five tries."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
+    matrix = torch.randn(_SIDE, _SIDE, device=device, dtype=dtype)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        (matrix @ matrix).float().norm().item()  # item() waits for the device
+        seconds.append(time.perf_counter() - start)
+    return _SIDE**3 / min(seconds)

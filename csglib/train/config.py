@@ -22,12 +22,7 @@ def one_cycle(done: float) -> float:
     """Cosine warm-up from lr / 25 to lr over the first 30 % of the steps, then cosine decay to 0.
 
     Not in the paper. After Smith and Topin 2018; better than a constant rate when epochs are few.
-
-    Args:
-        done: fraction of all steps taken so far, 0 to 1.
-
-    Returns:
-        Fraction of the peak learning rate, 0 to 1.
+    `done` is the fraction of all steps taken so far; returns a fraction of the peak learning rate.
     """
     if done < _WARM_UP:
         return _INITIAL + (1 - _INITIAL) * (1 - cos(pi * done / _WARM_UP)) / 2
@@ -72,18 +67,14 @@ class TrainConfig:
                 f"{self.epochs}, {self.batch_size}, {self.lr}, {self.weight_decay}"
             )
         for name, choices in (("precision", Precision), ("schedule", Schedule), ("device", Device)):
-            if getattr(self, name) not in get_args(choices):
-                raise ValueError(
-                    f"{name} must be one of {', '.join(get_args(choices))}: "
-                    f"got {getattr(self, name)}"
-                )
+            if (got := getattr(self, name)) not in get_args(choices):
+                raise ValueError(f"{name} must be one of {', '.join(get_args(choices))}: got {got}")
 
     def learning_rates(self, epoch: int, steps: int) -> list[float]:
         """The learning rate of each of an epoch's `steps`; epochs are counted from 1."""
         schedule, total = SCHEDULES[self.schedule], self.epochs * steps
-        return [
-            self.lr * schedule(step / total) for step in range((epoch - 1) * steps, epoch * steps)
-        ]
+        numbers = range((epoch - 1) * steps, epoch * steps)
+        return [self.lr * schedule(number / total) for number in numbers]
 
 
 SMOKE = TrainConfig(folder=Path("runs/smoke"), epochs=12, batch_size=8, lr=1e-3)

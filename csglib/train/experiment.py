@@ -28,20 +28,15 @@ TEST = "test.csv"  # predictions of the test clips
 class Experiment:
     """What is trained.
 
-    Attributes:
-        network: a key of `csglib.train.networks.NETWORKS`.
-        frames: length of its clips.
-        size: their rows and columns.
-        classes: number of grades.
-        init: initial weights: a file, of this network or of the 2D one it is inflated from, or the
-            name of a public checkpoint; "" for random ones. Of a saved experiment, the start of
-            the file's SHA-256, because folders may be moved.
+    `init`, the initial weights, is a file, of this network or of the 2D one it is inflated from, or
+    the name of a public checkpoint; "" means random ones. In a saved experiment it is the start of
+    the file's SHA-256, because folders may be moved.
     """
 
-    network: str = "csg3dct"
-    frames: int = 8
-    size: int = 256
-    classes: int = 2
+    network: str = "csg3dct"  # key of `csglib.train.networks.NETWORKS`
+    frames: int = 8  # of a clip
+    size: int = 256  # its rows and columns
+    classes: int = 2  # number of grades
     init: str = ""
 
     @classmethod
@@ -107,11 +102,7 @@ def trained(folder: Path) -> nn.Module:
 
 
 def test_predictions(folder: Path, cohort: Path | None = None) -> Predictions:
-    """Predictions of a run's network on its own test clips, or on those of another cohort.
-
-    Raises:
-        ValueError: the folder holds no finished run, or the cohort's clips do not fit.
-    """
+    """Predictions of a finished run on its own test clips, or on those of another cohort."""
     if cohort is None:
         return Predictions.read(folder / TEST)
     experiment = Experiment.load(folder)

@@ -38,15 +38,9 @@ def fit(
     """Train, yielding one record per epoch; stop iterating at any time, call again to resume.
 
     A run that was stopped or killed first yields the records it has, then continues after its last
-    complete epoch, to weights that are bit-identical to those of an uninterrupted run. See
-    `csglib.train.runs` for the files it writes.
-
-    Args:
-        model: (b, 3, t, y, x) to (b, classes); trained in place. If it has a method `head_logits`,
-            the loss is the mean of the heads' cross-entropies.
-        train: clips to train on.
-        validation: clips to validate on, of other patients.
-        config: hyperparameters, and the folder of the run.
+    complete epoch, to weights that are bit-identical to those of an uninterrupted run. The model is
+    trained in place; if it has a method `head_logits`, the loss is the mean of the heads'
+    cross-entropies. `csglib.train.runs` says which files are written.
 
     Raises:
         ValueError: a patient in both sets, a folder that holds another run, or a device or
@@ -68,9 +62,8 @@ def fit(
         records = run.resume(model, optimizer)
         yield from list(records)
         steps, done = -(-len(train) // config.batch_size), len(records)
-        with tqdm(
-            total=config.epochs * steps, initial=done * steps, desc="training", disable=not main
-        ) as bar:
+        total, initial = config.epochs * steps, done * steps
+        with tqdm(total=total, initial=initial, desc="training", disable=not main) as bar:
             for epoch in range(done + 1, config.epochs + 1):
                 start = time.perf_counter()
                 with torch.random.fork_rng():  # a resumed run draws the same random numbers
@@ -113,11 +106,9 @@ def _fabric(config: TrainConfig) -> "Fabric":
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device is cuda, and torch finds no GPU here: use cpu or auto")
     local, total = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    nodes = total // local
     fabric = Fabric(
-        accelerator=config.device,
-        devices=local,
-        num_nodes=total // local,
-        precision=config.precision,
+        accelerator=config.device, devices=local, num_nodes=nodes, precision=config.precision
     )
     fabric.launch()
     if fabric.world_size > 1:
@@ -126,10 +117,9 @@ def _fabric(config: TrainConfig) -> "Fabric":
 
 
 def _destroy_process_group() -> None:
-    """Destroy the process group before Python exits, or gloo may abort.
+    """Destroy the process group before Python exits, as Lightning does for NCCL.
 
-    Its threads release their last tensors asynchronously; without an interpreter, that is a crash.
-    For NCCL, Lightning does this.
+    Threads of gloo release their last tensors asynchronously; without an interpreter, they abort.
     """
     gc.collect()  # the threads end with the last reference; compiled code leaves some in cycles
     if torch.distributed.is_initialized():

@@ -38,16 +38,10 @@ only when needed."""
 
 
 def build_network(name: str, classes: int = 2, frames: int = 8, size: int = 256) -> nn.Module:
-    """Build a network with random weights.
+    """Build a network of `NETWORKS` with random weights; a ValueError for any other name.
 
-    Args:
-        name: a key of `NETWORKS`.
-        classes: number of grades, 2 or more.
-        frames: of a clip, 8 or 16; TimeSformer, ViViT and MTV take no other number afterwards.
-        size: rows and columns of a clip, a multiple of 32; likewise.
-
-    Raises:
-        ValueError: an unknown name, or clips that no network takes.
+    Clips have 8 or 16 frames, and a multiple of 32 rows and columns. TimeSformer, ViViT and MTV
+    take no others than these afterwards.
     """
     if name not in NETWORKS:
         raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
@@ -70,12 +64,7 @@ def build_network(name: str, classes: int = 2, frames: int = 8, size: int = 256)
 def load_initial_weights(network: nn.Module, source: str) -> None:
     """Load weights of this very network, or inflate those of the 2D network it starts from.
 
-    Args:
-        network: filled in place.
-        source: a file of weights, or the name of a public checkpoint.
-
-    Raises:
-        ValueError: the weights do not fit, or the network has no 2D counterpart.
+    `source` is a file or the name of a public checkpoint; a ValueError if its weights do not fit.
     """
     found = read_checkpoint(source)
     if network.state_dict().keys() in (found.keys(), current_names(found).keys()):

@@ -5,7 +5,7 @@ Not in the paper. One row per clip, so that two runs can be compared clip by cli
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,29 +20,19 @@ from csglib.metrics import Answers, Scores, grade_scores
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Of the clips of one set, in its order.
-
-    Attributes:
-        probabilities: of each grade.
-        grades: the true ones, indices into `names`.
-        patients: of each clip.
-        names: of the grades.
-    """
+    """Of the clips of one set, in its order."""
 
     probabilities: Float[ndarray, "clips classes"]
-    grades: Int64[ndarray, " clips"]
-    patients: tuple[str, ...]
-    names: tuple[str, ...]
+    grades: Int64[ndarray, " clips"]  # the true ones, indices into `names`
+    patients: tuple[str, ...]  # of each clip
+    names: tuple[str, ...]  # of the grades
 
     @classmethod
     def of(cls, logits: Float[Tensor, "clips classes"], clips: ClipSet) -> "Predictions":
         """From the logits of `csglib.train.fit.predict`."""
-        return cls(
-            probabilities=logits.double().softmax(1).numpy(),
-            grades=clips.grades,
-            patients=clips.patients,
-            names=clips.grade_names,
-        )
+        probabilities = logits.double().softmax(1).numpy()
+        grades, patients, names = clips.grades, clips.patients, clips.grade_names
+        return cls(probabilities=probabilities, grades=grades, patients=patients, names=names)
 
     @classmethod
     def read(cls, path: Path) -> "Predictions":
@@ -88,9 +78,6 @@ def pooled(runs: list[Predictions]) -> Predictions:
     for other in runs[1:]:
         if other.patients != first.patients or not np.array_equal(other.grades, first.grades):
             raise ValueError("runs to be pooled need the same clips in the same order")
-    return Predictions(
-        probabilities=np.concatenate([run.probabilities for run in runs]),
-        grades=np.tile(first.grades, len(runs)),
-        patients=first.patients * len(runs),
-        names=first.names,
-    )
+    probabilities = np.concatenate([run.probabilities for run in runs])
+    grades, patients = np.tile(first.grades, len(runs)), first.patients * len(runs)
+    return replace(first, probabilities=probabilities, grades=grades, patients=patients)

@@ -26,12 +26,9 @@ from csglib.train.predictions import Predictions
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's state of each parameter
 _FORMER = {  # names in plan.json, which csglib 0.1 wrote
-    "rate": "lr",
-    "decay": "weight_decay",
-    "batch": "batch_size",
-    "course": "schedule",
+    "rate": "lr", "decay": "weight_decay", "batch": "batch_size", "course": "schedule",
     "augmented": "augment",
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,12 +55,9 @@ def fingerprint(
     del facts["folder"], facts["device"]
     if config.schedule == "constant":
         del facts["epochs"]
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    return facts | {
-        "training clips": train.fingerprint,
-        "parameters": str(parameters),
-        "processes": str(processes),
-    }
+    parameters = str(sum(parameter.numel() for parameter in model.parameters()))
+    facts |= {"training clips": train.fingerprint, "parameters": parameters}
+    return facts | {"processes": str(processes)}
 
 
 def read_config(folder: Path) -> dict[str, str]:
@@ -82,13 +76,9 @@ def read_config(folder: Path) -> dict[str, str]:
 def run_in(folder: Path, facts: dict[str, str]) -> Iterator["Run"]:
     """Lock a run's folder for this process; the lock ends with the process, even if killed.
 
-    Args:
-        folder: created if needed.
-        facts: the `fingerprint` of the run, compared with that of a run to resume.
-
     Raises:
-        ValueError: the folder holds another run (the message says what differs), or another
-            process or loop is training in it.
+        ValueError: the folder holds a run of another `fingerprint` (the message says what differs),
+            or another process or loop is training in it.
     """
     new = not any((folder / name).is_file() for name in ("config.json", "plan.json"))
     if not new:
@@ -119,10 +109,8 @@ class Run:
         if not path.is_file():
             return []
         tensors, notes = read_weights(path)
-        prefix = "model."
-        model.load_state_dict(
-            {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-        )
+        weights = {name: t for name, t in tensors.items() if name.startswith("model.")}
+        model.load_state_dict({n.removeprefix("model."): t for n, t in weights.items()})
         state: dict[int, dict[str, Tensor]] = {}
         for index, (name, parameter) in enumerate(_parameters(model, adam)):
             state[index] = {}
@@ -137,10 +125,9 @@ class Run:
     def save(
         self, model: nn.Module, adam: torch.optim.Optimizer, records: list[Epoch], newest: bool
     ) -> None:
-        """Save the epoch that has just ended.
+        """Save the epoch that has just ended, the last of `records`.
 
-        `records` are of all epochs; if `newest`, the newest weights count as the best, whatever the
-        validation loss.
+        If `newest`, the newest weights count as the best, whatever the validation loss.
         """
         weights = model.state_dict()
         last = records[-1]

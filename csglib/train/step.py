@@ -34,10 +34,7 @@ class StepSums(NamedTuple):
 class TrainStep:
     """Takes optimiser steps; each process computes the gradients of its share of the batch.
 
-    Args:
-        fabric: device and processes.
-        network: a `HeadLogits`, compiled or not, as Fabric has set it up.
-        optimizer: likewise.
+    The network is a `HeadLogits`, compiled or not; Fabric has set it and the optimiser up.
     """
 
     def __init__(
@@ -79,13 +76,9 @@ class TrainStep:
         return StepSums(*sums)
 
     def _micro_batches(self, batch: ClipSet) -> Iterator[tuple[ClipSet, float, bool]]:
-        """This process's share in micro-batches: clips, their weight, whether more follow.
-
-        A process without a share of a small batch uses a dummy clip of weight 0: every process has
-        to take part in the exchange of gradients.
-        """
+        """This process's share in micro-batches: clips, their weight, whether more follow."""
         mine = np.arange(len(batch))[self.fabric.global_rank :: self.fabric.world_size]
-        if not len(mine):
+        if not len(mine):  # a dummy clip: every process takes part in the exchange of gradients
             yield batch.choose(np.array([0])), 0.0, False
             return
         parts = np.array_split(mine, min(self.micro_batches, len(mine)))

@@ -245,15 +245,17 @@ def test_views_are_aligned_in_time():
 
 def test_the_finest_view_reaches_the_coarsest_in_one_fusion():
     middle = mtv.MTVView(width=8, heads=2, hidden=12, tubelet=4)
-    fusion = small_mtv(views=(FINE, middle, COARSE)).layers[5]
-    for pair in fusion:
+    model, clip = small_mtv(views=(FINE, middle, COARSE)), torch.randn(1, 3, 8, 32, 32)
+    assert len(model.layers) == 14
+    model.layers = model.layers[5:6]
+    for pair in model.layers[0]:
         nn.init.normal_(pair.attention.proj.weight)
-    views = [torch.randn(1, 1, 4 // times * 5, width) for times, width in ((1, 16), (2, 8), (4, 8))]
-    fine, medium, coarse = fusion(views)
-    other = fusion([views[0].flip(-1), *views[1:]])
-    assert torch.equal(fine, views[0])
-    assert not torch.equal(medium, other[1])
-    assert not torch.equal(coarse, other[2])
+    before = class_tokens(model, clip)
+    embedded = model.embeddings[0].cls + model.embeddings[0].positions[::5]
+    torch.testing.assert_close(before[0][0], embedded)  # the finest view attends to none
+    nn.init.normal_(model.embeddings[0].project.bias)
+    after = class_tokens(model, clip)
+    assert [torch.equal(*pair) for pair in zip(before, after, strict=True)] == [True, False, False]
 
 
 @pytest.mark.parametrize(("frames", "size"), [(12, 32), (8, 40), (4, 32)])

@@ -10,7 +10,7 @@ from torch import nn
 
 from csglib.data.cohort import digest
 from csglib.model.weights import read_weights
-from csglib.table1 import estimate, run
+from csglib.table1 import run
 from csglib.table1.budget import BUDGETS, Budget
 from csglib.table1.rows import ROWS
 from csglib.table1.run import RESULT, Table1
@@ -180,19 +180,19 @@ def test_budgets(tmp_path):
 
 
 def test_an_estimate_grows_with_what_is_asked(monkeypatch):
-    monkeypatch.setattr(estimate, "_rate", lambda precision: 1e12)
+    monkeypatch.setattr(run, "_rate", lambda precision: 1e12)
     small, large = BUDGETS["smoke"], BUDGETS["laptop"]
-    one = estimate.minutes(["i3d"], small, 1, "frames")
-    assert estimate.minutes(["i3d", "i3d"], small, 3, "frames") == pytest.approx(6 * one)
+    one = run.minutes(["i3d"], small, 1, "frames")
+    assert run.minutes(["i3d", "i3d"], small, 3, "frames") == pytest.approx(6 * one)
     clips = 318 * 12 / 169  # of 64 x 64: a sixteenth of 37.1 GMACs, and three times for a step
     assert one == pytest.approx(3 * 37.1e9 / 16 * clips / (0.3 * 1e12) / 60, rel=0.01)
-    eight, sixteen = (estimate.minutes([row], large, 1, "random") for row in ("base", "base_16"))
+    eight, sixteen = (run.minutes([row], large, 1, "random") for row in ("base", "base_16"))
     assert sixteen < eight
 
 
 def test_an_estimate_counts_pretraining(monkeypatch):
-    monkeypatch.setattr(estimate, "_rate", lambda precision: 1e12)
+    monkeypatch.setattr(run, "_rate", lambda precision: 1e12)
     budget = replace(BUDGETS["laptop"], size=224)
-    without, whole = (estimate.minutes(["base"], budget, 2, init) for init in ("random", "frames"))
+    without, whole = (run.minutes(["base"], budget, 2, init) for init in ("random", "frames"))
     frames = 8 * 318 * 4 * 6  # Conformer-S is published with 10.6 GMACs at 224 x 224
     assert whole - without == pytest.approx(2 * 3 * 10.6e9 * frames / 0.3e12 / 60, rel=0.02)

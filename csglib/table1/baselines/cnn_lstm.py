@@ -11,24 +11,12 @@ from csglib.table1.baselines.resnet import FLAT, Layout, OnResNet, ResNet
 
 
 class CNNLSTM(OnResNet):
-    """A clip in, logits out.
+    """Clips of any length and size in, logits out; `hidden` is the width of the LSTM."""
 
-    Args:
-        classes: number of grades.
-        frames, size: of a clip; any will do.
-        hidden: width of the LSTM.
-        layout: width of the ResNet.
-    """
-
-    def __init__(  # the first three are every network's
-        self,
-        classes: int,
-        frames: int = 8,
-        size: int = 256,
-        *,
-        hidden: int = 256,
+    def __init__(
+        self, classes: int, frames: int = 8, size: int = 256, hidden: int = 256,
         layout: Layout = FLAT,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(ResNet(layout))
         self.lstm = nn.LSTM(self.backbone.channels, hidden, batch_first=True)
         self.classify = nn.Linear(hidden, classes)

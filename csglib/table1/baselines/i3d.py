@@ -20,13 +20,7 @@ _NON_LOCAL = ((1, (1, 3)), (2, (1, 3, 5)))  # stage and bottlenecks: of res3 and
 
 
 class I3D(OnResNet):
-    """A clip of two frames or more in, logits out.
-
-    Args:
-        classes: number of grades.
-        frames, size: of a clip; any will do.
-        layout: where kernels span time.
-    """
+    """Clips of any size and of two frames or more in, logits out."""
 
     def __init__(
         self, classes: int, frames: int = 8, size: int = 256, *, layout: Layout = LAYOUT
@@ -40,7 +34,7 @@ class I3D(OnResNet):
 
 
 class NLI3D(I3D):
-    """I3D with non-local blocks; clips of 32 x 32 pixels or more. Arguments as for `I3D`."""
+    """I3D with non-local blocks; clips of 32 x 32 pixels or more."""
 
     def __init__(
         self, classes: int, frames: int = 8, size: int = 256, *, layout: Layout = LAYOUT

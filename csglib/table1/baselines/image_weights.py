@@ -27,10 +27,8 @@ _QKV = re.compile(r"\.(q|k|v|kv)\.")  # separate here, one projection in a ViT's
 class FromImages(nn.Module):
     """A network that can take the weights of a 2D one.
 
-    Attributes:
-        image_names: regular expressions and replacements, applied in order to a tensor's name; they
-            give its name in the 2D network.
-        new: regular expression for the names of tensors that the 2D network does not have.
+    `image_names` are regular expressions and replacements that, in order, turn a tensor's name into
+    that of the 2D network; the names of tensors that the 2D network lacks match `new`.
     """
 
     image_names: ClassVar[Names]
@@ -52,9 +50,6 @@ class FromImages(nn.Module):
         ResNets take torchvision's ResNet-50, TimeSformer and ViViT a ViT-B/16, UniFormer the one
         for images, the last two under the names of their authors' code.
 
-        Args:
-            source: tensors by name, or a file; see `read_checkpoint`.
-
         Raises:
             ValueError: a tensor is missing, has another shape or holds NaN; nothing is changed.
         """
@@ -70,11 +65,8 @@ class FromImages(nn.Module):
                 f"tensors {len(missing)} are missing; the first is {missing[0]}"
             )
         found = self.adapted(found)
-        filled = {
-            ours: _fitted(names[ours], found[home], wanted[ours])
-            for ours, home in homes.items()
-            if home in found
-        }
+        present = {ours: found[home] for ours, home in homes.items() if home in found}
+        filled = {ours: _fitted(names[ours], t, wanted[ours]) for ours, t in present.items()}
         self.load_state_dict(wanted | filled)
         unused = [name for name in found if name not in homes.values()]
         return LoadReport.of(filled, wanted, unused)
@@ -99,11 +91,7 @@ def _fitted(name: str, found: Tensor, wanted: Tensor) -> Tensor:
 def resized_positions(
     image: Float[Tensor, "1 places d"], side: int, times: int
 ) -> Float[Tensor, "1 more d"]:
-    """Position embeddings for side x side patches, repeated `times`; the class token's comes first.
-
-    Raises:
-        ValueError: they are not of a square grid.
-    """
+    """Position embeddings for side x side patches, repeated `times`; the class token's is first."""
     cls, places = image[:, :1], image[:, 1:]
     if math.isqrt(places.shape[1]) ** 2 != places.shape[1]:
         raise ValueError(f"pos_embed is not of a square grid: got {places.shape[1]} patches")

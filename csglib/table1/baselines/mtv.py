@@ -7,6 +7,7 @@ start, and how deep the encoder that joins them is, it leaves open.
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import torch
 from einops import rearrange, repeat
@@ -28,19 +29,12 @@ _EPS = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class MTVView:
-    """One way to cut a clip into tubelets, and the ViT that reads them.
-
-    Attributes:
-        width: of a token.
-        heads: of an attention.
-        hidden: width inside the MLP.
-        tubelet: frames of a tubelet.
-    """
+    """One way to cut a clip into tubelets, and the ViT that reads them."""
 
     width: int
     heads: int
-    hidden: int
-    tubelet: int
+    hidden: int  # width inside the MLP
+    tubelet: int  # frames
 
 
 B2_S8 = (
@@ -50,33 +44,22 @@ B2_S8 = (
 
 
 class MTV(nn.Module):
-    """A clip of the given frames and size in, logits out.
+    """Clips of the given frames and size in, logits out.
 
-    A group is what the longest tubelet covers. Within a group the tokens of one view attend
-    jointly, and views to one another; only the global encoder attends across groups. A clip of 8
-    frames is one group.
+    A group is what the longest tubelet covers: 8 frames. Within a group the tokens of one view
+    attend jointly, and views to one another; only the global encoder attends across groups.
 
     Args:
-        classes: number of grades.
-        frames: a multiple of the longest tubelet, 8.
-        size: a multiple of 16.
+        classes, frames, size: frames are a multiple of the longest tubelet, size of 16.
         views: from the shortest tubelet to the longest; each divides the next.
         global_layers: depth of the encoder that joins the views. The authors' 12 are more than half
             of all parameters; fewer are for teaching.
-
-    Raises:
-        ValueError: `frames` or `size` is no such multiple.
     """
 
     def __init__(
-        self,
-        classes: int,
-        frames: int,
-        size: int,
-        *,
-        views: tuple[MTVView, ...] = B2_S8,
+        self, classes: int, frames: int, size: int, *, views: tuple[MTVView, ...] = B2_S8,
         global_layers: int = _LAYERS,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         longest = views[-1].tubelet
         if frames % longest or size % _PATCH:
@@ -93,10 +76,9 @@ class MTV(nn.Module):
         self.layers = nn.ModuleList()
         for layer, rate in enumerate(_rising(_LAYERS)):
             if layer in _FUSION:
-                self.layers.append(_CrossViews(CrossView(*pair) for pair in pairwise(views)))
-            self.layers.append(
-                _EachView(Block(view.width, view.heads, view.hidden, rate) for view in views)
-            )
+                self.layers.append(nn.ModuleList(CrossView(*pair) for pair in pairwise(views)))
+            blocks = (Block(view.width, view.heads, view.hidden, rate) for view in views)
+            self.layers.append(nn.ModuleList(blocks))
         self.encoder = _GlobalEncoder(views, frames // views[0].tubelet, global_layers)
         self.head = nn.Linear(sum(view.width for view in views), classes)
         nn.init.zeros_(self.head.weight)
@@ -107,13 +89,16 @@ class MTV(nn.Module):
             wanted, got = (" x ".join(map(str, shape)) for shape in (self.fits, clip.shape[2:]))
             raise ValueError(f"this MTV was built for clips of {wanted}: got {got}")
         views = [embed(clip) for embed in self.embeddings]
-        for layer in self.layers:
-            views = layer(views)
-        steps = (
-            rearrange(tokens, "b g (step n) d -> b (g step) n d", n=1 + self.patches)
-            for tokens in views
-        )
-        return self.head(self.encoder([tokens[:, :, 0] for tokens in steps]))
+        for layer in cast("list[nn.ModuleList]", self.layers):
+            if isinstance(layer[0], CrossView):
+                # each view attends to the next finer one, which is already updated
+                for number, cross in enumerate(layer, start=1):
+                    views[number] = cross(views[number - 1], views[number])
+            else:
+                views = [block(tokens) for block, tokens in zip(layer, views, strict=True)]
+        each = "b g (step n) d -> b (g step) n d"  # of n tokens the first is the class token
+        cls = [rearrange(tokens, each, n=1 + self.patches)[:, :, 0] for tokens in views]
+        return self.head(self.encoder(cls))
 
 
 class CrossView(nn.Module):
@@ -186,23 +171,6 @@ class _Embedding(nn.Module):
         return rearrange(tokens, "b (g step) n d -> b g (step n) d", g=self.groups) + self.positions
 
 
-class _EachView(nn.ModuleList):
-    """One layer of every view's ViT."""
-
-    def forward(self, views: list[Tensor]) -> list[Tensor]:
-        return [block(tokens) for block, tokens in zip(self, views, strict=True)]
-
-
-class _CrossViews(nn.ModuleList):
-    """From the second finest view on, each attends to the next finer one, already updated."""
-
-    def forward(self, views: list[Tensor]) -> list[Tensor]:
-        updated = views[:1]
-        for cross, coarse in zip(self, views[1:], strict=True):
-            updated.append(cross(updated[-1], coarse))
-        return updated
-
-
 class _GlobalEncoder(nn.Module):
     """A ViT over the class tokens, those of all views concatenated at the finest view's steps."""
 
@@ -213,18 +181,15 @@ class _GlobalEncoder(nn.Module):
         self.cls = nn.Parameter(torch.zeros(1, width))
         self.positions = nn.Parameter(torch.empty(1 + steps, width))
         nn.init.normal_(self.positions, std=0.02)
-        self.blocks = nn.Sequential(
-            *(Block(width, _GLOBAL_HEADS, _GLOBAL_HIDDEN, rate) for rate in _rising(layers))
-        )
+        sizes = width, _GLOBAL_HEADS, _GLOBAL_HIDDEN
+        self.blocks = nn.Sequential(*(Block(*sizes, rate) for rate in _rising(layers)))
         self.norm = nn.LayerNorm(width, eps=_EPS)
 
     def forward(self, views: list[Tensor]) -> Float[Tensor, "b d"]:
         # A step of a coarser view lasts for several of the finest: repeat it in place. The authors
         # repeat its whole sequence instead, which for 8 frames is the same and for 16 misaligned.
-        aligned = [
-            repeat(cls, "b t d -> b (t times) d", times=self.steps // cls.shape[1]) for cls in views
-        ]
-        joined = torch.cat(aligned, dim=-1)
+        slower = "b t d -> b (t times) d"
+        joined = torch.cat([repeat(v, slower, times=self.steps // v.shape[1]) for v in views], -1)
         cls = repeat(self.cls, "1 d -> b 1 d", b=len(joined))
         tokens = torch.cat([cls, joined], dim=1) + self.positions
         return self.norm(self.blocks(tokens[:, None]))[:, 0, 0]

@@ -16,6 +16,7 @@ from csglib.model.conv import EXPANSION, Bottleneck
 from csglib.table1.baselines.image_weights import FromImages, Names
 
 Volume = Float[Tensor, "b _ _ _ _"]  # b c t y x, another c, t, y, x after each stage
+Span = tuple[int, int, int]  # frames, rows, columns
 DEPTHS = (3, 4, 6, 3)
 
 
@@ -23,20 +24,15 @@ DEPTHS = (3, 4, 6, 3)
 class Layout:
     """Where a ResNet-50 spans time, and how wide it is.
 
-    Attributes:
-        stem: temporal size of the first convolution, odd.
-        frames: temporal size of the first convolution of a bottleneck, odd: for each of the four
-            stages a pattern that is repeated over its bottlenecks.
-        halving: whether every second frame is dropped after the first stage.
-        width: output channels of the stem, and inner width of the first stage.
-        joining: channels that another pathway adds in front of each stage.
+    `frames` are temporal kernel sizes, odd, of each bottleneck's first convolution: for each of the
+    four stages a pattern that is repeated over its bottlenecks.
     """
 
-    stem: int = 1
+    stem: int = 1  # temporal size of the first convolution, odd
     frames: tuple[tuple[int, ...], ...] = ((1,), (1,), (1,), (1,))
-    halving: bool = False
-    width: int = 64
-    joining: tuple[int, int, int, int] = (0, 0, 0, 0)
+    halving: bool = False  # drop every second frame after the first stage
+    width: int = 64  # of the stem's output, and inside the first stage
+    joining: tuple[int, int, int, int] = (0, 0, 0, 0)  # channels of another pathway, each stage
 
 
 FLAT = Layout()
@@ -46,43 +42,40 @@ SLOW_ONLY = Layout(frames=((1,), (1,), (3,), (3,)))
 """Spans time in the last two stages only; keeps all frames."""
 
 
+def conv_bn(
+    channels: int, out: int, kernel: Span = (1, 1, 1), stride: Span = (1, 1, 1), groups: int = 1
+) -> nn.Sequential:
+    """Convolution with odd kernels, padded with zeros; batch norm; ReLU."""
+    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+    conv = nn.Conv3d(channels, out, kernel, stride, padding, groups=groups, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm3d(out), nn.ReLU(inplace=True))
+
+
 class ResNet(nn.Module):
     """The stem and the four stages, res2 to res5, of a ResNet-50.
 
-    Attributes:
-        stem: convolution and pooling, to a quarter of the rows and columns.
-        shorten: between the first and the second stage.
-        stages: sequences of bottlenecks.
-        channels: of the last stage's output.
+    The stem reduces rows and columns to a quarter; `channels` are those of the last stage.
     """
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
-        width, span = layout.width, layout.stem
-        self.stem = nn.Sequential(
-            nn.Conv3d(3, width, (span, 7, 7), (1, 2, 2), (span // 2, 3, 3), bias=False),
-            nn.BatchNorm3d(width),
-            nn.ReLU(inplace=True),
-            nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
-        )
+        width = layout.width
+        self.stem = conv_bn(3, width, (layout.stem, 7, 7), (1, 2, 2))
+        self.stem.append(nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)))
         self.shorten = nn.MaxPool3d((2, 1, 1)) if layout.halving else nn.Identity()
         self.stages = nn.ModuleList()
         self.channels = width
-        for number, (depth, joined) in enumerate(zip(DEPTHS, layout.joining, strict=True)):
-            pattern, inner = layout.frames[number], width * 2**number
+        for number, (depth, pattern) in enumerate(zip(DEPTHS, layout.frames, strict=True)):
+            channels, inner = self.channels + layout.joining[number], width * 2**number
+            self.channels = EXPANSION * inner
             stage = nn.Sequential()
             for place in range(depth):
+                frames, stride = pattern[place % len(pattern)], 2 if number and not place else 1
                 stage.append(
-                    Bottleneck(
-                        EXPANSION * inner if place else self.channels + joined,
-                        inner,
-                        frames=pattern[place % len(pattern)],
-                        stride=2 if number and not place else 1,
-                        padding="zeros",
-                    )
+                    Bottleneck(channels, inner, frames=frames, stride=stride, padding="zeros")
                 )
+                channels = self.channels
             self.stages.append(stage)
-            self.channels = EXPANSION * inner
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

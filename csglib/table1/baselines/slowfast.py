@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from csglib.table1.baselines.resnet import SLOW_ONLY, Classifier, Layout, ResNet, Volume
+from csglib.table1.baselines.resnet import SLOW_ONLY, Classifier, Layout, ResNet, Volume, conv_bn
 
 EVERY = 4  # frames of the fast pathway per frame of the slow one
 _THINNER = 8  # channels of the slow pathway per channel of the fast one
@@ -20,13 +20,7 @@ class Lateral(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.convert = nn.Sequential(
-            nn.Conv3d(
-                channels, 2 * channels, (_SPAN, 1, 1), (EVERY, 1, 1), (_SPAN // 2, 0, 0), bias=False
-            ),
-            nn.BatchNorm3d(2 * channels),
-            nn.ReLU(inplace=True),
-        )
+        self.convert = conv_bn(channels, 2 * channels, (_SPAN, 1, 1), (EVERY, 1, 1))
 
     def forward(self, slow: Volume, fast: Volume) -> Volume:
         """Slow features with the fast ones behind them."""
@@ -34,13 +28,7 @@ class Lateral(nn.Module):
 
 
 class SlowFast(nn.Module):
-    """A clip of a multiple of four frames in, logits out.
-
-    Args:
-        classes: number of grades.
-        frames, size: of a clip; any size will do.
-        width: channels of the slow pathway's stem.
-    """
+    """Clips of any size and of a multiple of four frames in, logits out."""
 
     def __init__(self, classes: int, frames: int = 8, size: int = 256, *, width: int = 64) -> None:
         super().__init__()

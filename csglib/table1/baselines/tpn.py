@@ -8,20 +8,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from csglib.model.conv import TimePadded
-from csglib.table1.baselines.resnet import SLOW_ONLY, Classifier, Layout, OnResNet, ResNet, Volume
+from csglib.table1.baselines.resnet import SLOW_ONLY, Classifier, Layout, OnResNet, ResNet, conv_bn
 
+Volume = Float[Tensor, "b _ _ _ _"]
 _GROUPS = 32
 _POOL = 8  # frames that are pooled to one, or as many as there are
 
 
 class TPN(OnResNet):
-    """A clip in, logits out.
-
-    Args:
-        classes: number of grades.
-        frames, size: of a clip; any will do.
-        layout: where kernels span time; widths are multiples of 32.
-    """
+    """Clips of any length and size in, logits out; the layout's widths are multiples of 32."""
 
     def __init__(
         self, classes: int, frames: int = 8, size: int = 256, *, layout: Layout = SLOW_ONLY
@@ -29,14 +24,14 @@ class TPN(OnResNet):
         super().__init__(ResNet(layout))
         wide = self.backbone.channels
         narrow = wide // 2
-        self.shrink = _conv(narrow, wide, kernel=(1, 3, 3), stride=(1, 2, 2))
+        self.shrink = conv_bn(narrow, wide, (1, 3, 3), (1, 2, 2))
         self.temporal = nn.ModuleList(_TemporalPool(wide, narrow) for _ in range(2))
         self.bottom_up = TimePadded(narrow, narrow, (3, 1, 1), padding=(1, 0, 0), bias=False)
         self.fuse_down, self.fuse_up = (_Fuse(narrow, wide) for _ in range(2))
-        self.fuse = _conv(2 * wide, wide)
+        self.fuse = conv_bn(2 * wide, wide)
         self.classifier = Classifier(wide, classes)
         self.auxiliary = nn.Sequential(
-            _conv(narrow, wide, kernel=(1, 3, 3), stride=(1, 2, 2)), Classifier(wide, classes)
+            conv_bn(narrow, wide, (1, 3, 3), (1, 2, 2)), Classifier(wide, classes)
         )
 
     def head_logits(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "3 b classes"]:
@@ -66,9 +61,7 @@ class _TemporalPool(nn.Module):
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(
-            channels, out, (3, 1, 1), padding=(1, 0, 0), groups=_GROUPS, bias=False
-        )
+        self.conv = nn.Conv3d(channels, out, (3, 1, 1), 1, (1, 0, 0), groups=_GROUPS, bias=False)
 
     def forward(self, volume: Volume) -> Volume:
         frames = min(_POOL, volume.shape[2])
@@ -80,25 +73,8 @@ class _Fuse(nn.Module):
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()
-        self.each = nn.ModuleList(_conv(channels, channels, groups=_GROUPS) for _ in range(2))
-        self.both = _conv(2 * channels, out)
+        self.each = nn.ModuleList(conv_bn(channels, channels, groups=_GROUPS) for _ in range(2))
+        self.both = conv_bn(2 * channels, out)
 
     def forward(self, fine: Volume, coarse: Volume) -> Volume:
         return self.both(torch.cat([self.each[0](fine), self.each[1](coarse)], dim=1))
-
-
-def _conv(
-    channels: int,
-    out: int,
-    *,
-    kernel: tuple[int, int, int] = (1, 1, 1),
-    stride: tuple[int, int, int] = (1, 1, 1),
-    groups: int = 1,
-) -> nn.Sequential:
-    """Convolution, norm, ReLU."""
-    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
-    return nn.Sequential(
-        nn.Conv3d(channels, out, kernel, stride, padding, groups=groups, bias=False),
-        nn.BatchNorm3d(out),
-        nn.ReLU(inplace=True),
-    )

@@ -5,6 +5,7 @@ Learning". The CSG paper says "UniFormer" and neither which size, nor from which
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import ClassVar
 
@@ -31,17 +32,11 @@ _PATCHES = ((3, 4, 4), (1, 2, 2), (1, 2, 2), (1, 2, 2))  # of the four stages' e
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """One UniFormer.
-
-    Attributes:
-        depths: blocks of each stage.
-        widths: channels of each stage; those of the last two are multiples of 64.
-        drop_path: stochastic depth of the last block, per clip; it rises linearly from 0.
-    """
+    """Blocks and channels of each stage, and the stochastic depth of the last block."""
 
     depths: tuple[int, int, int, int]
-    widths: tuple[int, int, int, int]
-    drop_path: float
+    widths: tuple[int, int, int, int]  # those of the last two stages are multiples of 64
+    drop_path: float  # per clip; it rises linearly from 0 at the first block
 
 
 SMALL = Sizes(depths=(3, 4, 8, 3), widths=(64, 128, 320, 512), drop_path=0.1)
@@ -50,14 +45,9 @@ BASE = Sizes(depths=(5, 8, 20, 7), widths=(64, 128, 320, 512), drop_path=0.3)
 
 
 class UniFormer(FromImages):
-    """A clip in, rows and columns multiples of 32; logits out.
+    """Clips of any length in, rows and columns multiples of 32; logits out.
 
     The first embedding drops every second frame; the others drop none.
-
-    Args:
-        classes: number of grades.
-        frames, size: of a clip; any will do.
-        sizes: `SMALL` or `BASE`.
     """
 
     image_names: ClassVar[Names] = (
@@ -65,16 +55,13 @@ class UniFormer(FromImages):
         *((rf"^stages\.{n}\.0\.2", f"patch_embed{n + 1}.norm") for n in range(4)),
         *((rf"^stages\.{n}\.1", f"blocks{n + 1}") for n in range(4)),
         (r"\.position\.", ".pos_embed."),
-        (r"\.mix\.0", ".norm1"),
-        (r"\.mix\.1", ".conv1"),
-        (r"\.mix\.2", ".attn"),
-        (r"\.mix\.3", ".conv2"),
+        (r"\.mix\.0", ".norm1"), (r"\.mix\.1", ".conv1"),
+        (r"\.mix\.2", ".attn"), (r"\.mix\.3", ".conv2"),
         (r"(blocks\d\.\d+)\.norm\.", r"\1.norm1."),
         (r"(blocks\d\.\d+)\.(qkv|proj)", r"\1.attn.\2"),
         (r"\.ffn\.0", ".norm2"),
-        (r"\.ffn\.1(\.0)?\.(?=[wb])", ".mlp.fc1."),
-        (r"\.ffn\.(1\.2|3)", ".mlp.fc2"),
-    )
+        (r"\.ffn\.1(\.0)?\.(?=[wb])", ".mlp.fc1."), (r"\.ffn\.(1\.2|3)", ".mlp.fc2"),
+    )  # fmt: skip
     new: ClassVar[str] = "^head"
 
     def __init__(
@@ -97,17 +84,13 @@ class UniFormer(FromImages):
         """Logits; a ValueError for another size."""
         rows, columns = clip.shape[-2:]
         if rows % _STRIDE or columns % _STRIDE:
-            raise ValueError(
-                f"UniFormer wants rows and columns that are multiples of {_STRIDE}: "
-                f"got {rows} x {columns}"
-            )
+            wanted = f"UniFormer wants rows and columns that are multiples of {_STRIDE}"
+            raise ValueError(f"{wanted}: got {rows} x {columns}")
         volume = self.norm(self.stages(clip))
         return self.head(reduce(volume, "b c t y x -> b c", "mean"))
 
 
-def uniformer_b(classes: int, frames: int, size: int) -> UniFormer:
-    """UniFormer-B, for `csglib.train.networks.NETWORKS`."""
-    return UniFormer(classes, frames, size, sizes=BASE)
+uniformer_b = partial(UniFormer, sizes=BASE)
 
 
 class LocalBlock(nn.Module):
@@ -138,11 +121,7 @@ class LocalBlock(nn.Module):
 
 
 class GlobalBlock(nn.Module):
-    """A transformer block with joint attention over all places of all frames.
-
-    Raises:
-        ValueError: the width is no multiple of 64.
-    """
+    """A transformer block with joint attention over all places of all frames, of 64-wide heads."""
 
     def __init__(self, channels: int, drop_path: float) -> None:
         super().__init__()
@@ -153,9 +132,8 @@ class GlobalBlock(nn.Module):
         self.qkv = nn.Linear(channels, 3 * channels)
         self.attention = Attention()
         self.proj = nn.Linear(channels, channels)
-        self.ffn = nn.Sequential(
-            nn.LayerNorm(channels, eps=_EPS), FeedForward(channels, _MLP * channels)
-        )
+        ffn = FeedForward(channels, _MLP * channels)
+        self.ffn = nn.Sequential(nn.LayerNorm(channels, eps=_EPS), ffn)
         self.drop = StochasticDepth(drop_path, "row")
 
     def forward(self, volume: Volume) -> Volume:

@@ -32,11 +32,9 @@ _SHARED = (
 
 
 class _ViT(FromImages):
-    """A clip of the given frames and size in, logits out.
+    """Clips of the given frames and size, a multiple of 16, in; logits out.
 
-    Attributes:
-        times: how often the 2D network's positions are repeated.
-        side: patches in a row or column.
+    The 2D network's positions, of side x side patches, are repeated `times`.
     """
 
     def __init__(self, network: nn.Module, times: int, side: int) -> None:
@@ -53,14 +51,7 @@ class _ViT(FromImages):
 
 
 class TimeSformer(_ViT):
-    """Each patch attends to its own place in all frames, then to all places of its own frame.
-
-    Args:
-        classes: number of grades.
-        frames: length of a clip; each has a learned position.
-        size: its rows and columns, a multiple of 16.
-        layers: blocks; the original has 12.
-    """
+    """Each patch attends to its own place in all frames, then to all places of its own frame."""
 
     # Attention over time starts as a copy of that over space, as in the authors' code.
     image_names: ClassVar[Names] = (
@@ -81,14 +72,7 @@ class TimeSformer(_ViT):
 
 
 class ViViT(_ViT):
-    """A clip cut into tubelets of two frames, with joint attention over all of them.
-
-    Args:
-        classes: number of grades.
-        frames: length of a clip, even.
-        size: its rows and columns, a multiple of 16.
-        layers: blocks; the original has 12.
-    """
+    """A clip cut into tubelets of two frames, with joint attention over all of them."""
 
     image_names: ClassVar[Names] = (
         *_SHARED,
