@@ -70,8 +70,7 @@ def fit(
                     torch.manual_seed(_seed(config.seed, epoch, fabric.global_rank))
                     trained = _train(step, _batches(train, config, epoch), config, epoch, bar)
                 validated = _validate(fabric, model, validation, config.batch_size)
-                seconds = time.perf_counter() - start
-                records.append(Epoch(epoch, *trained, *validated, seconds))
+                records.append(Epoch(epoch, *trained, *validated, time.perf_counter() - start))
                 if main:
                     run.save(model, optimizer, records, newest=config.schedule != "constant")
                 yield records[-1]

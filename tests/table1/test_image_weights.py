@@ -13,6 +13,17 @@ from csglib.table1.baselines.uniformer import Sizes, UniFormer
 from csglib.table1.baselines.vit import TimeSformer, ViViT
 
 LAYERS, WIDTH = 2, 768
+TIMM = (  # another library's words, and those of the authors' code
+    ("embeddings.cls_token", "cls_token"), ("embeddings.position_embeddings", "pos_embed"),
+    ("embeddings.patch_embeddings.projection", "patch_embed.proj"), ("encoder.layer.", "blocks."),
+    ("layers.", "blocks."), ("attention.attention.query", "attn.q"),
+    ("attention.attention.key", "attn.k"), ("attention.attention.value", "attn.v"),
+    ("attention.q_proj", "attn.q"), ("attention.k_proj", "attn.k"),
+    ("attention.v_proj", "attn.v"), ("attention.output.dense", "attn.proj"),
+    ("attention.o_proj", "attn.proj"), ("intermediate.dense", "mlp.fc1"),
+    ("output.dense", "mlp.fc2"), ("layernorm_before", "norm1"), ("layernorm_after", "norm2"),
+    ("layernorm.", "norm."),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,26 +55,7 @@ def timm_names(state):
     joint = {}
     for name, tensor in state.items():
         other = name
-        for theirs, word in (
-            ("embeddings.cls_token", "cls_token"),
-            ("embeddings.position_embeddings", "pos_embed"),
-            ("embeddings.patch_embeddings.projection", "patch_embed.proj"),
-            ("encoder.layer.", "blocks."),
-            ("layers.", "blocks."),
-            ("attention.attention.query", "attn.q"),
-            ("attention.attention.key", "attn.k"),
-            ("attention.attention.value", "attn.v"),
-            ("attention.q_proj", "attn.q"),
-            ("attention.k_proj", "attn.k"),
-            ("attention.v_proj", "attn.v"),
-            ("attention.output.dense", "attn.proj"),
-            ("attention.o_proj", "attn.proj"),
-            ("intermediate.dense", "mlp.fc1"),
-            ("output.dense", "mlp.fc2"),
-            ("layernorm_before", "norm1"),
-            ("layernorm_after", "norm2"),
-            ("layernorm.", "norm."),
-        ):
+        for theirs, word in TIMM:
             other = other.replace(theirs, word)
         part = next((p for p in "qkv" if f".attn.{p}." in other), None)
         if part is None:

@@ -120,9 +120,11 @@ def test_what_training_refuses_leaves_nothing_behind(tmp_path, splits):
     assert not (tmp_path / "run").exists()
 
 
-def test_no_run_no_network(tmp_path):
+def test_no_run_no_network_and_no_file_no_start(tmp_path):
     with pytest.raises(ValueError, match="holds no run of `csglib train`"):
         trained(tmp_path)
+    with pytest.raises(ValueError, match="nothing.pth: no such file"):
+        Experiment(init=str(tmp_path / "nothing.pth")).build()
 
 
 def test_a_run_of_the_same_network_is_a_start(tmp_path, splits):
@@ -154,11 +156,6 @@ def test_a_2d_network_is_a_start_where_there_is_one(tmp_path, monkeypatch):
         Experiment(network="i3d", init=start).build()
     with pytest.raises(ValueError, match="of a Conformer as deep as this network"):
         Experiment(network="csg3dct", init=start).build()
-
-
-def test_a_start_that_is_not_there(tmp_path):
-    with pytest.raises(ValueError, match="there is no such file"):
-        Experiment(init=str(tmp_path / "nothing.pth")).build()
 
 
 def test_another_cohort_is_scored(tmp_path, splits):

@@ -144,11 +144,10 @@ def test_a_step_lowers_the_cross_entropy(batch):
 
 
 def test_each_head_has_its_own_loss(batch):
-    model = TwoHeads()
-
     def both(logits, grades):
         return (F.cross_entropy(logits, grades) + F.cross_entropy(-2 * logits, grades)) / 2
 
+    model = TwoHeads()
     wanted = by_hand(model, batch, both)
     step(model)(batch)
     assert_weights(model, wanted)
@@ -174,9 +173,6 @@ def test_out_of_memory_means_micro_batches_of_the_same_step(batch, capsys):
     model.seen.clear()
     take(batch)
     assert max(model.seen) <= 2, "it remembers"
-
-
-def test_no_room_for_one_clip(batch):
     with pytest.raises(torch.OutOfMemoryError):
         step(Plain(room=0))(batch)
 
