@@ -123,7 +123,7 @@ def test_what_training_refuses_leaves_nothing_behind(tmp_path, splits):
 def test_no_run_no_network_and_no_file_no_start(tmp_path):
     with pytest.raises(ValueError, match="holds no run of `csglib train`"):
         trained(tmp_path)
-    with pytest.raises(ValueError, match="nothing.pth: no such file"):
+    with pytest.raises(ValueError, match=r"nothing.pth: no such file"):
         Experiment(init=str(tmp_path / "nothing.pth")).build()
 
 
