@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from csglib.model.config import TINY
+from csglib.model.config import CONFORMER_S, TINY
+from csglib.model.cost import costs
 from csglib.model.csg3dct import CSG3DCT
 from csglib.table1.baselines import cnn_lstm, i3d, mtv, resnet, slowfast, tpn, uniformer, vit
 from csglib.train.networks import NETWORKS, build_network
@@ -75,6 +76,18 @@ def test_as_large_as_published(name):
 @pytest.mark.parametrize("name", COUNTED)
 def test_as_large_as_counted_elsewhere(name):
     assert count(on_meta(name)) == COUNTED[name]
+
+
+def test_as_costly_as_published():
+    """I3D's GMACs at 8 x 256 x 256, 16 times those at 64 x 64; Conformer-S's at 224 x 224."""
+    with torch.device("meta"):
+        conformer = CSG3DCT(replace(CONFORMER_S, classes=2))
+    for network, frames, size, gmacs in (
+        (on_meta("i3d"), 8, 64, 37.1 / 16),
+        (conformer, 1, 224, 10.6),
+    ):
+        found = costs(network, [""], frames, size)[""].macs / 1e9
+        assert found == pytest.approx(gmacs, rel=0.02)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
