@@ -1,6 +1,7 @@
-"""What csglib may cost: a reader's attention, and an import's time."""
+"""What csglib may cost: lines to read, arguments to learn, modules to import."""
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,17 @@ import csglib
 
 ROOT = Path(csglib.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
+REPOSITORY = ROOT.parent
+CORE = ("data", "metrics", "model", "train", "detect", "view", "widgets")
+LINES = {  # of all files with this ending below these folders, at most: lower it when you can
+    ("py", "csglib"): 13_650,
+    ("py", *(f"csglib/{room}" for room in CORE)): 7_400,
+    ("js", "csglib"): 2_000,
+    ("py", "notebooks/csgcourse"): 4_100,
+    ("js", "notebooks/csgcourse"): 2_000,
+    ("py", "tests"): 20_900,
+}
+LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400
 LINES_OF_A_FUNCTION = 45  # with its signature and docstring
 ARGUMENTS = 6  # without self
@@ -78,6 +90,13 @@ def test_each_rule_finds_its_fault():
     assert not list(options_passed_on("def f(what):\n    g(**what)"))
 
 
+@pytest.mark.parametrize(("kind", "most"), LINES.items(), ids=[" ".join(k) for k in LINES])
+def test_rooms_keep_their_size(kind, most):
+    ending, *folders = kind
+    paths = (path for folder in folders for path in (REPOSITORY / folder).rglob(f"*.{ending}"))
+    assert sum(path.read_text(encoding="utf-8").count("\n") for path in paths) <= most
+
+
 def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
@@ -97,3 +116,21 @@ def test_networks_and_clips_need_no_figures_and_no_trainer(package):
     blocked = f"import sys; sys.modules.update(dict.fromkeys({FIGURES + TRAINERS}))"
     run = python(f"{blocked}; import {', '.join(names)}")
     assert run.returncode == 0, run.stderr
+
+
+def test_notebook_01_loads_little_of_ours():
+    """Its imports, run together: fewer lines of ours than a reader could read, and no readers."""
+    cells = json.loads((REPOSITORY / "notebooks" / "01_inflation.ipynb").read_text())["cells"]
+    trees = (ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code")
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imports = "\n".join(ast.unparse(n) for n in nodes if isinstance(n, ast.Import | ast.ImportFrom))
+    run = python(
+        f"import sys\n{imports}\n"
+        "ours = {m.__file__ for name, m in list(sys.modules.items())"
+        " if name.partition('.')[0] in ('csglib', 'csgcourse') and getattr(m, '__file__', None)}\n"
+        "print(sum(open(path).read().count(chr(10)) for path in ours))\n"
+        "print([name for name in ('pydicom', 'nibabel', 'av') if name in sys.modules])"
+    )
+    lines, readers = run.stdout.splitlines()
+    assert 500 < int(lines) < LINES_OF_NOTEBOOK_01, run.stderr
+    assert readers == "[]"
