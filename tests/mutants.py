@@ -223,7 +223,7 @@ MUTANTS = [Mutant(*fields) for fields in (
      "detect/test_detect.py"),
     # --- table 1 ---
     ("cost-of-eight-frames", "csglib/table1/run.py",
-     "experiment.frames, experiment.size)[", "8, experiment.size)[",
+     "*clips.frames.shape[1:3])[", "8, clips.frames.shape[2])[",
      "the cost of every row is that of 8 frames",
      "table1/test_run.py"),
     ("non-local-sum", "csglib/table1/baselines/i3d.py",
