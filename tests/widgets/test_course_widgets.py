@@ -70,5 +70,5 @@ def test_each_widget_loads_no_other_and_no_annex_that_it_does_not_need():
 
 
 def test_an_unknown_widget_is_refused_by_name():
-    with pytest.raises(AttributeError, match=r"no 'CostDail'.*CostDial"):
+    with pytest.raises(AttributeError, match=r"No csgcourse\.widgets attribute CostDail"):
         _ = csgcourse.widgets.CostDail
