@@ -5,8 +5,11 @@ import hashlib
 import hmac
 import os
 import stat
+import subprocess
+import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,38 @@ def test_threads_that_create_it_at_once_get_the_same_key(tmp_path):
     with ThreadPoolExecutor(16) as pool:
         assert len({*pool.map(read_or_create_key, [tmp_path] * 64)}) == 1
     assert [path.name for path in tmp_path.iterdir()] == [KEY]
+
+
+IN_STEP = """
+import sys
+from pathlib import Path
+from csglib.doctor.pseudonyms import read_or_create_key
+
+print("ready", flush=True)
+sys.stdin.readline()
+print(*(read_or_create_key(Path(folder)).hex() for folder in sys.argv[1:]))
+"""
+
+
+def test_processes_that_create_it_at_once_get_the_same_key(tmp_path):
+    folders = [tmp_path / str(number) for number in range(50)]
+    for folder in folders:
+        folder.mkdir()
+    command = [sys.executable, "-c", IN_STEP, *map(str, folders)]
+    pipe = subprocess.PIPE
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
+            for _ in range(2)
+        ]
+        for each in started:
+            assert each.stdout.readline() == "ready\n"
+        for each in started:
+            each.stdin.write("go\n")
+            each.stdin.flush()
+        keys = [each.communicate()[0].split() for each in started]
+    assert keys == [[(folder / KEY).read_bytes().hex() for folder in folders]] * 2
+    assert {path.name for folder in folders for path in folder.iterdir()} == {KEY}
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["disk", "no hard links"])
