@@ -72,26 +72,22 @@ class LiveFigure(anywidget.AnyWidget):
         return {**bundle, "image/png": still}, metadata
 
 
-def es_module(folder: Path, *names: str) -> str:
-    """The ES module of a widget: palettes from matplotlib, the kit, then its own files in a folder.
+def front_end(python: str, *names: str) -> tuple[str, str]:
+    """The ES module and the style sheet of a widget; the kit's come first.
 
-    Joined here and not by a build tool; the last file has the default export.
+    Joined here and not by a build tool.
+
+    Args:
+        python: file of the widget; its scripts and its style sheet lie beside it.
+        names: of its scripts, without suffix; the default is that of the Python file. The last has
+            the default export, and the style sheet its name.
     """
+    folder, names = Path(python).parent, names or (Path(python).stem,)
     palettes = {"magnitude": MAGNITUDE, "signed": SIGNED}
     lines = [f'  {key}: "{_packed(palette)}",' for key, palette in palettes.items()]
-    return "\n".join(
-        [
-            "const PALETTES = {",
-            *lines,
-            "};\n",
-            _texts(_HERE / "base.js", *(folder / name for name in names)),
-        ]
-    )
-
-
-def style_sheet(path: Path) -> str:
-    """The style sheet of a widget: the kit's, then its own."""
-    return _texts(_HERE / "base.css", path)
+    scripts = _texts(_HERE / "base.js", *(folder / f"{name}.js" for name in names))
+    module = "\n".join(["const PALETTES = {", *lines, "};\n", scripts])
+    return module, _texts(_HERE / "base.css", folder / f"{names[-1]}.css")
 
 
 def write_page(path: str | Path, title: str, widget: LiveFigure, state: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ import json
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -24,11 +23,10 @@ from csglib.data.cohort import ClipSet
 from csglib.train.config import TrainConfig
 from csglib.train.fit import fit, predict
 from csglib.train.runs import Epoch
-from csglib.widgets.base import LiveFigure, es_module, style_sheet
+from csglib.widgets.base import LiveFigure, front_end
 
 Shares = Float32[ndarray, " clips"]
 
-_HERE = Path(__file__).parent
 _PAUSE = 0.05  # seconds after each epoch in which the kernel receives the page's messages
 _BLUE, _ORANGE, _GREY = "#1668b8", "#b45309", "#555555"
 _CURVES = (("train", "training", _BLUE, "-", "o"), ("validation", "validation", _ORANGE, "--", "D"))
@@ -56,8 +54,7 @@ class TrainingDashboard(LiveFigure):
         ValueError: the clips have more than two grades.
     """
 
-    _esm = es_module(_HERE, "dashboard.js")
-    _css = style_sheet(_HERE / "dashboard.css")
+    _esm, _css = front_end(__file__)
 
     epoch = traitlets.Int(0, min=0).tag(sync=True)
     playing = traitlets.Bool(False).tag(sync=True)

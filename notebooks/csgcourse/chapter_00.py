@@ -10,14 +10,7 @@ from csgcourse.exercise import Exercise
 
 
 def share(numbers: Tensor) -> Tensor:
-    """Each number's share of the sum.
-
-    A share is a part of the whole. What is the whole of a few numbers?
-
-    1. Add the numbers up: numbers.sum(). Divide each number by that.
-
-    Non-negative numbers that add up to 1: so are attention weights, and the gate's two weights.
-    """
+    """Each number's share of the sum."""
     return numbers / numbers.sum()
 
 

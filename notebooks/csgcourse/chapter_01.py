@@ -13,70 +13,29 @@ _STAGES = ("stem", "c1", "c2", "c3", "c4", "c5")
 
 
 def inflate_mean(kernel: Tensor, frames: int) -> Tensor:
-    """Every slice gets an equal share of the kernel.
-
-    On a still clip only the sum of the slices counts. What share makes `frames` of them add up
-    to it?
-
-    1. Divide the kernel by frames.
-    2. Repeat it along a new axis behind (out, in): torch.stack(list of copies, dim=2).
-
-    The slices add up to the 2D kernel, so on a still clip the 3D convolution gives the 2D
-    result.
-    """
+    """Every slice gets an equal share of the kernel."""
     return torch.stack([kernel / frames] * frames, dim=2)
 
 
 def inflate_center(kernel: Tensor, frames: int) -> Tensor:
-    """The middle slice gets the kernel, the others zeros.
-
-    Begin with zeros of the right shape. Which slice is the middle one?
-
-    1. Zeros of shape (out, in, frames, k, k), of the kernel's dtype: kernel.new_zeros(...)
-    2. Write the kernel into slice frames // 2 of axis 2.
-
-    Such a kernel sees one frame only: at first it is the 2D network, frame by frame.
-    """
+    """The middle slice gets the kernel, the others zeros."""
     slices = [torch.zeros_like(kernel) for _ in range(frames)]
     slices[frames // 2] = kernel
     return torch.stack(slices, dim=2)
 
 
 def same_length_padding(frames: int) -> int:
-    """How far an odd kernel reaches beyond its middle, on either side.
-
-    Put the middle of a kernel of 3 frames on the first frame of a clip. How many slices hang
-    over?
-
-    1. An odd kernel has one middle frame; half of the other frames - 1 lie before it: use //.
-
-    With stride 1 the clip keeps every frame, at any depth and any length.
-    """
+    """How far an odd kernel reaches beyond its middle, on either side."""
     return (frames - 1) // 2
 
 
 def kernel_frames(stage: str) -> int:
-    """Length in time of the first convolution of a stage's bottlenecks.
-
-    Look in Table SI for the stages whose first kernel is 3 x 1 x 1.
-
-    1. Is the stage one of the last three, c3, c4, c5? Then 3, else 1.
-
-    16 kernels are inflated, two in each of the eight blocks of c3 to c5.
-    """
+    """Length in time of the first convolution of a stage's bottlenecks."""
     return 3 if stage in ("c3", "c4", "c5") else 1
 
 
 def still_clip(frame: Tensor, frames: int) -> Tensor:
-    """The same frame again and again.
-
-    A frame is (c, y, x). Between which two of its axes does time belong?
-
-    1. Make a new axis behind the channels: frame[:, None].
-    2. Repeat along it: .expand(-1, frames, -1, -1).
-
-    Whatever a network makes of a still clip, it cannot have used motion.
-    """
+    """The same frame again and again."""
     return torch.stack([frame] * frames, dim=1)
 
 

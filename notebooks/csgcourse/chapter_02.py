@@ -14,17 +14,7 @@ from csgcourse.exercise import Exercise, Wrong, inputs
 
 
 def patches(volume: Tensor, size: int) -> Tensor:
-    """Cut every frame into squares, and flatten each.
-
-    A row of pixels runs through several patches. So y becomes two axes, which patch and which
-    row in it, and x likewise. Which axes must then be side by side?
-
-    1. Split y into (rows, size) and x into (columns, size): reshape.
-    2. Permute to clip, frame, rows, columns, channel, row in a patch, column in a patch.
-    3. Join rows and columns, and the last three: reshape.
-
-    A linear layer makes tokens of these numbers; a strided convolution does both steps at once.
-    """
+    """Cut every frame into squares, and flatten each."""
     clips, channels, frames, height, width = volume.shape
     rows, columns = height // size, width // size
     cut = volume.reshape(clips, channels, frames, rows, size, columns, size)
@@ -33,33 +23,14 @@ def patches(volume: Tensor, size: int) -> Tensor:
 
 
 def fold_space(token: Tensor, patches: Tensor) -> Tensor:
-    """One sequence a frame, with a copy of its clip's class token in front.
-
-    How many sequences does a clip become, and how many copies of its class token are needed?
-
-    1. Join clip and frame: reshape the patches to (b*t, n, d).
-    2. Copy every class token t times, side by side: repeat_interleave along axis 0.
-    3. Put it in front: torch.cat along axis 1.
-
-    One class token a clip, a copy in every frame: Table SI's 8 x 257 and the text are both
-    right.
-    """
+    """One sequence a frame, with a copy of its clip's class token in front."""
     clips, frames, count, width = patches.shape
     copies = token.repeat_interleave(frames, dim=0)
     return torch.cat([copies, patches.reshape(clips * frames, count, width)], dim=1)
 
 
 def fold_time(token: Tensor, patches: Tensor) -> Tensor:
-    """One sequence a patch position, with a copy of its clip's class token in front.
-
-    In (b, t, n, d) the patches of one frame are side by side. What must happen before axes are
-    joined?
-
-    1. Exchange frames and patches, transpose(1, 2), then reshape to (b*n, t, d).
-    2. Copy every class token n times, side by side, and put it in front, as in 2.2.
-
-    Attention is the same in both branches; only the order of the axes tells space from time.
-    """
+    """One sequence a patch position, with a copy of its clip's class token in front."""
     clips, frames, count, width = patches.shape
     copies = token.repeat_interleave(count, dim=0)
     positions = patches.transpose(1, 2).reshape(clips * count, frames, width)
@@ -67,17 +38,7 @@ def fold_time(token: Tensor, patches: Tensor) -> Tensor:
 
 
 def unfold_time(sequences: Tensor, clips: int) -> tuple[Tensor, Tensor]:
-    """The mean of the copies of the class token, and the patches back in their frames.
-
-    Undo each step of `fold_time`. n copies of the class token come back, and attention has
-    changed each differently: what is one class token then?
-
-    1. Split b*n into (b, n): unflatten.
-    2. The first of each sequence is the class token: the mean over n, with an axis of 1 kept.
-    3. The others are patches (b, n, t, d): exchange positions and frames. Return token, patches.
-
-    The mean gives every position the same weight in the class token.
-    """
+    """The mean of the copies of the class token, and the patches back in their frames."""
     apart = sequences.unflatten(0, (clips, -1))  # clip, position, token, width
     token = apart[:, :, 0].mean(dim=1, keepdim=True)
     return token, apart[:, :, 1:].transpose(1, 2)

@@ -9,48 +9,19 @@ from csgcourse.exercise import Exercise, Wrong, inputs
 
 
 def attention_map(query: Tensor, key: Tensor) -> Tensor:
-    """Softmax over the keys of the scaled products.
-
-    Over which axis do the weights add up to 1? And how does a product of e numbers with e
-    others grow with e?
-
-    1. Multiply every query with every key: query @ key with its last two axes exchanged.
-    2. Divide by the square root of e, the last axis of query; softmax over the last axis, the keys.
-
-    The division keeps the scores of wide heads small, so that at first the softmax is not
-    saturated.
-    """
+    """Softmax over the keys of the scaled products."""
     scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
     return scores.softmax(dim=-1)
 
 
 def split_heads(tokens: Tensor, heads: int) -> Tensor:
-    """Each head gets an equal part of every token's numbers.
-
-    Head 0 gets the first d/heads numbers of every token. Which axis is split, and where does it
-    end up?
-
-    1. Split d into (heads, d/heads), in this order: reshape to (b, s, heads, d/heads).
-    2. Bring the heads in front of the tokens: transpose(1, 2).
-
-    Heads cost nothing: the same multiplications, but several maps in place of one.
-    """
+    """Each head gets an equal part of every token's numbers."""
     clips, length, width = tokens.shape
     return tokens.reshape(clips, length, heads, width // heads).transpose(1, 2)
 
 
 def attention_cost(frames: int, patches: int, width: int, kind: str) -> int:
-    """Multiplications of both matrix products: scores, and weighted values.
-
-    For each kind, how many sequences are there, and how long is one with its class token?
-
-    1. joint: 1 sequence of 1 + frames*patches tokens; space: `frames` sequences of 1 + patches;
-       time: `patches` sequences of 1 + frames. Every query meets every key.
-    2. Scores and weighted values: 2 * sequences * length**2 * width.
-
-    In the paper's clip space costs an eighth of joint attention, and time a two-hundredth: the
-    cost grows with the square of a sequence's length.
-    """
+    """Multiplications of both matrix products: scores, and weighted values."""
     sequences, length = {
         "joint": (1, 1 + frames * patches),
         "space": (frames, 1 + patches),

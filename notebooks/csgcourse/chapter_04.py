@@ -11,61 +11,26 @@ from csgcourse.exercise import Exercise, Wrong, inputs
 
 
 def switched(query_other: Tensor, key_other: Tensor, value_own: Tensor) -> Tensor:
-    """The other branch's map, applied to one's own values.
-
-    Queries and keys make a map; the map weights values. Which of the three inputs make the map?
-
-    1. Scores: query_other @ key_other.mT / query_other.shape[-1] ** 0.5.
-    2. Softmax over the keys, the last axis, and weight the values: map @ value_own.
-
-    Switching moves a map and no content. It fits because both branches have the same t n
-    patches.
-    """
+    """The other branch's map, applied to one's own values."""
     scores = query_other @ key_other.mT / query_other.shape[-1] ** 0.5
     return scores.softmax(dim=-1) @ value_own
 
 
 def crossed(query_own: Tensor, key_other: Tensor, value_other: Tensor) -> Tensor:
-    """One's own query; keys and values of the other branch.
-
-    It is plain attention. Which branch gives the query, which the keys and the values?
-
-    1. Scores: query_own @ key_other.mT, divided by query_own.shape[-1] ** 0.5.
-    2. Softmax over the keys, the last axis, and weight the values: map @ value_other.
-
-    4.1 and 4.2 share a formula: where query, key and value come from is all that differs.
-    """
+    """One's own query; keys and values of the other branch."""
     scores = query_own @ key_other.mT / query_own.shape[-1] ** 0.5
     return scores.softmax(dim=-1) @ value_other
 
 
 def context(token_own: Tensor, patches_other: Tensor, scheme: str) -> Tensor:
-    """The tokens that give keys and values.
-
-    In one scheme the class token that gives the query gives no key. Read in section 2 what
-    happens to "this CLS token".
-
-    1. scheme "crossvit": the own token first, then the other branch's patches: torch.cat, dim=1.
-    2. scheme "paper": the patches as they are.
-
-    Left out, the token cannot attend to itself; the paper expects less overfitting of it.
-    """
+    """The tokens that give keys and values."""
     if scheme == "crossvit":
         return torch.cat([token_own, patches_other], dim=1)
     return patches_other
 
 
 def fusion_cost(tokens: int, width: int, query: str) -> int:
-    """Multiplications of both products, with all tokens as queries or the class token alone.
-
-    A product of (i, e) and (e, j) takes i e j multiplications. How many queries and keys are
-    there?
-
-    1. Scores and weighted values: 2 * queries * keys * width.
-    2. query "all": 1 + tokens queries, and as many keys; "class": one query, and tokens keys.
-
-    For the paper's 8 x 256 patches a single query is some 2,050 times cheaper than all of them.
-    """
+    """Multiplications of both products, with all tokens as queries or the class token alone."""
     if query == "all":
         return 2 * (1 + tokens) ** 2 * width
     return 2 * tokens * width

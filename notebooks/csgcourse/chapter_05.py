@@ -9,31 +9,13 @@ from csgcourse.exercise import Exercise, Wrong, inputs
 
 
 def weigh(space: Tensor, time: Tensor, theta: Tensor) -> Tensor:
-    """Weighted sum of the branches, with weights that add up to one.
-
-    Theta may be any number, a weight only one between 0 and 1. Which function maps one to the
-    other?
-
-    1. a = torch.sigmoid(theta).
-    2. a of space, and the rest, 1 - a, of time; add them.
-
-    At theta = 0 both branches count the same; for any theta the two weights add up to one.
-    """
+    """Weighted sum of the branches, with weights that add up to one."""
     gate = theta.sigmoid()
     return gate * space + (1 - gate) * time
 
 
 def weigh_gradient(space: Tensor, time: Tensor, theta: Tensor, upstream: Tensor) -> Tensor:
-    """Derivative of the loss by theta, by the chain rule.
-
-    Theta affects every element of the result. So there is a sum over all elements.
-
-    1. d result / d a = space - time, element by element.
-    2. d a / d theta = a (1 - a), with a = sigmoid(theta).
-    3. Multiply by upstream (d loss / d result) and add up all elements: one number.
-
-    Where both branches agree the gate has no gradient; a saturated gate changes slowly.
-    """
+    """Derivative of the loss by theta, by the chain rule."""
     gate = theta.sigmoid()
     return (upstream * (space - time)).sum() * gate * (1 - gate)
 

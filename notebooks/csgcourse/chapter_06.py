@@ -19,17 +19,7 @@ _CLIPS = [(stage, *clip) for clip in _SIDES for stage in _STAGES]
 
 
 def volume_to_tokens(volume: Tensor, stride: int) -> Tensor:
-    """One token a block of pixels: their mean.
-
-    Cut the frames as in 2.1. What is left of a patch when it keeps one number a channel?
-
-    1. Split y into (rows, stride) and x into (columns, stride): reshape.
-    2. Take the mean over the two axes of length stride.
-    3. Permute to (b, t, rows, columns, c), and join rows and columns.
-
-    No frame is merged with another: token n of frame t belongs to block n of frame t, at every
-    depth.
-    """
+    """One token a block of pixels: their mean."""
     clips, channels, frames, height, width = volume.shape
     rows, columns = height // stride, width // stride
     blocks = volume.reshape(clips, channels, frames, rows, stride, columns, stride)
@@ -38,18 +28,7 @@ def volume_to_tokens(volume: Tensor, stride: int) -> Tensor:
 
 
 def tokens_to_volume(tokens: Tensor, rows: int, scale: int) -> Tensor:
-    """Every token on all pixels of its patch, in its own frame.
-
-    n patches are a grid again, row by row. What do the scale x scale pixels of a patch have in
-    common?
-
-    1. Split n into (rows, columns), columns = n // rows: reshape.
-    2. Bring the channels behind the clips: permute to (b, c, t, rows, columns).
-    3. Repeat every row, then every column, scale times in place: repeat_interleave.
-
-    What attention computes for a patch reaches each of its pixels, and the next 3 x 3
-    convolution.
-    """
+    """Every token on all pixels of its patch, in its own frame."""
     clips, frames, count, channels = tokens.shape
     grid = tokens.reshape(clips, frames, rows, count // rows, channels)
     volume = grid.permute(0, 4, 1, 2, 3)
@@ -57,16 +36,7 @@ def tokens_to_volume(tokens: Tensor, rows: int, scale: int) -> Tensor:
 
 
 def output_size(stage: str, frames: int, side: int) -> tuple[int, int, int]:
-    """Frames, rows and columns after a stage of the CNN branch.
-
-    Begin with the stem: a convolution and a pooling, each of stride 2. Then look in the last
-    column of Table SI for the stages where the CNN branch gets smaller. Which axis never does?
-
-    1. The stem divides rows and columns by 4; c1 and c2 leave them.
-    2. c3, c4 and c5 halve them: 8, 16, 32, with // and not /. Frames stay as they are.
-
-    A frame shrinks from 64 x 64 pixels to 8 x 8, and all 8 frames are still there.
-    """
+    """Frames, rows and columns after a stage of the CNN branch."""
     reduction = {"c1": 4, "c2": 4, "c3": 8, "c4": 16, "c5": 32}[stage]
     pixels = math.ceil(side / reduction)  # a convolution of stride 2 rounds up
     return frames, pixels, pixels

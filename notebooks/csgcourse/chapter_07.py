@@ -14,49 +14,21 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from csgcourse.exercise import Answers, Arguments, Exercise, Wrong, inputs
+from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
 
 
 def area_stenosis(vessel_area: Any, lumen_area: Any) -> Any:
-    """The share of the vessel's area that is closed.
-
-    The lumen is what is still open to blood. Which share of the vessel is not lumen?
-
-    1. lumen_area / vessel_area is the share that is open. One minus that is closed.
-
-    0 is an open vessel, 1 a closed one, without a unit: a clip without a scale can be graded
-    too.
-    """
+    """The share of the vessel's area that is closed."""
     return 1 - lumen_area / vessel_area
 
 
 def diameter_stenosis(area_stenosis: Any) -> Any:
-    """The share of the diameter that is closed, for a circular lumen in the middle.
-
-    A circle with a quarter of the area has half the diameter. Which circle is it, the closed or
-    the open one?
-
-    1. The open share of the area: 1 - area_stenosis.
-    2. Its root is the open share of the diameter; one minus that is closed.
-
-    Three quarters of the area lost is half the diameter: a percentage of stenosis must say of
-    what.
-    """
+    """The share of the diameter that is closed, for a circular lumen in the middle."""
     return 1 - (1 - area_stenosis) ** 0.5
 
 
 def split(patients: Sequence[str], shares: Sequence[float], seed: int) -> list[int]:
-    """Split patients; each clip goes where its patient goes.
-
-    What must stay together: the frames of a clip, or the clips of a patient?
-
-    1. Each patient once, in an order that is always the same: sorted(set(patients)).
-    2. Shuffle that list with a generator made from `seed`.
-    3. Cut it by the shares, but give each group one patient first; look up each clip's patient.
-
-    A network cannot score on the test clips by recognising a patient; the seed reproduces the
-    split.
-    """
+    """Split patients; each clip goes where its patient goes."""
     names = sorted(set(patients))  # a set alone has another order each time Python starts
     random.Random(seed).shuffle(names)
     counts = [1 for _ in shares]
@@ -117,23 +89,14 @@ def _diameter_mistakes(area_stenosis: Tensor) -> Wrong:
     }
 
 
-def _judge_splits(answers: Answers) -> str | None:
+def _judge_split(
+    answer: Any, patients: Sequence[str], shares: Sequence[float], _seed: int
+) -> str | None:
     """Many splits are right: a wrong one is known by what it breaks."""
-    seen: list[tuple[Any, list[int]]] = []
-    for given, answer in answers:
-        patients, shares, seed = given
-        groups = _groups(answer, len(patients), len(shares))
-        if isinstance(groups, str):
-            return groups
-        if wrong := _torn(groups, patients) or _uneven(groups, patients, shares):
-            return wrong
-        for (others, _, other_seed), other in seen:
-            if others == patients and (seed == other_seed) != (groups == other):
-                if seed != other_seed:
-                    return "another `seed` changes nothing: the split does not depend on it"
-                return "the same seed gives another split: make one generator from `seed`, inside"
-        seen.append((given, groups))
-    return None
+    groups = _groups(answer, len(patients), len(shares))
+    if isinstance(groups, str):
+        return groups
+    return _torn(groups, patients) or _uneven(groups, patients, shares)
 
 
 def _groups(answer: Any, clips: int, groups: int) -> list[int] | str:
@@ -189,5 +152,5 @@ _SHARES = inputs(lambda area: (area,), *({"area": area} for area in (0.37, 0.75,
 EXERCISES = (
     Exercise("7.1", area_stenosis, _AREAS, "", _area_mistakes, _number),
     Exercise("7.2", diameter_stenosis, _SHARES, "", _diameter_mistakes, _number),
-    Exercise("7.3", split, _cohorts, judge=_judge_splits),
+    Exercise("7.3", split, _cohorts, judge=_judge_split),
 )

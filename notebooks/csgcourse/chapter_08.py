@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from csgcourse.exercise import Answers, Arguments, Exercise, Wrong
+from csgcourse.exercise import Arguments, Exercise, Wrong
 
 _MANY = 20_000  # draws, so that what chance is left is the answer's own
 _ENOUGH = 1_000  # draws from which mistakes can be told apart
@@ -21,15 +21,7 @@ Interval = tuple[float, float]
 
 
 def confusion(predicted: Tensor, true: Tensor, classes: int) -> Tensor:
-    """Count the pairs (true, predicted).
-
-    Each clip adds one to one cell. Which row, which column?
-
-    1. Zeros, classes x classes, of whole numbers: torch.zeros(..., dtype=torch.long).
-    2. For each clip, one more in [true class, predicted class].
-
-    The diagonal is correct; accuracy, precision, recall and F1 all follow from these counts.
-    """
+    """Count the pairs (true, predicted)."""
     counts = torch.zeros(classes, classes, dtype=torch.long)
     for row, column in zip(true, predicted, strict=True):
         counts[row, column] += 1
@@ -37,17 +29,7 @@ def confusion(predicted: Tensor, true: Tensor, classes: int) -> Tensor:
 
 
 def macro_f1(confusion: Tensor) -> float:
-    """The mean over the classes of 2 hits / (true + predicted).
-
-    What is F1 of one class, from its cell on the diagonal, its row and its column? And what
-    does a class get that never occurs?
-
-    1. For each class: hits = confusion.diag(), and the sums of its row and of its column.
-    2. F1 = 2 hits / (true + predicted); 0 where that divides by 0. The mean over all classes.
-
-    A rare class counts as much as a common one: always predicting the majority class scores
-    below one half.
-    """
+    """The mean over the classes of 2 hits / (true + predicted)."""
     true_and_predicted = confusion.sum(dim=1) + confusion.sum(dim=0)
     scores = 2 * confusion.diag() / true_and_predicted.clamp(min=1)
     return scores.mean().item()
@@ -56,18 +38,7 @@ def macro_f1(confusion: Tensor) -> float:
 def patient_bootstrap(
     correct: Tensor, patients: Sequence[str], draws: int, seed: int
 ) -> tuple[float, float]:
-    """Draw as many patients as there are, again and again, each with all clips.
-
-    Another study would have other patients, not the same ones with other clips. What is drawn
-    anew?
-
-    1. For each patient: how many clips are correct, and how many there are.
-    2. `draws` times: draw as many patients as there are, with replacement, from a generator made
-       from `seed`. Accuracy = their correct clips / their clips.
-    3. The interval lies between the percentiles 2.5 and 97.5 of these accuracies.
-
-    Clips of one patient tend to be right or wrong together: the interval is wider than by clip.
-    """
+    """Draw as many patients as there are, again and again, each with all clips."""
     names = sorted(set(patients))
     right, clips = torch.zeros(2, len(names), dtype=torch.float64)
     for mark, patient in zip(correct, patients, strict=True):
@@ -166,53 +137,40 @@ def _f1_mistakes(confusion: Tensor) -> Wrong:
     return {words: float(value) for words, value in wrong.items()}
 
 
-def _judge_intervals(answers: Answers) -> str | None:
-    """Any generator will do: right is what differs from a known interval by chance only."""
-    seen: list[tuple[Any, Interval]] = []
-    for given, answer in answers:
-        correct, patients, draws, seed = given
-        try:
-            low, high = (float(end) for end in answer)
-        except (TypeError, ValueError, RuntimeError):
-            return "two numbers are wanted: (low, high)"
-        if wrong := _fault((low, high), tuple(correct.tolist()), tuple(patients), draws):
-            return wrong
-        for other, interval in [(o, i) for o, i in seen if o[1] is patients]:
-            if other[2:] != (draws, seed) and interval == (low, high):
-                name = "draws" if other[2] != draws else "seed"
-                return f"another `{name}` changes nothing: the interval does not depend on it"
-            if other[2:] == (draws, seed) and interval != (low, high):
-                return "the same seed gives another interval: make a generator from `seed`, inside"
-        seen.append((given, (low, high)))
-    return None
-
-
-def _fault(
-    interval: Interval, correct: tuple[float, ...], patients: tuple[str, ...], draws: int
+def _judge_interval(
+    answer: Any, correct: Tensor, patients: Sequence[str], draws: int, _seed: int
 ) -> str | None:
-    """What is wrong with an interval; the fewer its draws, the more chance is allowed for."""
-    accuracy, wrong_intervals = _known(correct, patients)
+    """Any generator will do: right is what differs from a known interval by chance only.
+
+    The fewer its draws, the more chance is allowed for.
+    """
+    try:
+        came_low, came_high = (float(end) for end in answer)
+    except (TypeError, ValueError, RuntimeError):
+        return "two numbers are wanted: (low, high)"
+    accuracy, wrong_intervals = _known(tuple(correct.tolist()), tuple(patients))
     # How far the share of draws beyond an end may be off, in standard errors; with few draws
     # intervals cannot be told apart, and tails are longer than normal ones.
     off = (4 if draws >= _ENOUGH else 6) * math.sqrt(_TAIL * (1 - _TAIL) / draws)
     tails = torch.tensor([_TAIL - off, _TAIL + off, 1 - _TAIL - off, 1 - _TAIL + off]).clamp(0, 1)
     lowest, low, high, highest = accuracy.quantile(tails.to(accuracy)).tolist()
-    inside = lowest - _TINY <= interval[0] <= low + _TINY
-    if inside and high - _TINY <= interval[1] <= highest + _TINY:
+    inside = lowest - _TINY <= came_low <= low + _TINY
+    if inside and high - _TINY <= came_high <= highest + _TINY:
         return None
     distances = {
-        words: max(abs(interval[0] - a), abs(interval[1] - b)) - 0.06 * (b - a) - _TINY
+        words: max(abs(came_low - a), abs(came_high - b)) - 0.06 * (b - a) - _TINY
         for words, (a, b) in wrong_intervals.items()
     }
     words = min(distances, key=distances.__getitem__)
     if draws >= _ENOUGH and distances[words] <= 0:
         return f"judging by where the interval lies, {words}"
     low, high = _between(accuracy)
-    came, width = f"({interval[0]:.3f}, {interval[1]:.3f})", interval[1] - interval[0]
-    extreme = _between(accuracy, 2e-3)
-    hint = ", far too narrow: divided by the root of `draws`?" if width < (high - low) / 5 else ""
-    if interval[0] < extreme[0] and interval[1] > extreme[1]:
+    extreme, hint = _between(accuracy, 2e-3), ""
+    if came_high - came_low < (high - low) / 5:
+        hint = ", far too narrow: divided by the root of `draws`?"
+    if came_low < extreme[0] and came_high > extreme[1]:
         hint = ", as wide as all draws: percentiles 2.5 and 97.5 are wanted"
+    came = f"({came_low:.3f}, {came_high:.3f})"
     return f"an interval near ({low:.3f}, {high:.3f}) is wanted: got {came}{hint}"
 
 
@@ -267,5 +225,5 @@ def _known(
 EXERCISES = (
     Exercise("8.1", confusion, _labels, "true predicted", _confusion_mistakes, _counts),
     Exercise("8.2", macro_f1, _matrices, mistakes=_f1_mistakes),
-    Exercise("8.3", patient_bootstrap, _results, judge=_judge_intervals),
+    Exercise("8.3", patient_bootstrap, _results, judge=_judge_interval),
 )

@@ -15,29 +15,12 @@ from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
 
 
 def tokens_to_maps(tokens: Tensor, frames: int, rows: int) -> Tensor:
-    """The patch tokens back in their places, without the class token.
-
-    Which token is no patch? And which of frame, row and column changes fastest between tokens?
-
-    1. Drop the class token, the first one: tokens[:, 1:].
-    2. rearrange(..., "b (t y x) c -> b c t y x", t=frames, y=rows).
-
-    With this one function every tool for volumes, Grad-CAM among them, works on a transformer.
-    """
+    """The patch tokens back in their places, without the class token."""
     return rearrange(tokens[:, 1:], "b (t y x) c -> b c t y x", t=frames, y=rows)
 
 
 def rollout(maps: Sequence[Tensor]) -> Tensor:
-    """Attention and residual connections, multiplied through all blocks.
-
-    What does a token pass on to itself, beside its own map? And which block is applied first?
-
-    1. For each block: the mean over the heads, plus the identity (the residual).
-    2. Divide each row by its sum, so that rows add up to 1 again.
-    3. Multiply: each later block from the left, (last @ ... @ second @ first).
-
-    A row says from which input tokens an output was mixed; norms, values and FFNs are left out.
-    """
+    """Attention and residual connections, multiplied through all blocks."""
     total = torch.eye(maps[0].shape[-1], dtype=maps[0].dtype)
     for heads in maps:
         block = heads.mean(dim=1) + torch.eye(heads.shape[-1], dtype=heads.dtype)
@@ -46,17 +29,7 @@ def rollout(maps: Sequence[Tensor]) -> Tensor:
 
 
 def share_inside(heat: Tensor, mask: Tensor) -> float:
-    """How many times more saliency is inside than if it were uniform.
-
-    A mask that covers half the clip holds half of a uniform map. What should a uniform map
-    score?
-
-    1. The share of saliency inside: heat[mask].sum() / heat.sum().
-    2. Divide it by the share of the volume: mask.float().mean().
-
-    A uniform map scores 1, whatever the size of the mask: maps of different clips can be
-    compared.
-    """
+    """How many times more saliency is inside than if it were uniform."""
     inside = heat[mask].sum() / heat.sum()
     return (inside / mask.float().mean()).item()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from html import escape
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from torch import Tensor
 from csgcourse.comparing import compare
 from csgcourse.exercise import Answers, Arguments, Exercise, find, html
 from csgcourse.explaining import explain
+from csgcourse.hints import texts
 from csgcourse.record import remember
 from csgcourse.running import run
 
@@ -60,7 +62,7 @@ def check(number: str, function: object) -> Verdict:
     elif not (trouble := _other_arguments(exercise, function)):
         trouble, printed = _try(exercise, function)
     if trouble is None:
-        said = (f"Exercise {number} passed.", exercise.texts[2], remember(number))
+        said = (f"Exercise {number} passed.", texts()[number][2], remember(number))
         return Verdict(True, " ".join(filter(None, said)), printed)
     return Verdict(False, f"Exercise {number}, not yet: {trouble}", printed)
 
@@ -106,14 +108,26 @@ def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | Non
 def _wrong(exercise: Exercise, answers: Answers) -> str | None:
     """The difference of the first wrong answer, named as a known mistake if it is one."""
     for given, answer in answers:
-        wanted = exercise.read(exercise.reference(*given))
-        if answer is None or answer is ...:
-            return compare(answer, wanted)
-        if exercise.judge is None and (difference := compare(exercise.read(answer), wanted)):
-            known = explain(exercise, answers)
-            return _ended(known) if known else _sentence(exercise, difference, given)
-    wrong = exercise.judge(answers) if exercise.judge and answers else None
-    return _ended(wrong) if wrong else None
+        if exercise.judge and answer is not None and answer is not ...:
+            if wrong := exercise.judge(answer, *given):
+                return _ended(wrong)
+        elif wrong := compare(exercise.read(answer), exercise.read(exercise.reference(*given))):
+            known = None if answer is None or answer is ... else explain(exercise, answers)
+            return _ended(known) if known else _sentence(exercise, wrong, given)
+    return _not_by_seed(exercise, answers) if exercise.judge else None
+
+
+def _not_by_seed(exercise: Exercise, answers: Answers) -> str | None:
+    """Of many right answers, equal inputs give the same one, and another seed another one."""
+    for (given, answer), (other_given, other_answer) in combinations(answers, 2):
+        pairs = zip(exercise.parameters, given, other_given, strict=True)
+        apart = [name for name, one, other in pairs if compare(one, other)]
+        same = [*map(float, answer)] == [*map(float, other_answer)]
+        if not apart and not same:
+            return "the same seed gives another result: make one generator from `seed`, inside."
+        if same and apart and {"seed", "draws"}.issuperset(apart):
+            return f"another `{apart[0]}` changes nothing: the result does not depend on it."
+    return None
 
 
 def _ended(clause: str) -> str:

@@ -28,13 +28,13 @@ class Exercise:
 
     Attributes:
         number: chapter and place, "1.2".
-        reference: the solution. Its docstring has four paragraphs: what it computes, a nudge,
-            a plan, and the insight that is said when it is solved.
+        reference: the solution; its hints are in `hints.md`.
         cases: draws the inputs: typical sizes first, edge cases after.
         axes: names of the result's axes, for messages; of several results, separated by ";".
         mistakes: (*inputs) -> common wrong results; it must work on every case.
         read: applied to results before they are compared, where several types are right.
-        judge: all answers -> what is wrong, None if nothing; for exercises with many right answers.
+        judge: (answer, *inputs) -> what is wrong, None if nothing; for exercises with many right
+            answers, one for each `seed`.
     """
 
     number: str
@@ -43,24 +43,12 @@ class Exercise:
     axes: str = ""
     mistakes: Callable[..., Mapping[str, object]] = lambda *_: {}
     read: Callable[[object], object] = lambda result: result
-    judge: Callable[[Answers], str | None] | None = None
+    judge: Callable[..., str | None] | None = None
 
     @property
     def parameters(self) -> list[str]:
         """Names of the solution's arguments."""
         return list(inspect.signature(self.reference).parameters)
-
-    @property
-    def texts(self) -> tuple[str, str, str]:
-        """Nudge, plan and insight."""
-        _, nudge, plan, insight = (inspect.getdoc(self.reference) or "").split("\n\n")
-        return " ".join(nudge.split()), plan, " ".join(insight.split())
-
-    @property
-    def solution(self) -> str:
-        """The source of the solution, without its hints."""
-        text = inspect.getsource(self.reference).strip()
-        return re.sub(r"\n\n.*?\"\"\"", '"""', text, count=1, flags=re.DOTALL)
 
 
 def find(number: str) -> Exercise:

@@ -1,12 +1,14 @@
 """Three hints an exercise: a nudge, a plan, and the solution, as text and never as a cell.
 
-Not in the paper: part of the course.
+Not in the paper: part of the course. The first two are in `hints.md`.
 """
 
 import ast
 import inspect
 from dataclasses import dataclass
+from functools import cache
 from html import escape
+from pathlib import Path
 
 from csgcourse.exercise import Exercise, find, html
 
@@ -50,12 +52,24 @@ def hint(number: str, level: int | None = None) -> Hint:
     if level not in (1, 2, 3):
         raise ValueError(f"a hint has level 1, 2 or 3: got {level}")
     _shown[number] = level
-    return Hint(number, level, (*exercise.texts[:2], _with_imports(exercise))[level - 1])
+    nudge, plan, _ = texts()[number]
+    return Hint(number, level, (nudge, plan, _with_imports(exercise))[level - 1])
+
+
+@cache
+def texts() -> dict[str, tuple[str, str, str]]:
+    """Nudge, plan and insight of every exercise by its number, from `hints.md`."""
+    _, *sections = Path(__file__).with_name("hints.md").read_text(encoding="utf-8").split("\n## ")
+    parts = [section.strip().split("\n\n") for section in sections]
+    return {
+        title.split()[0]: (nudge.replace("\n", " "), plan, insight.replace("\n", " "))
+        for title, nudge, plan, insight in parts
+    }
 
 
 def _with_imports(exercise: Exercise) -> str:
     """The source of the solution, below the imports it needs."""
-    text = exercise.solution
+    text = inspect.getsource(exercise.reference).strip()
     names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
     imports = []
     for node in ast.parse(inspect.getsource(inspect.getmodule(exercise.reference) or inspect)).body:

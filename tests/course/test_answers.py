@@ -836,7 +836,7 @@ WRONG = {
         (clips_dealt_out, "has clips in groups"),
         (rounded_down, "is empty: however small its share"),
         (lambda patients, shares, seed: split(patients, shares, random.randrange(10**9)),
-         "the same seed gives another split"),
+         "the same seed gives another"),
         (lambda p, s, seed: split(p, s, 42), "another `seed` changes nothing"),
         (lambda p, s, seed: split(p, s[::-1], seed), "patients; its share of"),
         (lambda p, s, seed: split(p, [1 / len(s)] * len(s), seed), "patients; its share of"),
@@ -901,7 +901,7 @@ WRONG = {
         (lambda c, p, draws, seed: patient_bootstrap(c, p, draws, 42), "another `seed` changes"),
         (lambda c, p, draws, seed: patient_bootstrap(c, p, 1999, seed), "another `draws` changes"),
         (lambda c, p, draws, seed: patient_bootstrap(c, p, draws, next(unseeded)),
-         "the same seed gives another interval"),
+         "the same seed gives another"),
     ],
     "9.1": [
         (lambda s, t, y: volume(s[:, :-1], GRID, t, y), "you dropped the last token"),

@@ -21,7 +21,7 @@ from PIL import Image
 
 from csglib.data.clips import GRADES, Clip, Region
 from csglib.doctor.labels import Label, read_labels, write_labels
-from csglib.widgets.base import MAGNITUDE, LiveFigure, es_module, style_sheet
+from csglib.widgets.base import MAGNITUDE, LiveFigure, front_end
 
 LENGTHS = (8, 16)  # frames of a key clip, as in the paper
 MAX_PREVIEW = 8_000_000  # bytes, approximately
@@ -29,7 +29,6 @@ PREVIEW_SIDES = (320, 256, 192, 128, 96, 64)  # pixels: the largest that keeps t
 _QUALITY = 80  # of the JPEGs: 316 frames of 560 x 560 take 2.5 MB instead of 99
 _SAMPLED = 32  # frames from which the size of all is estimated
 _MAX_IMAGES = 5  # in the still
-_HERE = Path(__file__).parent
 
 
 class ClipPicker(LiveFigure):
@@ -46,8 +45,7 @@ class ClipPicker(LiveFigure):
     a ValueError.
     """
 
-    _esm = es_module(_HERE, "rows.js", "frames.js", "box.js", "clip_picker.js")
-    _css = style_sheet(_HERE / "clip_picker.css")
+    _esm, _css = front_end(__file__, "rows", "frames", "box", "clip_picker")
 
     frame = traitlets.Int(0).tag(sync=True)  # on show
     length = traitlets.Enum(LENGTHS, LENGTHS[0]).tag(sync=True)  # of the next key clip

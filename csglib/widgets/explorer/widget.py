@@ -15,11 +15,10 @@ from torch import nn
 from csglib.data.clips import Clip
 from csglib.model.fusion import SwitchedAttention
 from csglib.view.attention_record import attention_record
-from csglib.widgets.base import LiveFigure, es_module, style_sheet, write_page
+from csglib.widgets.base import LiveFigure, front_end, write_page
 from csglib.widgets.explorer.message import Labels, embedded, message, reply, shrunk
 from csglib.widgets.explorer.still import figure, panel_of
 
-_HERE = Path(__file__).parent
 LABELS = {
     "space": "spatial branch",
     "time": "temporal branch",
@@ -68,8 +67,7 @@ class AttentionExplorer(LiveFigure):
         traitlets.TraitError: a setting is out of range.
     """
 
-    _esm = es_module(_HERE, "data.js", "panels.js", "explorer.js")
-    _css = style_sheet(_HERE / "explorer.css")
+    _esm, _css = front_end(__file__, "data", "panels", "explorer")
 
     block = traitlets.Int(1).tag(sync=True)
     frame = traitlets.Int(1).tag(sync=True)

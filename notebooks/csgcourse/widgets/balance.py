@@ -4,7 +4,6 @@ Source: section 2, "Learnable Mechanism for Adaptive Updating"; "Weighted Sum" i
 branches are synthetic (not in the paper): each is right up to noise that the reader sets.
 """
 
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -22,11 +21,10 @@ from csglib.model.weighting import (
     SoftmaxWeighting,
     UniformWeighting,
 )
-from csglib.widgets.base import LiveFigure, es_module, style_sheet
+from csglib.widgets.base import LiveFigure, front_end
 
 Reading = Literal["sigmoid", "softmax", "raw", "uniform"]
 
-_HERE = Path(__file__).parent
 CLIPS = 24
 STEPS = 300
 LR = 0.4  # of plain gradient descent; with it, a raw gate oscillates and still converges
@@ -110,8 +108,7 @@ class Balance(LiveFigure):
         playing: whether steps follow by themselves.
     """
 
-    _esm = es_module(_HERE, "balance.js")
-    _css = style_sheet(_HERE / "balance.css")
+    _esm, _css = front_end(__file__)
 
     facts = traitlets.Dict({"steps": STEPS, "lr": LR}).tag(sync=True)
     errors = traitlets.Bytes().tag(sync=True)  # float32, (branch, clip): space, then time

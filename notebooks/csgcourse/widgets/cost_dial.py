@@ -5,7 +5,6 @@ is the first of the two limitations that the section starts from.
 """
 
 import copy
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -20,9 +19,8 @@ from csglib.model.amdf import AMDFBlock
 from csglib.model.config import PAPER
 from csglib.model.csg3dct import CSG3DCT
 from csglib.view.capture import attention_maps
-from csglib.widgets.base import MAGNITUDE, LiveFigure, es_module, style_sheet
+from csglib.widgets.base import MAGNITUDE, LiveFigure, front_end
 
-_HERE = Path(__file__).parent
 KINDS = {"joint": "joint", "space": "space", "time": "time", "both": "space + time"}
 LONGEST_CLIP = 16  # frames; a larger table cannot be read
 GUESSES = (2, 8, 50, 500)  # times cheaper
@@ -102,8 +100,7 @@ class CostDial(LiveFigure):
         ValueError: as `temporal_maps`.
     """
 
-    _esm = es_module(_HERE, "cost_dial.js")
-    _css = style_sheet(_HERE / "cost_dial.css")
+    _esm, _css = front_end(__file__)
 
     frames = traitlets.Int(8, min=1, max=64).tag(sync=True)
     side = traitlets.Int(16, min=2, max=32).tag(sync=True)

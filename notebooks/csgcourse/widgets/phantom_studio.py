@@ -5,7 +5,6 @@ the measures for section 1, "diameter and area stenosis rate".
 """
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,8 @@ from csglib.data.clips import TRUTH_ARRAYS, Truth
 from csglib.data.stenosis import DEFAULT_RULE, RULES
 from csglib.phantom.recipe import CHOICES, draw
 from csglib.phantom.simulate import Video, make_video
-from csglib.widgets.base import LiveFigure, es_module, style_sheet
+from csglib.widgets.base import LiveFigure, front_end
 
-_HERE = Path(__file__).parent
 SIDES = ("far", "near", "left", "right", "concentric")
 GAIN, HAZE = (-14, 8), (-40, -10)  # dB, what the sliders reach
 FRAMES, NARROWEST = 13, 7  # of the sweep over a plaque, and the one at its narrowest section
@@ -59,8 +57,7 @@ class PhantomStudio(LiveFigure):
         problem: the error of the last simulation; "" if there was none.
     """
 
-    _esm = es_module(_HERE, "phantom_studio.js")
-    _css = style_sheet(_HERE / "phantom_studio.css")
+    _esm, _css = front_end(__file__)
 
     number = traitlets.Int(1, min=1).tag(sync=True)
     stenosis = traitlets.Int(0, min=0, max=100).tag(sync=True)

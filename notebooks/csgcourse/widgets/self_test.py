@@ -3,14 +3,11 @@
 Source: not in the paper. Every other widget needs these three, and each fails without a message.
 """
 
-from pathlib import Path
-
 import traitlets
 from matplotlib.figure import Figure
 
-from csglib.widgets.base import LiveFigure, es_module, style_sheet
+from csglib.widgets.base import LiveFigure, front_end
 
-_HERE = Path(__file__).parent
 LAMPS = ("slider moved", "arrow key arrived", "kernel replied")
 
 
@@ -24,8 +21,7 @@ class SelfTest(LiveFigure):
         key_arrived: an arrow key moved it; set by the page.
     """
 
-    _esm = es_module(_HERE, "self_test.js")
-    _css = style_sheet(_HERE / "self_test.css")
+    _esm, _css = front_end(__file__)
 
     value = traitlets.Int(3, min=0, max=10).tag(sync=True)
     echo = traitlets.Int(-1, min=-1, max=10).tag(sync=True)

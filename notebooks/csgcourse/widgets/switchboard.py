@@ -6,7 +6,6 @@ check by eye.
 """
 
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +19,8 @@ from torch import Tensor
 
 from csglib.data.clips import Clip
 from csglib.model.attention import Attention
-from csglib.widgets.base import MAGNITUDE, LiveFigure, es_module, style_sheet
+from csglib.widgets.base import MAGNITUDE, LiveFigure, front_end
 
-_HERE = Path(__file__).parent
 PATCH = 16  # pixels along y and x
 FEATURES = ("brightness", "difference")
 BRANCHES = ("space", "time")
@@ -130,8 +128,7 @@ class Switchboard(LiveFigure):
         guess: the wiring that was taken for SWA, one of `WIRINGS`, or "" while all is hidden.
     """
 
-    _esm = es_module(_HERE, "switchboard.js")
-    _css = style_sheet(_HERE / "switchboard.css")
+    _esm, _css = front_end(__file__)
 
     facts = traitlets.Dict().tag(sync=True)
     frames = traitlets.Bytes().tag(sync=True)  # u8 (t, y, x)

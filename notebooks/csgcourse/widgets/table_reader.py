@@ -15,9 +15,8 @@ from matplotlib.figure import Figure
 
 from csglib.table1.report import Line, Pair, lines, pairs_in, runs_in, test_set
 from csglib.table1.rows import ROWS
-from csglib.widgets.base import LiveFigure, es_module, style_sheet
+from csglib.widgets.base import LiveFigure, front_end
 
-_HERE = Path(__file__).parent
 COLUMNS = ("order", "accuracy", "f1", "parameters", "printed_accuracy", "printed_f1")
 _STEP = 0.05  # both axes end on a multiple of it
 
@@ -40,8 +39,7 @@ class TableReader(LiveFigure):
         ValueError: no run there has finished, or rows that should share their test clips do not.
     """
 
-    _esm = es_module(_HERE, "table_reader.js")
-    _css = style_sheet(_HERE / "table_reader.css")
+    _esm, _css = front_end(__file__)
 
     facts = traitlets.Dict().tag(sync=True)
     first = traitlets.Unicode().tag(sync=True)

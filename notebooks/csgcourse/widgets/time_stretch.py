@@ -4,7 +4,6 @@ Source: section 2, "Inflation Strategy for 3D CNN Encoder". The paper does not s
 padded in time; both readings can be chosen here.
 """
 
-from pathlib import Path
 from typing import NamedTuple, get_args
 
 import torch
@@ -16,9 +15,8 @@ from torch import Tensor
 
 from csglib.model.conv import Padding
 from csglib.model.inflation import Inflation, inflate_kernel
-from csglib.widgets.base import SIGNED, LiveFigure, es_module, style_sheet
+from csglib.widgets.base import SIGNED, LiveFigure, front_end
 
-_HERE = Path(__file__).parent
 FRAMES = 8
 SIDE = 32  # pixels
 KERNEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
@@ -76,8 +74,7 @@ class TimeStretch(LiveFigure):
         guess: "yes" (the responses agree in every frame), "no", or "" while hidden.
     """
 
-    _esm = es_module(_HERE, "time_stretch.js")
-    _css = style_sheet(_HERE / "time_stretch.css")
+    _esm, _css = front_end(__file__)
 
     speed = traitlets.Float(0.0, min=0.0, max=3.0).tag(sync=True)
     frames = traitlets.Enum((1, 3, 5), 3).tag(sync=True)

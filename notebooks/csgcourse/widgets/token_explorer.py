@@ -5,7 +5,6 @@ a mistake that raises no error.
 """
 
 from itertools import product
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,11 +17,10 @@ from numpy import ndarray
 
 from csglib.data.clips import Clip
 from csglib.model.tokens import Axis, VideoTokens, fold
-from csglib.widgets.base import LiveFigure, es_module, style_sheet
+from csglib.widgets.base import LiveFigure, front_end
 
 Order = Literal["transposed", "reshaped"]
 
-_HERE = Path(__file__).parent
 PATCH = 16  # pixels
 MOST = 256  # patches a clip, so that a finger can hit each
 
@@ -65,8 +63,7 @@ class TokenExplorer(LiveFigure):
         ValueError: the clip cannot be cut into patches, or into too many to show.
     """
 
-    _esm = es_module(_HERE, "token_explorer.js")
-    _css = style_sheet(_HERE / "token_explorer.css")
+    _esm, _css = front_end(__file__)
 
     facts = traitlets.Dict().tag(sync=True)
     frames = traitlets.Bytes().tag(sync=True)

@@ -6,7 +6,6 @@ csglib.model.cost: a stage there is its convolutions, its two bridges and its bl
 
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -18,9 +17,8 @@ from csglib.model.config import BASE, PAPER, TINY, ModelConfig
 from csglib.model.cost import ModuleCost, costs
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.tokens import VideoTokens
-from csglib.widgets.base import LiveFigure, es_module, style_sheet
+from csglib.widgets.base import LiveFigure, front_end
 
-_HERE = Path(__file__).parent
 NETWORKS = {"PAPER": PAPER, "BASE": BASE, "TINY": TINY}
 FRAMES, SIDE = 8, 256  # of the clip
 MEASURES = {"macs": (1e9, "G"), "parameters": (1e6, "M"), "saved_bytes": (2**20, "MiB")}
@@ -132,8 +130,7 @@ class WiringMap(LiveFigure):
         guess: the column with the most MACs, "stem", "c1" to "c5", "head"; "" while hidden.
     """
 
-    _esm = es_module(_HERE, "wiring_map.js")
-    _css = style_sheet(_HERE / "wiring_map.css")
+    _esm, _css = front_end(__file__)
 
     facts = traitlets.Dict().tag(sync=True)
     network = traitlets.Enum(tuple(NETWORKS), "PAPER").tag(sync=True)
