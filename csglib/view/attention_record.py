@@ -92,14 +92,17 @@ class AttentionRecord:
     @cached_property
     def branches(self) -> dict[str, Branch]:
         """The class token's maps of every block by branch, mean over heads."""
+        blocks = range(self.blocks)
         return {
-            name: self._laid_out(name, torch.stack([rows.mean(1) for rows in self._rows_of(name)]))
+            name: self._laid_out(
+                name, torch.stack([self._leading_rows(name, block).mean(1) for block in blocks])
+            )
             for name in self.axes
         }
 
     def class_token_heads(self, branch: str, block: int) -> Branch:
         """The class token's maps of every head in one block."""
-        rows = self._rows_of(branch)[block]
+        rows = self._leading_rows(branch, block)
         return self._laid_out(branch, rearrange(rows, "g h k j -> h g k j"))
 
     def patch_row(self, branch: str, block: int, patch: int) -> Float[Tensor, "h keys"]:
@@ -144,10 +147,8 @@ class AttentionRecord:
         # Along space a sequence has the one class token of its frame, elsewhere all of them.
         return 1 if self.axes[branch] == "space" else self.class_tokens
 
-    def _rows_of(self, branch: str) -> list[Float[Tensor, "g h k j"]]:
-        """Rows of the class tokens in every block."""
-        leaders = slice(self._leaders(branch))
-        return [seen.weights(queries=leaders) for seen in self.query_keys[branch]]
+    def _leading_rows(self, branch: str, block: int) -> Float[Tensor, "g h k j"]:
+        return self.query_keys[branch][block].weights(queries=slice(self._leaders(branch)))
 
     def _patch_rows(
         self, branch: str, block: int, sequence: int, queries: slice
@@ -162,9 +163,8 @@ class AttentionRecord:
         frames, height, width = self.shape
         axis = self.axes[branch]
         patches = {"space": self.patches, "time": frames, "joint": math.prod(self.shape)}[axis]
-        row = rows.mean(dim=2)
-        uniform = 1 / row.shape[-1]
-        maps = rearrange(row[..., -patches:], f"n {_LAYOUTS[axis]}", rows=height, columns=width)
+        keys, uniform = rows.mean(dim=2)[..., -patches:], 1 / rows.shape[-1]
+        maps = rearrange(keys, f"n {_LAYOUTS[axis]}", rows=height, columns=width)
         if axis == "time":
             return Branch(maps, uniform, maps.mean(dim=(2, 3)), uniform)
         return Branch(maps, uniform, maps.sum(dim=(2, 3)), uniform * self.patches)

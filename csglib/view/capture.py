@@ -17,12 +17,9 @@ from csglib.model.attention import Attention
 
 @dataclass(frozen=True)
 class QueryKeys:
-    """What one attention compared; without gradients.
+    """What one attention compared, class tokens first; without gradients.
 
-    Attributes:
-        query: rows of the map, class tokens first; the class tokens alone in the paper's fusion.
-        key: columns of the map.
-        bias: added to the score of each key.
+    In the paper's fusion class tokens are the only queries. The bias is added to each key's score.
     """
 
     query: Float[Tensor, "g h i e"]
@@ -89,15 +86,9 @@ class AttentionMaps(Mapping[str, Tensor]):
 
 @contextmanager
 def attention_maps(module: nn.Module) -> Iterator[AttentionMaps]:
-    """Collect the map of every `Attention` that runs inside the `with` block.
+    """Collect the map of every `Attention` that runs inside the `with` block; its rows sum to 1.
 
     What is kept are queries and keys: 240 MB a clip of 8 frames in `PAPER`, its maps are 300 MB.
-
-    Args:
-        module: the network, or any part of it.
-
-    Yields:
-        The maps by the name of their module, filled while the network runs; a row sums to 1.
     """
     with query_keys(module) as record:
         yield AttentionMaps(record)

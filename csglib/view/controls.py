@@ -7,6 +7,7 @@ weights: two random networks can differ. So take several of each kind, and beat 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from csglib.data.clips import Clip
 from csglib.metrics.intervals import Score, draw_patients, interval_of, same_lengths
 from csglib.model.csg3dct import CSG3DCT
 from csglib.view.attention_record import attention_record
-from csglib.view.scores import Areas, Map, Method, areas, score_map, shares_of
+from csglib.view.scores import Map, Method, areas, score_map, shares_of
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,14 @@ def compare(
     for name, kind in maps.items():
         same_lengths(**{"clips": clips, name: kind})
     weights = draw_patients([clip.patient for clip in clips], draws, seed)
-    rows = [
-        _figures([kind[place] for kind in maps.values()], clip) for place, clip in enumerate(clips)
-    ]
+    known = [cache(partial(areas, clip)) for clip in clips]  # once for each grid
     scores = {}
-    for name, column in zip(maps, zip(*rows, strict=True), strict=True):
-        scores[name] = {f: _mean([figures[f] for figures in column], weights) for f in column[0]}
+    for name, kind in maps.items():
+        rows = [
+            score_map(saliency, clip, at(*shares_of(saliency, clip).shape[1:])).figures
+            for saliency, clip, at in zip(kind, clips, known, strict=True)
+        ]
+        scores[name] = {figure: _mean([row[figure] for row in rows], weights) for figure in rows[0]}
     return Comparison(scores)
 
 
@@ -175,18 +178,6 @@ def class_token_map(branch: str, blocks: slice = slice(None)) -> Method:
         return saliency
 
     return method
-
-
-def _figures(saliencys: list[Map], clip: Clip) -> list[dict[str, float]]:
-    """Of several maps of a clip; its areas are computed once for each grid."""
-    known: dict[tuple[int, ...], Areas] = {}
-    found = []
-    for saliency in saliencys:
-        grid = shares_of(saliency, clip).shape[1:]
-        if grid not in known:
-            known[grid] = areas(clip, *grid)
-        found.append(score_map(saliency, clip, known[grid]).figures)
-    return found
 
 
 def _mean(values: list[float], weights: Float[ndarray, "draws clips"]) -> Score:

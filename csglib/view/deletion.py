@@ -40,14 +40,9 @@ def blurred(frames: Frames) -> Frames:
 
 
 class Curve(NamedTuple):
-    """A grade's probability as more and more patches change.
+    """A grade's probability as more and more patches change."""
 
-    Attributes:
-        changed: fraction of the patches, from 0 to 1.
-        probability: of the grade that the network predicts for the whole clip.
-    """
-
-    changed: Float[ndarray, " steps"]
+    changed: Float[ndarray, " steps"]  # fraction of the patches, from 0 to 1
     probability: Float[ndarray, " steps"]
 
     @property
@@ -58,19 +53,11 @@ class Curve(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """Patches hidden and shown in the order of a map, and in a random one as the control.
+    """Patches hidden and shown in the order of a map, and in a random one as the control."""
 
-    Attributes:
-        grade: predicted for the whole clip; its probability is plotted.
-        deletion: most salient patches hidden first; a small area speaks for the map.
-        insertion: most salient patches shown first, in a hidden clip; a large area does.
-        random_deletion: patches hidden in random order.
-        random_insertion: patches shown in random order.
-    """
-
-    grade: int
-    deletion: Curve
-    insertion: Curve
+    grade: int  # predicted for the whole clip; its probability is plotted
+    deletion: Curve  # most salient patches hidden first; a small area speaks for the map
+    insertion: Curve  # most salient patches shown first, in a hidden clip; a large area does
     random_deletion: Curve
     random_insertion: Curve
 

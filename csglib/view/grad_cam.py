@@ -7,6 +7,7 @@ downsampling", of SlowFast at the fast branch. The layers are our choice: the la
 have places and frames. Of a network with two sides, a map shows one.
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -25,12 +26,10 @@ Volume = Float[Tensor, "b c t y x"]
 
 
 class Target(NamedTuple):
-    """The layer that Grad-CAM looks at.
+    """Finds the layer that Grad-CAM looks at, which runs once in a pass and returns one tensor.
 
-    Attributes:
-        layer: finds the layer in a network; it runs once in a pass and returns one tensor.
-        volume: brings that tensor, or its gradient, to channels, time, rows and columns. It only
-            moves numbers: class tokens are left out, since they have no place.
+    `volume` brings that tensor, or its gradient, to channels, time, rows and columns. It only moves
+    numbers, and leaves out class tokens, which have no place.
     """
 
     layer: Callable[[Any], nn.Module]
@@ -100,8 +99,7 @@ def grad_cam(
     slow pathway for the frame it reads and the three it skips.
 
     Args:
-        network: anything in `csglib.train.networks.NETWORKS`; keeps its mode and
-            gradients.
+        network: anything in `csglib.train.networks.NETWORKS`; keeps its mode and gradients.
         clip: one that fits it.
         grade: index of the grade to look for; by default the predicted one.
         target: where to look; by default the entry of `TARGETS`.
@@ -122,10 +120,7 @@ def grad_cam(
 def raw_cam(
     network: nn.Module, clip: Clip, grade: int | None = None, target: Target | None = None
 ) -> Float[Tensor, "steps rows columns"]:
-    """The same in the layer's own time steps, and in the unit of a logit.
-
-    Arguments and errors are those of `grad_cam`.
-    """
+    """`grad_cam` in the layer's own time steps, and in the unit of a logit."""
     target = target_of(network) if target is None else target
     with _with_gradients(network):
         seen, logits = _watched(network, target.layer(network), clip)
@@ -186,13 +181,11 @@ def _with_gradients(network: nn.Module) -> Iterator[None]:
 
 
 class LibraryCam(NamedTuple):
-    """Grad-CAM by pytorch-grad-cam.
+    """Grad-CAM by pytorch-grad-cam: comparable with `raw_cam`, and as the library returns it.
 
-    Attributes:
-        raw: before it is scaled and resized, to be compared with `raw_cam`.
-        pixels: as the library returns it, 0 to 1 from least to most evidence in the clip,
-            interpolated between the centres of patches and of time steps, the outer ones placed on
-            the clip's ends: smooth where nothing was measured, and up to half a patch off.
+    `pixels` are 0 to 1 from least to most evidence in the clip, interpolated between the centres of
+    patches and of time steps, the outer ones placed on the clip's ends: smooth where nothing was
+    measured, and up to half a patch off.
     """
 
     raw: Float[Tensor, "steps rows columns"]
@@ -202,27 +195,19 @@ class LibraryCam(NamedTuple):
 def library_cam(
     network: nn.Module, clip: Clip, grade: int | None = None, target: Target | None = None
 ) -> LibraryCam:
-    """Grad-CAM by the library pytorch-grad-cam, which has many more methods of the kind.
-
-    Arguments and errors are those of `grad_cam`.
-    """
+    """`grad_cam` by the library pytorch-grad-cam, which has many more methods of the kind."""
     from pytorch_grad_cam import GradCAM  # noqa: PLC0415  # seconds to import
 
     target = target_of(network) if target is None else target
+    network = copy.deepcopy(network)  # the library leaves gradients, and after an error its hooks
     layer, frames = target.layer(network), batch_of(network, clip)
     wanted = [lambda logits: logits[_chosen(logits, grade)]]
-    held = [(weights, weights.grad) for weights in network.parameters()]
     with _with_gradients(network):
+        # Not as a context manager, which swallows errors. The clip requires a gradient, since with
+        # frozen weights nothing else does.
         cam = GradCAM(network, [layer], partial(target.volume, network))
-        try:
-            # Not as a context manager, which swallows errors. The clip requires a gradient, since
-            # with frozen weights nothing else does.
-            pixels = cam(frames.requires_grad_(), wanted)[0]
-            kept = cam.activations_and_grads
-            found, slopes = kept.activations[0].numpy(), kept.gradients[0].numpy()
-            raw = cam.get_cam_image(frames, layer, wanted, found, slopes)[0]
-        finally:
-            cam.activations_and_grads.release()
-            for weights, gradient in held:
-                weights.grad = gradient  # the library leaves its own
+        pixels = cam(frames.requires_grad_(), wanted)[0]
+        kept = cam.activations_and_grads
+        found, slopes = kept.activations[0].numpy(), kept.gradients[0].numpy()
+        raw = cam.get_cam_image(frames, layer, wanted, found, slopes)[0]
     return LibraryCam(torch.from_numpy(np.maximum(raw, 0)), torch.from_numpy(pixels))

@@ -17,9 +17,8 @@ from torch import nn
 
 from csglib.data.clips import Clip
 from csglib.train.fit import predict
-from csglib.view.scores import Method, shares_of
+from csglib.view.scores import TIE, Method, shares_of
 
-_TIE = 1e-6  # a smaller relative difference is rounding
 _LARGE = 1 / 4  # of all parameters: a larger module is split into its children
 REST = "rest"
 """The stage of parameters outside all modules that run, such as a class token."""
@@ -31,13 +30,12 @@ def depends_on_weights(
     """Correlation of a map with itself while a copy of the network is randomised stage by stage.
 
     The entries of each tensor are shuffled: it keeps its scale, so activations neither vanish nor
-    explode, and loses what it has learned. Single numbers, tensors of equal entries and the
-    statistics of norms stay. Attention does not depend on later layers: it stays at 1 until its
-    own block is shuffled.
+    explode, and loses what it has learned. Attention does not depend on later layers: it stays at 1
+    until its own block is shuffled.
 
     Args:
         method: makes a map.
-        network: a trained one; only its mode changes, to evaluation.
+        network: a trained one; it is copied.
         clip: to make the map of.
         seed: of the shuffling.
 
@@ -51,16 +49,14 @@ def depends_on_weights(
     copied = copy.deepcopy(network)
     before = shares_of(method(copied, clip), clip)
     generator = torch.Generator().manual_seed(seed)
-    parts = stages(copied, clip)
-    owned = {id(weights) for name in parts for weights in copied.get_submodule(name).parameters()}
-    rest = [weights for weights in copied.parameters() if id(weights) not in owned]
+    parts = {name: [*copied.get_submodule(name).parameters()] for name in stages(copied, clip)}
+    owned = {id(weights) for tensors in parts.values() for weights in tensors}
+    if rest := [weights for weights in copied.parameters() if id(weights) not in owned]:
+        parts[REST] = rest
     found = {}
-    for name in parts:
-        _shuffle(list(copied.get_submodule(name).parameters()), generator)
+    for name, tensors in parts.items():
+        _shuffle(tensors, generator)
         found[name] = _spearman(before, shares_of(method(copied, clip), clip))
-    if rest:
-        _shuffle(rest, generator)
-        found[REST] = _spearman(before, shares_of(method(copied, clip), clip))
     return found
 
 
@@ -106,6 +102,6 @@ def _shuffle(tensors: list[nn.Parameter], generator: torch.Generator) -> None:
 
 
 def _spearman(one: Float[ndarray, "t y x"], other: Float[ndarray, "t y x"]) -> float:
-    if any(np.ptp(shares) <= _TIE * shares.max() for shares in (one, other)):
+    if any(np.ptp(shares) <= TIE * shares.max() for shares in (one, other)):
         return math.nan  # a uniform map has no order
     return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])

@@ -33,7 +33,6 @@ from csglib.model.fusion_variants import (
 )
 from csglib.model.intra import IntraDimension
 from csglib.model.tokens import VideoTokens, fold, unfold
-from csglib.model.weighting import UniformWeighting
 from csglib.view.capture import QueryKeys, batch_of, evaluating, query_keys
 
 Record = dict[nn.Module, QueryKeys]
@@ -43,8 +42,8 @@ def rollout(network: nn.Module, clip: Clip) -> Float[Tensor, "t rows columns"]:
     """How much of each patch is in the class token that the head reads.
 
     Args:
-        network: anything made by `CSG3DCT`; keeps its mode. Other networks have no maps to follow
-            from end to end: convolutions, pooling or several views stand between them.
+        network: anything made by `CSG3DCT`; keeps its mode. In other networks convolutions, pooling
+            or several views stand between the maps.
         clip: height and width multiples of a patch.
 
     Returns:
@@ -54,17 +53,6 @@ def rollout(network: nn.Module, clip: Clip) -> Float[Tensor, "t rows columns"]:
         ValueError: another network, or one that has learned a gate beyond 0 to 1, as "raw"
             weighting may: such a sum is no mean.
     """
-    patches = token_shares(network, clip).patches
-    assert isinstance(network, CSG3DCT)  # else `token_shares` has raised
-    rows = clip.frames.shape[1] // network.config.patch
-    return rearrange(patches, "1 t (rows columns) 1 -> t rows columns", rows=rows)
-
-
-def token_shares(network: nn.Module, clip: Clip) -> VideoTokens:
-    """The same for class tokens too, one number a token; all of them sum to 1.
-
-    Arguments and errors are those of `rollout`.
-    """
     if not isinstance(network, CSG3DCT):
         raise ValueError(
             "rollout follows the attention of a network that csglib.model.csg3dct builds: got "
@@ -72,7 +60,7 @@ def token_shares(network: nn.Module, clip: Clip) -> VideoTokens:
         )
     with evaluating(network), torch.no_grad(), query_keys(network) as seen:
         _, tokens = network.features(batch_of(network, clip))
-    record: Record = {network.get_submodule(name): found for name, found in seen.items()}
+    record = {network.get_submodule(name): found for name, found in seen.items()}
     # With its maps held fixed, a block of means is linear. So numbers may pass through it in place
     # of tokens, and the share of a first token in the last class token is a derivative.
     with torch.enable_grad():
@@ -80,8 +68,9 @@ def token_shares(network: nn.Module, clip: Clip) -> VideoTokens:
         last = first
         for block in network.blocks:
             last = _mixed(block, last, record)
-        shares = torch.autograd.grad(last.cls.mean(), (first.cls, first.patches))
-    return VideoTokens(*shares).map(Tensor.cpu)
+        (shares,) = torch.autograd.grad(last.cls.mean(), first.patches)
+    rows = clip.frames.shape[1] // network.config.patch
+    return rearrange(shares.cpu(), "1 t (rows columns) 1 -> t rows columns", rows=rows)
 
 
 def _mixed(block: nn.Module, tokens: VideoTokens, record: Record) -> VideoTokens:
@@ -90,12 +79,15 @@ def _mixed(block: nn.Module, tokens: VideoTokens, record: Record) -> VideoTokens
         return _along_axis(block, tokens, record)
     assert isinstance(block, AMDFBlock), "a network is built of no others"
     space, time = (_along_axis(branch, tokens, record) for branch in (block.space, block.time))
-    space, time = (
-        _fused(block.into_space, space, time, record),
-        _fused(block.into_time, time, space, record),
+    gate = block.weigh.gate().item()
+    if not 0 <= gate <= 1:
+        raise ValueError(
+            "rollout follows means of tokens, and this network weighs space by "
+            f"{gate:.3f} and time by {1 - gate:.3f}"
+        )
+    return block.weigh(
+        _fused(block.into_space, space, time, record), _fused(block.into_time, time, space, record)
     )
-    _check(block.weigh)
-    return block.weigh(space, time)
 
 
 def _along_axis(branch: IntraDimension, tokens: VideoTokens, record: Record) -> VideoTokens:
@@ -135,12 +127,3 @@ def _values(
 
 def _half(before: VideoTokens, taken: VideoTokens) -> VideoTokens:
     return (before + taken).map(lambda sums: sums / 2)
-
-
-def _check(weigh: UniformWeighting) -> None:
-    gate = weigh.gate().item()
-    if not 0 <= gate <= 1:
-        raise ValueError(
-            "rollout follows means of tokens, and this network weighs space by "
-            f"{gate:.3f} and time by {1 - gate:.3f}"
-        )

@@ -26,33 +26,22 @@ Method = Callable[[nn.Module, Clip], Map]
 """Makes a map of a clip from a network; it never reads the clip's truth."""
 
 _SAMPLES = 512  # points along a side of the picture, at which contours are sampled
-_TIE = 1e-6  # a smaller relative difference is rounding
+TIE = 1e-6  # a smaller relative difference is rounding
 
 
 class Areas(NamedTuple):
-    """Fraction of each patch that lies in an area, 0 to 1.
+    """Fraction of each patch that lies in an area, 0 to 1."""
 
-    Attributes:
-        plaque: closed part of the original lumen.
-        lumen: open to blood.
-        vessel: the original lumen, so both of them, without the wall.
-    """
-
-    plaque: Float[ndarray, "t rows columns"]
-    lumen: Float[ndarray, "t rows columns"]
-    vessel: Float[ndarray, "t rows columns"]
+    plaque: Float[ndarray, "t rows columns"]  # closed part of the original lumen
+    lumen: Float[ndarray, "t rows columns"]  # open to blood
+    vessel: Float[ndarray, "t rows columns"]  # the original lumen: both of them, without the wall
 
 
 class Inside(NamedTuple):
-    """How much of a map lies in an area.
+    """How much of a map lies in an area."""
 
-    Attributes:
-        share: of the map's sum over the whole clip.
-        uniform: the same for a uniform map: the area's share of the clip.
-    """
-
-    share: float
-    uniform: float
+    share: float  # of the map's sum over the whole clip
+    uniform: float  # the same for a uniform map: the area's share of the clip
 
     @property
     def ratio(self) -> float:
@@ -68,9 +57,7 @@ class MapScores:
     nothing; along "time" each place has its own, so ratios mean nothing.
 
     Attributes:
-        plaque: the disease.
-        lumen: what is still open.
-        vessel: both.
+        plaque, lumen, vessel: as in `Areas`.
         rank: of the narrowest frame's sum among those of all frames; 1 is the largest, ties share
             their mean rank.
         rank_percentile: fraction of the other frames with a smaller sum, a tie counting half: 1 for
@@ -105,12 +92,7 @@ class MapScores:
 
 
 def areas(clip: Clip, rows: int, columns: int) -> Areas:
-    """The truth as a map: from the contours, to about a thousandth of a patch.
-
-    Args:
-        clip: simulated.
-        rows: of patches, over the whole height of a frame.
-        columns: of patches, over its width.
+    """The truth as a map, from the contours; rows and columns of patches span a frame.
 
     Raises:
         ValueError: the clip has no truth, or the grid no patch.
@@ -146,16 +128,15 @@ def score_map(saliency: Map, clip: Clip, known: Areas | None = None) -> MapScore
         known: the clip's areas on the map's grid, to score many maps of a clip; else computed.
 
     Raises:
-        ValueError: the clip has no truth, the map has other frames than the clip or fewer than two
-            patches, or holds what is negative or no number.
+        ValueError: the clip has no truth, or the map is one that `shares_of` refuses.
     """
     truth, shares = _truth(clip), shares_of(saliency, clip)
     found = areas(clip, *shares.shape[1:]) if known is None else known
     plaque, lumen, vessel = (Inside(float((shares * a).sum()), float(a.mean())) for a in found)
     in_vessel = found.vessel > 0.5
-    largest = shares >= shares.max() * (1 - _TIE)
+    largest = shares >= shares.max() * (1 - TIE)
     frames = len(shares)
-    totals = np.rint(reduce(shares, "t rows columns -> t", "sum") * frames / _TIE)
+    totals = np.rint(reduce(shares, "t rows columns -> t", "sum") * frames / TIE)
     rank = float(rankdata(-totals)[truth.narrowest])
     return MapScores(
         plaque=plaque,
@@ -173,8 +154,8 @@ def shares_of(saliency: Map, clip: Clip) -> Float[ndarray, "t rows columns"]:
     """A map brought to a sum of 1; one of zeros becomes uniform.
 
     Raises:
-        ValueError: it has other frames than the clip or fewer than two patches, or holds what is
-            negative or no number.
+        ValueError: the map has other frames than the clip or fewer than two patches, or holds what
+            is negative or no number.
     """
     values = np.asarray(saliency, np.float64)
     if values.ndim != 3 or len(values) != len(clip.frames) or values.size < 2:

@@ -1,25 +1,35 @@
-"""A small clip of noise and the networks whose attention is looked at."""
+"""Small clips, the networks whose attention is looked at, and what must not change in them."""
 
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from csglib.data.clips import Clip
+from csglib.data.clips import Clip, resample
+from csglib.data.readers import read_clip
 from csglib.model.config import TINY, SingleBranch
 
-FRAMES, ROWS, COLUMNS = 3, 2, 5
+SAMPLES = Path(__file__).parents[2] / "data_samples"
 
 
 @pytest.fixture(scope="session")
 def noise_clip():
     """Makes 3 frames of 2 x 5 patches, or of another size."""
 
-    def made(frames=FRAMES, height=16 * ROWS, width=16 * COLUMNS):
+    def made(frames=3, height=32, width=80):
         grey = np.random.default_rng(2).integers(0, 256, (frames, height, width), dtype=np.uint8)
         return Clip(frames=grey, patient="nobody")
 
     return made
+
+
+@pytest.fixture(scope="session")
+def sample():
+    """Makes a clip of `data_samples`: 8 frames, 64 x 64 pixels or another size."""
+    return lambda name, size=64: resample(read_clip(SAMPLES / f"{name}.npz"), 8, size)
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +43,25 @@ def tiny():
         return replace(TINY, encoder=single or fused, class_tokens=class_tokens)
 
     return made
+
+
+@pytest.fixture(scope="session")
+def unchanged():
+    """A context that leaves a network's weights, statistics, gradients and modes, and no hook."""
+
+    def tensors(network):
+        slopes = {f"{name}.grad": each.grad for name, each in network.named_parameters()}
+        known = {name: slope for name, slope in slopes.items() if slope is not None}
+        return {name: value.clone() for name, value in (network.state_dict() | known).items()}
+
+    @contextmanager
+    def check(network):
+        before, modes = tensors(network), [part.training for part in network.modules()]
+        yield
+        after = tensors(network)
+        assert after.keys() == before.keys()
+        assert all(torch.equal(after[name], before[name]) for name in before)
+        assert [part.training for part in network.modules()] == modes
+        assert not any(p._forward_hooks or p._forward_pre_hooks for p in network.modules())
+
+    return check

@@ -1,28 +1,32 @@
 """Recorded queries and keys give the maps of the pass, on their frames and patches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from csglib.data.clips import Clip, network_input
+from csglib.data.clips import network_input
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.view.attention_record import attention_record
 from csglib.view.capture import attention_maps
+from csglib.view.grad_cam import grad_cam, library_cam
+from csglib.view.randomisation import depends_on_weights
+from csglib.view.rollout import rollout
 
 FRAMES, ROWS, COLUMNS = 3, 2, 5
 PATCHES = ROWS * COLUMNS
 BRANCHES = ("space", "time", "into_space", "into_time")
 VARIANTS = {  # encoder and class tokens; in which branches patches are queries
     "paper": ("cross", "clip", ["space", "time"]),
-    "base": ("joint", "clip", ["joint"]),
-    "log_t": ("joint", "log_t", ["joint"]),
-    "a class token a frame": ("cross", "frame", ["space", "time"]),
+    "base": ("joint", "log_t", ["joint"]),
+    "space alone": ("space", "clip", ["space"]),
+    "time alone": ("time", "clip", ["time"]),
     "a class token a frame, jointly": ("joint", "frame", ["joint"]),
-    "inserted": ("cross_inserted", "frame", ["space", "time"]),
+    "inserted, a class token a frame": ("cross_inserted", "frame", ["space", "time"]),
     "all query": ("cross_all", "clip", [*BRANCHES]),
-    "all query, a class token a frame": ("cross_all", "frame", [*BRANCHES]),
     "all switch, a class token a frame": ("switched_all", "frame", [*BRANCHES]),
 }
 
@@ -42,80 +46,82 @@ def network():
     return CSG3DCT(TINY).eval()
 
 
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(scope="module", params=VARIANTS)
 def variant(request, tiny, clip):
     """A network, its maps, its record, and where patches are queries."""
     encoder, class_tokens, querying = VARIANTS[request.param]
     network = CSG3DCT(tiny(encoder, class_tokens)).eval()
+    return network, maps_of(network, clip), attention_record(network, clip), querying
+
+
+def maps_of(network, clip):
     with torch.no_grad(), attention_maps(network) as maps:
         network(network_input(clip.frames)[None])
-    return network, maps, attention_record(network, clip), querying
+    return maps
 
 
-def hooks(network):
-    return sum(len(p._forward_hooks) + len(p._forward_pre_hooks) for p in network.modules())
-
-
-def test_recording_changes_no_bit_of_the_output(network, batch):
+def test_recording_changes_no_bit_and_every_attention_has_a_map(network, batch):
     alone = network(batch)
-    with attention_maps(network):
+    with attention_maps(network) as maps:
         watched = network(batch)
     assert torch.equal(alone, watched)
-
-
-def test_every_attention_has_a_map_whose_rows_sum_to_one(network, batch):
-    with attention_maps(network) as maps:
-        network(batch).sum().backward()
-    network.zero_grad(set_to_none=True)
     assert set(maps) == {f"blocks.{b}.{part}.attention" for b in range(5) for part in BRANCHES}
     assert len(maps) == 20
     sizes = [tuple(maps[f"blocks.4.{part}.attention"].shape) for part in BRANCHES]
     # 2 clips, 3 frames, 2 x 5 patches; 4 heads
     assert sizes == [(6, 4, 11, 11), (20, 4, 4, 4), (2, 4, 1, 30), (2, 4, 1, 30)]
-    for weights in maps.values():
-        torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
-        assert not weights.requires_grad
+    assert not any(weights.requires_grad for weights in maps.values())
 
 
-def test_a_map_is_the_softmax_of_what_went_in(network, batch):
-    seen = {}
-    watched = network.blocks[3].time.attention
-    before = watched.register_forward_pre_hook(lambda part, given: seen.update(given=given))
-    with attention_maps(network.blocks[3]) as maps:
+@pytest.mark.parametrize(
+    ("encoder", "class_tokens", "path"),
+    [("cross", "clip", "time.attention"), ("joint", "log_t", "attention")],
+)
+def test_a_map_is_the_softmax_of_what_went_in(encoder, class_tokens, path, tiny, batch):
+    network, given = CSG3DCT(tiny(encoder, class_tokens)).eval(), []
+    watched = network.blocks[3].get_submodule(path)
+    watched.register_forward_pre_hook(lambda part, arguments: given.extend(arguments))
+    with torch.no_grad(), attention_maps(network.blocks[3]) as maps:
         network(batch)
-    before.remove()
-    query, key, value = (part.double() for part in seen["given"][:3])
-    scores = torch.einsum("ghie,ghje->ghij", query, key) / 16**0.5  # a head is 16 wide
+    query, key, value, *bias = (part.double() for part in given if part is not None)
+    assert bool(bias) == (class_tokens == "log_t")
+    scores = torch.einsum("ghie,ghje->ghij", query, key) / 16**0.5 + sum(bias)  # heads of 16
     shares = scores.exp() / scores.exp().sum(-1, keepdim=True)
-    torch.testing.assert_close(maps["time.attention"].double(), shares, rtol=1e-5, atol=1e-7)
-    mixed = watched(*seen["given"]).double()
+    torch.testing.assert_close(maps[path].double(), shares, rtol=1e-5, atol=1e-7)
+    mixed = watched(*given).double()
     expected = torch.einsum("ghij,ghje->ghie", shares, value)
     torch.testing.assert_close(expected, mixed, atol=1e-6, rtol=1e-4)
 
 
-def test_no_hook_and_no_mode_is_left_behind_even_by_an_error(clip, noise_clip, batch):
-    network = CSG3DCT(TINY).train()
+@pytest.mark.parametrize(
+    "look",
+    [
+        attention_record,
+        rollout,
+        grad_cam,
+        library_cam,
+        lambda network, clip: depends_on_weights(rollout, network, clip),
+    ],
+)
+def test_a_network_comes_back_as_it_came_even_from_an_error(look, noise_clip, unchanged):
+    network = CSG3DCT(replace(TINY, class_tokens="frame")).train()
     network.stem.eval()  # frozen while the rest trains
-    modes = [part.training for part in network.modules()]
-    with attention_maps(network):
-        assert hooks(network) == 20
-        network(batch)
-    with pytest.raises(ValueError, match="multiples of 16"), attention_maps(network):
-        network(batch[..., 1:])
-    attention_record(network, clip)
-    odd = noise_clip(width=40)
-    for given, said in (
-        (network, "multiples of 16"),
-        (nn.Sequential(), "csg3dct builds it: got S"),
-    ):
-        with pytest.raises(ValueError, match=said):
-            attention_record(given, odd)
-    assert hooks(network) == 0
-    assert [part.training for part in network.modules()] == modes
+    for weights in network.head.parameters():
+        weights.grad = torch.ones_like(weights)
+    with unchanged(network):
+        look(network, noise_clip())
+        with pytest.raises(ValueError, match="multiples of 16"):
+            look(network, noise_clip(width=40))
 
 
-def path_of(branch, block):
-    return f"blocks.{block}" + ("" if branch == "joint" else f".{branch}") + ".attention"
+@pytest.mark.parametrize("look", [attention_record, rollout])
+def test_networks_without_a_class_token_of_ours_are_refused(look, clip):
+    with pytest.raises(ValueError, match=r"csglib\.model\.csg3dct builds.*got Sequential"):
+        look(nn.Sequential(), clip)
+
+
+def path_of(record, branch, block):
+    return f"blocks.{block}" + ("" if len(record.axes) == 1 else f".{branch}") + ".attention"
 
 
 def keys_by_hand(weights, axis, frame, place, query):
@@ -132,9 +138,11 @@ def test_rows_of_patches_and_of_class_tokens_are_those_of_the_maps(variant):
     network, maps, record, querying = variant
     assert [name for name in record.axes if record.patches_query(name)] == querying
     assert (record.heads, record.blocks, record.shape) == (4, 5, (FRAMES, ROWS, COLUMNS))
+    along_time = [name for name in ("time", "joint") if name in querying]
+    assert record.time_branch == (along_time[0] if along_time else None)
     for branch in record.axes:
-        weights = maps[path_of(branch, 2)]
-        axis = network.get_submodule(path_of(branch, 2).removesuffix(".attention")).axis
+        weights = maps[path_of(record, branch, 2)]
+        axis = network.get_submodule(path_of(record, branch, 2).removesuffix(".attention")).axis
         assert axis == record.axes[branch]
         many = network.config.class_tokens == "frame" and axis != "space"
         leaders = FRAMES if many else 1
@@ -159,20 +167,16 @@ def test_heads_of_the_class_token_have_its_mean(variant):
         torch.testing.assert_close(heads.totals.mean(0), mean.totals[3])
 
 
-def test_a_single_branch_has_the_name_of_its_axis(tiny, clip):
-    for axis in ("joint", "space", "time"):
-        record = attention_record(CSG3DCT(tiny(axis)), clip)
-        assert list(record.branches) == [axis]
-        assert record.time_branch == (None if axis == "space" else axis)
-
-
-def test_totals_of_a_frame_are_shares(network, clip):
-    branches = attention_record(network, clip).branches
+def test_totals_are_of_frames_and_probabilities_the_networks_own(network, clip):
+    record = attention_record(network, clip)
+    with torch.no_grad():
+        logits = network(network_input(clip.frames)[None])[0]
+    torch.testing.assert_close(record.probabilities, logits.softmax(0))
     for name in ("into_space", "into_time"):
-        torch.testing.assert_close(branches[name].totals.sum(1), torch.ones(5))
-    assert (branches["time"].totals.sum(1) < 1).all()  # the rest is on the class token itself
-    assert (branches["space"].totals < 1).all()
-    assert (branches["space"].totals > 0.5).all()
+        torch.testing.assert_close(record.branches[name].totals.sum(1), torch.ones(5))
+    assert (record.branches["time"].totals.sum(1) < 1).all()  # the rest: the class token itself
+    assert (record.branches["space"].totals > 0.5).all()
+    assert (record.branches["space"].totals < 1).all()
 
 
 def test_zero_queries_give_the_uniform_values(clip):
@@ -187,25 +191,14 @@ def test_zero_queries_give_the_uniform_values(clip):
         torch.testing.assert_close(branch.totals, totals)
 
 
-def test_the_probabilities_are_the_networks_own(network, clip):
-    with torch.no_grad():
-        logits = network(network_input(clip.frames)[None])[0]
-    torch.testing.assert_close(attention_record(network, clip).probabilities, logits.softmax(0))
-
-
-def test_the_matrix_of_a_place_is_its_map_along_time(network, clip):
-    with torch.no_grad(), attention_maps(network) as maps:
-        network(network_input(clip.frames)[None])
-    expected = maps["blocks.1.time.attention"][7, :, 1:, 1:]
-    torch.testing.assert_close(attention_record(network, clip).frame_matrix(1, 7), expected)
-
-
-def test_jointly_a_frame_counts_all_its_patches(tiny, clip):
-    network = CSG3DCT(tiny("joint")).eval()
-    with torch.no_grad(), attention_maps(network) as maps:
-        network(network_input(clip.frames)[None])
-    found = attention_record(network, clip).frame_matrix(1, 7)
-    for query, key in np.ndindex(FRAMES, FRAMES):
+@pytest.mark.parametrize("encoder", ["cross", "joint"])
+def test_the_matrix_of_a_place_counts_its_frames(encoder, tiny, clip):
+    network = CSG3DCT(tiny(encoder)).eval()
+    maps, found = maps_of(network, clip), attention_record(network, clip).frame_matrix(1, 7)
+    if encoder == "cross":
+        torch.testing.assert_close(found, maps["blocks.1.time.attention"][7, :, 1:, 1:])
+        return
+    for query, key in np.ndindex(FRAMES, FRAMES):  # jointly, all patches of the other frame
         first = 1 + PATCHES * key
         row = maps["blocks.1.attention"][0, :, 1 + PATCHES * query + 7, first : first + PATCHES]
         torch.testing.assert_close(found[:, query, key], row.sum(-1))
@@ -228,9 +221,12 @@ def test_a_row_lies_where_the_patch_attends(branch, keys, attended, tiny, clip):
     assert grid[~grid.isnan()].tolist() == list(range(keys))
 
 
-def test_a_record_does_not_change_when_the_network_trains_on(clip):
+def test_a_record_is_its_own_and_does_not_change_when_the_network_trains_on(clip):
     network = CSG3DCT(TINY)
     record = attention_record(network, clip)
+    for recorded in record.query_keys["space"]:  # no larger array is kept behind them
+        for part in (recorded.query, recorded.key):
+            assert part.untyped_storage().nbytes() == 4 * part.numel()
 
     def read():
         heads = record.class_token_heads("time", 4).maps
@@ -242,12 +238,6 @@ def test_a_record_does_not_change_when_the_network_trains_on(clip):
     assert all(map(torch.equal, before, read()))
 
 
-def test_no_larger_array_is_kept_behind_queries_and_keys(network, clip):
-    for recorded in attention_record(network, clip).query_keys["space"]:
-        for part in (recorded.query, recorded.key):
-            assert part.untyped_storage().nbytes() == 4 * part.numel()
-
-
-def test_a_clip_of_one_frame_has_maps_too(network):
-    one = Clip(frames=np.zeros((1, 32, 32), np.uint8), patient="nobody")
-    assert attention_record(network, one).branches["time"].maps.shape == (5, 1, 2, 2)
+def test_a_clip_of_one_frame_has_maps_too(network, noise_clip):
+    one = attention_record(network, noise_clip(1, 32, 32))
+    assert one.branches["time"].maps.shape == (5, 1, 2, 2)

@@ -1,7 +1,5 @@
 """A map that ignores the weights keeps its correlation; one that reads them loses it."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -9,13 +7,9 @@ from scipy.ndimage import sobel
 from scipy.stats import spearmanr
 from torch import nn
 
-from csglib.data.clips import network_input, resample
-from csglib.data.readers import read_clip
 from csglib.view.controls import class_token_map
-from csglib.view.randomisation import REST, depends_on_weights, stages
+from csglib.view.randomisation import REST, depends_on_weights
 
-SAMPLES = Path(__file__).parents[2] / "data_samples"
-BRANCHES = ("space", "time", "into_space", "into_time")
 TINY_STAGES = [
     *("head", "convs.3", "blocks.4", "convs.2", "blocks.3", "convs.1", "blocks.2", "convs.0"),
     *("blocks.1", "local", "blocks.0", "embed", "stem"),
@@ -23,8 +17,8 @@ TINY_STAGES = [
 
 
 @pytest.fixture(scope="module")
-def clip():
-    return resample(read_clip(SAMPLES / "severe_concentric_type_IV.npz"), 8, 64)
+def clip(sample):
+    return sample("severe_concentric_type_IV")
 
 
 def edges(network, clip):
@@ -53,20 +47,11 @@ def test_a_detector_of_edges_is_found_out(clip, opinionated_network):
     assert list(found.values()) == pytest.approx([1] * len(TINY_STAGES), abs=1e-12)
 
 
-@pytest.mark.parametrize("branch", BRANCHES)
-def test_attention_of_the_class_token_reads_the_weights(clip, opinionated_network, branch):
-    found = depends_on_weights(class_token_map(branch), opinionated_network, clip)
+def test_attention_of_the_class_token_reads_the_weights(clip, opinionated_network):
+    found = depends_on_weights(class_token_map("into_time"), opinionated_network, clip)
     assert found["head"] == pytest.approx(1)  # nothing reads the head but the answer
     assert max(abs(found[stage]) for stage in ("blocks.0", "embed", "stem")) < 0.7
     assert abs(found["blocks.0"]) < found["convs.3"] <= 1
-
-
-def test_the_network_itself_is_left_alone(clip, opinionated_network):
-    before = {name: weights.clone() for name, weights in opinionated_network.state_dict().items()}
-    depends_on_weights(edges, opinionated_network, clip)
-    for name, weights in opinionated_network.state_dict().items():
-        assert torch.equal(weights, before[name]), name
-    assert not any(part._forward_hooks for part in opinionated_network.modules())
 
 
 def test_stages_cascade_and_each_tensor_keeps_its_entries(clip):
@@ -91,41 +76,10 @@ def test_stages_cascade_and_each_tensor_keeps_its_entries(clip):
     ends = [states[place]["mine"].detach().numpy().ravel() for place in (0, -1)]
     expected = spearmanr(*ends).statistic
     assert found[REST] == pytest.approx(expected) != pytest.approx(1)
-
-
-def test_the_same_seed_gives_the_same_numbers(clip):
-    network = Plain()
-
-    def method(copied, clip):
-        return copied.mine.detach().expand(8, 4, 4)
-
-    found, again, other = (depends_on_weights(method, network, clip, seed) for seed in (0, 0, 1))
-    assert found == again != other
+    assert depends_on_weights(method, network, clip) == found
+    assert depends_on_weights(method, network, clip, seed=1) != found
 
 
 def test_a_uniform_map_has_no_order(clip):
     found = depends_on_weights(lambda *_: np.ones((8, 2, 2)), Plain(), clip)
     assert np.isnan(list(found.values())).all()
-
-
-def test_stages_are_named_from_the_head_down(clip, opinionated_network):
-    assert stages(opinionated_network, clip) == TINY_STAGES
-    owned = sum(
-        weights.numel()
-        for name in TINY_STAGES
-        for weights in opinionated_network.get_submodule(name).parameters()
-    )
-    assert owned == sum(weights.numel() for weights in opinionated_network.parameters())
-
-
-def test_a_saliency_of_gradients_keeps_much_of_the_picture(clip, opinionated_network):
-    """Measured: with all blocks shuffled, the correlation is still near 0.8."""
-
-    def gradients(network, clip):
-        pixels = network_input(clip.frames)[None].requires_grad_()
-        network.eval()(pixels)[0].max().backward()
-        return pixels.grad[0].abs().sum(0).reshape(8, 4, 16, 4, 16).mean((2, 4))
-
-    found = depends_on_weights(gradients, opinionated_network, clip)
-    assert found["blocks.0"] > 0.6
-    assert found["stem"] < found["blocks.0"]

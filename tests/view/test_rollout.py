@@ -11,10 +11,8 @@ from torch import nn
 from csglib.data.clips import network_input
 from csglib.model.attention import Attention
 from csglib.model.csg3dct import CSG3DCT
-from csglib.train.networks import build_network
 from csglib.view.capture import attention_maps
-from csglib.view.rollout import rollout, token_shares
-from csglib.view.scores import shares_of
+from csglib.view.rollout import rollout
 
 FRAMES, ROWS, COLUMNS = 3, 2, 5
 PATCHES = ROWS * COLUMNS
@@ -74,7 +72,7 @@ def fuse(fusion, weights, target, other, leaders):
 
 
 def written_out(network, clip):
-    """Shares of class tokens and patches in the last class token."""
+    """Shares of patches in the last class token."""
     config = network.config
     leaders = FRAMES if config.class_tokens == "frame" else 1
     with torch.no_grad(), attention_maps(network) as maps:
@@ -105,7 +103,7 @@ def written_out(network, clip):
         share = block.weigh.gate().item()
         rows = share * space + (1 - share) * time
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
-    return rows[:leaders].mean(axis=0)
+    return rows[:leaders, leaders:].mean(axis=0)
 
 
 @pytest.mark.parametrize(
@@ -114,40 +112,20 @@ def written_out(network, clip):
 )
 def test_it_is_the_product_of_the_blocks(encoder, class_tokens, opinionated, noise_clip):
     network, clip = opinionated(encoder, class_tokens), noise_clip()
-    expected, shares = written_out(network, clip), token_shares(network, clip)
-    found = torch.cat([shares.cls.flatten(), shares.patches.flatten()])
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    assert float(found.sum()) == pytest.approx(1, abs=1e-5)
-    assert float(shares.patches.std()) > 1e-4  # the maps are not uniform
     saliency = rollout(network, clip)
-    np.testing.assert_array_equal(saliency.flatten(), shares.patches.flatten())
     assert saliency.shape == (FRAMES, ROWS, COLUMNS)
-    assert shares_of(saliency, clip).shape == saliency.shape  # it can be scored
+    np.testing.assert_allclose(saliency.flatten(), written_out(network, clip), atol=1e-6)
+    assert float(saliency.std()) > 1e-4  # the maps are not uniform
 
 
 def test_uniform_attention_of_the_base_network_gives_what_algebra_says(opinionated, noise_clip):
     """A half stays at each of five blocks, the rest is spread over all tokens alike."""
     network = opinionated("joint")
-    zero_queries(network)
+    for block in network.blocks:
+        nn.init.zeros_(block.qkv.weight)
     tokens = 1 + FRAMES * PATCHES
     expected = torch.full((FRAMES, ROWS, COLUMNS), (1 - 0.5**5) / tokens)
     torch.testing.assert_close(rollout(network, noise_clip()), expected)
-
-
-@pytest.mark.parametrize("fusion", FUSIONS)
-def test_uniform_attention_gives_a_uniform_map(fusion, opinionated, noise_clip):
-    network = opinionated(fusion)
-    zero_queries(network)
-    saliency = rollout(network, noise_clip())
-    torch.testing.assert_close(saliency, saliency.mean().expand_as(saliency))
-    assert 0.5 < float(saliency.sum()) < 1
-
-
-def zero_queries(network):
-    for part in network.modules():
-        for layer in ("q", "qkv"):
-            if hasattr(part, layer):
-                nn.init.zeros_(getattr(part, layer).weight)
 
 
 def test_a_class_token_with_one_key_becomes_that_patch(opinionated, noise_clip, monkeypatch):
@@ -164,28 +142,6 @@ def test_a_class_token_with_one_key_becomes_that_patch(opinionated, noise_clip, 
     expected = torch.zeros(FRAMES, ROWS, COLUMNS)
     expected[2, 1, 3] = 1 - 0.5**5
     assert torch.equal(rollout(network, noise_clip()), expected)
-
-
-def test_the_network_keeps_modes_statistics_and_gradients(opinionated, noise_clip):
-    network = opinionated().train()
-    network.stem.eval()  # frozen while the rest trains
-    modes = [part.training for part in network.modules()]
-    statistics = {name: value.clone() for name, value in network.named_buffers()}
-    rollout(network, noise_clip())
-    with pytest.raises(ValueError, match="multiples of 16"):
-        rollout(network, noise_clip(width=40))
-    assert [part.training for part in network.modules()] == modes
-    assert all(torch.equal(value, statistics[name]) for name, value in network.named_buffers())
-    assert all(weights.grad is None for weights in network.parameters())
-    assert not any(part._forward_pre_hooks for part in network.modules())
-
-
-@pytest.mark.parametrize("look", [rollout, token_shares])
-def test_other_networks_are_refused(look, noise_clip):
-    with torch.device("meta"):
-        stranger = build_network("uniformer", size=32)
-    with pytest.raises(ValueError, match=r"csglib\.model\.csg3dct builds: got UniFormer"):
-        look(stranger, noise_clip())
 
 
 @pytest.mark.parametrize(
