@@ -1,9 +1,11 @@
 """A folder of phantom clips without faults, ways to plant some, and scanner screens with names."""
 
+import pickle
 import sys
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -11,8 +13,11 @@ from PIL import Image, ImageDraw, ImageFont
 from csglib.data.clips import Clip, Region, save_clip
 from csglib.data.readers import read_clip
 from csglib.doctor.labels import Label, write_labels
+from csglib.phantom import parallel
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))  # for `clip_files`
+sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
+
+from clip_files import LIMITED, video
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 SPLITS = ("train", "train", "validation", "validation", "test", "test")  # of the patients
@@ -35,6 +40,24 @@ def large():
 def exports(tmp_path, cohort):
     """Six patients, two clips each, no faults."""
     return Exports(tmp_path / "exports", cohort)
+
+
+@pytest.fixture
+def pickling(monkeypatch):
+    """Instead of processes, which take seconds to start: what they get and return is pickled."""
+    counts = []
+
+    @contextmanager
+    def workers(count, work, tasks):
+        counts.append(count)
+        futures = [Future() for _ in tasks]
+        for future, task in zip(futures, tasks, strict=True):
+            again, given = pickle.loads(pickle.dumps((work, task)))
+            future.set_result(pickle.loads(pickle.dumps(again(given))))
+        yield futures
+
+    monkeypatch.setattr(parallel, "workers", workers)
+    return counts
 
 
 class Exports:
@@ -74,20 +97,13 @@ class Exports:
 def encoded(frames, path, quality=28):
     """H.264, as from a screen recorder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(path, "w") as file:
-        stream = file.add_stream("libx264", rate=25, options={"crf": str(quality)})
-        stream.height, stream.width = frames.shape[1:]
-        stream.pix_fmt = "yuv420p"
-        images = [av.VideoFrame.from_ndarray(np.stack([it] * 3, axis=-1), "rgb24") for it in frames]
-        for image in [*images, None]:
-            file.mux(stream.encode(image))
+    video(frames, path, "libx264", "yuv420p", LIMITED, crf=str(quality))
 
 
 def h264(frames, folder, quality):
     """Encoded, and decoded again."""
     encoded(frames, folder / "clip.mp4", quality)
-    with av.open(folder / "clip.mp4") as file:
-        return np.stack([frame.to_ndarray(format="gray") for frame in file.decode(video=0)])
+    return read_clip(folder / "clip.mp4").frames
 
 
 def with_cross(frames, y, x, reach=5):
@@ -105,14 +121,15 @@ def side_by_side(one, other, gap=8):
 ON_SCREEN = Region(100, 50, 356, 306)  # where `on_screen` puts the tissue
 
 
-def on_screen(frames, name="DOE JOHN  1901-01-01"):
-    """As scanners export it: 256 x 256 pixels of tissue in the middle, and who it is above."""
-    screen = Image.new("L", (480, 360))
+def on_screen(frames, lines=("DOE JOHN  1901-01-01",), size=(480, 360), at=ON_SCREEN):
+    """As scanners export it: who it is above the tissue, and a scale beside it."""
+    screen = Image.new("L", size)
     draw = ImageDraw.Draw(screen)
-    draw.text((10, 10), name, 255, ImageFont.load_default(20))
-    draw.rectangle((99, 49, 356, 306), outline=200)
-    for number in range(12):
-        draw.line((360, 50 + 20 * number, 368, 50 + 20 * number), 180)
+    for number, line in enumerate(lines):
+        draw.text((6, 4 + 22 * number), line, 255, ImageFont.load_default(16))
+    draw.rectangle((at.right + 22, at.top + 10, at.right + 32, at.bottom - 20), 200)
+    for y in range(at.top, at.bottom, 20):
+        draw.line((at.right + 4, y, at.right + 12, y), 180)
     shown = np.stack([np.asarray(screen)] * len(frames))
-    shown[:, 50:306, 100:356] = frames
+    shown[:, at.top : at.bottom, at.left : at.right] = frames
     return shown

@@ -49,34 +49,22 @@ def table(tmp_path):
     return tmp_path / "labels.csv"
 
 
-def images(frames):
-    sent, _ = make_preview(frames)
-    return np.stack([np.asarray(Image.open(io.BytesIO(image))) for image in sent])
-
-
 # --- what it sends
 
 
-def test_small_frames_keep_their_size_and_large_ones_are_averaged():
-    still = np.linspace(0, 255, HEIGHT * WIDTH).reshape(HEIGHT, WIDTH)
-    frames = np.stack([still, still[::-1], still[:, ::-1], *[still] * 5]).astype(np.uint8)
-    shown = images(frames)
-    assert shown.shape == frames.shape
-    assert np.abs(shown.astype(int) - frames).mean() < 1
+def test_a_preview_is_averaged_and_keeps_to_its_bytes_even_of_noise():
     large = np.zeros((8, 4 * PREVIEW_SIDES[0], 2 * PREVIEW_SIDES[0]), np.uint8)
     large[:, ::4] = 240  # one line in four: 60 on average
-    shown = images(large)
-    assert shown.shape == (8, PREVIEW_SIDES[0], PREVIEW_SIDES[0] // 2)
+    shown = np.asarray(Image.open(io.BytesIO(make_preview(large)[0][0])))
+    assert shown.shape == (PREVIEW_SIDES[0], PREVIEW_SIDES[0] // 2)
     assert np.abs(shown.astype(int) - 60).max() <= 1
-
-
-def test_a_preview_keeps_to_its_bytes_even_of_noise():
     noise = np.random.default_rng(0).integers(0, 256, (8, 256, 256), dtype=np.uint8)
     video = noise[np.arange(240) % 8]
     sent, _ = make_preview(video)
     assert MAX_PREVIEW / 3 < sum(map(len, sent)) <= 1.05 * MAX_PREVIEW
     assert Image.open(io.BytesIO(sent[0])).size[0] in PREVIEW_SIDES[1:]  # the largest did not fit
-    assert len(make_preview(video[:16])[0][0]) > len(sent[0])  # few frames are sent larger
+    few = Image.open(io.BytesIO(make_preview(video[:16])[0][0]))
+    assert few.size == (256, 256)  # never enlarged
 
 
 def test_changes_are_differences_from_the_frame_before():
@@ -88,9 +76,9 @@ def test_changes_are_differences_from_the_frame_before():
 def test_a_requested_frame_has_the_pixels_of_the_file(picker, monkeypatch):
     sent = []
     monkeypatch.setattr(picker, "send", lambda *message: sent.append(message))
-    for frame in (0, 7, FRAMES - 1):
+    for frame in (0, FRAMES - 1):
         picker._handle_custom_msg(frame, [])
-    assert sent == [(frame, [GREY[frame].tobytes()]) for frame in (0, 7, FRAMES - 1)]
+    assert sent == [(frame, [GREY[frame].tobytes()]) for frame in (0, FRAMES - 1)]
     for frame in (-1, FRAMES):
         with pytest.raises(ValueError, match=f"frame must be 0 to 39: got {frame}"):
             picker.pixels(frame)
@@ -102,8 +90,7 @@ def test_it_sends_and_prints_no_name(clip):
         "ClipPicker(40 frames of 90 x 60 pixels; 2 key clips, 1 no grade yet, 1 severe)"
     )
     state = str({name: value for name, value in made.get_state().items() if name[0] != "_"})
-    assert "doe" not in state
-    assert "sweep" not in state
+    assert not re.search("doe|sweep", state)
 
 
 # --- labels in and out
@@ -124,20 +111,18 @@ def test_labels_go_in_and_come_out_again(clip):
 def test_the_split_is_that_of_the_patient(clip, table):
     other = Label(clip="doe_jane/other.mp4", grade="mild", split="test")
     assert ClipPicker(clip, NAME, [*OTHERS, other]).facts["split"] == "test"
-    assert ClipPicker(clip, NAME, OTHERS).facts["split"] == ""
     blank = label(grade="", split="validation")  # a row of the template is no key clip
     made = ClipPicker(clip, NAME, [blank])
     assert (made.labels, made.facts["split"]) == ([], "validation")
     made.save(table)
     assert read_labels(table) == [blank]
-    made.rows = [ROW | {"split": made.facts["split"]}]
+    made.rows = [ROW]
     made.save(table)
     assert read_labels(table) == [replace(SEVERE, split="validation")]
 
 
 def test_saving_replaces_the_rows_of_this_clip_in_their_place(clip, table):
-    old = label(grade="mild", first_frame=20, frames=8)
-    write_labels(table, [OTHERS[0], old, OTHERS[1]])
+    write_labels(table, [OTHERS[0], label(grade="mild", first_frame=20, frames=8), OTHERS[1]])
     made = ClipPicker(clip, NAME, read_labels(table))
     later = ROW | {"first_frame": 24, "narrowest_frame": None, "box": []}
     second = label(first_frame=24, frames=8)
@@ -147,25 +132,14 @@ def test_saving_replaces_the_rows_of_this_clip_in_their_place(clip, table):
         ([], [label(grade="")]),
     ):
         made.rows = rows
+        assert made.saved == ""
         made.save(str(table))
         assert read_labels(table) == [OTHERS[0], *written, OTHERS[1]]
-
-
-def test_saving_says_so_until_something_changes_and_keeps_the_split(picker, table):
-    picker.rows = [ROW]
-    picker.save(table)
-    assert (read_labels(table), picker.saved) == ([SEVERE], "labels.csv")
-    picker.rows = [ROW | {"grade": "mild"}]
-    assert picker.saved == ""
-    write_labels(table, [label(grade="", split="train"), OTHERS[0]])
-    picker.rows = [ROW]
-    for _ in range(2):
-        picker.save(table)
-        assert read_labels(table) == [replace(SEVERE, split="train"), OTHERS[0]]
+        assert made.saved == "labels.csv"
 
 
 def test_rows_that_others_wrote_are_never_lost(picker, table):
-    theirs = [label(grade="mild", first_frame=2, frames=8), OTHERS[0]]
+    theirs = [label(grade="mild", first_frame=2, frames=8, split="train"), OTHERS[0]]
     write_labels(table, theirs)
     before = table.read_bytes()
     picker.rows = [ROW]
@@ -174,18 +148,15 @@ def test_rows_that_others_wrote_are_never_lost(picker, table):
         picker.save(table)
     assert (table.read_bytes(), picker.saved) == (before, "")
     again = ClipPicker(picker._clip, NAME, [*read_labels(table), *picker.labels])
-    again.save(table)
-    assert read_labels(table) == [theirs[0], SEVERE, OTHERS[0]]
+    for _ in range(2):
+        again.save(table)
+        assert read_labels(table) == [theirs[0], replace(SEVERE, split="train"), OTHERS[0]]
 
 
 def test_a_failed_save_leaves_the_file_as_it_was(picker, table, monkeypatch):
-    table.write_text("name,verdict\nx,y\n")
-    picker.rows = [ROW]
-    with pytest.raises(ValueError, match=r"labels\.csv: line 1 lacks the column clip"):
-        picker.save(table)
-    assert table.read_text() == "name,verdict\nx,y\n"
     write_labels(table, OTHERS)
     before = table.read_bytes()
+    picker.rows = [ROW]
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         picker.save(table)
@@ -196,9 +167,7 @@ def test_a_failed_save_leaves_the_file_as_it_was(picker, table, monkeypatch):
 # --- refusals
 
 
-@pytest.mark.parametrize(
-    ("frames", "lengths"), [(1, None), (7, None), (8, [8]), (15, [8]), (16, [8, 16])]
-)
+@pytest.mark.parametrize(("frames", "lengths"), [(7, None), (8, [8]), (15, [8]), (16, [8, 16])])
 def test_only_lengths_that_fit_are_offered(frames, lengths):
     short = Clip(frames=GREY[:frames], patient="x")
     if lengths is None:
@@ -220,7 +189,6 @@ def test_only_lengths_that_fit_are_offered(frames, lengths):
         ({"narrowest_frame": 40}, "the video has frames 0 to 39"),
         ({"grade": "awful"}, "grades are mild, severe: got 'awful'; name all in grades="),
         ({"box": Region(0, 0, 91, 10)}, "does not lie within frames of 90 x 60 pixels"),
-        ({"box": Region(0, 0, 10, 61)}, "does not lie within frames of 90 x 60 pixels"),
     ],
 )
 def test_labels_that_do_not_fit_the_file_are_refused(clip, wrong, words):
@@ -233,15 +201,12 @@ def test_labels_that_do_not_fit_the_file_are_refused(clip, wrong, words):
     ("trait", "value", "words"),
     [
         ("frame", 40, "frame must be 0 to 39: got 40"),
-        ("frame", -1, "frame must be 0 to 39: got -1"),
         ("box", (0, 0, 90, 61), "box: columns .* within frames of 90 x 60 pixels"),
         ("box", (1, 2, 3), "box: "),
         ("rows", [ROW | {"grade": "awful"}], "grades are mild, severe"),
         ("rows", [ROW | {"narrowest_frame": 20}], "narrowest_frame"),
         ("rows", [ROW | {"colour": 1}], "rows: "),
         ("rows", [{"grade": "mild"}], "rows: 'box'"),
-        ("rows", [ROW | {"box": [5, 5, 5, 9]}], "rows: a region needs"),
-        ("length", 12, "12"),
     ],
 )
 def test_traits_are_checked(picker, trait, value, words):
@@ -258,11 +223,6 @@ def test_names_of_the_clip_and_of_grades_are_checked(clip):
         words = f"wanted the names of two grades or more: got {re.escape(str(grades))}"
         with pytest.raises(ValueError, match=words):
             ClipPicker(clip, NAME, grades=grades)
-    four = ("mild", "moderate", "severe", "occlusion")
-    made = ClipPicker(clip, NAME, [label(grade="occlusion")], four)
-    assert made.facts["grades"] == list(four)
-    assert made.labels[0].grade == "occlusion"
-    made.still()
 
 
 # --- the still
@@ -285,12 +245,14 @@ def test_the_still_shows_only_pixels_in_a_box_or_of_simulated_clips(clip, simula
     np.testing.assert_array_equal(image, long.frames[1])
 
 
-def test_the_still_has_every_key_clip_on_the_line(clip, picker):
-    many = [label(first_frame=4 * at, frames=8, narrowest_frame=4 * at + 1) for at in range(8)]
-    drawn = ClipPicker(clip, NAME, many).still()
+def test_the_still_has_every_key_clip_on_the_line(clip):
+    many = [
+        label(grade="closed", first_frame=4 * at, frames=8, narrowest_frame=4 * at + 1)
+        for at in range(8)
+    ]
+    drawn = ClipPicker(clip, NAME, many, ("open", "narrow", "closed")).still()
     line = drawn.axes[-1]
     assert [text.get_text() for text in line.texts] == list("12345678")
     assert [mark.get_xdata()[0] for mark in line.lines] == [4 * at + 1 for at in range(8)]
     assert line.get_title() == "8 key clips; 3 more are on the line alone"
     assert len(drawn.axes) == 6
-    assert [axes.get_title() for axes in picker.still().axes] == ["0 key clips"]

@@ -7,6 +7,7 @@ import pytest
 
 from csglib.__main__ import main
 from csglib.data.cohort import read_cohort
+from csglib.doctor import examine
 
 
 @pytest.fixture
@@ -26,50 +27,29 @@ def doctor(exports, monkeypatch):
     return run
 
 
-def test_a_folder_without_faults_ends_with_0_and_the_second_run_is_the_same(
-    exports, doctor, capsys
-):
-    exports.write()
-    assert doctor() == 0
-    said = capsys.readouterr().out
-    assert "Nothing was found.\n" in said
-    assert f"{exports.folder}/doctor.html has all findings" in said
-    assert "<h1>Data report: exports</h1>" in (exports.folder / "doctor.html").read_text("utf-8")
-    assert doctor() == 0
-    assert capsys.readouterr().out == said
-
-
 def test_warnings_end_with_0_and_findings_that_stop_with_1(exports, doctor, capsys, tmp_path):
-    (exports.write() / "p0/notes.txt").write_text("")
-    assert doctor() == 0
-    assert "Nothing stops training. 1 warning." in capsys.readouterr().out
-    exports.label("p0/lost.npz")
-    exports.write()
-    assert doctor("--report", tmp_path / "there.html", "--grades", "open, mild,severe") == 1
-    said = capsys.readouterr().out
-    assert "STOPS: no such clip\n  p0/lost.npz: in labels.csv" in said
-    assert "clips of each grade: open 0, mild 6, severe 6" in said
-    assert (tmp_path / "there.html").is_file()
-
-
-def test_mistakes_are_one_line_and_write_nothing(exports, doctor, capsys, tmp_path):
     assert doctor("--reviewed") == 2
     assert "add --deidentify OUT" in capsys.readouterr().err
     assert not (exports.folder / "labels.csv").exists()
+    (exports.write() / "p0/notes.txt").write_text("")
+    assert doctor() == 0
+    said = capsys.readouterr().out
+    assert "Nothing stops training. 1 warning." in said
+    assert f"{exports.folder}/doctor.html has all findings" in said
+    assert "<h1>Data report: exports</h1>" in (exports.folder / "doctor.html").read_text("utf-8")
+    exports.label("p0/lost.npz")
     exports.write()
-    assert doctor("--report", tmp_path / "nowhere/page.html") == 2
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith(f"csglib: {tmp_path}/nowhere/page.html cannot be written (")
-
-
-def test_an_interrupt_ends_with_130(exports, doctor, capsys, monkeypatch):
-    def stop(*what):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("csglib.doctor.report.read_record", stop)
-    exports.write()
-    assert doctor() == 130
-    assert "csglib: stopped; run the same command again" in capsys.readouterr().err
+    assert doctor() == 1
+    report, out = tmp_path / "there.html", tmp_path / "out"
+    words = ("--report", report, "--grades", "open, mild,severe", "--deidentify", out, "--reviewed")
+    assert doctor(*words) == 1
+    said, error = capsys.readouterr()
+    assert "STOPS: no such clip\n  p0/lost.npz: in labels.csv" in said
+    assert "clips of each grade: open 0, mild 6, severe 6" in said
+    assert report.is_file()
+    assert "no cohort was written: see to the findings" in error
+    assert not out.exists()
+    assert not (exports.folder / "review_sheet.png").exists()
 
 
 class Terminal:
@@ -97,36 +77,21 @@ def test_a_reviewed_folder_is_deidentified(exports, doctor, capsys, tmp_path):
     assert splits["train"].frames.shape == (4, 8, 64, 64)
 
 
-@pytest.mark.parametrize("word", ["", "n", "No"])
-def test_no_is_an_answer_that_writes_the_cohort(exports, doctor, tmp_path, word):
-    exports.write()
-    assert doctor("--deidentify", tmp_path / "out", stdin=Terminal(word)) == 0
-    assert (tmp_path / "out/manifest.csv").is_file()
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
+def test_only_no_is_an_answer_that_writes_the_cohort(
+    exports, doctor, capsys, tmp_path, monkeypatch
+):
+    report, out = examine(exports.write(), size=64, workers=1), tmp_path / "out"
+    monkeypatch.setattr("csglib.doctor.examine", lambda *what: report)
+    for stdin, code, words in (
         (Terminal("y"), 1, "no cohort was written: give these clips a box in labels.csv"),
-        (Terminal("YES"), 1, "no cohort was written"),
         (Terminal("perhaps"), 1, "no cohort was written"),
         (Terminal(), 2, "no answer, no cohort was written"),
         (io.StringIO("n\n"), 2, "review_sheet.png shows a person's data: check it"),
-    ],
-)
-def test_any_other_answer_writes_nothing(exports, doctor, capsys, tmp_path, case):
-    stdin, code, words = case
-    exports.write()
-    assert doctor("--deidentify", tmp_path / "out", stdin=stdin) == code
-    assert words in capsys.readouterr().err
-    assert (exports.folder / "review_sheet.png").is_file()
-    assert not (tmp_path / "out").exists()
-
-
-def test_nothing_is_written_while_a_finding_stops(exports, doctor, capsys, tmp_path):
-    exports.label("p0/lost.npz")
-    exports.write()
-    assert doctor("--deidentify", tmp_path / "out", "--reviewed") == 1
-    assert "no cohort was written: see to the findings" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-    assert not (exports.folder / "review_sheet.png").exists()
+    ):
+        assert doctor("--deidentify", out, stdin=stdin) == code
+        assert words in capsys.readouterr().err
+        assert (exports.folder / "review_sheet.png").is_file()
+        assert not out.exists()
+    for number, word in enumerate(("", "No")):
+        assert doctor("--deidentify", tmp_path / str(number), stdin=Terminal(word)) == 0
+        assert (tmp_path / str(number) / "manifest.csv").is_file()

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from csglib.data.clips import Region
-from csglib.doctor.labels import COLUMNS, Exports, Label, list_exports, patient_of, read_labels
+from csglib.doctor.labels import COLUMNS, Exports, Label, list_exports, read_labels
 
 from csglib.doctor.labels import template, write_labels  # isort: skip
 
@@ -24,13 +24,6 @@ def table(tmp_path):
     return tmp_path / "labels.csv"
 
 
-def refused(path):
-    with pytest.raises(ValueError, match=r"^labels\.csv: ") as caught:
-        read_labels(path)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 def test_written_labels_read_back_and_hold_no_formula(table):
     write_labels(table, ROWS)
     assert read_labels(table) == ROWS
@@ -39,9 +32,10 @@ def test_written_labels_read_back_and_hold_no_formula(table):
     assert not [cell for cell in cells if cell.strip('"').startswith(("=", "+", "-", "@"))]
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize(
+    ("separator", "end", "coding"),
+    [(",", "\n", "utf-8"), (";", "\r\n", "utf-8-sig"), ("\t", "\r\n", "utf-8")],
+)
 def test_all_dialects_of_spreadsheets_give_the_same_labels(table, separator, end, coding):
     rows = [
         ["Grade", " clip ", "frames", "SPLIT", "", ""],
@@ -64,35 +58,30 @@ def test_all_dialects_of_spreadsheets_give_the_same_labels(table, separator, end
     [
         (b"", "line 1 lacks the column clip: it has nothing"),
         (b"clip;garde\np/a.mp4;mild\n", "line 1 lacks the column grade: it has clip, garde"),
-        (b"clip,grade,note\np/a.mp4,mild,x\n", "no column is called 'note'"),
         (b"clip,grade,first frame\np/a,mild,3\n", "no column is called 'first frame'"),
         (b"clip,grade,clip\np/a,mild,3\n", "line 1 has the column clip twice"),
         (b"clip,grade\np/a, b.mp4,mild\n", "line 2: 3 cells under 2 columns"),
         (b'clip,grade\n"p/a.mp4,mild\n', "not a table of text"),
         (b'clip,grade\n"p/a.mp4","mild"\n\n"p/b.mp4","se\nvere"\n', "line 5, column grade: got"),
         ("clip,grade\np/\xe4.mp4,mild\n".encode("latin-1"), 'save it as "CSV UTF-8"'),
-        ("clip,grade\np/a.mp4,mild\n".encode("utf-16"), "not a table of text"),
         (b"clip,grade\na.mp4,mild\n", "line 2, column clip: got 'a.mp4', wanted a path below"),
         (b"clip,grade\n/p/a.mp4,mild\n", "got '/p/a.mp4'"),
         (b"clip,grade\np/../../a.mp4,mild\n", "got 'p/../../a.mp4'"),
         (b"clip,grade\np\\a.mp4,mild\n", "got 'p\\\\a.mp4'"),
-        (b"clip,grade\np//a.mp4,mild\n", "got 'p//a.mp4'"),
         (b"clip,grade,split\np/a.mp4,mild,training\n", "line 2, column split: got 'training'"),
         (HEADER + b"p/a.mp4,mild,-1\n", "column first_frame: got '-1', wanted a whole number"),
-        (HEADER + b"p/a.mp4,mild,1.5\n", "column first_frame: got '1.5'"),
         (HEADER + "p/a.mp4,mild,\u0663\n".encode(), "column first_frame: got '\u0663'"),
         (HEADER + b"p/a.mp4,mild,,0\n", "column frames: got 0, wanted 1 or more"),
-        (HEADER + b"p/a.mp4,mild,,9999999999\n", "column frames: got '9999999999'"),
         (HEADER + b"p/a.mp4,mild,8,8,16\n", "column narrowest_frame: got 16, wanted 8 to 15"),
         (HEADER + b"p/a.mp4,mild,8,,7\n", "got 7, wanted 8 to the end"),
         (HEADER + b"p/a.mp4,mild,,,,1,2,3\n", "column bottom: got '', wanted all four edges"),
         (HEADER + b"p/a.mp4,mild,,,,5,2,5,9\n", "column right: got 5, wanted more than left, 5"),
-        (HEADER + b"p/a.mp4,mild,,,,5,9,7,8\n", "column bottom: got 8, wanted more than top, 9"),
     ],
 )
 def test_a_mistake_is_reported_with_its_line_and_column(table, content, words):
     table.write_bytes(content)
-    assert words in refused(table)
+    with pytest.raises(ValueError, match=rf"^labels\.csv: [^\n]*{re.escape(words)}"):
+        read_labels(table)
 
 
 @pytest.mark.parametrize(
@@ -100,30 +89,13 @@ def test_a_mistake_is_reported_with_its_line_and_column(table, content, words):
     [
         ({"clip": "p/a\nb.mp4"}, "column clip"),
         ({"clip": "p/a.mp4/"}, "column clip"),
-        ({"clip": ""}, "column clip"),
         ({"first_frame": -1}, "column first_frame: got -1, wanted 0 or more"),
-        ({"frames": 0}, "column frames"),
         ({"split": "Train"}, "column split"),
     ],
 )
 def test_a_label_made_in_code_is_checked_too(change, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         Label(**{"clip": "p/a.mp4", "grade": "mild"} | change)
-
-
-def test_a_missing_file_and_a_failed_write(table):
-    with pytest.raises(ValueError, match="there is no such file; save it as"):
-        read_labels(table)
-    write_labels(table, ROWS)
-
-    def broken():
-        yield ROWS[0]
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        write_labels(table, broken())
-    assert read_labels(table) == ROWS
-    assert [*table.parent.iterdir()] == [table]
 
 
 # --- the folder
@@ -151,9 +123,7 @@ def test_every_format_is_a_clip_at_any_depth(tmp_path):
     assert listed(tmp_path) == {"clips": (*clips, "p2/IM0001", "p2/film", "p2/v/jpegs")}
     rows = template(tmp_path)
     assert rows == [Label(clip=clip, grade="") for clip in list_exports(tmp_path).clips]
-    assert rows[8].patient == patient_of("p1/visit 2/left/a.mp4") == "p1"
-    write_labels(tmp_path / "labels.csv", rows)
-    assert template(tmp_path) == read_labels(tmp_path / "labels.csv") == rows
+    assert rows[8].patient == "p1"
 
 
 @pytest.mark.parametrize(
@@ -191,10 +161,8 @@ def test_links_are_listed_and_not_followed_and_pipes_are_not_opened(tmp_path):
     }
 
 
-@pytest.mark.parametrize("name", ["a\nb.mp4", "a\u202eb.mp4", "a\\b.mp4", "a.mp4 ", "\x1b[2J.mp4"])
+@pytest.mark.parametrize("name", ["a\u202eb.mp4", "a\\b.mp4", "a.mp4 ", "\x1b[2J.mp4"])
 def test_names_that_tables_cannot_hold_are_listed_apart(tmp_path, name):
     make(tmp_path, f"p1/{name}")
     ((kind, (shown,)),) = listed(tmp_path).items()
     assert (kind, shown.isprintable()) == ("invalid_names", True)
-    with pytest.raises(ValueError, match="is not a folder; wanted one with a folder for each"):
-        list_exports(tmp_path / f"p1/{name}")

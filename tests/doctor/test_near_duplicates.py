@@ -15,8 +15,8 @@ from .conftest import h264, on_screen
 
 @pytest.fixture(scope="module")
 def sweep():
-    """Forty frames along an artery."""
-    return make_video(11, 3, 128).clip(0, 40).frames
+    """Frames along an artery."""
+    return make_video(11, 3, 128).clip(0, 24).frames
 
 
 def fractions(*clips):
@@ -32,25 +32,23 @@ def grey(levels):
     return np.rint(levels).clip(0, 255).astype(np.uint8)
 
 
+def mangled(frames, folder):
+    return grey(h264(frames[:, 2:, 2:], folder, 28) * 1.2)
+
+
 COPIES = {
-    "encoded": lambda frames, folder: h264(frames, folder, 28),
     "encoded badly": lambda frames, folder: h264(frames, folder, 35),
-    "brighter": lambda frames, _: grey(frames * 1.3 + 10),
     "darker": lambda frames, _: grey(frames * 0.6),
     "another gamma": lambda frames, _: grey(255 * (frames / 255) ** 0.7),
     "smoothed": lambda frames, _: grey(gaussian_filter(frames.astype(float), (0, 0.7, 0.7))),
     "smaller": lambda frames, _: resized(frames, 48),
-    "cropped all around": lambda frames, _: frames[:, 1:-1, 1:-1],
-    "cropped at a corner": lambda frames, _: frames[:, 2:, 2:],
     "cropped at one side": lambda frames, _: frames[:, :, :-3],
-    "every other frame": lambda frames, _: frames[::2],
     "a single frame": lambda frames, _: frames[5:6],
-    "all at once": lambda frames, folder: grey(h264(frames[:, 2:, 2:], folder, 28) * 1.2),
+    "all at once": mangled,
     "mirrored left and right": lambda frames, _: frames[..., ::-1],
     "mirrored top and bottom": lambda frames, _: frames[:, ::-1],
-    "mirrored both ways": lambda frames, _: frames[:, ::-1, ::-1],
-    "mirrored and all at once": lambda frames, folder: COPIES["all at once"](
-        np.ascontiguousarray(frames[..., ::-1]), folder
+    "mirrored both ways, all at once": lambda frames, folder: mangled(
+        np.ascontiguousarray(frames[:, ::-1, ::-1]), folder
     ),
 }
 
@@ -85,18 +83,15 @@ def test_no_two_clips_of_the_phantom_are_near_duplicates_with_a_margin(
 
 def test_parts_of_one_video_are_found_if_they_overlap(sweep):
     assert fractions(sweep[:8], sweep[4:12]) == {(0, 1): pytest.approx(0.5, abs=0.15)}
-    assert fractions(sweep, sweep[17:25]) == {(0, 1): 1}
-    assert fractions(sweep[:24], sweep[16:]).keys() == {(0, 1)}
-    assert fractions(*(sweep[first : first + 8] for first in range(0, 40, 8))) == {}
+    assert fractions(sweep, sweep[9:17]) == {(0, 1): 1}
+    assert fractions(sweep[:16], sweep[8:]).keys() == {(0, 1)}
+    assert fractions(sweep[:8], sweep[8:16], sweep[16:]) == {}
 
 
-def test_black_clips_and_few_clips_have_no_duplicates(cohort):
+def test_black_clips_and_few_clips_have_no_duplicates_and_order_does_not_count(cohort, sweep):
     black = np.zeros((8, 64, 64), np.uint8)
     assert fractions(black, black, cohort[0], black + 255) == {}
     assert fractions() == fractions(cohort[0]) == {}
-
-
-def test_the_order_makes_no_difference(cohort, sweep):
     one, other = grey(cohort[3] * 1.2), cohort[3]
     found = fractions(one, sweep[:8], other)
     assert found == fractions(other, sweep[:8], one)

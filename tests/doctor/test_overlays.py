@@ -27,7 +27,7 @@ def test_tissue_has_no_overlays_encoded_or_not(cohort, large, tmp_path, quality)
 
 
 def test_a_caliper_is_found_to_the_pixel(large):
-    for frames in large:
+    for frames in large[:3]:
         assert find_overlays(with_cross(frames, 128, 100)) == (Region(95, 123, 106, 134),)
     assert find_overlays(with_cross(large[0], 60, 180, reach=4)) == (Region(176, 56, 185, 65),)
     assert find_overlays(with_cross(large[0], 128, 100)[:3]) == ()  # too few frames
@@ -35,7 +35,7 @@ def test_a_caliper_is_found_to_the_pixel(large):
 
 
 def test_calipers_and_letters_are_found_once_encoded(large, tmp_path):
-    for frames in large:
+    for frames in large[:3]:
         thick = with_cross(with_cross(frames, 128, 100, 7), 129, 101, 7)
         assert find_overlays(h264(thick, tmp_path, 23))
         assert find_overlays(lettered(frames, "DOE 7.2 mm"))
@@ -67,7 +67,7 @@ def test_what_a_screen_shows_around_the_tissue_is_not_in_it(large):
 
 
 def test_two_images_side_by_side_are_seen_and_one_is_not(cohort, large, tmp_path):
-    for one, other in zip(cohort[:40:4], cohort[41:80:4], strict=True):
+    for one, other in zip(cohort[:40:10], cohort[41:80:10], strict=True):
         assert is_side_by_side(side_by_side(one, other))
         assert is_side_by_side(h264(side_by_side(one, other, gap=16), tmp_path, 23))
         assert is_side_by_side(np.pad(side_by_side(one, other), ((0, 0), (40, 9), (20, 60))))

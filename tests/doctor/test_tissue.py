@@ -3,9 +3,9 @@
 import io
 from dataclasses import astuple
 
-import av
 import numpy as np
 import pytest
+from clip_files import video
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
@@ -54,20 +54,13 @@ def screen(tissue, clock=(330, 340), above=2, region=TISSUE):
 def packed(frames, codec, container, pixels="yuv420p", **how):
     """Encoded, and read again."""
     file = io.BytesIO()
-    with av.open(file, "w", container) as output:
-        stream = output.add_stream(codec, rate=25, options=how)
-        stream.height, stream.width = frames.shape[1:]
-        stream.pix_fmt = pixels
-        for frame in frames:
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "gray")))
-        output.mux(stream.encode())
+    video(frames, file, codec, pixels, container=container, **how)
     file.seek(0)
     return decode_video(file, container, "film").clip("film").frames
 
 
 CODECS = {
     "as it is": lambda frames: frames,
-    "H.264": lambda frames: packed(frames, "libx264", "mp4", crf="30"),
     "H.264, poor": lambda frames: packed(frames, "libx264", "mp4", crf="38", g="6"),
     "MPEG-4, poor": lambda frames: packed(frames, "mpeg4", "avi"),
     "JPEG, poor": lambda frames: packed(frames, "mjpeg", "avi", "yuvj420p"),
@@ -83,33 +76,24 @@ def assert_just_inside(found, wanted=TISSUE, loss=0.1):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("brightness", [1, 0.35])
-def test_tissue_moves_and_text_does_not(tissue, codec, brightness):
-    dark = (tissue * brightness).astype(np.uint8)
-    assert_just_inside(find_tissue(CODECS[codec](screen(dark))), loss=0.15)
-
-
-@pytest.mark.parametrize("codec", CODECS)
-def test_a_name_between_a_clock_and_the_tissue_stays_out(tissue, codec):
-    shown = screen(tissue, clock=(250, 40), above=0)
-    assert_just_inside(find_tissue(CODECS[codec](shown)))
+def test_tissue_moves_and_text_does_not_even_between_a_clock_and_dark_tissue(tissue, codec):
+    dark = (tissue * 0.35).astype(np.uint8)
+    for shown in (screen(dark), screen(tissue, clock=(250, 40), above=0)):
+        assert_just_inside(find_tissue(CODECS[codec](shown)), loss=0.15)
 
 
 def test_motion_jpeg_of_constant_rate_lets_no_letter_in(cohort):
     """Its quantisers change from frame to frame, and letters with them, as much as tissue does."""
-    for clip in cohort[:6]:
+    for clip in cohort[:4]:
         small = clip.repeat(2, axis=1).repeat(2, axis=2)
         shown = screen(small, region=Region(90, 60, 218, 188))[:, :240, :280]
         found = find_tissue(packed(shown, "mjpeg", "avi", "yuvj420p"))
         assert_just_inside(found, Region(90, 60, 218, 188), loss=0.2)
 
 
-def test_few_or_repeated_frames_are_enough(tissue):
+def test_few_frames_are_enough_and_where_everything_moves_all_is_kept(tissue):
     assert_just_inside(find_tissue(screen(tissue[:3])), loss=0.15)
     assert_just_inside(find_tissue(screen(np.repeat(tissue[:6], 3, axis=0))))
-
-
-def test_where_everything_moves_all_is_kept(tissue):
     assert find_tissue(tissue) == Region(0, 0, 240, 250)
     padded = np.pad(tissue, ((0, 0), (0, 0), (50, 0)))
     found = find_tissue(padded)
@@ -139,12 +123,9 @@ def test_a_still_has_no_tissue_region(tissue):
     for frames in (shown[:1], np.repeat(shown[:1], 5, axis=0), frozen):
         assert find_tissue(frames) is None
     assert find_tissue(np.repeat(CODECS["H.264, poor"](frozen), 2, axis=0)) is None
-
-
-def test_a_moving_diagonal_is_no_tissue():
     y, x = np.mgrid[:360, :480]
     noise = np.random.default_rng(1).integers(0, 200, (8, 360, 480))
-    assert find_tissue((noise * (np.abs(x - y) < 20)).astype(np.uint8)) is None
+    assert find_tissue((noise * (np.abs(x - y) < 20)).astype(np.uint8)) is None  # a diagonal
 
 
 def test_images_of_a_few_pixels():
@@ -157,7 +138,7 @@ def test_images_of_a_few_pixels():
 
 
 def test_the_moving_extent_is_the_same_in_every_copy(cohort, large, tmp_path):
-    for frames in (*cohort[::8], *large[:3]):
+    for frames in (*cohort[::16], large[0]):
         copies = (frames, frames[3:], (frames * 0.6).astype(np.uint8), h264(frames, tmp_path, 35))
         edges = np.array([astuple(moving_extent(copy)) for copy in copies]) / frames.shape[1]
         assert np.ptp(edges, axis=0).max() < 0.07
@@ -165,8 +146,7 @@ def test_the_moving_extent_is_the_same_in_every_copy(cohort, large, tmp_path):
     assert moving_extent(np.zeros((8, 64, 48), np.uint8)) == Region(0, 0, 48, 64)
 
 
-@pytest.mark.parametrize("quality", [23, 35])
-def test_the_moving_extent_of_a_screen_is_its_tissue(large, tmp_path, quality):
-    for frames in large:
+def test_the_moving_extent_of_a_screen_is_its_tissue(large, tmp_path):
+    for frames, quality in zip(large[:4], (23, 35, 23, 35), strict=True):
         found = moving_extent(h264(on_screen(frames), tmp_path, quality))
         assert np.abs(np.subtract(astuple(found), astuple(ON_SCREEN))).max() <= 14
