@@ -59,7 +59,7 @@ def test_numbers_say_when_and_with_what_they_were_made(name):
     assert {"question", "date", "machine", "versions"} <= kept(name).keys()
 
 
-def test_cost_counts_each_network_at_each_length(monkeypatch, tmp_path, capsys):
+def test_cost_counts_each_network_at_each_length(monkeypatch, tmp_path):
     cost = loaded("cost")
     fused = replace(TINY, encoder=replace(TINY.encoder, fusion="cross_all"))
     monkeypatch.setattr(cost, "NETWORKS", {"one": TINY, "two": fused, "three": TINY})
@@ -68,7 +68,6 @@ def test_cost_counts_each_network_at_each_length(monkeypatch, tmp_path, capsys):
     counts = drawn(tmp_path / "new", "cost")["networks"]
     assert counts["one"] == counts["three"]
     assert (np.array(counts["one"]["macs"]) < counts["two"]["macs"]).all()
-    assert "three" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +118,7 @@ def cohort(simulated_clip, tmp_path):
     return folder
 
 
-def test_difficulty_lets_both_readers_grade(cohort, monkeypatch, tmp_path, capsys):
+def test_difficulty_lets_both_readers_grade(cohort, monkeypatch, tmp_path):
     difficulty = loaded("difficulty")
     monkeypatch.setattr(difficulty, "SEEDS", range(2))
     monkeypatch.setattr(difficulty, "EPOCHS", 1)
@@ -127,12 +126,9 @@ def test_difficulty_lets_both_readers_grade(cohort, monkeypatch, tmp_path, capsy
     found = kept("difficulty", tmp_path)
     assert found["clips"] == {"train": 8, "validation": 2, "test": 2}
     assert found["majority"] == 0.5
-    assert len(difficulty.measured(cohort).stenoses) == 2
-    assert found["cohort"]["phantom"] == VERSION
     # One clip is on the cut, where an observer is right half of the time; the other is open.
     assert found["oracle"]["mean"] == pytest.approx(0.75, abs=0.03)
     assert len(found["plain_cnn"]["test"]) == len(found["plain_cnn"]["train"]) == 2
-    assert "observer of true contours" in capsys.readouterr().out
 
 
 def test_an_observer_errs_as_often_as_the_normal_law_says(monkeypatch):
@@ -143,9 +139,6 @@ def test_an_observer_errs_as_often_as_the_normal_law_says(monkeypatch):
     right = difficulty.oracle_accuracies(clips, np.random.default_rng(3))
     expected = stats.norm.cdf(np.abs(stenoses - 0.5) / difficulty.SPREAD).mean()
     assert right.mean() == pytest.approx(expected, abs=0.02)
-    single = difficulty.measured(ROOT / "data_samples" / "cohort_64.npz")  # by narrowest frames
-    assert len(single.stenoses) == 32
-    assert [DEFAULT_RULE.grade(stenosis) for stenosis in single.stenoses] == single.grades.tolist()
 
 
 def squares(count, seed, length=3):
@@ -159,7 +152,7 @@ def squares(count, seed, length=3):
     return ClipSet(frames=frames, grades=grades, patients=("p",) * count)
 
 
-def test_the_plain_network_learns_what_is_there_and_depends_on_its_seed_alone(monkeypatch):
+def test_the_plain_network_learns_that_a_square_moves_and_depends_on_its_seed_alone(monkeypatch):
     difficulty = loaded("difficulty")
     monkeypatch.setattr(difficulty, "EPOCHS", 20)
     train, test = squares(48, seed=1), squares(40, seed=2)
@@ -168,12 +161,8 @@ def test_the_plain_network_learns_what_is_there_and_depends_on_its_seed_alone(mo
     shuffled = replace(test, grades=np.random.default_rng(4).permutation(test.grades))
     assert 0.3 < difficulty.accuracy(model, shuffled) < 0.7
     monkeypatch.setattr(difficulty, "EPOCHS", 1)
-    few, state = squares(8, seed=1), torch.get_rng_state()
-    first = difficulty.trained(few, seed=3).state_dict()
-    assert torch.equal(torch.get_rng_state(), state)
-    with torch.random.fork_rng():
-        torch.rand(5)
-        again, other = (difficulty.trained(few, seed=s).state_dict() for s in (3, 4))
+    few = squares(8, seed=1)
+    first, again, other = (difficulty.trained(few, seed=s).state_dict() for s in (3, 3, 4))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["0.weight"], other["0.weight"])
 
@@ -183,8 +172,7 @@ def test_the_kept_difficulty_is_as_meant_and_of_the_present_cohort_and_network()
     assert found["cohort"]["phantom"] == VERSION
     assert found["clips"] == {"train": 318, "validation": 23, "test": 118}
     plain = found["plain_cnn"]
-    weights = sum(w.numel() for w in difficulty.plain_cnn(2).parameters())
-    assert plain["parameters"] == weights == pytest.approx(0.25e6, rel=0.03)
+    assert plain["parameters"] == sum(w.numel() for w in difficulty.plain_cnn(2).parameters())
     assert [*plain["recipe"].values()] == [difficulty.EPOCHS, difficulty.BATCH, difficulty.RATE]
     assert len(plain["test"]) == 5
     assert 0.70 <= plain["mean"] <= 0.80
@@ -192,16 +180,13 @@ def test_the_kept_difficulty_is_as_meant_and_of_the_present_cohort_and_network()
     assert found["oracle"]["mean"] > plain["mean"]
 
 
-def test_shortcuts_audits_every_clip_of_a_cohort(cohort, tmp_path, capsys):
+def test_shortcuts_finds_the_nuisance_of_a_cohort(cohort, tmp_path, capsys):
     shortcuts = loaded("shortcuts")
     shortcuts.main(cohort, tmp_path)
     found = kept("shortcuts", tmp_path)
     assert (found["clips"], found["severe"]) == (12, 6)
-    areas = {finding["name"]: finding["auc"] for finding in found["nuisances"]}
-    assert areas["mean"] == 1
-    said = capsys.readouterr().out
-    assert "open share of the vessel" in said
-    assert f"do NOT all stay below {shortcuts.LIMIT}" in said
+    assert {finding["name"]: finding["auc"] for finding in found["nuisances"]}["mean"] == 1
+    assert f"do NOT all stay below {shortcuts.LIMIT}" in capsys.readouterr().out
 
 
 def test_no_nuisance_of_the_kept_audit_gives_the_grade_away():
@@ -215,9 +200,7 @@ def test_no_nuisance_of_the_kept_audit_gives_the_grade_away():
     assert cues["dark share of the vessel"] > max(f["auc"] for f in found["nuisances"])
 
 
-def test_attention_scores_maps_beside_those_of_networks_that_learned_nothing(
-    cohort, monkeypatch, tmp_path, capsys
-):
+def test_attention_scores_maps_beside_their_controls(cohort, monkeypatch, tmp_path):
     attention = loaded("attention")
     chosen = {name: attention.METHODS[name] for name in ("time queries space", "Grad-CAM")}
     monkeypatch.setattr(attention, "METHODS", chosen)
@@ -225,24 +208,12 @@ def test_attention_scores_maps_beside_those_of_networks_that_learned_nothing(
     monkeypatch.setattr(attention, "DRAWS", 20)
     attention.main(cohort, tmp_path)
     found = drawn(tmp_path, "attention")
-    assert (found["clips"], found["patients"]) == (2, 1)  # the fixture has one clip of nobody
+    assert found["maps"].keys() == found["needed"].keys() == chosen.keys()
     for kinds in found["maps"].values():
         controls = ["random weights 0", "shuffled grades", "shuffled frames"]
         assert list(kinds) == ["trained", *controls, "shuffled and put back", "uniform"]
         assert kinds["uniform"]["rank percentile"]["value"] == 0.5
         assert kinds["trained"]["plaque ratio"] != kinds["shuffled grades"]["plaque ratio"]
-    assert found["maps"].keys() == found["needed"].keys() == chosen.keys()
-    assert "shuffled grades" in capsys.readouterr().out
-
-
-def test_an_order_of_hiding_that_is_random_too_gains_nothing(simulated_clip, monkeypatch):
-    """A uniform map hides in random order: with the same draws nothing is gained, or little."""
-    attention = loaded("attention")
-    uniform = {"uniform": lambda network, clip: np.ones((3, 6, 8))}
-    monkeypatch.setattr(attention, "METHODS", uniform)
-    clips = [replace(simulated_clip, patient=f"p{number}") for number in range(2)]
-    gain = attention.needed(attention.network("tiny_128"), clips)["uniform"]
-    assert abs(gain.value) < 0.1
 
 
 def test_the_kept_scores_are_of_all_test_clips_of_the_present_cohort():
@@ -252,20 +223,18 @@ def test_the_kept_scores_are_of_all_test_clips_of_the_present_cohort():
     assert len(found["maps"]) == len(loaded("attention").METHODS)
 
 
-def test_figure_4_uses_the_networks_of_runs(tmp_path, capsys):
+def test_figure_4_uses_the_networks_of_runs(tmp_path):
     names = ("train", "validation", "test")
     sides = {n: replace(squares(4, seed, 8), patients=(n,) * 4) for seed, n in enumerate(names)}
     run = tmp_path / "run"
-    experiment = Experiment(network="tiny", size=32)
-    list(experiment.run(sides, TrainConfig(folder=run, epochs=1)))
+    list(Experiment(network="tiny", size=32).run(sides, TrainConfig(folder=run, epochs=1)))
     loaded("figure_4").main([run], tmp_path)
     (found,) = drawn(tmp_path, "figure_4")["networks"].values()
     accuracy = experiment_module.test_predictions(run).scores().accuracy
     assert found["test accuracy"]["value"] == accuracy.value
     clip = resample(read_clip(ROOT / "data_samples" / "severe_concentric_type_IV.npz"), 8, 32)
-    asked = predict(trained(run), clip.frames[None]).softmax(dim=1)[0, 1]
-    assert found["severe"] == pytest.approx(float(asked))
-    assert "tiny, 32 px" in capsys.readouterr().out
+    probability = predict(trained(run), clip.frames[None]).softmax(dim=1)[0, 1]
+    assert found["severe"] == pytest.approx(float(probability))
 
 
 def test_realism_measures_brightness_where_it_says():
@@ -276,13 +245,8 @@ def test_realism_measures_brightness_where_it_says():
     frame = np.select([away <= end for end in rings], [*rings.values()], 20).astype(np.uint8)
     frames = np.stack([frame, frame + np.uint8(2)])
     found = realism.measure(frames, np.stack([away <= 3] * 2), mm_per_px=0.05)
-    assert found["lumen_median"] == 8
-    assert found["ring_median"] == 91
-    assert found["p99"] == 201
+    assert (found["lumen_median"], found["ring_median"], found["p99"]) == (8, 91, 201)
     assert found["frame_mean"] == pytest.approx(frame.mean() + 1)
-    black = realism.measure(frames // 12, np.stack([away <= 3] * 2), mm_per_px=0.05)
-    assert black["patches"] == 0
-    assert np.isnan(black["speckle_axial_mm"])
 
 
 def full_width(axis, sigma, coarse, side):
@@ -308,14 +272,13 @@ def test_realism_measures_the_size_of_speckle():
     assert found["speckle_spread"] == pytest.approx(12, rel=0.1)
 
 
-def test_realism_compares_and_draws(monkeypatch, tmp_path, capsys):
+def test_realism_compares_and_draws(monkeypatch, tmp_path):
     realism = loaded("realism")
     monkeypatch.setattr(realism, "SEEDS", range(900, 902))
     realism.main(tmp_path, None)
     found = drawn(tmp_path, "realism")
     assert found["ours"]["frames"] == 2
     assert "real_frames_here" not in found
-    assert "ours / real" in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"holds no NAME_img\.png"):
         realism.real_frames(tmp_path)
 
@@ -336,42 +299,25 @@ def test_real_frames_measure_as_real_frames_do():
         assert found[name] == pytest.approx(value, rel=0.1), name
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_step_times_every_network_against_the_limit_of_the_same_run(
-    precision, monkeypatch, tmp_path, capsys
-):
+def test_step_times_every_network_against_the_limit_of_the_same_run(monkeypatch, tmp_path):
     step = loaded("step")
-    monkeypatch.setattr(step, "precisions", lambda _: (precision,))
+    monkeypatch.setattr(step, "precisions", lambda _: ("float32",))
     monkeypatch.setattr(step, "NETWORKS", {"csg3dct": None, "i3d": None})
     monkeypatch.setattr(step, "build_network", lambda *_, **__: CSG3DCT(TINY))
     monkeypatch.setattr(step, "TRIES", 1)
     monkeypatch.setattr(step, "SIDE", {"cpu": 512, "cuda": 512})
     step.main(32, tmp_path)
-    found = kept("step", tmp_path)
-    rows = found["precisions"][precision]
-    assert rows["limit"] > 1e8
+    rows = kept("step", tmp_path)["precisions"]["float32"]
+    assert rows["networks"].keys() == {"csg3dct", "i3d"}
     for row in rows["networks"].values():
         assert row["macs"] == summary(CSG3DCT(TINY), 8, 32).total.macs
         assert row["step_rate"] == pytest.approx(3 * row["macs"] / row["step_seconds"])
         assert row["answer_rate"] == pytest.approx(row["macs"] / row["answer_seconds"])
-    assert "i3d" in capsys.readouterr().out
 
 
 def test_every_network_has_been_timed():
     for rows in kept("step")["precisions"].values():
         assert rows["networks"].keys() == NETWORKS.keys()
-
-
-def piece(*words, seconds="0.5", cwd=None):
-    """A piece of the GPU's job, with a Python that shows what it is asked."""
-    script = str(ROOT / "benchmarks" / "gpu_table1.sh")
-    return subprocess.run(
-        [script, *words],
-        env=os.environ | {"PYTHON": str(cwd / "python"), "SECONDS_A_PIECE": seconds},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(
@@ -383,13 +329,14 @@ def piece(*words, seconds="0.5", cwd=None):
     ],
 )
 def test_a_piece_of_the_table_ends_in_time_and_says_how(tmp_path, does, code, says):
+    """With a Python that prints its arguments."""
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\necho "$@"\n{does}\n')
     python.chmod(0o755)
-    run = piece("out", "smoke", "--rows", "i3d", cwd=tmp_path)
-    assert run.returncode == code
-    first, *rest = run.stdout.splitlines()
+    words = [ROOT / "benchmarks" / "gpu_table1.sh", "out", "smoke", "--rows", "i3d"]
+    env = os.environ | {"PYTHON": str(python), "SECONDS_A_PIECE": "0.5"}
+    piece = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert piece.returncode == code
+    first, *rest = piece.stdout.splitlines()
     assert first == "-m csglib table1 out --preset smoke --rows i3d"
     assert rest == [says] * bool(says)
-    assert piece("out", cwd=tmp_path).stdout.startswith("-m csglib table1 out --preset paper")
-    assert "where to" in piece(cwd=tmp_path).stderr

@@ -4,7 +4,6 @@ import importlib.util
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,15 +11,21 @@ import torch
 
 from csglib import _compat
 
-on_cpu_torch = pytest.mark.skipif(
+
+@pytest.mark.skipif(
     bool(torch.version.cuda or torch.version.hip), reason="a GPU build of torch needs no guard"
 )
+@pytest.mark.parametrize("first", ["pytorch_grad_cam", "lightning"])
+def test_it_can_be_the_first_import_of_a_process(first):
+    command = [sys.executable, "-W", "ignore", "-c", f"import {first}"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.fixture
-def defined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def defined(monkeypatch):
     """What the guard declares, on a CPU torch where nothing has been declared yet."""
-    names: list[str] = []
+    names = []
     library = SimpleNamespace(define=lambda schema: names.append(schema.partition("(")[0]))
     monkeypatch.setattr(_compat, "_declared", [])
     monkeypatch.setattr(torch.version, "cuda", None)
@@ -28,62 +33,32 @@ def defined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def torchvision_is(monkeypatch: pytest.MonkeyPatch, spec: ModuleSpec | None) -> None:
+@pytest.mark.parametrize(
+    ("version", "cuda", "declared"),
+    [
+        (b"__version__ = '0.28.0+cu130'\n", None, ["nms", "qnms"]),
+        (b"__version__ = '0.28.0+cpu'\n", None, []),
+        (b"__version__ = '0.28.0+cu130'\n", "13.0", []),
+        (b"\xff\xfe+cu130", None, []),  # unreadable: `import torch` would fail with an error
+        (None, None, []),
+    ],
+)
+def test_only_a_cuda_build_beside_a_cpu_torch(
+    monkeypatch, tmp_path, defined, version, cuda, declared
+):
+    if version is not None:
+        (tmp_path / "version.py").write_bytes(version)
+    spec = ModuleSpec("torchvision", None, origin=str(tmp_path / "__init__.py"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-
-
-def torchvision_in(folder: Path) -> ModuleSpec:
-    return ModuleSpec("torchvision", None, origin=str(folder / "__init__.py"))
-
-
-@on_cpu_torch
-@pytest.mark.slow
-@pytest.mark.parametrize("first", ["pytorch_grad_cam", "lightning", "torchmetrics", "torchvision"])
-def test_it_can_be_the_first_import_of_a_process(first):
-    command = [sys.executable, "-W", "ignore", "-c", f"import {first}"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-
-
-def test_operators_are_declared_for_a_cuda_build_of_torchvision(tmp_path, monkeypatch, defined):
-    (tmp_path / "version.py").write_text("__version__ = '0.28.0+cu130'\n")
-    torchvision_is(monkeypatch, torchvision_in(tmp_path))
+    monkeypatch.setattr(torch.version, "cuda", cuda)
     _compat.allow_torchvision_on_cpu()
-    assert defined == ["nms", "qnms"]
+    assert defined == declared
 
 
-def test_a_cpu_build_of_torchvision_is_left_alone(tmp_path, monkeypatch, defined):
-    (tmp_path / "version.py").write_text("__version__ = '0.28.0+cpu'\n")
-    torchvision_is(monkeypatch, torchvision_in(tmp_path))
+def test_it_never_raises_without_a_torchvision(monkeypatch, defined):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     _compat.allow_torchvision_on_cpu()
-    assert defined == []
-
-
-def test_a_gpu_build_of_torch_is_left_alone(tmp_path, monkeypatch, defined):
-    (tmp_path / "version.py").write_text("__version__ = '0.28.0+cu130'\n")
-    torchvision_is(monkeypatch, torchvision_in(tmp_path))
-    monkeypatch.setattr(torch.version, "cuda", "13.0")
-    _compat.allow_torchvision_on_cpu()
-    assert defined == []
-
-
-def test_it_never_raises_whatever_torchvision_is(tmp_path, monkeypatch, defined):
-    """`import torch` would fail with it."""
-    nothing = tmp_path / "nothing"
-    unreadable = tmp_path / "unreadable"
-    unreadable.mkdir()
-    (unreadable / "version.py").write_bytes(b"\xff\xfe+cu130")
-    for spec in (
-        None,
-        ModuleSpec("torchvision", None),
-        *map(torchvision_in, (nothing, unreadable)),
-    ):
-        torchvision_is(monkeypatch, spec)
-        _compat.allow_torchvision_on_cpu()
-    assert defined == []
-
-
-def test_it_never_raises_for_a_stand_in_without_a_spec(monkeypatch, defined):
+    monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "torchvision", SimpleNamespace(__spec__=None))
     _compat.allow_torchvision_on_cpu()
     assert defined == []
@@ -91,7 +66,8 @@ def test_it_never_raises_for_a_stand_in_without_a_spec(monkeypatch, defined):
 
 def test_it_never_raises_for_operators_that_are_there_already(tmp_path, monkeypatch):
     (tmp_path / "version.py").write_text("__version__ = '0.28.0+cu130'\n")
-    torchvision_is(monkeypatch, torchvision_in(tmp_path))
+    spec = ModuleSpec("torchvision", None, origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     for _ in range(2):
         monkeypatch.setattr(_compat, "_declared", [])
         _compat.allow_torchvision_on_cpu()
