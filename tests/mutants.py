@@ -229,7 +229,7 @@ MUTANTS = [Mutant(*fields) for fields in (
     ("non-local-sum", "csglib/table1/baselines/i3d.py",
      "mean = query @ (key @ value) / key.shape[-1]", "mean = query @ (key @ value)",
      "NL-I3D: a non-local block sums over places instead of taking their mean",
-     "table1/test_baselines.py"),
+     "table1/test_restatements.py"),
     # --- course ---
     ("check-of-the-first-case", "notebooks/csgcourse/checking.py",
      "for given, answer in answers:", "for given, answer in answers[:1]:",

@@ -146,23 +146,13 @@ def test_slowfast_wants_a_multiple_of_four_frames():
         SMALL["slowfast"](2, 8)(torch.zeros(1, 3, 6, 32, 32))
 
 
-def test_nl_i3d_starts_as_i3d_and_has_five_blocks_that_see_everything():
+def test_nl_i3d_starts_as_i3d_and_has_five_blocks():
     network = SMALL["nl_i3d"](2, 8).eval()
     plain = SMALL["i3d"](2, 8).eval()
     plain.load_state_dict(network.state_dict(), strict=False)
     clip = torch.randn(1, 3, 8, 32, 32)
     torch.testing.assert_close(network(clip), plain(clip))
-    blocks = [part for part in network.modules() if isinstance(part, i3d.NonLocal)]
-    assert len(blocks) == 5
-    block, volume = i3d.NonLocal(4).eval(), torch.randn(1, 4, 3, 4, 4)
-    nn.init.ones_(block.norm.weight)
-    nudged = volume.clone()
-    nudged[0, :, 0, 0, 0] += 5
-    assert ((block(volume) - block(nudged)).abs().amax(1) > 0).all()
-    query, key, value = (part(volume) for part in (block.q, block.k, block.v))
-    scores = torch.einsum("bctyx,bcn->btyxn", query, block.pool(key).flatten(2)) / 12
-    mean = torch.einsum("btyxn,bcn->bctyx", scores, block.pool(value).flatten(2))
-    torch.testing.assert_close(block(volume), volume + block.norm(block.proj(mean)))
+    assert sum(isinstance(part, i3d.NonLocal) for part in network.modules()) == 5
 
 
 # --- MTV ---
@@ -179,35 +169,10 @@ def test_mtv_grows_as_counted():
     assert count(long) == count(short) + steps
 
 
-def test_its_attention_is_torchs():
-    torch.manual_seed(0)
-    ours = mtv.CrossView(fine=FINE, coarse=COARSE).attention
-    nn.init.normal_(ours.proj.weight)
-    theirs = nn.MultiheadAttention(8, 4, kdim=16, vdim=16, batch_first=True)
-    key, value = ours.kv.weight.chunk(2)
-    theirs.load_state_dict(
-        {
-            "q_proj_weight": ours.q.weight,
-            "k_proj_weight": key,
-            "v_proj_weight": value,
-            "in_proj_bias": torch.cat([ours.q.bias, ours.kv.bias]),
-            "out_proj.weight": ours.proj.weight,
-            "out_proj.bias": ours.proj.bias,
-        }
-    )
-    queries, keys = torch.randn(2, 3, 5, 8), torch.randn(2, 3, 7, 16)
-    for group in range(3):
-        expected, _ = theirs(queries[:, group], keys[:, group], keys[:, group])
-        torch.testing.assert_close(ours(queries, keys)[:, group], expected)
-
-
 def test_a_new_cross_view_is_the_identity():
     cross = mtv.CrossView(fine=FINE, coarse=COARSE)
     fine, coarse = torch.randn(2, 3, 20, 16), torch.randn(2, 3, 5, 8)
     assert torch.equal(cross(fine, coarse), coarse)
-    nn.init.normal_(cross.attention.proj.weight)
-    moved = (cross(fine.roll(1, dims=1), coarse) - cross(fine, coarse)).abs().amax(-1) > 0
-    assert moved.all()
 
 
 def class_tokens(model, clip):
@@ -217,43 +182,6 @@ def class_tokens(model, clip):
     model.eval()(clip)
     handle.remove()
     return given
-
-
-@pytest.mark.parametrize(
-    ("frame", "fine", "coarse"),
-    [(1, [0, 1, 2, 3], [0]), (9, [4, 5, 6, 7], [1]), (15, [4, 5, 6, 7], [1])],
-)
-def test_a_group_of_four_steps_attends_jointly_and_to_no_other(frame, fine, coarse):
-    model, clip = small_mtv(frames=16), torch.randn(1, 3, 16, 32, 32)
-    nudged = clip.clone()
-    nudged[0, 0, frame] += torch.randn(32, 32)
-    for before, after, moved in zip(
-        class_tokens(model, clip), class_tokens(model, nudged), (fine, coarse), strict=True
-    ):
-        assert (before - after)[0].abs().amax(-1).nonzero().flatten().tolist() == moved
-
-
-def test_class_tokens_are_each_steps_own_with_its_first_position():
-    model = small_mtv(frames=16)
-    model.layers = nn.ModuleList()
-    for embedding in model.embeddings:
-        nn.init.normal_(embedding.cls)
-    fine, coarse = class_tokens(model, torch.randn(1, 3, 16, 32, 32))
-    of_fine, of_coarse = model.embeddings
-    first_places = of_fine.positions[::5].repeat(2, 1)  # one class token and four patches a step
-    torch.testing.assert_close(fine[0], of_fine.cls + first_places)
-    torch.testing.assert_close(coarse[0], of_coarse.cls + of_coarse.positions[0])
-
-
-def test_views_are_aligned_in_time():
-    encoder, given = small_mtv(frames=16).encoder, []
-    encoder.blocks.register_forward_pre_hook(lambda _, args: given.append(args[0][:, 0]))
-    fine, coarse = torch.randn(3, 8, 16), torch.randn(3, 2, 8)
-    encoder([fine, coarse])
-    clip, *steps = (given[0] - encoder.positions).unbind(1)
-    torch.testing.assert_close(clip, encoder.cls.expand(3, 24))
-    for number, step in enumerate(steps):
-        torch.testing.assert_close(step, torch.cat([fine[:, number], coarse[:, number // 4]], -1))
 
 
 def test_the_finest_view_reaches_the_coarsest_in_one_fusion():
@@ -286,45 +214,6 @@ def test_another_clip_than_mtv_was_built_for(shape):
 
 
 # --- UniFormer ---
-
-
-def test_the_first_embedding_alone_drops_frames():
-    volume, shapes = torch.randn(1, 3, 8, 64, 96), []
-    for stage in SMALL["uniformer"](2, 8).stages:
-        volume = stage(volume)
-        shapes.append(tuple(volume.shape[1:]))
-    assert shapes == [(4, 4, 16, 24), (6, 4, 8, 12), (64, 4, 4, 6), (128, 4, 2, 3)]
-
-
-def test_a_global_block_is_attention_over_all_places_of_all_frames():
-    """Written out with two heads: scores, softmax, mean, one place after the other."""
-    torch.manual_seed(0)
-    block, volume = uniformer.GlobalBlock(128, 0.0), torch.randn(2, 128, 3, 2, 5)
-    tokens = (volume + block.position(volume)).flatten(2).mT
-    normed = F.layer_norm(tokens, (128,), block.norm.weight, block.norm.bias, 1e-6)
-    heads = []
-    for head in range(2):
-        query, key, value = (
-            normed @ weight[64 * head :][:64].T + bias[64 * head :][:64]
-            for weight, bias in zip(block.qkv.weight.chunk(3), block.qkv.bias.chunk(3), strict=True)
-        )
-        scores = (torch.einsum("bie,bje->bij", query, key) / 64**0.5).softmax(dim=-1)
-        heads.append(torch.einsum("bij,bje->bie", scores, value))
-    tokens = tokens + block.proj(torch.cat(heads, dim=-1))
-    tokens = tokens + block.ffn(tokens)
-    torch.testing.assert_close(block(volume), tokens.mT.reshape(volume.shape), rtol=1e-4, atol=1e-5)
-
-
-def test_a_local_block_sees_three_places_in_every_direction():
-    """One for the position, two for the mixing; in time as in space."""
-    torch.manual_seed(0)
-    block, volume = uniformer.LocalBlock(4, 0.0).eval(), torch.randn(1, 4, 9, 11, 13)
-    nudged = volume.clone()
-    nudged[0, 0, 4, 5, 6] += 1.0
-    moved = (block(volume) - block(nudged)).abs().amax(1)[0] > 1e-7
-    wanted = torch.zeros(9, 11, 13, dtype=torch.bool)
-    wanted[1:8, 2:9, 3:10] = True
-    assert torch.equal(moved, wanted)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(32, 48), (48, 32)])

@@ -26,7 +26,7 @@ _HEAD = 64  # width of an attention head
 _MLP = 4  # hidden width of an MLP, in widths
 _KERNEL = 5  # frames, rows and columns of a local block's depthwise convolution
 _STRIDE = 32  # of all patch embeddings together
-_EPS = 1e-6  # of the layer norms
+_EPS = 1e-6  # of the blocks' layer norms; the embeddings' have torch's 1e-5
 _PATCHES = ((3, 4, 4), (1, 2, 2), (1, 2, 2), (1, 2, 2))  # of the four stages' embeddings
 
 
@@ -158,7 +158,7 @@ def _patch_embedding(channels: int, width: int, patch: tuple[int, int, int]) -> 
     return nn.Sequential(
         nn.Conv3d(channels, width, patch, stride, (frames // 2, 0, 0)),
         Rearrange("b c t y x -> b t y x c"),
-        nn.LayerNorm(width, eps=_EPS),
+        nn.LayerNorm(width),
         Rearrange("b t y x c -> b c t y x"),
     )
 
