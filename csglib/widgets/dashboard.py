@@ -77,7 +77,10 @@ class TrainingDashboard(LiveFigure):
             "names": list(names),
             "grades": grades,
             "patients": list(validation.patients),
-            "baseline": {"loss": float(np.log(2)), "accuracy": _majority(grades)},
+            "baseline": {
+                "loss": float(np.log(2)),
+                "accuracy": max(grades.count(0), grades.count(1)) / len(grades),
+            },
         }
         super().__init__(facts=facts)
         self._model, self._train, self._validation, self._config = model, train, validation, config
@@ -101,19 +104,21 @@ class TrainingDashboard(LiveFigure):
             See `csglib.train.fit.fit`. The view stays.
         """
         self.stopping, self.running = False, True
-        seen = self._seen
-        found: dict[Epoch, Shares] = {}
+        unknown = np.full(len(self._validation), np.nan, np.float32)
+        seen, found = self._seen, dict[Epoch, Shares]()
         try:
             kept = _epochs_kept(self._config)
             epochs = fit(self._model, self._train, self._validation, self._config)
             with closing(cast("Generator[Epoch]", epochs)):  # releases the folder in any case
                 for record in epochs:
-                    found[record] = seen.get(record, self._unknown())
+                    found[record] = seen.get(record, unknown)
                     if record.epoch < kept:
                         continue  # old ones come first, with the weights of the last in place
                     if record not in seen:
                         found[record] = self._now()
-                    self._show(found)
+                    self._seen = found
+                    self.shares = self._table().astype("<f4").tobytes()
+                    self.records = [asdict(each) for each in found]
                     await asyncio.sleep(_PAUSE)
                     if self.stopping and record.epoch < self._config.epochs:
                         break  # after the last epoch the run still writes its predictions
@@ -125,14 +130,6 @@ class TrainingDashboard(LiveFigure):
         """Probability of the second grade, of each clip."""
         logits = predict(self._model, self._validation.frames, self._config.batch_size)
         return logits.softmax(1)[:, 1].numpy()
-
-    def _unknown(self) -> Shares:
-        return np.full(len(self._validation), np.nan, np.float32)
-
-    def _show(self, found: dict[Epoch, Shares]) -> None:
-        self._seen = found
-        self.shares = self._table().astype("<f4").tobytes()
-        self.records = [asdict(record) for record in found]
 
     def _table(self) -> Float32[ndarray, "epochs clips"]:
         return np.stack(list(self._seen.values()))
@@ -161,11 +158,6 @@ class TrainingDashboard(LiveFigure):
         clips.set(xlim=(-0.03, 1.03), ylim=(0, 2.05), xlabel=f"probability of {severe}")
         clips.set_yticks([0.5, 1.5], [f"true {severe}", f"true {mild}"])
         return figure
-
-
-def _majority(grades: list[int]) -> float:
-    """Accuracy of the majority class."""
-    return max(grades.count(0), grades.count(1)) / len(grades)
 
 
 def _epochs_kept(config: TrainConfig) -> int:

@@ -12,33 +12,26 @@ from PIL import Image
 LIVE = "application/vnd.jupyter.widget-view+json"
 
 
-def test_it_prints_the_same_text_in_every_run(make_widget):
-    widget = make_widget()
-    text = repr(widget)
-    assert text.startswith(f"{type(widget).__name__}(")
-    assert not re.search(r"0x|object at|[0-9a-f]{32}", text)
-    assert repr(make_widget()) == text
-
-
 def test_it_shows_a_live_view_a_text_and_a_still(make_widget):
+    text = repr(make_widget())
     for opened in (False, True):
         widget = make_widget(opened)
         bundle, _ = widget._repr_mimebundle_()
         assert set(bundle) == {"text/plain", LIVE, "image/png"}
         assert bundle["text/plain"] == repr(widget)
+        assert bundle["text/plain"].startswith(f"{type(widget).__name__}(")
+        assert not re.search(r"0x|object at|[0-9a-f]{32}", bundle["text/plain"])
+        assert opened or bundle["text/plain"] == text  # the same in every run
         assert bundle[LIVE]["model_id"] == widget.model_id
         assert len(bundle["image/png"]) < 110_000  # git keeps every one
         assert Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).width > 400
 
 
-def test_its_module_is_one_text_that_fetches_nothing(make_widget):
+def test_it_sends_less_than_a_megabyte_and_its_module_fetches_nothing(make_widget):
     widget = make_widget()
     assert widget._esm.count("export default") == 1
     assert not re.search(r"https?:|\bimport\b|fetch\(|@import|url\(", widget._esm + widget._css)
-
-
-def test_it_sends_bytes_and_plain_json_of_less_than_a_megabyte(make_widget):
-    sent = {name: value for name, value in make_widget().get_state().items() if name[0] != "_"}
+    sent = {name: value for name, value in widget.get_state().items() if name[0] != "_"}
     packed = sum(len(value) for value in sent.values() if isinstance(value, bytes))
     plain = {name: value for name, value in sent.items() if not isinstance(value, bytes)}
     text = json.dumps(plain)

@@ -42,7 +42,8 @@ def network():
 
 
 @pytest.fixture
-def config(tmp_path):
+def config(tmp_path, monkeypatch):
+    monkeypatch.setattr("csglib.widgets.dashboard._PAUSE", 0)
     return TrainConfig(folder=tmp_path / "run", epochs=EPOCHS, batch_size=2, lr=0.3)
 
 
@@ -77,42 +78,30 @@ def awaited(run):
         return thread.submit(asyncio.run, run).result()
 
 
-def test_every_epoch_arrives_while_it_trains(make):
-    dashboard, heard = make(), []
-    dashboard.observe(
-        lambda change: heard.append((len(change["new"]), dashboard.running)), "records"
-    )
-    records = awaited(dashboard.run())
-    assert heard == [(epoch, True) for epoch in range(1, EPOCHS + 1)]
-    assert dashboard.records == [asdict(record) for record in records]
-    assert (dashboard.epoch, dashboard.running) == (0, False)
-    assert json.loads(json.dumps(dashboard.records)) == dashboard.records
+def test_every_epoch_arrives_while_it_trains_with_its_probabilities(make, config):
+    dashboard, heard, said = make(), [], []
 
-
-def test_clips_stand_where_the_network_of_that_epoch_puts_them(make):
-    dashboard, said = make(), []
-
-    def ask(_change):
+    def ask(change):
+        heard.append((len(change["new"]), dashboard.running))
         logits = predict(dashboard._model, dashboard._validation.frames)
         said.append(logits.softmax(1)[:, 1].numpy())
 
     dashboard.observe(ask, "records")
-    awaited(dashboard.run())
-    np.testing.assert_allclose(shares_of(dashboard), said, atol=1e-6)
-    assert np.ptp(shares_of(dashboard), axis=0).min() > 0.01  # they move
-    right = ((shares_of(dashboard) > 0.5) == clips_of(WATCHED, "b").grades).mean(axis=1)
+    records = awaited(dashboard.run())
+    assert heard == [(epoch, True) for epoch in range(1, EPOCHS + 1)]
+    assert dashboard.records == [asdict(record) for record in records]
+    assert json.loads(json.dumps(dashboard.records)) == dashboard.records
+    assert (dashboard.epoch, dashboard.running) == (0, False)
+    shares = shares_of(dashboard)
+    np.testing.assert_allclose(shares, said, atol=1e-6)
+    assert np.ptp(shares, axis=0).min() > 0.01  # they move
+    right = ((shares > 0.5) == clips_of(WATCHED, "b").grades).mean(axis=1)
     assert right.tolist() == [record["validation_accuracy"] for record in dashboard.records]
 
-
-def test_to_be_watched_changes_nothing_in_the_weights(make, config):
-    watched = make()
-    awaited(watched.run())
-    alone = network()
-    list(
-        fit(alone, watched._train, watched._validation, replace(config, folder=config.folder / "x"))
-    )
-    for name, weight in alone.state_dict().items():
-        assert torch.equal(weight, watched._model.state_dict()[name])
+    alone, apart = network(), replace(config, folder=config.folder / "x")
+    list(fit(alone, dashboard._train, dashboard._validation, apart))
+    for name, weight in alone.state_dict().items():  # to be watched changes nothing
+        assert torch.equal(weight, dashboard._model.state_dict()[name])
 
 
 def test_stop_ends_with_the_epoch_and_run_goes_on_from_there(make):
@@ -121,7 +110,10 @@ def test_stop_ends_with_the_epoch_and_run_goes_on_from_there(make):
     stop_after(dashboard, 2)
     assert len(awaited(dashboard.run())) == 2
     assert (dashboard.running, dashboard.stopping, len(dashboard.records)) == (False, False, 2)
+    dashboard._handle_custom_msg("stop", [])  # too late for this run, and not for the next
+    dashboard.epoch = 2  # whoever has gone back is left there
     assert len(awaited(dashboard.run())) == EPOCHS
+    assert dashboard.epoch == 2
     np.testing.assert_array_equal(shares_of(dashboard), shares_of(undisturbed))
 
 
@@ -152,16 +144,8 @@ def test_a_finished_run_is_shown_and_not_trained_again(make):
     shown = bytes(first.shares)
     assert awaited(again.run()) == awaited(first.run())
     assert first.shares == shown
+    assert len(first.records) == EPOCHS
     np.testing.assert_array_equal(shares_of(again)[-1], shares_of(first)[-1])
-
-
-def test_whoever_has_gone_back_is_left_there(make):
-    dashboard = make()
-    stop_after(dashboard, 3)
-    awaited(dashboard.run())
-    dashboard.epoch = 2
-    awaited(dashboard.run())
-    assert dashboard.epoch == 2
 
 
 def test_between_epochs_others_have_their_turn(make):
@@ -179,15 +163,6 @@ def test_between_epochs_others_have_their_turn(make):
 
     assert len(awaited(both())) == 2
     assert {1, 2} <= set(turns)
-
-
-def test_a_stop_that_comes_too_late_does_not_stop_the_next_run(make):
-    dashboard = make()
-    stop_after(dashboard, 2)
-    awaited(dashboard.run())
-    dashboard._handle_custom_msg("stop", [])
-    assert dashboard.stopping is False
-    assert len(awaited(dashboard.run())) == EPOCHS
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, FloatingPointError])
@@ -214,21 +189,10 @@ def test_a_run_of_another_plan_is_refused_and_nothing_keeps_running(make):
     assert (other.running, other.records) == (False, [])
 
 
-def test_it_keeps_a_number_a_clip_and_epoch_and_no_more(make):
-    dashboard = make()
-    for _ in range(3):
-        awaited(dashboard.run())
-    assert len(dashboard.shares) == 4 * EPOCHS * WATCHED
-    assert len(dashboard.records) == len(dashboard._seen) == EPOCHS
-    sent = {name: value for name, value in dashboard.get_state().items() if name[0] != "_"}
-    assert max(map(len, map(repr, sent.values()))) < 2_000  # no frames among them
-
-
 def test_the_baseline_is_a_constant_prediction(make):
     facts = make().facts
     assert facts["baseline"] == {"loss": pytest.approx(0.693147, abs=1e-6), "accuracy": 0.5}
     assert (facts["grades"], facts["patients"]) == ([0, 1, 0, 1], ["b0", "b1", "b2", "b3"])
-    assert json.loads(json.dumps(facts)) == facts
     uneven = clips_of(5, "c").choose(np.array([0, 2, 4, 1]))
     dashboard = TrainingDashboard(network(), clips_of(2, "a"), uneven, make()._config)
     assert dashboard.facts["baseline"]["accuracy"] == 0.75
@@ -242,14 +206,15 @@ def test_more_than_two_grades_are_refused(make, config):
 
 def test_it_prints_how_far_it_is_and_a_still_of_it(make):
     dashboard = make()
-    assert (
-        repr(dashboard) == "TrainingDashboard(0 of 5 epochs, 6 training clips, 4 validation clips)"
-    )
-    stills = [dashboard._repr_mimebundle_()[0]["image/png"]]
+    assert repr(dashboard).endswith("(0 of 5 epochs, 6 training clips, 4 validation clips)")
+    assert dashboard.still().axes[0].get_title() == "0 of 5 epochs"
     awaited(dashboard.run())
     assert repr(dashboard).startswith("TrainingDashboard(5 of 5 epochs")
-    for epoch in (5, 1):
+    for epoch, shown in ((0, 5), (3, 3), (1, 1)):
         dashboard.epoch = epoch
-        stills.append(dashboard._repr_mimebundle_()[0]["image/png"])
-    assert len(set(stills)) == 3
-    assert max(map(len, stills)) < 100_000
+        loss, clips, _ = dashboard.still().axes
+        losses = [record["validation_loss"] for record in dashboard.records]
+        np.testing.assert_array_equal(loss.lines[1].get_ydata(), losses)
+        marks = {float(line.get_xdata()[-1]) for line in clips.lines[:-2]}
+        assert marks == set(shares_of(dashboard)[shown - 1].tolist())
+        assert clips.get_title().startswith(f"after epoch {shown}")

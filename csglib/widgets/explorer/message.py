@@ -42,21 +42,20 @@ def message(clip: Clip, records: list[AttentionRecord], labels: list[Labels]) ->
         "lumen", "vessel": f32 (t, points, 2), fractions of a side; empty for a real clip.
         "masks": u8 (t, row, column), how much of a patch is plaque, 255 for all of it; likewise.
     """
-    frames, truth = shrunk(clip.frames), clip.truth
+    frames, grid = shrunk(clip.frames), records[0].shape
     branches = [branch for record in records for branch in record.branches.values()]
     maps = [encoded(branch.maps) for branch in branches]
-    sizes = dict(zip(("frames", "rows", "columns"), records[0].shape, strict=True))
+    sizes = dict(zip(("frames", "rows", "columns"), grid, strict=True))
     sizes |= {"height": frames.shape[1], "width": frames.shape[2]}
+    truth, drawn = _truth(clip, *grid[1:])
     first, *others = map(_facts, records, labels)
     return {
-        "facts": first | sizes | {"other": next(iter(others), None), "truth": _truth(clip)},
+        "facts": first | sizes | {"other": next(iter(others), None), "truth": truth},
         "frames": frames.tobytes(),
         "maps": b"".join(_bytes(codes) for codes, _ in maps),
         "ends": b"".join(_bytes(ends) for _, ends in maps),
         "totals": b"".join(_bytes(branch.totals) for branch in branches),
-        "lumen": b"" if truth is None else _bytes(_fractions(truth.lumen, clip)),
-        "vessel": b"" if truth is None else _bytes(_fractions(truth.vessel_inner, clip)),
-        "masks": b"" if truth is None else _masks(clip, records[0].shape),
+        **drawn,
     }
 
 
@@ -101,12 +100,13 @@ def embedded(records: list[AttentionRecord], limit: int) -> dict[str, Any]:
             entry = {"values": len(codes), "ends": len(ends) // 8, "size": size, "count": count}
             index[f"{number},{kind},{branch}"] = entry
             for block in range(record.blocks):
-                values = torch.stack(
-                    [_matrix(record, block, place).mean(0) for place in range(count)]
+                heads = (
+                    _matrix(record, block, query)
                     if kind == "matrix"
-                    else [record.patch_row(branch, block, p).mean(0) for p in range(count)]
+                    else record.patch_row(branch, block, query)
+                    for query in range(count)
                 )
-                block_codes, block_ends = encoded(values)
+                block_codes, block_ends = encoded(torch.stack([each.mean(0) for each in heads]))
                 codes += _bytes(block_codes)
                 ends += _bytes(block_ends)
     return {"row_index": index, "rows": bytes(codes), "row_ends": bytes(ends)}
@@ -180,24 +180,23 @@ def _facts(record: AttentionRecord, labels: Labels) -> dict[str, Any]:
     }
 
 
-def _truth(clip: Clip) -> dict[str, Any] | None:
-    if clip.truth is None:
-        return None
-    return {
-        "narrowest": clip.truth.narrowest + 1,
-        "closed": clip.truth.diameter_stenosis.tolist(),
-        "grade": GRADES[clip.truth.grade],
+def _truth(clip: Clip, rows: int, columns: int) -> tuple[dict[str, Any] | None, dict[str, bytes]]:
+    """Facts, and contours and masks as bytes."""
+    truth = clip.truth
+    if truth is None:
+        return None, {"lumen": b"", "vessel": b"", "masks": b""}
+    facts = {
+        "narrowest": truth.narrowest + 1,
+        "closed": truth.diameter_stenosis.tolist(),
+        "grade": GRADES[truth.grade],
     }
-
-
-def _masks(clip: Clip, shape: tuple[int, int, int]) -> bytes:
-    return np.rint(255 * areas(clip, *shape[1:]).plaque).astype(np.uint8).tobytes()
-
-
-def _fractions(contour: Float[ndarray, "t points 2"], clip: Clip) -> Float[Tensor, "t points 2"]:
-    # a point (0, 0) is the middle of the first pixel
     height, width = clip.frames.shape[1:]
-    return (torch.tensor(contour).float() + 0.5) / torch.tensor([width, height])
+    lumen, vessel = (  # a point (0, 0) is the middle of the first pixel
+        _bytes((torch.tensor(contour).float() + 0.5) / torch.tensor([width, height]))
+        for contour in (truth.lumen, truth.vessel_inner)
+    )
+    masks = np.rint(255 * areas(clip, rows, columns).plaque).astype(np.uint8).tobytes()
+    return facts, {"lumen": lumen, "vessel": vessel, "masks": masks}
 
 
 def _bytes(array: Tensor) -> bytes:

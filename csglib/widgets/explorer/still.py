@@ -19,21 +19,13 @@ _BLUE, _GREY = "#1668b8", "#555555"
 
 @dataclass(frozen=True)
 class Panel:
-    """One query's attention over the clip.
+    """One query's attention over the clip; NaN where it cannot attend."""
 
-    Attributes:
-        title: which network and block.
-        maps: NaN where the query cannot attend.
-        totals: attention on a frame; along one place, on the place in that frame. NaN likewise.
-        uniform_patch: value of `maps` for uniform attention.
-        uniform_frame: value of `totals` then.
-    """
-
-    title: str
+    title: str  # which network and block
     maps: Float[Tensor, "t rows columns"]
-    totals: Float[Tensor, " t"]
-    uniform_patch: float
-    uniform_frame: float
+    totals: Float[Tensor, " t"]  # on a frame; along one place, on the place in that frame
+    uniform_patch: float  # value of `maps` for uniform attention
+    uniform_frame: float  # of `totals` then
 
 
 def panel_of(

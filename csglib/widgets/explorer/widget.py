@@ -138,11 +138,11 @@ class AttentionExplorer(LiveFigure):
 
     @traitlets.validate("view")
     def _exists(self, proposal: dict[str, Any]) -> Any:
-        names = [branch["name"] for branch in self.facts["branches"]]
-        if proposal["value"] not in names:
-            raise traitlets.TraitError(f"view must be one of {names}: got {proposal['value']!r}")
-        self._check_query(self.query, proposal["value"])
-        return proposal["value"]
+        view, names = proposal["value"], [branch["name"] for branch in self.facts["branches"]]
+        if view not in names:
+            raise traitlets.TraitError(f"view must be one of {names}: got {view!r}")
+        self._check_query(self.query, view)
+        return view
 
     def _check_query(self, query: int, view: str) -> None:
         possible = [item["name"] for item in self.facts["branches"] if item["byPatches"]]
@@ -190,15 +190,13 @@ class AttentionExplorer(LiveFigure):
             name = f"{('first', 'second')[side]} network\n" if two else ""
             record = self._records[side if two else 0]
             panels.append(panel_of(record, self.view, block, self.head, self.query, name))
-        label = next(item for item in self.facts["branches"] if item["name"] == self.view)["label"]
-        first = panels[0].title if len(panels) == 1 else "Compared on one scale"
-        head = f", head {self.head}" if self.head else ""
-        whose = ""
+        title = panels[0].title if len(panels) == 1 else "Compared on one scale"
+        labels = {branch["name"]: branch["label"] for branch in self.facts["branches"]}
+        title += f", {labels[self.view]}" + (f", head {self.head}" if self.head else "")
         if self.query:
             frame, place = divmod(self.query - 1, self._records[0].patches)
             row, column = divmod(place, self.facts["columns"])
-            whose = f", of the patch in frame {frame + 1}, row {row + 1}, column {column + 1}"
-        title = f"{first}, {label}{head}{whose}"
+            title += f", of the patch in frame {frame + 1}, row {row + 1}, column {column + 1}"
         return figure(self._frames, panels, title, self.opacity, self.stretch)
 
 
