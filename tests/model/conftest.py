@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.model.config import AMDF, ModelConfig, SingleBranch
+from csglib.model.config import AMDF, ModelConfig
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.inflation import inflate_kernel
 from csglib.model.pretrained import conformer_names
@@ -16,89 +16,78 @@ WIDTHS = (8, 8, 16)  # one stage alone, one that strides as it is entered, one a
 
 @pytest.fixture(scope="session")
 def small():
-    return _small
+    """Makes the same graph with few blocks and small widths, of a config."""
 
+    def make(config: ModelConfig) -> ModelConfig:
+        first, _, _, fourth, last = config.stages
+        stages = zip((first, fourth, last), WIDTHS, strict=True)
+        amdf = isinstance(config.encoder, AMDF)
+        hidden = {"hidden": 17, "space_hidden": 96} if amdf else {"hidden": 96}
+        return replace(
+            config,
+            stages=tuple(replace(stage, blocks=1, width=width) for stage, width in stages),
+            encoder=replace(config.encoder, heads=config.encoder.heads // 3, **hidden),
+            stem=5,
+            dim=24,
+            classes=5,
+        )
 
-def _small(config: ModelConfig) -> ModelConfig:
-    """The same graph with few blocks and small widths."""
-    first, _, _, fourth, last = config.stages
-    stages = zip((first, fourth, last), WIDTHS, strict=True)
-    encoder = config.encoder
-    heads = encoder.heads // 3
-    if isinstance(encoder, AMDF):
-        encoder = replace(encoder, heads=heads, hidden=17, space_hidden=96)
-    elif isinstance(encoder, SingleBranch):
-        encoder = replace(encoder, heads=heads, hidden=96)
-    return replace(
-        config,
-        stages=tuple(replace(stage, blocks=1, width=width) for stage, width in stages),
-        encoder=encoder,
-        stem=5,
-        dim=24,
-        classes=5,
-    )
+    return make
 
 
 @pytest.fixture(scope="session")
 def narrow():
-    return _narrow
+    """Makes every block as narrow as can be, of a config: all tensor names, few numbers."""
 
+    def make(config: ModelConfig) -> ModelConfig:
+        room = 24 if config.encoder.heads == 6 else 6  # fits Conformer's FFN, or does not
+        amdf = isinstance(config.encoder, AMDF)
+        hidden = {"hidden": 6, "space_hidden": room} if amdf else {"hidden": room}
+        stages = (replace(stage, width=max(stage.width // 32, 2)) for stage in config.stages)
+        encoder = replace(config.encoder, heads=3, **hidden)
+        return replace(config, stages=tuple(stages), encoder=encoder, stem=5, dim=6)
 
-def _narrow(config: ModelConfig) -> ModelConfig:
-    """Every block at the smallest width: all tensor names, few numbers."""
-    room = 24 if config.encoder.heads == 6 else 6  # fits Conformer's FFN, or does not
-    encoder = config.encoder
-    if isinstance(encoder, AMDF):
-        encoder = replace(encoder, heads=3, hidden=6, space_hidden=room)
-    else:
-        encoder = replace(encoder, heads=3, hidden=room)
-    return replace(
-        config,
-        stages=tuple(replace(stage, width=max(stage.width // 32, 2)) for stage in config.stages),
-        encoder=encoder,
-        stem=5,
-        dim=6,
-    )
+    return make
 
 
 @pytest.fixture(scope="session")
 def conformer_named():
-    return _conformer_named
+    """Puts the state dict of a 2D network of ours under Conformer's published names."""
 
-
-def _conformer_named(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """State dict of a 2D network of ours under Conformer's published names."""
-    theirs = {ours: name for name, ours in conformer_names(12, "").items()}
-    found = {"cls_token": weights["embed.cls"]}
-    for name, tensor in weights.items():
-        part, _, leaf = name.rpartition(".")
-        if part != "embed":
+    def rename(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        theirs = {ours: name for name, ours in conformer_names(12, "").items()}
+        found = {}
+        for name, tensor in weights.items():
+            part, _, leaf = name.rpartition(".")
             flat = tensor[:, :, 0] if tensor.ndim == 5 else tensor
-            found[f"{theirs[part]}.{leaf}"] = flat.clone().contiguous()
-    return found
+            place = "cls_token" if part == "embed" else f"{theirs[part]}.{leaf}"
+            found[place] = flat.clone().contiguous()
+        return found
+
+    return rename
 
 
 @pytest.fixture(scope="session")
 def inflated():
-    return _inflated
+    """Makes a network of t = 1, and the same with inflated convolutions."""
 
+    def make(config: ModelConfig, mode: str = "mean") -> tuple[CSG3DCT, CSG3DCT]:
+        torch.manual_seed(0)
+        alone = tuple(replace(stage, frames=1) for stage in config.stages)
+        flat, deep = CSG3DCT(replace(config, stages=alone)).double(), CSG3DCT(config).double()
+        for module in flat.modules():
+            if isinstance(module, nn.BatchNorm3d):
+                nn.init.uniform_(module.running_var, 0.5, 2)
+                nn.init.normal_(module.running_mean, std=0.1)
+        places = deep.state_dict()
+        deep.load_state_dict(
+            {
+                name: inflate_kernel(tensor[:, :, 0], places[name].shape[2], mode)
+                if tensor.ndim == 5
+                else tensor
+                for name, tensor in flat.state_dict().items()
+            }
+        )
+        return flat.eval(), deep.eval()
 
-def _inflated(config: ModelConfig, mode: str = "mean") -> tuple[CSG3DCT, CSG3DCT]:
-    """A network of t = 1, and the same with inflated convolutions."""
-    torch.manual_seed(0)
-    alone = tuple(replace(stage, frames=1) for stage in config.stages)
-    flat, deep = CSG3DCT(replace(config, stages=alone)).double(), CSG3DCT(config).double()
-    for module in flat.modules():
-        if isinstance(module, nn.BatchNorm3d):
-            nn.init.uniform_(module.running_var, 0.5, 2)
-            nn.init.normal_(module.running_mean, std=0.1)
-    places = deep.state_dict()
-    deep.load_state_dict(
-        {
-            name: inflate_kernel(tensor[:, :, 0], places[name].shape[2], mode)
-            if tensor.ndim == 5
-            else tensor
-            for name, tensor in flat.state_dict().items()
-        }
-    )
-    return flat.eval(), deep.eval()
+    return make

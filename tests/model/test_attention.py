@@ -1,4 +1,3 @@
-import pytest
 import torch
 from torch import nn
 
@@ -15,21 +14,12 @@ def test_the_fused_product_is_the_map_times_the_values_and_so_are_its_gradients(
     explicit = Attention.weights(*parts) @ parts[2]
     torch.testing.assert_close(fused, explicit)
     upstream = torch.randn_like(fused)
-    for gradient, expected in zip(
-        torch.autograd.grad(fused, parts, upstream),
-        torch.autograd.grad(explicit, parts, upstream),
-        strict=True,
-    ):
-        torch.testing.assert_close(gradient, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(fused, parts, upstream), torch.autograd.grad(explicit, parts, upstream)
+    )
 
 
-def test_rows_of_the_map_sum_to_one():
-    query, key, _ = queries_keys_values()
-    torch.testing.assert_close(Attention.weights(query, key).sum(-1), torch.ones(2, 3, 5))
-
-
-def test_scores_are_divided_by_the_square_root_of_the_width():
-    """Against torch's own layer."""
+def test_the_map_is_that_of_torchs_own_layer():
     torch_layer = nn.MultiheadAttention(12, 3, bias=False, batch_first=True)
     tokens = 3 * torch.randn(2, 5, 12)
     query, key, _ = (
@@ -40,17 +30,10 @@ def test_scores_are_divided_by_the_square_root_of_the_width():
     torch.testing.assert_close(Attention.weights(query, key), expected)
 
 
-def test_a_batch_that_would_be_broadcast_is_refused():
-    query, key, value = queries_keys_values()
-    with pytest.raises(Exception, match=r"value|key"):
-        Attention()(query, key[:1], value[:1])
-
-
 def test_log_three_makes_a_key_count_as_three():
     query, key, value = queries_keys_values()
     bias = torch.tensor([0, 3.0, 0, 0, 0, 0, 0]).clamp(min=1).log()
     thrice = [torch.cat([part, part[:, :, 1:2], part[:, :, 1:2]], dim=2) for part in (key, value)]
     torch.testing.assert_close(Attention()(query, key, value, bias), Attention()(query, *thrice))
-    shares, expected = Attention.weights(query, key, bias=bias), Attention.weights(query, *thrice)
-    torch.testing.assert_close(shares[..., 1], expected[..., [1, 7, 8]].sum(-1))
-    torch.testing.assert_close(shares @ value, Attention()(query, key, value, bias))
+    weights = Attention.weights(query, key, bias=bias)
+    torch.testing.assert_close(weights @ value, Attention()(query, *thrice))

@@ -23,16 +23,15 @@ PUBLISHED = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def network(narrow):
-    """Makes the same thin 2D network, again and again."""
-    return lambda: CSG3DCT(replace(narrow(CONFORMER_S), classes=3))
+    return CSG3DCT(replace(narrow(CONFORMER_S), classes=3))
 
 
 @pytest.fixture(scope="module")
-def weights(network, conformer_named):
+def weights(narrow, conformer_named):
     """Under the published names."""
-    return conformer_named(network().state_dict())
+    return conformer_named(CSG3DCT(replace(narrow(CONFORMER_S), classes=3)).state_dict())
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
@@ -45,28 +44,22 @@ def test_the_public_networks_have_their_published_number_of_parameters(name):
 def test_patches_may_be_wider(narrow):
     model = CSG3DCT(replace(narrow(CONFORMER_S), patch=32, classes=3)).eval()
     assert model(torch.zeros(1, 3, 1, 64, 32)).shape == (1, 3)
-    with pytest.raises(ValueError, match="multiples of 32: got 48 x 64"):
-        model(torch.zeros(1, 3, 1, 48, 64))
 
 
-@pytest.mark.parametrize("wrapping", [None, "model", "state_dict"])
-@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    ("wrapping", "zipped"), [(None, True), (None, False), ("model", True), ("state_dict", False)]
+)
 def test_what_torch_saved_is_read(network, tmp_path, weights, wrapping, zipped):
     whole = {wrapping: weights, "meta": {"epoch": 3}} if wrapping else weights
     torch.save(whole, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
-    report = load_conformer(model := network(), tmp_path / "w.pth")
-    assert len(report.loaded) == 718
-    assert torch.equal(model.embed.cls, weights["cls_token"])
+    assert len(load_conformer(network, tmp_path / "w.pth").loaded) == 718
+    assert torch.equal(network.embed.cls, weights["cls_token"])
 
 
 def test_safetensors_and_mappings_are_read_too(network, tmp_path, weights):
     save_file(weights, tmp_path / "w.safetensors")
-    assert len(load_conformer(network(), str(tmp_path / "w.safetensors")).loaded) == 718
-    assert len(load_conformer(network(), {"state_dict": weights}).loaded) == 718
-
-
-def changed(weights, **changes):
-    return {k: v for k, v in {**weights, **changes}.items() if v is not None}
+    for source in (str(tmp_path / "w.safetensors"), {"state_dict": weights}):
+        assert len(load_conformer(network, source).loaded) == 718
 
 
 @pytest.mark.parametrize(
@@ -80,35 +73,21 @@ def changed(weights, **changes):
         ({"trans_norm.bias": None}, "0 unknown, and 1 missing; the first: trans_norm.bias is miss"),
         ({"backbone.trans_norm.bias": torch.ones(6)}, "two tensors are called trans_norm.bias"),
         (
-            {"trans_norm.bias": torch.ones(9)},
-            r"1 tensors do not fit; the first is trans_norm.bias: got \(9,\), expected \(6,\)",
+            {"trans_1.mlp.fc1.weight": torch.ones(25, 6)},
+            r"1 tensors do not fit; the first is trans_1.mlp.fc1.weight: got \(25, 6\), expected "
+            r"\(24, 6\). The file is a Conformer with tokens of 6, .* patches of 16 x 16; this",
         ),
-        ({"trans_1.mlp.fc1.weight": torch.ones(25, 6)}, r"trans_1.mlp.fc1.weight: got \(25, 6\)"),
         ({"bn1.bias": torch.full((5,), torch.nan)}, "bn1.bias holds NaN or infinity"),
-        (
-            {"bn1.bias": torch.ones(5, dtype=torch.int64)},
-            "bn1.bias is no dense float: torch.i",
-        ),
+        ({"bn1.bias": torch.ones(5, dtype=torch.int64)}, "bn1.bias is no dense float: torch.i"),
         ({"bn1.bias": torch.ones(5).to_sparse()}, "bn1.bias is no dense float: .*torch.sparse_coo"),
     ],
 )
 def test_another_network_is_refused_and_nothing_loaded(network, weights, change, message):
-    model = network()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    source = {name: value for name, value in (weights | change).items() if value is not None}
     with pytest.raises(ValueError, match=message):
-        load_conformer(model, changed(weights, **change))
-    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-
-
-def test_a_larger_conformer_is_called_what_it_is(narrow, weights):
-    config = narrow(CONFORMER_S)
-    wider = replace(config, patch=32, dim=9, encoder=replace(config.encoder, hidden=36))
-    with pytest.raises(
-        ValueError,
-        match=r"tensors do not fit; .* The file is a Conformer with tokens of 6, .* "
-        r"patches of 16 x 16; this network takes one with tokens of 9, .* patches of 32 x 32",
-    ):
-        load_conformer(CSG3DCT(wider), weights)
+        load_conformer(network, source)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 
 def test_another_kind_of_network_takes_nothing(weights):
@@ -129,10 +108,7 @@ class Code:
             lambda path: path.write_bytes(pickle.dumps(Code(), protocol=2)),
             "damaged, or holds more than tensors",
         ),
-        (lambda path: path.write_bytes(b"PK\x03\x04 cut short"), "damaged, or holds more"),
         (lambda path: path.write_bytes(b"hello"), "not whole or not in safetensors format"),
-        (lambda path: path.write_bytes(b""), "not whole or not in safetensors format"),
-        (lambda path: torch.save([1, 2], path), "holds no state dict"),
         (lambda path: torch.save({"model": {"a": 1}}, path), "holds no state dict"),
         (lambda path: None, "no such file; checkpoints known by name are conformer-small-p16, "),
     ],
@@ -140,7 +116,7 @@ class Code:
 def test_bad_files_are_refused_and_run_nothing(network, tmp_path, capsys, write, message):
     write(tmp_path / "w.pth")
     with pytest.raises(ValueError, match=message):
-        load_conformer(network(), tmp_path / "w.pth")
+        load_conformer(network, tmp_path / "w.pth")
     assert capsys.readouterr().out == ""
 
 
@@ -150,7 +126,7 @@ def test_no_flipped_bit_and_no_cut_gets_through(tmp_path, weights):
     torch.save(few, tmp_path / "w.pth")
     whole, draw = (tmp_path / "w.pth").read_bytes(), random.Random(0)
     silent = 0
-    for _ in range(150):
+    for _ in range(60):
         damaged = bytearray(whole)
         damaged[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
         (tmp_path / "w.pth").write_bytes(damaged)
@@ -161,27 +137,16 @@ def test_no_flipped_bit_and_no_cut_gets_through(tmp_path, weights):
         assert found.keys() == few.keys()  # the bit was in the padding between tensors
         assert all(torch.equal(found[name], few[name]) for name in few)
         silent += 1
-    assert silent < 100
-    for cut in (0, 1, 2, 3, 50, len(whole) // 2, len(whole) - 1):
+    assert silent < 40
+    for cut in (0, 1, 3, len(whole) // 2, len(whole) - 1):
         (tmp_path / "w.pth").write_bytes(whole[:cut])
         with pytest.raises(ValueError, match=r"w\.pth"):
             read_checkpoint(tmp_path / "w.pth")
 
 
-def test_a_hash_in_a_name_is_compared(tmp_path, weights):
-    torch.save(weights, tmp_path / "w.pth", _use_new_zipfile_serialization=False)
-    start = hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()[:8]
-    right, wrong = tmp_path / f"w-{start}.pth", tmp_path / "w-01234567.pth"
-    for path in (right, wrong):
-        path.write_bytes((tmp_path / "w.pth").read_bytes())
-    assert read_checkpoint(right).keys() == weights.keys()
-    with pytest.raises(ValueError, match=f"begins with {start}, and its name says 01234567; del"):
-        read_checkpoint(wrong)
-
-
 @pytest.fixture
 def zoo(tmp_path, monkeypatch, weights):
-    """A folder that plays the public server, and a cache of our own."""
+    """A folder that plays the public server, and a cache of our own; the file's true hash."""
     (tmp_path / "server").mkdir()
     torch.save(weights, tmp_path / "server" / "w.pth")
     start = hashlib.sha256((tmp_path / "server" / "w.pth").read_bytes()).hexdigest()[:8]
@@ -195,39 +160,33 @@ def zoo(tmp_path, monkeypatch, weights):
     return serve, start
 
 
-def test_a_named_checkpoint_is_fetched_once(network, zoo):
+def test_a_named_checkpoint_is_fetched_once_and_its_hash_compared_each_time(network, zoo):
     serve, start = zoo
     kept = serve(f"w-{start}.pth")
-    assert len(load_conformer(network(), "narrow").loaded) == 718
+    assert len(load_conformer(network, "narrow").loaded) == 718
     before = kept.stat().st_mtime_ns
-    assert len(load_conformer(network(), "narrow").loaded) == 718
+    assert len(load_conformer(network, "narrow").loaded) == 718
     assert kept.stat().st_mtime_ns == before
+    kept.write_bytes(kept.read_bytes()[:-1])
+    message = rf"is damaged or another file: .*its name says {start}; delete it and get it"
+    with pytest.raises(ValueError, match=message):
+        load_conformer(network, "narrow")
 
 
 def test_a_download_with_another_hash_is_not_kept(network, zoo):
     serve, _ = zoo
     kept = serve("w-01234567.pth")
     with pytest.raises(ValueError, match=r"w-01234567\.pth is not the file it was: invalid hash"):
-        load_conformer(network(), "narrow")
+        load_conformer(network, "narrow")
     assert not list(kept.parent.iterdir())
-
-
-def test_a_damaged_file_in_the_cache_is_found_out(network, zoo):
-    serve, start = zoo
-    kept = serve(f"w-{start}.pth")
-    load_conformer(network(), "narrow")
-    kept.write_bytes(kept.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=r"is damaged or another file: .* delete it and get it"):
-        load_conformer(network(), "narrow")
 
 
 def test_offline_it_says_where_to_get_the_file_and_where_to_put_it(network, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     nobody = "http://127.0.0.1:9/conformer-0a1b2c3d.pth"
     monkeypatch.setitem(checkpoints.CHECKPOINTS, "narrow", Checkpoint(nobody, CONFORMER_S))
-    model = network()
     with pytest.raises(ConnectionError) as caught:
-        load_conformer(model, "narrow")
+        load_conformer(network, "narrow")
     for part in ("narrow could not be downloaded", nobody, str(tmp_path / "checkpoints")):
         assert part in str(caught.value)
     assert not list((tmp_path / "checkpoints").iterdir())

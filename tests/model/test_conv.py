@@ -2,13 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.model.conv import Bottleneck, Stem, TemporalConv, TimePadded
-
-
-def test_no_module_of_the_cnn_side_touches_the_number_of_frames():
-    volume = Stem(5)(torch.randn(2, 3, 7, 32, 48))
-    assert volume.shape == (2, 5, 7, 8, 12)
-    assert Bottleneck(5, 3, frames=3, stride=2)(volume).shape == (2, 12, 7, 4, 6)
+from csglib.model.conv import Bottleneck, TemporalConv, TimePadded
 
 
 def test_frames_meet_only_where_a_kernel_spans_them():
@@ -52,8 +46,9 @@ def passed(conv, volume, slopes, dtype):
     return out.detach().float(), conv.weight.grad.clone(), volume.grad
 
 
-@pytest.mark.parametrize(("reach", "groups"), [(1, 1), (2, 16)], ids=["three", "five"])
-@pytest.mark.parametrize("frames", range(1, 6))
+@pytest.mark.parametrize(
+    ("frames", "reach", "groups"), [(1, 1, 1), (2, 1, 1), (3, 1, 1), (2, 2, 16), (4, 2, 16)]
+)
 def test_few_frames_have_the_same_gradients_in_bfloat16(frames, reach, groups):
     """Of kernels that networks for video have; on some CPUs those of torch are wrong."""
     torch.manual_seed(frames)

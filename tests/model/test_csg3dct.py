@@ -4,7 +4,6 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from csglib.model.config import (
     AMDF,
@@ -54,7 +53,8 @@ def count(config: ModelConfig) -> int:
 def test_sizes_are_the_papers():
     assert round(count(PAPER) / 1e6, 1) == 62.9
     assert round(count(BASE) / 1e6, 1) == 41.6
-    assert count(CONFORMER_S) == 37_673_424
+    model = on_paper(PAPER)
+    assert (len(model.convs), len(model.blocks)) == (11, 12)
 
 
 def test_inflation_reaches_16_convolutions_and_nearly_five_million_weights():
@@ -68,11 +68,6 @@ def test_inflation_reaches_16_convolutions_and_nearly_five_million_weights():
     assert all(module.stride == (1, 1, 1) for module in inflated)
     flat = replace(BASE, stages=CONFORMER_S.stages)
     assert count(BASE) - count(flat) == 4_915_200
-
-
-def test_l_and_l_plus_1_blocks():
-    model = on_paper(PAPER)
-    assert (len(model.convs), len(model.blocks)) == (11, 12)
 
 
 @pytest.mark.parametrize("name", READINGS)
@@ -97,18 +92,10 @@ def test_contract(name, small):
         logits = model(clip)
         assert logits.shape == (2, 5)
         assert torch.equal(logits, twin(clip))
-        longer_and_wider = clip[:1].repeat(1, 1, 2, 1, 2)
-        assert model(longer_and_wider).shape == (1, 5)
+        for times in ((1, 1, 2, 1, 2), (1, 1, 5, 3, 1)):  # longer and wider, and higher
+            assert model(clip[:1].repeat(times)).shape == (1, 5)
         torch.testing.assert_close(model(clip[:1]), logits[:1])
         assert model.double()(clip.double()).dtype == torch.float64
-
-
-def test_no_parameter_depends_on_the_clip(small):
-    """The paper's 16-frame network starts from the 8-frame one."""
-    torch.manual_seed(0)
-    model = CSG3DCT(small(PAPER)).eval()
-    for frames, rows, columns in ((1, 16, 16), (8, 32, 32), (16, 48, 32)):
-        assert model(torch.randn(1, 3, frames, rows, columns)).shape == (1, 5)
 
 
 def test_the_class_token_is_doubled_before_each_block_where_conformer_does(small):
@@ -128,7 +115,6 @@ def test_the_class_token_is_doubled_before_each_block_where_conformer_does(small
         ((1, 3, 2, 32, 40), "multiples of 16: got 32 x 40"),
         ((1, 3, 2, 40, 32), "multiples of 16: got 40 x 32"),
         ((1, 3, 2, 0, 32), "multiples of 16: got 0 x 32"),
-        ((1, 3, 2, 250, 250), "multiples of 16: got 250 x 250"),
     ],
 )
 def test_a_clip_of_another_shape_is_refused(shape, message):
@@ -141,16 +127,3 @@ def test_no_clip_is_refused(shape):
     """The message without runtime shape checks."""
     with pytest.raises(ValueError, match=r"a clip is \(b, 3, t, y, x\) with t at least 1: got"):
         CSG3DCT(TINY)._check(torch.zeros(shape))
-
-
-def test_it_learns_four_clips():
-    torch.manual_seed(0)
-    model = CSG3DCT(TINY)
-    clips, grades = torch.randn(4, 3, 2, 32, 32), torch.tensor([0, 1, 1, 0])
-    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
-    for _ in range(12):
-        loss = nn.functional.cross_entropy(model(clips), grades)
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-    assert loss.item() < 0.2

@@ -32,28 +32,22 @@ def test_a_pickle_is_refused_unopened(tmp_path, capsys, write):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("keep", [0, 5, 60, -1])
-def test_a_file_that_is_not_whole_is_refused(tmp_path, keep):
+def test_a_missing_file_and_one_that_is_not_whole_are_refused(tmp_path):
     path = tmp_path / "w.safetensors"
-    write_weights(path, nn.Linear(2, 2).state_dict(), {})
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(
-        ValueError, match=r"w.safetensors is not whole or not in safetensors format"
-    ):
+    with pytest.raises(ValueError, match=r"w.safetensors: there is no such file"):
         read_weights(path)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"none.safetensors: there is no such file"):
-        read_weights(tmp_path / "none.safetensors")
+    write_weights(path, nn.Linear(2, 2).state_dict(), {})
+    whole = path.read_bytes()
+    for keep in (0, 60, -1):
+        path.write_bytes(whole[:keep])
+        with pytest.raises(ValueError, match=r"w.safetensors is not whole or not in safetensors"):
+            read_weights(path)
 
 
 @pytest.mark.parametrize(
     ("other", "message"),
     [
         (nn.Linear(2, 3), "0 tensors missing, 0 unknown, 2 of another shape; the first is bias"),
-        (nn.Linear(2, 2, bias=False), "1 tensors missing, 0 unknown, 0 of another shape"),
-        (nn.Bilinear(2, 2, 2), "0 tensors missing, 0 unknown, 1 of another shape"),
         (nn.Sequential(nn.Linear(2, 2)), "2 tensors missing, 2 unknown"),
     ],
 )
@@ -80,12 +74,12 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert read_weights(path)[0]["a"].sum() == 2
 
 
-@pytest.mark.parametrize("name", ["tiny_128", "tiny_128_shuffled"])
-def test_weights_saved_under_the_layer_names_of_version_0_1_load(name):
-    path = Path(__file__).parents[2] / "data_samples" / f"{name}.safetensors"
+def test_weights_saved_under_the_layer_names_of_version_0_1_load():
+    path = Path(__file__).parents[2] / "data_samples/tiny_128.safetensors"
     stored, model = read_weights(path)[0], CSG3DCT(TINY)
     load_weights(model, path)
-    theirs, ours = stored["blocks.0.time.to_query_key_value.weight"], model.blocks[0].time.qkv
-    torch.testing.assert_close(ours.weight, theirs.float(), rtol=0, atol=0)
-    theirs, ours = stored["convs.0.first.narrow.0.weight"], model.convs[0].first.conv1[0]
-    torch.testing.assert_close(ours.weight, theirs.float(), rtol=0, atol=0)
+    for former, ours in (
+        ("blocks.0.time.to_query_key_value.weight", model.blocks[0].time.qkv),
+        ("convs.0.first.narrow.0.weight", model.convs[0].first.conv1[0]),
+    ):
+        assert torch.equal(ours.weight, stored[former].float())
