@@ -53,48 +53,29 @@ def test_each_row_of_the_paper_leaves_one_matrix(name):
     right, wrong, right_too, wrong_too = FOUND[name]
     found = matrices(ROWS[name].printed, CLIPS[ROWS[name].frames]["test"])
     assert found.tolist() == [[[right, wrong], [wrong_too, right_too]]]
+    assert found[0].sum(1).tolist() == ([50, 68] if ROWS[name].frames == 8 else [42, 67])
     for matrix in (found[0], found[0][::-1, ::-1]):  # macro means do not depend on the order
         scores = 100 * np.array(scores_of(matrix))
         assert np.abs(scores - ROWS[name].printed).max() <= 0.05 + 1e-9
 
 
-def test_all_rows_agree_on_how_many_clips_each_grade_has():
-    splits = {
-        (row.frames, *matrices(row.printed, CLIPS[row.frames]["test"])[0].sum(1).tolist())
-        for row in ROWS.values()
-    }
-    assert splits == {(8, 50, 68), (16, 42, 67)}
-
-
 def test_nothing_is_missed_and_nothing_made_up():
     """Against trying them one by one, with the scores that a network would get."""
-    clips = 13
-    rows = {}
+    clips, rows = 10, {}
     for matrix in all_matrices(clips):
         rows.setdefault(printed_as(matrix), set()).add(matrix)
     assert max(map(len, rows.values())) > 2, "some rows leave more than one"
     for row, expected in rows.items():
         found = as_tuples(matrices(row, clips))
         assert found == sorted(found)
-        mirrors = set(map(mirrored, found))
-        assert expected == {*found, *mirrors}, row
-        assert all(matrix == mirrored(matrix) for matrix in mirrors & set(found))
-
-
-def test_of_two_mirrored_matrices_the_one_of_the_rarer_grade_comes():
-    for clips in (7, 8):
-        for matrix in all_matrices(clips):
-            for (right, wrong), (wrong_too, right_too) in as_tuples(
-                matrices(printed_as(matrix), clips)
-            ):
-                assert (right + wrong, right) <= (right_too + wrong_too, right_too)
+        assert expected == {*found, *map(mirrored, found)}, row
+        for (right, wrong), (wrong_too, right_too) in found:  # of two mirrored ones, the rarer's
+            assert (right + wrong, right) <= (right_too + wrong_too, right_too)
 
 
 def test_of_a_thousand_clips_accuracy_leaves_more_than_one_number_of_right_ones():
     found = matrices(Printed(50.0, 50.0, 50.0, 50.0), 1001)
     assert set(np.trace(found, axis1=1, axis2=2)) == {500, 501}
-    flat = found.reshape(-1, 4).tolist()
-    assert flat == sorted(flat)
 
 
 def test_no_matrix_is_an_answer_too():

@@ -20,15 +20,13 @@ def frames(who, count):
     return ClipSet(frames=pictures, grades=grades, patients=names)
 
 
-@pytest.mark.parametrize(("schedule", "epoch"), [("constant", None), ("one_cycle", 3)])
-def test_what_it_has_learned_is_inflated(tmp_path, monkeypatch, schedule, epoch):
+def test_what_it_has_learned_is_inflated(tmp_path, monkeypatch):
     splits = {"train": frames("a", 8), "validation": frames("b", 4)}
-    config = TrainConfig(folder=tmp_path, epochs=3, batch_size=8, lr=0.01, schedule=schedule)
+    config = TrainConfig(folder=tmp_path, epochs=2, batch_size=8, lr=0.01)
     path = pretrain(splits, config, conformer_for("tiny"))
     _, notes = read_weights(path)
     best, best_notes = read_weights(tmp_path / "best.safetensors")
     assert notes["epoch"] == best_notes["epoch"]
-    assert epoch is None or notes["epoch"] == str(epoch)
     model = build_network("tiny", size=32)
     report = load_conformer(model, path)
     assert report.inflated

@@ -1,14 +1,10 @@
 """Training: steps, schedules, exact resume, processes, torch.compile, and what is refused."""
 
-import copy
 import csv
 import json
-import math
-import signal
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +23,7 @@ from csglib.train import fit as training
 from csglib.train.config import TrainConfig
 from csglib.train.fit import fit, predict
 from csglib.train.runs import read_config
-from csglib.train.step import HeadLogits, TrainStep, head_logits
+from csglib.train.step import HeadLogits, TrainStep
 
 HERE = str(Path(__file__).parent)
 
@@ -121,24 +117,22 @@ def step(model):
     return TrainStep(fabric, *fabric.setup(HeadLogits(model), descent))
 
 
-def by_hand(model, batch, loss):
-    """The weights after such a step."""
-    twin = copy.deepcopy(model)
-    loss(twin(network_input(batch.frames)), torch.from_numpy(batch.grades)).backward()
-    return [value - value.grad for value in twin.parameters()]
+def by_hand(batch, loss):
+    """The weights of `Plain` after such a step."""
+    model = Plain()
+    loss(model(network_input(batch.frames)), torch.from_numpy(batch.grades)).backward()
+    return [value - value.grad for value in model.parameters()]
 
 
 def assert_weights(model, wanted):
-    for value, other in zip(model.parameters(), wanted, strict=True):
-        torch.testing.assert_close(value, other)
+    torch.testing.assert_close([value.detach() for value in model.parameters()], wanted)
 
 
 def test_a_step_lowers_the_cross_entropy(batch):
     model = Plain()
-    wanted = by_hand(model, batch, F.cross_entropy)
-    logits, grades = Plain()(network_input(batch.frames)), torch.from_numpy(batch.grades)
+    logits, grades = model(network_input(batch.frames)), torch.from_numpy(batch.grades)
     sums = step(model)(batch)
-    assert_weights(model, wanted)
+    assert_weights(model, by_hand(batch, F.cross_entropy))
     assert sums.loss / sums.clips == pytest.approx(F.cross_entropy(logits, grades).item())
     assert (sums.correct, sums.clips) == ((logits.argmax(1) == grades).sum(), 5)
 
@@ -148,27 +142,18 @@ def test_each_head_has_its_own_loss(batch):
         return (F.cross_entropy(logits, grades) + F.cross_entropy(-2 * logits, grades)) / 2
 
     model = TwoHeads()
-    wanted = by_hand(model, batch, both)
-    step(model)(batch)
-    assert_weights(model, wanted)
-
-
-@pytest.mark.parametrize("kind", [Plain, TwoHeads])
-def test_head_logits_wraps_without_parameters_of_its_own(kind):
-    model, pictures = kind(), torch.rand(3, 3, 2, 8, 8)
-    wrapped = HeadLogits(model)
-    assert wrapped(pictures).shape == (1 + (kind is TwoHeads), 3, 2)
-    torch.testing.assert_close(wrapped(pictures), head_logits(model, pictures))
-    assert list(wrapped.parameters()) == list(model.parameters())
+    logits, grades = model(network_input(batch.frames)), torch.from_numpy(batch.grades)
+    sums = step(model)(batch)
+    assert_weights(model, by_hand(batch, both))
+    assert sums.loss / 5 == pytest.approx(both(logits, grades).item())
+    assert sums.correct == (logits.argmin(1) == grades).sum(), "their sum decides"
 
 
 def test_out_of_memory_means_micro_batches_of_the_same_step(batch, capsys):
     model = Plain(room=2)
-    wanted = by_hand(Plain(), batch, F.cross_entropy)
     take = step(model)
-    sums = take(batch)
-    assert_weights(model, wanted)
-    assert sums.clips == 5
+    assert take(batch).clips == 5
+    assert_weights(model, by_hand(batch, F.cross_entropy))
     assert "micro-batches of 2 clips from here on" in capsys.readouterr().out
     model.seen.clear()
     take(batch)
@@ -213,14 +198,26 @@ def test_best_weights(tmp_path, schedule):
 
 
 @pytest.mark.parametrize("changes", [{}, {"schedule": "one_cycle", "augment": True}])
-def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, changes):
+def test_killed_in_the_middle_of_an_epoch_a_run_resumes_to_the_same_bits(
+    tmp_path, monkeypatch, changes
+):
+    given = []
+
+    def deadly(frames):
+        given.append(frames)
+        if len(given) == 8:  # in the third epoch, of three steps each
+            raise KeyboardInterrupt
+        return network_input(frames)
+
     whole = fitted(tmp_path / "whole", **changes)
-    broken = config(tmp_path / "broken", **changes)
-    first = list(islice(fit(network(), clips(), clips(who="b"), broken), 2))
+    with monkeypatch.context() as patch:
+        patch.setattr("csglib.train.step.network_input", deadly)
+        with pytest.raises(KeyboardInterrupt):
+            fitted(tmp_path / "broken", **changes)
+    (tmp_path / "broken/.lock").touch()  # SIGKILL would leave it
     model = network()
     nn.init.normal_(model.classify.weight)  # what the model holds before does not matter
-    again = list(fit(model, clips(), clips(who="b"), broken))
-    assert again[:2] == first
+    again = fitted(tmp_path / "broken", model, **changes)
     assert [r.train_loss for r in again] == [r.train_loss for r in whole]
     assert same_weights(tmp_path / "whole", tmp_path / "broken")
 
@@ -234,33 +231,6 @@ def test_a_constant_run_can_be_made_longer(tmp_path):
     assert not same_weights(tmp_path / "b", tmp_path / "c")
     with pytest.raises(ValueError, match="epochs=4 instead of 6"):
         fitted(tmp_path / "c", schedule="one_cycle", epochs=6)
-
-
-KILLED = """
-import os, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import csglib.train.step
-from test_fit import clips, config, fit, network
-given = []
-def deadly(frames):
-    given.append(frames)
-    if len(given) == 8:  # three steps an epoch
-        os.kill(os.getpid(), 9)
-    return csglib.data.clips.network_input(frames)
-csglib.train.step.network_input = deadly
-list(fit(network(), clips(), clips(who="b"), config(Path(sys.argv[2]))))
-"""
-
-
-def test_killed_in_the_middle_of_an_epoch_it_ends_with_the_same_bits(tmp_path):
-    """SIGKILL leaves no time to tidy up; what is on the disk must do."""
-    command = [sys.executable, "-c", KILLED, HERE, str(tmp_path / "killed")]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
-    assert "records" in read_weights(tmp_path / "killed/resume.safetensors")[1]
-    for name in ("killed", "undisturbed"):
-        fitted(tmp_path / name)
-    assert same_weights(tmp_path / "undisturbed", tmp_path / "killed")
 
 
 def test_the_order_of_clips_changes_with_the_epoch_and_the_seed(tmp_path):
@@ -303,34 +273,18 @@ def test_a_gate_of_the_whole_network_is_saved_and_resumed(tmp_path):
     assert networks[1].blocks[0].weigh.theta.item() != 0
 
 
-class Opinions(nn.Module):
-    """Of a bright clip one head thinks 2 for grade 1, the other 1 for grade 0; else nothing."""
-
-    def __init__(self):
-        super().__init__()
-        self.opinions = nn.Parameter(torch.tensor([[0.0, 2.0], [1.0, 0.0]]))
-        self.narrow = []  # whether each training step computed in bfloat16
-
-    def head_logits(self, clip):
-        if self.training:
-            self.narrow.append(torch.is_autocast_enabled("cpu"))
-        mean = clip.mean((1, 2, 3, 4))
-        bright = (mean > mean.mean()).float()
-        return self.opinions[:, None] * bright[:, None]
-
-    def forward(self, clip):
-        return self.head_logits(clip).sum(0)
-
-
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_recorded_loss_is_the_mean_over_heads_in_the_precision_asked_for(tmp_path, precision):
-    """By hand, of a dark clip of grade 0 and a bright one of grade 1, in whichever order."""
-    model, settings = Opinions(), config(tmp_path, epochs=1, batch_size=2, precision=precision)
-    [epoch] = fit(model, clips(2), clips(2, "b"), settings)
-    bright = math.log(1 + math.exp(-2)) + math.log(1 + math.exp(1))
-    assert epoch.train_loss == pytest.approx((2 * math.log(2) + bright) / 4, abs=1e-6)
-    assert epoch.train_accuracy == 1.0  # the sum of their logits is right
-    assert model.narrow == [precision == "bf16-mixed"]
+def test_an_epochs_record_is_the_mean_over_clips_in_the_precision_asked_for(tmp_path, precision):
+    model, narrow = Plain(), []
+    logits, grades = model(network_input(clips().frames)), torch.from_numpy(clips().grades)
+    model.register_forward_pre_hook(
+        lambda part, _: narrow.append(torch.is_autocast_enabled("cpu")) if part.training else None
+    )
+    [epoch] = fitted(tmp_path, model, epochs=1, batch_size=11, precision=precision)
+    loss, accuracy = F.cross_entropy(logits, grades), (logits.argmax(1) == grades).float().mean()
+    assert epoch.train_loss == pytest.approx(loss.item(), rel=0.01)
+    assert epoch.train_accuracy == pytest.approx(accuracy.item())
+    assert narrow == [precision == "bf16-mixed"]
 
 
 # --- What is refused ---
@@ -354,8 +308,8 @@ def test_another_run_in_the_same_folder_is_refused_and_nothing_is_touched(tmp_pa
 def test_a_run_of_version_0_1_goes_on(tmp_path):
     fitted(tmp_path, epochs=2)
     facts = json.loads((tmp_path / "config.json").read_text())
-    former = {"lr": "rate", "weight_decay": "decay", "batch_size": "batch", "schedule": "course"}
-    former |= {"augment": "augmented"}
+    former = {"lr": "rate", "weight_decay": "decay", "batch_size": "batch"}
+    former |= {"schedule": "course", "augment": "augmented"}
     del facts["compile"]
     old = {former.get(name, name): text for name, text in facts.items()} | {"loss": "Loss()"}
     (tmp_path / "config.json").unlink()
@@ -406,25 +360,11 @@ def test_a_lost_loss_stops_with_the_clips_it_was_lost_on(tmp_path):
         fitted(tmp_path, model)
 
 
-def test_a_damaged_resume_file_is_named(tmp_path):
-    fitted(tmp_path, epochs=2)
-    path = tmp_path / "resume.safetensors"
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(ValueError, match=r"resume.safetensors is not whole"):
-        fitted(tmp_path)
-
-
 @pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"epochs": 0}, "epochs >= 1"),
-        ({"batch_size": 0}, "batch size >= 1"),
-        ({"lr": 0.0}, "lr > 0"),
-        ({"weight_decay": -1.0}, "weight decay >= 0: got .*-1.0"),
-    ],
+    "wrong", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"weight_decay": -1.0}]
 )
-def test_impossible_settings(tmp_path, wrong, message):
-    with pytest.raises(ValueError, match=message):
+def test_impossible_settings(tmp_path, wrong):
+    with pytest.raises(ValueError, match="epochs >= 1, batch size >= 1, lr > 0 and weight decay"):
         config(tmp_path, **wrong)
 
 
@@ -436,11 +376,8 @@ def learning_rates(settings, steps):
     return np.array([lr for epoch in epochs for lr in settings.learning_rates(epoch, steps)])
 
 
-def test_the_papers_learning_rate_is_constant(tmp_path):
+def test_the_papers_learning_rate_is_constant_and_one_cycle_torchs(tmp_path):
     assert set(learning_rates(TrainConfig(folder=tmp_path), 80)) == {1e-4}
-
-
-def test_one_cycle_is_torchs(tmp_path):
     adam = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=0.3)
     theirs = torch.optim.lr_scheduler.OneCycleLR(adam, 0.3, total_steps=2000, final_div_factor=1e9)
     wanted = []
@@ -450,11 +387,7 @@ def test_one_cycle_is_torchs(tmp_path):
         theirs.step()
     found = learning_rates(config(tmp_path, epochs=10, lr=0.3, schedule="one_cycle"), 200)
     assert np.abs(found - wanted).max() < 0.002 * 0.3
-    assert found[0] == pytest.approx(0.04 * 0.3)
     assert (found.argmax(), found.max()) == (600, 0.3)
-    assert (np.diff(found[:601]) > 0).all()
-    assert (np.diff(found[600:]) < 0).all()
-    assert 0 <= found[-1] < 1e-3 * 0.3
 
 
 # --- Several processes, torch.compile ---
@@ -464,12 +397,11 @@ import gc, json, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
-import test_fit
-from test_fit import clips, fit
+from test_fit import TwoHeads, clips, config, fit
 torch.set_num_threads(1)
-for kind in ("Plain", "TwoHeads"):
-    settings = test_fit.config(Path(sys.argv[2]) / kind, epochs=3)
-    records = list(fit(getattr(test_fit, kind)(), clips(9), clips(7, "b"), settings))
+for name in ("first", "second"):
+    settings = config(Path(sys.argv[2]) / name, epochs=3)
+    records = list(fit(TwoHeads(), clips(9), clips(7, "b"), settings))
     print(json.dumps([[r.epoch, r.train_loss, r.train_accuracy, r.validation_loss,
                        r.validation_accuracy] for r in records]))
 gc.disable()  # as if no collection came by before the end
@@ -496,45 +428,45 @@ def test_two_processes_learn_what_one_does_and_end_in_peace(tmp_path):
     command = [*torchrun, str(program), HERE, str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert run.returncode == 0, run.stderr[-2000:]
+    alone = list(fit(TwoHeads(), clips(9), clips(7, "b"), config(tmp_path / "alone", epochs=3)))
+    wanted = torch.tensor([list(vars(record).values())[:5] for record in alone])
     printed = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("[[")]
-    for kind in (Plain, TwoHeads):
-        alone = tmp_path / "alone" / kind.__name__
-        records = list(fit(kind(), clips(9), clips(7, "b"), config(alone, epochs=3)))
-        wanted = [list(vars(record).values())[:5] for record in records]
-        close = [torch.allclose(torch.tensor(found), torch.tensor(wanted)) for found in printed]
-        assert sum(close) == 2, "both processes print it"
-        for name, tensor in weights(alone).items():
-            torch.testing.assert_close(weights(tmp_path / kind.__name__)[name], tensor)
+    assert len(printed) == 2 * 2, "both processes print both runs"
+    for found in printed:
+        torch.testing.assert_close(torch.tensor(found), wanted)
+    torch.testing.assert_close(weights(tmp_path / "second"), weights(tmp_path / "alone"))
 
 
 COMPILED = """
-import sys
-from itertools import islice
+import functools, itertools, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
+import torch
 from test_fit import TwoHeads, clips, config, fit
+torch.compile = functools.partial(torch.compile, backend=sys.argv[3])
 settings = config(Path(sys.argv[2]), epochs=2, compile=True)
 first, second = TwoHeads(), TwoHeads()
-list(islice(fit(first, clips(8), clips(4, "b"), settings), 1))
+list(itertools.islice(fit(first, clips(8), clips(4, "b"), settings), 1))
 list(fit(second, clips(8), clips(4, "b"), settings))
 print(first.eager_steps, second.eager_steps)
 """
 
 
-def test_compiled_it_learns_the_same_and_leaves_the_same_files(tmp_path):
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.long)])
+def test_compiled_it_learns_the_same_and_leaves_the_same_files(tmp_path, backend):
     """In a process without checks of shapes, which do not compile; stopped once and resumed."""
     compiled, usual = tmp_path / "compiled", tmp_path / "usual"
-    command = [sys.executable, "-c", COMPILED, HERE, str(compiled)]
+    command = [sys.executable, "-c", COMPILED, HERE, str(compiled), backend]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert run.returncode == 0, run.stderr[-2000:]
     assert run.stdout == "0 0\n", "no training step ran uncompiled"
     model = TwoHeads()
-    list(fit(model, clips(8), clips(4, "b"), config(usual, epochs=2)))
+    records = list(fit(model, clips(8), clips(4, "b"), config(usual, epochs=2)))
     assert model.eager_steps == 4
     for name in ("last", "best", "resume"):
         torch.testing.assert_close(
             weights(usual, name), weights(compiled, name), rtol=1e-4, atol=1e-5
         )
-    for one, other in zip(*(table(run / "epochs.csv") for run in (usual, compiled)), strict=True):
-        for loss in ("train_loss", "validation_loss"):
-            assert float(one[loss]) == pytest.approx(float(other[loss]), rel=1e-4)
+    for row, record in zip(table(compiled / "epochs.csv"), records, strict=True):
+        assert float(row["train_loss"]) == pytest.approx(record.train_loss, rel=1e-4)
+        assert float(row["validation_loss"]) == pytest.approx(record.validation_loss, rel=1e-4)
