@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from csglib.model.config import CONFORMER_S, TINY
+from csglib.model.config import CONFORMER_S, TINY, VARIANTS
 from csglib.model.cost import costs
 from csglib.model.csg3dct import CSG3DCT
 from csglib.table1.baselines import cnn_lstm, i3d, mtv, resnet, slowfast, tpn, uniformer, vit
@@ -66,16 +66,12 @@ def on_meta(name, classes=2, frames=8, size=256):
         return build_network(name, classes, frames, size)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_as_large_as_published(name):
-    exact = {"tpn", "uniformer", "uniformer_b"}
-    found, wanted = count(on_meta(name, 400)), PUBLISHED[name]
-    assert found == wanted if name in exact else round(found / 1e6, 2) == round(wanted / 1e6, 2)
-
-
-@pytest.mark.parametrize("name", COUNTED)
-def test_as_large_as_counted_elsewhere(name):
-    assert count(on_meta(name)) == COUNTED[name]
+@pytest.mark.parametrize("name", [*PUBLISHED, *COUNTED])
+def test_as_large_as_published_or_counted_elsewhere(name):
+    published = name in PUBLISHED
+    found, wanted = count(on_meta(name, 400 if published else 2)), (PUBLISHED | COUNTED)[name]
+    rounded = 10_000 if name in ("i3d", "nl_i3d", "slowfast") else 1
+    assert round(found / rounded) == round(wanted / rounded)
 
 
 def test_as_costly_as_published():
@@ -90,8 +86,9 @@ def test_as_costly_as_published():
         assert found == pytest.approx(gmacs, rel=0.02)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*(name for name in NETWORKS if name not in VARIANTS), "base"])
 def test_every_name_is_built_alike(name):
+    """Of our variants one will do: they are built by the same code."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         network = on_meta(name, classes=3, frames=16, size=32)
@@ -134,16 +131,34 @@ def test_a_network_nobody_knows_and_clips_that_none_takes():
             build_network("tiny", **wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("slowfast", (6, 32, 32), "wants a multiple: got 6"),
+        ("mtv", (16, 32, 32), "built for clips of 8 x 32 x 32: got 16 x 32 x 32"),
+        ("mtv", (8, 32, 48), "built for clips of 8 x 32 x 32: got 8 x 32 x 48"),
+        ("uniformer", (8, 32, 48), "multiples of 32: got 32 x 48"),
+        ("uniformer", (8, 48, 32), "multiples of 32: got 48 x 32"),
+    ],
+)
+def test_a_clip_of_another_shape_is_refused(name, shape, message):
+    with pytest.raises(ValueError, match=message):
+        SMALL[name](2, 8)(torch.zeros(1, 3, *shape))
+
+
+def test_sizes_that_cannot_be_built_are_refused():
+    for frames, size in ((12, 32), (8, 40)):
+        message = f"of 8 frames and 16 x 16 pixels.*got {frames} frames of {size} x {size}"
+        with pytest.raises(ValueError, match=message):
+            small_mtv(2, frames, size)
+    with pytest.raises(ValueError, match="heads of 64 channels must fill the width: got 96"):
+        uniformer.GlobalBlock(96, 0.0)
+
+
 def test_kernels_lie_as_the_clips_do():
     """Channels last: 28 times faster for a pointwise convolution on some machines."""
-    network = build_network("slowfast", size=32)
-    kernels = [value for value in network.parameters() if value.ndim == 5]
+    kernels = [value for value in build_network("slowfast").parameters() if value.ndim == 5]
     assert all(k.is_contiguous(memory_format=torch.channels_last_3d) for k in kernels)
-
-
-def test_slowfast_wants_a_multiple_of_four_frames():
-    with pytest.raises(ValueError, match="wants a multiple: got 6"):
-        SMALL["slowfast"](2, 8)(torch.zeros(1, 3, 6, 32, 32))
 
 
 def test_nl_i3d_starts_as_i3d_and_has_five_blocks():
@@ -197,34 +212,6 @@ def test_the_finest_view_reaches_the_coarsest_in_one_fusion():
     nn.init.normal_(model.embeddings[0].project.bias)
     after = class_tokens(model, clip)
     assert [torch.equal(*pair) for pair in zip(before, after, strict=True)] == [True, False, False]
-
-
-@pytest.mark.parametrize(("frames", "size"), [(12, 32), (8, 40), (4, 32)])
-def test_a_clip_that_mtv_cannot_cut(frames, size):
-    message = f"of 8 frames and 16 x 16 pixels.*got {frames} frames of {size} x {size}"
-    with pytest.raises(ValueError, match=message):
-        small_mtv(2, frames, size)
-
-
-@pytest.mark.parametrize("shape", [(16, 32, 32), (8, 32, 48), (8, 48, 32)])
-def test_another_clip_than_mtv_was_built_for(shape):
-    got = " x ".join(map(str, shape))
-    with pytest.raises(ValueError, match=f"built for clips of 8 x 32 x 32: got {got}"):
-        small_mtv()(torch.zeros(1, 3, *shape))
-
-
-# --- UniFormer ---
-
-
-@pytest.mark.parametrize(("rows", "columns"), [(32, 48), (48, 32)])
-def test_a_clip_of_another_size(rows, columns):
-    with pytest.raises(ValueError, match=f"multiples of 32: got {rows} x {columns}"):
-        SMALL["uniformer"](2, 8)(torch.zeros(1, 3, 8, rows, columns))
-
-
-def test_a_width_that_heads_do_not_fill():
-    with pytest.raises(ValueError, match="heads of 64 channels must fill the width: got 96"):
-        uniformer.GlobalBlock(96, 0.0)
 
 
 # --- Stochastic depth ---
