@@ -11,7 +11,6 @@ from collections import Counter, namedtuple
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,9 +24,11 @@ from csglib.data.split import check_no_overlap
 from csglib.data.stenosis import RULES
 from csglib.phantom import make_cohort as making
 from csglib.phantom.contact_sheet import contact_sheet, sample
-from csglib.phantom.make_cohort import make_cohort, work_left
+from csglib.phantom.make_cohort import clip_file, make_cohort, work_left
 from csglib.phantom.patients import PLAQUES, CohortSpec, clip_specs
-from csglib.phantom.recipe import CHOICES, LIMITS, PER_PATIENT, check_parameters
+from csglib.phantom.recipe import PER_PATIENT, check_parameters
+
+from ..conftest import in_this_process
 
 SMALL = CohortSpec(patients=5, size=16, seed=1)
 PAPER = {
@@ -42,7 +43,7 @@ def specs(**what):
     return clip_specs(CohortSpec(**what))
 
 
-@pytest.mark.parametrize("seed", [0, 3, 2023])
+@pytest.mark.parametrize("seed", [0, 2023])
 @pytest.mark.parametrize(("frames", "first", "last"), [(8, 2, 5), (16, 4, 11)])
 def test_the_paper_s_cohort_has_the_paper_s_totals_and_one_clip_a_plaque(frames, first, last, seed):
     clips = specs(frames=frames, seed=seed)
@@ -56,7 +57,7 @@ def test_the_paper_s_cohort_has_the_paper_s_totals_and_one_clip_a_plaque(frames,
 
 
 @pytest.mark.parametrize("frames", PAPER)
-@pytest.mark.parametrize("patients", [3, 4, 5, 12, 40, 170])
+@pytest.mark.parametrize("patients", [3, 5, 40])
 def test_other_numbers_of_patients_keep_the_proportions_and_never_overlap(patients, frames):
     clips = specs(frames=frames, patients=patients, seed=1)
     check_no_overlap([spec.patient for spec in clips], [spec.split for spec in clips])
@@ -85,11 +86,11 @@ def test_a_seed_decides_everything_and_another_decides_otherwise():
 
 def test_a_patient_has_the_same_parameters_in_all_videos_and_splits_are_alike():
     patients = {}
-    for spec in specs(seed=2):
+    for spec in specs():
         assert patients.setdefault(spec.patient, spec.parameters) == spec.parameters
         assert set(spec.parameters) == set(PER_PATIENT)
         check_parameters(spec.parameters)
-    assert {"diameter", "scanner", "gain", "heart_rate"} < set(PER_PATIENT) < {*LIMITS, *CHOICES}
+    assert {"diameter", "scanner", "gain", "heart_rate"} < set(PER_PATIENT)
     per_clip = {"stenosis", "plaque", "side", "length", "calcified", "roll", "field"}
     assert not per_clip & set(PER_PATIENT)
     assert len({values["depth"] for values in patients.values()}) == 169
@@ -99,8 +100,6 @@ def test_a_patient_has_the_same_parameters_in_all_videos_and_splits_are_alike():
         for split in ("train", "test")
     )
     assert train == pytest.approx(test, rel=0.08)
-    numbers = [int(spec.patient[1:]) for spec in specs(patients=1002)]
-    assert numbers == sorted(numbers)
 
 
 @pytest.mark.parametrize(
@@ -108,11 +107,9 @@ def test_a_patient_has_the_same_parameters_in_all_videos_and_splits_are_alike():
     [
         ("frames", 9, "8 or 16, .*"),
         ("size", 15, "16 to 1024 pixels"),
-        ("size", 1025, "16 to 1024 pixels"),
         ("seed", -1, "0 or more"),
         ("patients", 2, "3 or more, .*"),
         ("rule", "nascet", f"one of {', '.join(RULES)}"),
-        ("observer", 0.6, ".* from 0 to 0.5"),
         ("observer", float("nan"), ".* from 0 to 0.5"),
     ],
 )
@@ -244,12 +241,11 @@ def test_an_observer_grades_what_it_sees_and_four_grades_keep_their_names(tmp_pa
 
 
 def test_an_estimate_shrinks_as_clips_are_made(tmp_path, folder):
-    new = work_left(tmp_path / "new", CohortSpec())
-    assert new[:2] == (459, 0)
-    assert new.sentence(2).startswith("459 clips to make: about 3 min on 2 processes, 170")
+    new = work_left(tmp_path / "new", CohortSpec(), videos=True)
+    assert new[:2] == (459, 200)
+    assert new.sentence(2).startswith("459 clips and 200 videos to make: about ")
     assert work_left(folder, SMALL) == (0, 0, 0, 0)
     assert work_left(folder, SMALL).sentence(1).startswith("nothing to make")
-    assert "and 200 videos" in work_left(tmp_path / "new", CohortSpec(), videos=True).sentence(2)
 
 
 @pytest.mark.usefixtures("cheap_videos")
@@ -279,20 +275,12 @@ def test_another_a_locked_or_a_damaged_cohort_is_left_as_it_is(folder, monkeypat
     refused(r"cohort.json is damaged \(.*\)", folder)
 
 
-@pytest.mark.usefixtures("cheap_videos")
 def test_errors_before_the_start_leave_nothing(tmp_path, monkeypatch):
     refused("jobs must be 1 or more: got 0", tmp_path / "c", jobs=0)
-    with monkeypatch.context() as patch:
-        usage = namedtuple("usage", "total used free")(10**9, 9 * 10**8, 10**8)
-        patch.setattr(shutil, "disk_usage", lambda path: usage)
-        message = "needs 170 MB and its disk has 100 MB free"
-        refused(message, tmp_path / "deep" / "c", CohortSpec())
-
-    def refuse(path, **how):
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
-
-    monkeypatch.setattr(Path, "mkdir", refuse)
-    refused(r"c cannot be written: .*Permission denied: '.*/c'", tmp_path / "c")
+    usage = namedtuple("usage", "total used free")(10**9, 9 * 10**8, 10**8)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    message = "needs 170 MB and its disk has 100 MB free"
+    refused(message, tmp_path / "deep" / "c", CohortSpec())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -325,44 +313,39 @@ def test_a_disk_error_on_the_way_loses_nothing(
     assert contents(tmp_path / "c") == contents(a_cheap_cohort)
 
 
-def test_killed_and_with_more_processes_the_bytes_are_the_same(tmp_path):
-    """From the command line, killed after its first clip, and resumed by two workers."""
-    killed, calm = tmp_path / "killed", tmp_path / "calm"
+def test_killed_and_in_other_processes_the_bytes_are_the_same(tmp_path, monkeypatch):
+    """From the command line, killed after a clip or two; these and another are made here."""
+    killed, calm, cohort = tmp_path / "killed", tmp_path / "calm", CohortSpec(patients=3, size=16)
     words = [sys.executable, "-m", "csglib", "simulate", str(killed), "--workers", "2"]
-    words += ["--patients", "3", "--image-size", "16", "--seed", "2"]
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
+    words += ["--patients", "3", "--image-size", "16"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while not [*killed.glob("clips/p*.npz")] and process.poll() is None:
             time.sleep(0.02)
         process.kill()
-    cohort = CohortSpec(patients=3, size=16, seed=2)
-    made = len([*killed.glob("clips/p*.npz")])
-    assert 1 <= made < len(clip_specs(cohort)), "killed too late to show anything"
+    left = [spec for spec in clip_specs(cohort) if not clip_file(killed, spec).exists()]
+    made = [spec for spec in clip_specs(cohort) if spec not in left]
+    assert made and left, "killed too late to show anything"
     assert not (killed / "manifest.csv").exists()
-    make_cohort(killed, cohort, jobs=2)
-    shutil.copytree(killed, calm)
-    for path in [*calm.glob("clips/*_c1.npz"), calm / "manifest.csv", calm / "contact_sheet.png"]:
-        path.unlink()  # a clip of each video is enough to compare
-    make_cohort(calm, cohort, jobs=1)
+    monkeypatch.setattr(making, "workers", in_this_process)
+    monkeypatch.setattr(making, "clip_specs", lambda _: [*made, left[0]])
+    for folder in (killed, calm):
+        make_cohort(folder, cohort)
     assert contents(killed) == contents(calm)
-
-
-def row(number, split, closed):
-    return {"clip": f"clips/{number:03d}.npz", "split": split, "diameter_stenosis": f"{closed:f}"}
 
 
 def test_a_sample_shows_each_split_from_open_to_closed():
     rng = np.random.default_rng(1)
-    splits = ["train"] * 40 + ["validation"] * 5 + ["test"] * 11
-    rows = [row(n, split, rng.random()) for n, split in enumerate(splits)]
+    rows = [
+        {"clip": f"{number:03d}", "split": split, "diameter_stenosis": str(rng.random())}
+        for number, split in enumerate(["train"] * 40 + ["validation"] * 5 + ["test"] * 11)
+    ]
     few = sample(rows)
     closed = [float(r["diameter_stenosis"]) for r in few]
     assert sorted(r["split"] for r in few) == ["test"] * 2 + ["train"] * 2 + ["validation"] * 2
     assert closed == sorted(closed)
     assert max(closed) - min(closed) > 0.5
     assert sample(rows[::-1]) == few
-    for splits in (["test"], ["train"] * 3, ["train", "train", "test"]):
-        rows = [row(n, split, n / 10) for n, split in enumerate(splits)]
-        assert sample(rows) == rows
+    assert sample(rows[:1]) == rows[:1]
 
 
 def test_a_contact_sheet_shows_frames_and_marks_the_narrowest(a_cheap_cohort):
