@@ -1,6 +1,6 @@
 from .data.clips import Clip as Clip
-from .data.clips import network_input as network_input
 from .data.clips import resample as resample
+from .data.normalise import network_input as network_input
 from .data.readers import read_clip as read_clip
 from .data.readers.limits import ClipError as ClipError
 from .detect import find_vessel as find_vessel

@@ -2,12 +2,12 @@ from .clips import GRADES as GRADES
 from .clips import Clip as Clip
 from .clips import Region as Region
 from .clips import Truth as Truth
-from .clips import network_input as network_input
 from .clips import resample as resample
 from .clips import save_clip as save_clip
 from .cohort import ClipSet as ClipSet
 from .cohort import read_cohort as read_cohort
 from .cohort import read_manifest as read_manifest
+from .normalise import network_input as network_input
 from .readers import read_clip as read_clip
 from .readers.limits import ClipError as ClipError
 from .split import check_no_overlap as check_no_overlap

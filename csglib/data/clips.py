@@ -10,19 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 from PIL import Image
-from torch import Tensor
 
 from csglib.data.atomic import replacing
 from csglib.data.stenosis import DEFAULT_RULE, Rule, area_stenosis, inside
 
 GRADES = DEFAULT_RULE.grades
 TRUTH_ARRAYS = ("vessel_outer", "vessel_inner", "lumen", "area_stenosis", "diameter_stenosis")
-_IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1, 1)
-_IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -123,12 +119,6 @@ class Clip:
     truth: Truth | None = None
     coloured: float = 0.0
     region: Region | None = None
-
-
-def network_input(frames: UInt8[ndarray, "*b t y x"]) -> Float[Tensor, "*b 3 t y x"]:
-    """Grey levels in three equal channels, normalised by ImageNet's mean and standard deviation."""
-    grey = torch.from_numpy(np.ascontiguousarray(frames)).float().div(255).unsqueeze(-4)
-    return (grey - _IMAGENET_MEAN) / _IMAGENET_STD
 
 
 def save_clip(clip: Clip, path: Path) -> None:

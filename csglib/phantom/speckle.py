@@ -10,7 +10,7 @@ import numpy as np
 from einops import rearrange
 from jaxtyping import Bool, Complex64, Float
 from numpy import ndarray
-from scipy import fft, ndimage, signal, sparse
+from scipy import fft, ndimage, sparse
 
 from csglib.phantom.probe import COMPENSATION, Grid, Probe
 
@@ -133,7 +133,9 @@ def envelope(
     dimmed = transmission(loss, grid.pixel * grid.size / len(loss), probe)
     clean = echoes(points, grid, probe) * (fine @ dimmed @ fine.T).astype(np.float32)
     fading = np.exp(-grid.pixel / _DECAY)
-    above = signal.lfilter([1 - fading], [1, -fading], np.abs(clean), axis=-2)
+    above = (1 - fading) * np.abs(clean).astype(np.float64)
+    for row in range(1, grid.size):
+        above[:, row] += fading * above[:, row - 1]
     floor = np.hypot(np.float32(10 ** (probe.noise / 20)), 10 ** (probe.haze / 20) * above)
     return np.abs(clean + floor * _noise(grid, probe, rng)).mean(axis=0)
 

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from csglib.data.augment import draw_augmentation
-from csglib.data.clips import network_input
 from csglib.data.cohort import ClipSet
+from csglib.data.normalise import network_input
 from csglib.train.config import TrainConfig
 from csglib.train.runs import Epoch, Run, fingerprint, run_in
 from csglib.train.step import HeadLogits, TrainStep, adam, compiled

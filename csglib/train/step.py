@@ -15,8 +15,8 @@ from numpy import ndarray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from csglib.data.clips import network_input
 from csglib.data.cohort import ClipSet
+from csglib.data.normalise import network_input
 
 if TYPE_CHECKING:  # four seconds to import, and needed for training only
     from lightning.fabric import Fabric

@@ -11,7 +11,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from csglib.data.clips import Clip, network_input
+from csglib.data.clips import Clip
+from csglib.data.normalise import network_input
 from csglib.model.attention import Attention
 
 

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from lightning.fabric import Fabric
 from torch import nn
 
-from csglib.data.clips import network_input
 from csglib.data.cohort import ClipSet
+from csglib.data.normalise import network_input
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.weights import load_weights, read_weights

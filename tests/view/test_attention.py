@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.data.clips import network_input
+from csglib.data.normalise import network_input
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.view.attention_record import attention_record

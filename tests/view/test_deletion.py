@@ -6,7 +6,8 @@ import torch
 from scipy.integrate import trapezoid
 from torch import nn
 
-from csglib.data.clips import Clip, network_input
+from csglib.data.clips import Clip
+from csglib.data.normalise import network_input
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.train.fit import predict

@@ -9,7 +9,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from csglib.data.clips import network_input
+from csglib.data.normalise import network_input
 from csglib.model.config import TINY, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
 from csglib.table1.baselines import i3d, mtv, resnet, uniformer

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.data.clips import network_input
+from csglib.data.normalise import network_input
 from csglib.model.attention import Attention
 from csglib.model.csg3dct import CSG3DCT
 from csglib.view.capture import attention_maps

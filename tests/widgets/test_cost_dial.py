@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from csgcourse.widgets.cost_dial import KINDS, CostDial, macs, temporal_maps
-from csglib.data.clips import network_input
+from csglib.data.normalise import network_input
 from csglib.model.config import TINY, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
 

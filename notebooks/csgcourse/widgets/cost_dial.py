@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from csglib.data.clips import Clip, network_input
+from csglib.data.clips import Clip
+from csglib.data.normalise import network_input
 from csglib.model.amdf import AMDFBlock
 from csglib.model.config import PAPER
 from csglib.model.csg3dct import CSG3DCT
