@@ -94,6 +94,25 @@ class Truth:
         """Area stenosis against the outer border: counts the wall too, 29 to 39 % if healthy."""
         return area_stenosis(self.vessel_outer, self.lumen)
 
+    def choose(self, frames: Int[ndarray, " chosen"]) -> "Truth":
+        """The truth of these frames, in this order."""
+        arrays: dict[str, Any] = {name: getattr(self, name)[frames] for name in TRUTH_ARRAYS}
+        return replace(self, **arrays)
+
+    def move(self, corner: Int[ndarray, "#t 2"], scale: Float[ndarray, "#t 1"]) -> "Truth":
+        """The truth in crops with that upper left corner (x, y), enlarged by `scale`."""
+
+        def moved(polygons: Float[ndarray, "t points 2"]) -> Float[ndarray, "t points 2"]:
+            # the image's edge stays in place, half a pixel before the centre that is (0, 0)
+            return (polygons - corner[:, None]) * scale[..., None] + (scale[..., None] - 1) / 2
+
+        return replace(
+            self,
+            vessel_outer=moved(self.vessel_outer),
+            vessel_inner=moved(self.vessel_inner),
+            lumen=moved(self.lumen),
+        )
+
     def plaque(self, height: int, width: int) -> Bool[ndarray, "t y x"]:
         """Mask of the plaque in images of that size: of the original lumen, what is closed."""
         return inside(self.vessel_inner, height, width) & ~inside(self.lumen, height, width)
@@ -172,15 +191,5 @@ def resample(clip: Clip, frames: int = 8, size: int = 256) -> Clip:
         frames=np.stack([np.asarray(image) for image in images]),
         mm_per_px=None if clip.mm_per_px is None else clip.mm_per_px / scale,
         region=None,
-        truth=None if clip.truth is None else _resampled(clip.truth, kept, corner, scale),
+        truth=clip.truth and clip.truth.choose(kept).move(corner[None], np.array([[scale]])),
     )
-
-
-def _resampled(
-    truth: Truth, kept: Int[ndarray, " t"], corner: Int[ndarray, "2"], scale: float
-) -> Truth:
-    arrays: dict[str, Any] = {name: getattr(truth, name)[kept] for name in TRUTH_ARRAYS}
-    for name in ("vessel_outer", "vessel_inner", "lumen"):
-        # the image's edge stays in place, half a pixel before the centre that is (0, 0)
-        arrays[name] = (arrays[name] - corner) * scale + (scale - 1) / 2
-    return replace(truth, **arrays)

@@ -53,11 +53,6 @@ def diameter_stenosis(
     return np.asarray(np.max(1 - widths(lumen) / widths(vessel), axis=-1))
 
 
-def equal_area_diameter(area: Float[ndarray, "*t"]) -> Float[ndarray, "*t"]:
-    """Diameter stenosis of a round lumen in a round vessel; `area = 1 - (1 - diameter)^2`."""
-    return np.asarray(1 - np.sqrt(1 - area))
-
-
 def inside(
     polygon: Float[ndarray, "t points 2"], height: int, width: int
 ) -> Bool[ndarray, "t y x"]:

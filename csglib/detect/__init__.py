@@ -12,12 +12,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from einops import rearrange, reduce
+from einops import reduce
 from jaxtyping import Float, Int
 from numpy import ndarray
 from PIL import Image
 
-from csglib.data.clips import Clip, Truth
+from csglib.data.clips import Clip
 from csglib.detect.network import THRESHOLD, Detector, decode, into_square, shown_size
 from csglib.model.weights import load_weights
 
@@ -169,18 +169,5 @@ def _crop(clip: Clip, boxes: Int[ndarray, "t 4"], size: int) -> Clip:
         frames=np.stack(images),
         mm_per_px=clip.mm_per_px / float(scale[0, 0]) if clip.mm_per_px and same else None,
         region=None,
-        truth=None if clip.truth is None else _move(clip.truth, boxes[:, :2] - padding, scale),
-    )
-
-
-def _move(truth: Truth, corner: Int[ndarray, "t 2"], scale: Float[ndarray, "t 1"]) -> Truth:
-    def moved(polygons: Float[ndarray, "t points 2"]) -> Float[ndarray, "t points 2"]:
-        edges = polygons + 0.5 - rearrange(corner, "t xy -> t 1 xy")  # pixel edges, not centres
-        return edges * rearrange(scale, "t 1 -> t 1 1") - 0.5
-
-    return replace(
-        truth,
-        vessel_outer=moved(truth.vessel_outer),
-        vessel_inner=moved(truth.vessel_inner),
-        lumen=moved(truth.lumen),
+        truth=clip.truth and clip.truth.move(boxes[:, :2] - padding, scale),
     )

@@ -77,6 +77,10 @@ def gif(frames, path):
     first.save(path, save_all=True, append_images=others, optimize=False, disposal=1)
 
 
+def nifti_bytes(voxels):
+    return nibabel.Nifti1Image(voxels, np.eye(4)).to_bytes()
+
+
 def nifti(voxels, path, kind=nibabel.Nifti1Image, unit="mm", step=(0.0679, 0.0679)):
     image = kind(voxels, np.diag([*step, 1, 1]))
     image.header.set_xyzt_units(unit, "sec")

@@ -10,16 +10,16 @@ from csglib.data.stenosis import area_stenosis, diameter_stenosis, inside, width
 LARGE = Augmentation(flipped=True, turn=-10, zoom=0.93, shift=(0.04, -0.03), gamma=1.1, gain=9.0)
 
 
-def changes(count: int) -> list[Augmentation]:
+def changes(count):
     rng = np.random.default_rng(5)
     return [draw_augmentation(rng) for _ in range(count)]
 
 
-def noise(frames: int, height: int, width: int) -> np.ndarray:
+def noise(frames, height, width):
     return np.random.default_rng(1).integers(0, 256, (frames, height, width), dtype=np.uint8)
 
 
-def outline(middle: tuple[float, float], radius: float, frames: int = 3) -> np.ndarray:
+def outline(middle, radius, frames=3):
     """An uneven contour, another one in each frame."""
     turn = np.linspace(0, 2 * np.pi, 128, endpoint=False)
     waves = [1 + 0.2 * np.cos(k * turn + k) + 0.1 * np.sin(turn) for k in range(2, 2 + frames)]
@@ -27,7 +27,7 @@ def outline(middle: tuple[float, float], radius: float, frames: int = 3) -> np.n
     return np.array(middle) + radius * np.array(waves)[..., None] * towards
 
 
-def test_no_change_alters_a_stenosis():
+def test_no_change_alters_a_stenosis_or_the_shape_of_a_border():
     vessel, lumen = outline((60, 50), 31), np.roll(outline((66, 44), 17), 1, axis=0)
     assert np.ptp(1 - widths(lumen) / widths(vessel), axis=-1).min() > 0.05  # directions differ
     area, diameter = area_stenosis(vessel, lumen), diameter_stenosis(vessel, lumen)
@@ -35,26 +35,19 @@ def test_no_change_alters_a_stenosis():
         moved = [change.move(border, 97, 131) for border in (vessel, lumen)]
         np.testing.assert_allclose(area_stenosis(*moved), area, rtol=0, atol=1e-9)
         np.testing.assert_allclose(diameter_stenosis(*moved), diameter, rtol=0, atol=1e-9)
-
-
-def test_a_round_lumen_stays_round():
-    """A stenosis alone would not tell: it compares each diameter with its own direction."""
-    border = outline((60, 50), 31)
-    for change in changes(40):
-        moved = change.move(border, 97, 131)
-        before, after = (line - np.roll(line, 37, axis=1) for line in (border, moved))
+        before, after = (line - np.roll(line, 37, axis=1) for line in (vessel, moved[0]))
         longer = np.linalg.norm(after, axis=-1) / np.linalg.norm(before, axis=-1)
         np.testing.assert_allclose(longer, change.zoom)
 
 
-def filled(contour: np.ndarray, height: int, width: int) -> np.ndarray:
+def filled(contour, height, width):
     """White inside a contour; at its border each pixel is as bright as its share inside."""
     fine = inside(contour * 4 + 1.5, 4 * height, 4 * width)
     share = fine.reshape(len(contour), height, 4, width, 4).mean(axis=(2, 4))
     return np.rint(255 * share).astype(np.uint8)
 
 
-@pytest.mark.parametrize("change", [LARGE, *changes(6)])
+@pytest.mark.parametrize("change", [LARGE, *changes(3)])
 @pytest.mark.parametrize(("height", "width"), [(151, 113), (109, 137)])
 def test_moved_contours_lie_on_the_moved_picture(change, height, width):
     change = replace(change, gamma=1.0, gain=0.0)
@@ -62,12 +55,11 @@ def test_moved_contours_lie_on_the_moved_picture(change, height, width):
     seen = change.apply(filled(contour, height, width))
     wanted = filled(change.move(contour, height, width), height, width)
     assert np.abs(seen.astype(float) - wanted).sum() < 0.02 * wanted.sum()
-    for one, other in zip(seen, wanted, strict=True):
-        middles = ndimage.center_of_mass(one), ndimage.center_of_mass(other)
-        np.testing.assert_allclose(*middles, rtol=0, atol=0.02)
+    middles = (ndimage.center_of_mass(clip[0]) for clip in (seen, wanted))
+    np.testing.assert_allclose(*middles, rtol=0, atol=0.02)
 
 
-@pytest.mark.parametrize("change", changes(5))
+@pytest.mark.parametrize("change", changes(3))
 def test_pixels_between_pixels_are_those_that_scipy_finds(change):
     change = replace(change, gamma=1.0, gain=0.0)
     grey = noise(1, 83, 101)
@@ -98,10 +90,8 @@ def shifted(grey, down, right):
     [
         (Augmentation(flipped=True), lambda grey: grey[:, :, ::-1]),
         (Augmentation(turn=90), lambda grey: np.rot90(grey, k=-1, axes=(1, 2))),  # clockwise
-        (Augmentation(turn=180), lambda grey: grey[:, ::-1, ::-1]),
         (Augmentation(), lambda grey: grey),
-        (Augmentation(shift=(2 / 43, 0.0)), lambda grey: shifted(grey, 0, 2)),
-        (Augmentation(shift=(0.0, 3 / 43)), lambda grey: shifted(grey, 3, 0)),
+        (Augmentation(shift=(2 / 43, 3 / 43)), lambda grey: shifted(grey, 3, 2)),
         (Augmentation(flipped=True, turn=90), lambda grey: np.rot90(grey[..., ::-1], -1, (1, 2))),
     ],
 )
@@ -127,12 +117,9 @@ def test_a_drawn_change_hides_nothing_that_a_grade_is_read_from():
     blood_and_plaque = np.array([[[0, 14]]], np.uint8)
     for change in changes(300):
         moved = change.move(artery, 128, 128)
-        assert moved.min() > -0.5
-        assert moved.max() < 127.5
-        ((blood, plaque),) = Augmentation(gamma=change.gamma, gain=change.gain).apply(
-            blood_and_plaque
-        )[0]
-        assert plaque > blood
+        assert moved.min() > -0.5 and moved.max() < 127.5
+        greys = Augmentation(gamma=change.gamma, gain=change.gain).apply(blood_and_plaque)
+        assert greys[0, 0, 1] > greys[0, 0, 0]
 
 
 def test_the_same_seed_draws_the_same_changes_and_both_directions():

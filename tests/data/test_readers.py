@@ -6,7 +6,6 @@ import re
 import warnings
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pydicom
 import pytest
@@ -21,6 +20,7 @@ from clip_files import (
     gif,
     moving,
     nifti,
+    nifti_bytes,
     palette_dicom,
     refused,
     same,
@@ -64,7 +64,7 @@ def test_lossy_formats_read_nearly(name, tmp_path):
     assert clip.coloured == 0
 
 
-@pytest.mark.parametrize("name", ["clip.mkv", "floats.npz", "clip.gif", "clip.nii", "folder"])
+@pytest.mark.parametrize("name", ["clip.mkv", "floats.npz", "clip.nii", "folder"])
 def test_a_file_name_becomes_a_patient_that_does_not_show_it(name, tmp_path):
     path = (tmp_path / "jane_doe").with_suffix(Path(name).suffix)
     EXACT[name](moving(), path)
@@ -73,13 +73,10 @@ def test_a_file_name_becomes_a_patient_that_does_not_show_it(name, tmp_path):
     assert clip.mm_per_px == (pytest.approx(0.0679) if name == "clip.nii" else None)
 
 
-def test_reading_writes_nothing_and_ignores_the_ending_of_a_name(tmp_path):
+def test_the_ending_of_a_name_is_ignored(tmp_path):
     for name in ("clip.npz", "clip.mkv", "clip.dcm"):
         EXACT[name](moving(), tmp_path / f"{name}.mp4")
-    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
-    for path in before:
-        same(str(path), moving())
-    assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()}
+        same(str(tmp_path / f"{name}.mp4"), moving())
 
 
 @pytest.mark.parametrize("kind", ["npz", "mkv", "dcm", "nii"])
@@ -171,7 +168,6 @@ def test_a_saved_clip_comes_back_exactly(tmp_path):
         ("clip.mp4", writes(video, "libx264", "yuv420p")),
         ("fast.mp4", writes(video, "libx264", "yuv420p", mux={"movflags": "faststart"})),
         ("clip.mkv", EXACT["clip.mkv"]),
-        ("b_frames.mkv", writes(video, "libx264", "yuv420p")),
         ("clip.avi", NEARLY["clip.avi"][0]),
         ("cine.dcm", lambda frames, path: path.write_bytes(bundled(CINE).read_bytes())),
     ],
@@ -225,15 +221,10 @@ WHOLE = (0, 0, 58, 46)
         ({}, 0.0679, WHOLE),
         ({"PhysicalDeltaX": -0.00679}, 0.0679, WHOLE),
         ({"RegionLocationMaxX1": 58, "RegionLocationMaxY1": 46}, 0.0679, WHOLE),
-        (
-            {"RegionLocationMinX0": 4, "RegionLocationMinY0": 3, "RegionLocationMaxX1": 40},
-            0.0679,
-            (4, 3, 41, 46),
-        ),
+        ({"RegionLocationMinX0": 4, "RegionLocationMaxX1": 40}, 0.0679, (4, 0, 41, 46)),
+        ({"RegionLocationMinY0": 3}, 0.0679, (0, 3, 58, 46)),
         ({"RegionLocationMaxX1": 59}, None, None),
-        ({"RegionLocationMinX0": 57}, None, None),
         ({"RegionLocationMinY0": 45}, None, None),
-        ({"RegionLocationMaxY1": 300}, None, None),
         ({"RegionLocationMaxY1": None}, None, None),
         ({"PhysicalDeltaY": 0.0071}, None, WHOLE),
         ({"PhysicalUnitsXDirection": 4}, None, WHOLE),
@@ -304,10 +295,6 @@ def test_breaches_of_the_standard_that_do_no_harm_are_ignored(tmp_path):
 @pytest.mark.parametrize(
     ("syntax", "message"),
     [
-        (
-            uid.JPEGLosslessSV1,
-            "compressed as JPEG Lossless, .*; to read it: pip install python",
-        ),
         (uid.JPEGLSLossless, "compressed as JPEG-LS .*; to read it: pip install python-gdcm"),
         (uid.HTJ2K, "compressed as High-Throughput .*: pip install pylibjpeg-openjpeg"),
         (uid.UID("1.2.840.10008.1.2.4.94"), "compressed as JPIP .*, unknown here; export it"),
@@ -384,11 +371,9 @@ def test_colours_sixteen_bits_palettes_transparency_and_orientation(tmp_path):
         "turned": (Image.fromarray(grey), {"exif": exif}, np.rot90(grey, -1)),
     }
     for name, (image, options, wanted) in cases.items():
-        (tmp_path / name).mkdir()
-        image.save(tmp_path / name / "0.png", **options)
-        np.testing.assert_allclose(
-            read_clip(tmp_path / name).frames[0], wanted, atol=name == "veiled"
-        )
+        image.save(tmp_path / "0.png", **options)
+        found = read_clip(tmp_path).frames[0]
+        np.testing.assert_allclose(found, wanted, atol=name == "veiled", err_msg=name)
 
 
 def test_a_gif_is_composed(tmp_path):
@@ -402,40 +387,27 @@ def test_a_gif_is_composed(tmp_path):
 # --- NIfTI
 
 
-@pytest.mark.parametrize(
-    "voxels",
-    [
-        moving().T.astype(np.int16),
-        moving().T.astype(np.float64),
-        (moving().T / 255).astype(np.float32),
-        moving().T[:, :, None],
-        moving(1)[0].T,
-    ],
-)
-def test_nifti_keeps_whole_numbers_and_stretches_fractions(tmp_path, voxels):
-    nifti(voxels, tmp_path / "clip.nii")
-    same(tmp_path / "clip.nii", moving(1) if voxels.ndim == 2 else moving())
-
-
-def test_nifti_that_states_a_slope_and_an_offset_is_scaled(tmp_path):
-    stored = moving().T.astype(np.int16) // 4 * 2
-    content = bytearray(nibabel.Nifti1Image(stored, np.eye(4)).to_bytes())
-    content[112:120] = np.array([1.5, 10], "<f4").tobytes()
-    (tmp_path / "clip.nii").write_bytes(content)
-    same(tmp_path / "clip.nii", (stored * 1.5 + 10).T)
-
-
-def test_nifti_states_its_scale_in_millimetres_or_not_at_all(tmp_path):
-    nifti(moving().T, tmp_path / "none.nii", unit=0)
-    assert read_clip(tmp_path / "none.nii").mm_per_px is None
-    nifti(moving().T, tmp_path / "oblong.nii", step=(0.1, 0.2))
-    assert read_clip(tmp_path / "oblong.nii").mm_per_px is None
+def test_nifti_keeps_whole_numbers_stretches_fractions_and_is_scaled_as_it_states(tmp_path):
+    path, voxels = tmp_path / "clip.nii", moving().T
+    for stored in (voxels.astype(np.int16), (voxels / 255).astype(np.float32), voxels[:, :, None]):
+        nifti(stored, path)
+        same(path, moving())
+    nifti(moving(1)[0].T, path)
+    same(path, moving(1))
+    for dtype, slope, offset in ((np.int16, 1.5, 10), (np.uint8, 1, 7)):
+        stored = voxels.astype(dtype) // 4 * 2
+        content = bytearray(nifti_bytes(stored))
+        content[112:120] = np.array([slope, offset], "<f4").tobytes()
+        path.write_bytes(content)
+        same(path, (stored * slope + offset).T)
+    for changes in ({"unit": 0}, {"step": (0.1, 0.2)}):  # millimetres, square, or no scale
+        nifti(voxels, path, **changes)
+        assert read_clip(path).mm_per_px is None
 
 
 # --- what messages may show
 
 
-@pytest.mark.parametrize("absolute", [True, False])
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -444,9 +416,8 @@ def test_nifti_states_its_scale_in_millimetres_or_not_at_all(tmp_path):
         ("cut.mkv", b"\x1a\x45\xdf\xa3\xff"),
     ],
 )
-def test_messages_name_the_file_once_and_no_folder(tmp_path, monkeypatch, name, content, absolute):
-    monkeypatch.chdir(tmp_path)
-    home = (tmp_path if absolute else Path()) / "clips" / "O'Hara Jane"
+def test_messages_name_the_file_once_and_no_folder(tmp_path, name, content):
+    home = tmp_path / "clips" / "O'Hara Jane"
     (home / name).parent.mkdir(parents=True)
     (home / name).write_bytes(content)
     with pytest.raises(ClipError, match=r"\(\w+: .*\)$") as caught:

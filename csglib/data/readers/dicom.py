@@ -1,8 +1,7 @@
 """DICOM ultrasound: still images and cine loops, uncompressed, compressed frame by frame, or video.
 
-Not in the paper. Ultrasound scanners export clips like this, and only here state their scale: not
-as PixelSpacing, since one screen may show tissue at one scale, a spectrum at another and text at
-none, but for each region of the screen.
+Not in the paper. Scanners state a scale for each region of the screen, not as PixelSpacing: one
+screen may show tissue at one scale, a spectrum at another and text at none.
 """
 
 import io
@@ -35,9 +34,8 @@ _TISSUE, _FLAT, _CENTIMETRES = 1, 1, 3  # codes of ultrasound regions: DICOM PS3
 def read_dicom(path: Path) -> Clip:
     """Read every frame as grey levels; colours become luma, and no window is applied.
 
-    Names and numbers of people stay in the file: `Clip.patient` is a hash of PatientID, or of the
-    file name where that is empty. Clips of one patient share it, as a split by patient needs;
-    but whoever has a list of all PatientIDs can hash those too.
+    `Clip.patient` is a hash of PatientID, or of the file name where that is empty: clips of one
+    patient share it, but whoever has a list of all PatientIDs can hash those too.
     """
     name = path.name
     with as_clip_error(f"{name}: {_DAMAGED}"):
@@ -47,9 +45,9 @@ def read_dicom(path: Path) -> Clip:
         check_size(name, *shape)
         is_video = dataset.file_meta.TransferSyntaxUID in uid.MPEGTransferSyntaxes
         if not is_video:
-            _check_samples(dataset, shape, name)
+            _check_samples(dataset, name)
         identity = str(dataset.get("PatientID") or "").strip() or path.stem
-        scale, region = mm_per_px(dataset), tissue_region(dataset)
+        scale, region = _scale_and_tissue(dataset)
     stack = (_decode_stream if is_video else _decode_frames)(dataset, shape, name)
     return stack.clip(identity, scale, region)
 
@@ -76,27 +74,19 @@ def _open(path: Path) -> Dataset:
     return dataset
 
 
-def _check_samples(dataset: Dataset, shape: tuple[int, int, int], name: str) -> None:
-    """Refuse samples that are not 8 bits, and fewer uncompressed bytes than the header declares."""
+def _check_samples(dataset: Dataset, name: str) -> None:
     bits = [dataset.get(field) for field in ("BitsAllocated", "BitsStored", "PixelRepresentation")]
     if bits != [8, 8, 0]:
         came = f"{bits[1]} bits in {bits[0]}{', signed' if bits[2] else ''}"
         raise ClipError(f"{name}: its samples have {came}; wanted ultrasound's 8 in 8, unsigned")
-    halved = dataset.PhotometricInterpretation == "YBR_FULL_422"  # two pixels share a colour
-    frame = shape[1] * shape[2] * (2 if halved else int(dataset.SamplesPerPixel))
-    holds = len(dataset.PixelData)
-    if not dataset.file_meta.TransferSyntaxUID.is_compressed and shape[0] * frame > holds:
-        place = f"its pixels end in frame {holds // frame}"
-        raise ClipError(f"{name}: cut short: declares {size_text(*shape)}, but {place}")
 
 
 def _decode_frames(dataset: Dataset, shape: tuple[int, int, int], name: str) -> FrameStack:
     """Decode one frame at a time: in colour, all of them take three times the memory."""
     stack, decoded = FrameStack(name), _decoder(dataset, name)
+    wrong = "cannot be decoded; the file is damaged or cut short; export it again"
     for number in range(shape[0]):
-        wrong = "the file is damaged or cut short; export it again"
-        at = f"frame {number} of {size_text(*shape)}"
-        with as_clip_error(f"{name}: {at} cannot be decoded; {wrong}"):
+        with as_clip_error(f"{name}: frame {number} of {size_text(*shape)} {wrong}"):
             samples, properties = next(decoded)
             kind = str(properties["photometric_interpretation"])
             stack.add(*_to_grey(samples, dataset, kind, name))
@@ -105,11 +95,9 @@ def _decode_frames(dataset: Dataset, shape: tuple[int, int, int], name: str) -> 
 
 def _decoder(dataset: Dataset, name: str) -> Iterator[tuple[ndarray, dict[str, Any]]]:
     syntax = dataset.file_meta.TransferSyntaxUID
-    try:
+    advice = "export it uncompressed, or as JPEG"
+    with as_clip_error(f"{name}: compressed as {syntax.name}, unknown here; {advice}"):
         decoder = get_decoder(syntax)
-    except NotImplementedError as error:
-        advice = "export it uncompressed, or as JPEG"
-        raise ClipError(f"{name}: compressed as {syntax.name}, unknown here; {advice}") from error
     if not decoder.is_available:
         package = "pylibjpeg-openjpeg" if "High-Throughput" in syntax.name else "python-gdcm"
         raise ClipError(f"{name}: compressed as {syntax.name}; to read it: pip install {package}")
@@ -158,21 +146,17 @@ def _decode_stream(dataset: Dataset, shape: tuple[int, int, int], name: str) -> 
     return stack
 
 
-def tissue_region(dataset: Dataset) -> Region | None:
-    """The tissue region within the image; None if there is none, or several (a split screen)."""
-    flat = [item for item in _tissue(dataset) if item.get("RegionSpatialFormat") == _FLAT]
-    return _edges(flat[0], dataset) if len(flat) == 1 else None
+def _scale_and_tissue(dataset: Dataset) -> tuple[float | None, Region | None]:
+    """Millimetres per pixel that all regions of tissue share, and the region if it is the only one.
 
-
-def mm_per_px(dataset: Dataset) -> float | None:
-    """The scale that all tissue regions share; None where they do not state one. Never guessed."""
-    scales = {_scale(item, dataset) for item in _tissue(dataset)}
-    return scales.pop() if len(scales) == 1 else None
-
-
-def _tissue(dataset: Dataset) -> list[Dataset]:
+    None where the file does not state them. Never guessed.
+    """
     items = dataset.get("SequenceOfUltrasoundRegions") or []
-    return [item for item in items if item.get("RegionDataType") == _TISSUE]
+    tissue = [item for item in items if item.get("RegionDataType") == _TISSUE]
+    scales = {_scale(item, dataset) for item in tissue}
+    flat = [item for item in tissue if item.get("RegionSpatialFormat") == _FLAT]
+    scale = scales.pop() if len(scales) == 1 else None
+    return scale, _edges(flat[0], dataset) if len(flat) == 1 else None
 
 
 def _scale(item: Dataset, image: Dataset) -> float | None:

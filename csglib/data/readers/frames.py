@@ -6,6 +6,7 @@ Not in the paper. B-mode is grey; a file may still store it in colour, or as oth
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
+from PIL import Image
 
 from csglib.data.clips import Clip, Region, hash_patient
 from csglib.data.readers.limits import ClipError
@@ -54,39 +55,25 @@ def rgb_to_grey(colours: UInt8[ndarray, "y x 3"]) -> tuple[UInt8[ndarray, "y x"]
     """Luma (ITU-R BT.601), and the fraction of pixels that are not grey."""
     red, green, blue = np.moveaxis(colours, -1, 0)  # a maximum over the last axis is much slower
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    luma = (
-        299 * red.astype(np.uint32) + 587 * green.astype(np.uint32) + 114 * blue.astype(np.uint32)
-    )
-    return ((luma + 500) // 1000).astype(np.uint8), float(np.mean(spread > _TINT))
+    luma = Image.fromarray(np.ascontiguousarray(colours)).convert("L")
+    return np.array(luma), float(np.mean(spread > _TINT))
 
 
-def to_grey_levels(
-    stored: ndarray, name: str, slope: float = 1.0, offset: float = 0.0
-) -> UInt8[ndarray, "t y x"]:
-    """8 bits from `slope * stored + offset`, which is (t, y, x).
-
-    Whole numbers from 0 to 255 stay as they are; floats from 0 to 1 are multiplied by 255. All else
-    is refused.
-    """
-    scaled = (slope, offset) != (1.0, 0.0)
-    if stored.dtype == np.uint8 and not scaled:
+def to_grey_levels(stored: ndarray, name: str) -> UInt8[ndarray, "t y x"]:
+    """8 bits from (t, y, x): whole numbers from 0 to 255, or 255 times floats from 0 to 1."""
+    if stored.dtype == np.uint8:
         return stored
     if stored.dtype.kind not in "uif":
         raise ClipError(f"{name}: pixels are {stored.dtype}; wanted uint8, or floats from 0 to 1")
-
-    def value(frame: ndarray) -> ndarray:  # one frame at a time: floats take four times the memory
-        return frame * np.float32(slope) + np.float32(offset) if scaled else frame
-
-    low, high, whole = np.inf, -np.inf, True
-    for number, frame in enumerate(map(value, stored)):
+    for number, frame in enumerate(stored):  # one at a time: no second copy of all
         if not np.isfinite(frame).all():
             raise ClipError(f"{name}: frame {number} holds NaN or infinity; wanted 0 to 1")
-        low, high = min(low, float(frame.min())), max(high, float(frame.max()))
-        whole = whole and np.array_equal(frame, np.rint(frame))
-    unit = high <= 1 and (scaled or stored.dtype.kind == "f")
+    low, high = float(stored.min()), float(stored.max())
+    unit = high <= 1 and stored.dtype.kind == "f"
+    whole = all(np.array_equal(frame, np.rint(frame)) for frame in stored)
     if not 0 <= low <= high <= 255 or not (unit or whole):
         raise ClipError(f"{name}: values from {low:g} to {high:g}; wanted 0 to 255, or 0 to 1")
     levels = np.empty(stored.shape, np.uint8)
-    for number, frame in enumerate(map(value, stored)):
+    for number, frame in enumerate(stored):
         levels[number] = np.rint(frame * 255) if unit else frame
     return levels

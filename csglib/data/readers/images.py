@@ -15,7 +15,7 @@ from csglib.data.clips import Clip
 from csglib.data.readers.frames import FrameStack, rgb_to_grey
 from csglib.data.readers.limits import ClipError, as_clip_error, check_link, check_size
 
-_SYSTEM_FILES = {"thumbs.db", "desktop.ini"}  # ignored, as are names that begin with a dot
+_SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
 _WANTED = "wanted one PNG or JPEG per frame, all of one size, and nothing else"
 
 
@@ -26,7 +26,8 @@ def read_folder(folder: Path) -> Clip:
     orientation is applied. Hidden files are ignored.
     """
     with as_clip_error(f"{folder}: the folder cannot be listed"):
-        paths = sorted((path for path in folder.iterdir() if not _is_ignored(path)), key=_order)
+        listed = (path for path in folder.iterdir() if not path.name.startswith("."))
+        paths = sorted((p for p in listed if p.name.lower() not in _SYSTEM_FILES), key=_order)
     if not paths:
         raise ClipError(f"{folder}: an empty folder; {_WANTED}")
     stack = FrameStack(folder.name)
@@ -58,10 +59,6 @@ def read_gif(path: Path) -> Clip:
             check_size(path.name, stack.length + 1, image.height, image.width)
             stack.add(*_to_grey(image))
     return stack.clip(path.stem)
-
-
-def _is_ignored(path: Path) -> bool:
-    return path.name.startswith(".") or path.name.lower() in _SYSTEM_FILES
 
 
 def _order(path: Path) -> tuple[list[str | int], str]:

@@ -31,12 +31,13 @@ def read_nifti(path: Path) -> Clip:
         stream: Any = gzip.GzipFile(fileobj=file) if packed else file
         header = _header(stream.read(_HEADER), name)
         shape, dtype = _time_first(header.get_data_shape(), name), header.get_data_dtype()
-        check_size(name, *shape, dtype.itemsize)
-        stored = _voxels(stream, int(header.get_data_offset()), shape, dtype, name)
         slope, offset = header.get_slope_inter()
-        levels = to_grey_levels(
-            stored, name, 1.0 if slope is None else float(slope), float(offset or 0)
-        )
+        scaled = (slope or 1, offset or 0) != (1, 0)
+        check_size(name, *shape, max(dtype.itemsize, 4 * scaled))
+        stored = _voxels(stream, int(header.get_data_offset()), shape, dtype, name)
+        if scaled:
+            stored = stored * np.float32(slope) + np.float32(offset)
+        levels = to_grey_levels(stored, name)
         across, down = (float(step) for step in header.get_zooms()[:2])
         square = 0 < across < math.inf and math.isclose(across, down, rel_tol=1e-3)
         in_mm = square and header.get_xyzt_units()[0] == "mm"
