@@ -2,14 +2,18 @@
 
 import json
 import sys
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 import csglib
-from csglib.detect.network import SIDE, STRIDE, cell_centres, decode, encode
+from csglib.data.clips import Clip, Truth
+from csglib.detect.network import SIDE, STRIDE, Detector, cell_centres, decode, encode
 from csglib.model.weights import read_weights
 
 SCRIPTS = Path(csglib.__file__).parents[1] / "benchmarks" / "detector"
@@ -84,7 +88,7 @@ def test_the_box_follows_the_vessel_into_every_view(monkeypatch):
 def test_views_differ_in_size_place_and_side():
     neck = toy_neck(1)._replace(box=np.array([40.0, 150, 110, 220]))
     rng = np.random.default_rng(0)
-    found = np.stack([frames.vessel_view(neck, rng).box for _ in range(30)])
+    found = np.stack([frames.vessel_view(neck, rng).box for _ in range(16)])
     wide = found[:, 2] - found[:, 0]
     assert wide.max() > 2.2 * wide.min()
     middle = (found[:, 0] + found[:, 2]) / 2
@@ -104,12 +108,9 @@ def test_tissue_from_aside_replaces_the_vessel():
             assert gone[inside].mean() > 20  # noise again, not blood
 
 
-@pytest.mark.parametrize(
-    ("left", "right", "offsets"),
-    [(10, 60, [85]), (150, 200, [-85, 85]), (330, 380, [-85]), (100, 300, [])],
-)
-def test_only_patches_within_the_image_are_taken(left, right, offsets):
-    assert degrade.free_offsets(np.array([left, 40.0, right, 90.0]), 384) == offsets
+def test_only_patches_within_the_image_are_taken():
+    for left, right, offsets in ((10, 60, [85]), (150, 200, [-85, 85]), (100, 300, [])):
+        assert degrade.free_offsets(np.array([left, 40.0, right, 90.0]), 384) == offsets
 
 
 def test_beside_a_second_artery_the_first_is_never_painted_out(monkeypatch):
@@ -126,41 +127,27 @@ def test_degrading_changes_the_image_and_not_its_shape():
         changed = degrade.degrade(image, rng)
         assert changed.shape == (90, 130) and np.isfinite(changed).all()
         assert not np.array_equal(changed, image)
-        assert degrade.random_texture(33, rng).shape == (33, 33)
 
 
-def test_light_changes_around_the_vessel_and_reaches_it():
-    frame = np.full((384, 384), 200, np.uint8)
-    lit = np.stack([degrade.relight(frame, VESSEL, np.random.default_rng(s)) for s in range(12)])
-    assert (lit[:, 135, 200] > 35).all() and (lit[:, 135, 200] == 200).any()
-    assert (lit[:, 90, 200] < 100).any(), "a ring that is not bright"
-    assert (lit[:, 190, 200] < 150).any() and (lit[:, 190, 200] > 210).any()  # directly below it
-    assert (lit[:, 370, 200] < 20).any() and (lit[:, 370, 200] == 200).any()
-    assert (lit[:, 135, 370] < 20).any() and (lit[:, 135, 370] == 200).any()
+def test_light_holes_and_veins_change_what_is_around_and_spare_the_vessel():
+    def made(change, grey):
+        frame = np.full((384, 384), grey, np.uint8)
+        return np.stack([change(frame, VESSEL, np.random.default_rng(s)) for s in range(16)])
 
-
-def test_holes_are_dark_and_spare_the_vessel():
-    frame = np.full((384, 384), 200, np.uint8)
-    made = [degrade.add_holes(frame, VESSEL, np.random.default_rng(seed)) for seed in range(20)]
-    dark = np.array([(image < 90).sum() for image in made])
-    assert (dark == 0).any()
-    assert (dark > 700).sum() >= 8
-    assert all((image[105:165, 165:235] > 190).all() for image in made)
-
-
-def test_veins_are_flat_dark_and_walled_and_lie_against_the_vessel():
-    frame = np.full((384, 384), 60, np.uint8)
-    made = np.stack(
-        [degrade.add_veins(frame, VESSEL, np.random.default_rng(seed)) for seed in range(20)]
-    )
-    dark, bright = made < 24, made > 90
-    assert (made == 60).all(axis=(1, 2)).any(), "some necks have none"
-    assert (dark.sum(axis=(1, 2)) > 200).sum() >= 8
-    assert (bright.sum(axis=(1, 2)) > 50).sum() >= 5
-    assert (made[:, 112:158, 180:220] > 57).all(), "the vessel is spared"
-    rows, columns = np.nonzero(dark.any(axis=0))
-    assert rows.max() < 190, "above or beside, not below it"
-    assert columns.min() > 0 and columns.max() < 383
+    lit, holes = made(degrade.relight, 200), made(degrade.add_holes, 200)
+    assert (lit[:, 135, 200] > 35).all()  # light reaches the vessel, dark or not
+    for row, column in ((135, 200), (190, 200), (370, 200), (135, 370)):
+        assert (lit[:, row, column] < 150).any() and (lit[:, row, column] > 195).any()
+    dark = (holes < 90).sum(axis=(1, 2))
+    assert (dark == 0).any() and (dark > 700).sum() >= 6
+    assert (holes[:, 105:165, 165:235] > 190).all()
+    veins = made(degrade.add_veins, 60)
+    assert (veins == 60).all(axis=(1, 2)).any(), "some necks have none"
+    assert ((veins < 24).sum(axis=(1, 2)) > 200).sum() >= 6
+    assert (veins > 90).any(), "veins have a wall"
+    assert (veins[:, 112:158, 180:220] > 57).all()
+    rows, columns = np.nonzero((veins < 24).any(axis=0))
+    assert rows.max() < 190, "above or beside, not below the vessel"
     assert np.hypot(columns - 200, rows - 135).max() < 3.5 * 80
 
 
@@ -174,7 +161,7 @@ def test_too_little_is_refused_before_anything_is_written(tmp_path, options):
 def test_the_network_overfits_two_necks(monkeypatch):
     monkeypatch.setattr(train, "random_view", lambda neck, _: frames.whole_view(neck))
     necks = [toy_neck(seed) for seed in range(2)]
-    detector = train.fit_detector(necks, epochs=60, seed=0)
+    detector = train.fit_detector(necks, epochs=30, seed=0)
     views = [frames.whole_view(neck) for neck in necks]
     with torch.no_grad():
         found, score = decode(detector(train.images(views)))
@@ -183,7 +170,28 @@ def test_the_network_overfits_two_necks(monkeypatch):
     assert train.evaluate(detector, necks)["whole_found"] == 1
 
 
-def test_a_killed_training_ends_in_the_same_weights(tmp_path, monkeypatch, capsys):
+def in_this_process(jobs, work, paths):
+    return nullcontext([SimpleNamespace(result=partial(work, path)) for path in paths])
+
+
+def simulated_toy(seed, frames, size, field, **preset):
+    assert (frames, size, field) == (1, 384, "neck") and preset["persistence"] == 0
+    neck = toy_neck(seed)
+    left, top, right, bottom = neck.box
+    box = np.array([[[left, top], [right, top], [right, bottom], [left, bottom]]]) - 0.5
+    borders = dict.fromkeys(("vessel_outer", "vessel_inner", "lumen"), box)
+    unknown, facts = np.zeros(1), {"bifurcation": seed % 2}
+    truth = Truth(**borders, area_stenosis=unknown, diameter_stenosis=unknown, parameters=facts)
+    return Clip(frames=neck.frame[None], patient="nobody", truth=truth)
+
+
+def test_a_killed_training_finds_its_necks_and_ends_in_the_same_weights(
+    tmp_path, monkeypatch, capsys
+):
+    """A neck comes back from its file with its box; of the network only the size is another."""
+    monkeypatch.setattr(frames, "make_clip", simulated_toy)
+    monkeypatch.setattr(frames, "workers", in_this_process)
+    monkeypatch.setattr(train, "Detector", lambda: Detector(4))
     words = ["train.py", str(tmp_path), "--frames", "12", "--epochs", "1", "--seed", "3"]
     monkeypatch.setattr(sys, "argv", [*words, "--jobs", "1"])
     train.main()
@@ -191,10 +199,12 @@ def test_a_killed_training_ends_in_the_same_weights(tmp_path, monkeypatch, capsy
     weights = tmp_path / "detector.safetensors"
     before, notes = read_weights(weights)
     assert json.loads(notes["frames"]) == 12 and json.loads(notes["whole_overlap"]) >= 0
-    weights.unlink()
     necks = sorted((tmp_path / "necks").rglob("*.npz"))
     assert len(necks) == 12
-    necks[4].unlink()
+    for neck in frames.simulate_necks(tmp_path / "necks", [int(necks[1].stem)], 1):
+        np.testing.assert_allclose(neck.box, toy_neck(int(necks[1].stem)).box)
+        assert not neck.alone
+    weights.unlink(), necks[4].unlink()
     untouched = necks[5].stat().st_mtime_ns
     train.main()
     again, _ = read_weights(weights)
