@@ -58,14 +58,7 @@ def test_the_bootstrap_resamples_patients():
     owners = [patient for patient in names(20) for _ in range(6)]
     (single,) = audit(once, severe, names(20), rng())
     (same,) = audit(copied, severe.repeat(6), owners, rng())
-    (wrong,) = audit(copied, severe.repeat(6), names(120), rng())
     assert same[1:] == pytest.approx(single[1:])
-    assert wrong.high - wrong.low < 0.7 * (single.high - single.low)
-
-
-def test_one_grade_alone_cannot_be_audited():
-    with pytest.raises(ValueError, match="needs both grades: got 3 severe of 3"):
-        audit([{"a": 1.0}] * 3, np.ones(3, bool), ["p"] * 3, rng())
 
 
 def test_no_drawn_parameter_predicts_the_grade():
@@ -80,15 +73,12 @@ def test_no_drawn_parameter_predicts_the_grade():
 
 @pytest.fixture(scope="module")
 def clips():
-    return [make_clip(seed, frames=2, size=64, persistence=0.0) for seed in range(7000, 7040)]
+    return [make_clip(seed, frames=2, size=64, persistence=0.0) for seed in range(7000, 7028)]
 
 
-def test_every_parameter_but_the_stenosis_is_a_nuisance(clips):
+def test_nuisances_are_all_but_the_stenosis_and_cues_measure_the_vessel_alone(clips):
     found = {name.split(" ")[0] for clip in clips[:2] for name in nuisances(clip)}
     assert {*LIMITS, *CHOICES} - found == {"stenosis"}
-
-
-def test_cues_measure_the_vessel_and_nothing_else(clips):
     clip, median = clips[0], "median inside the vessel"
     bleached = np.where(inside(clip.truth.vessel_outer, 64, 64), clip.frames, np.uint8(255))
     assert cues(replace(clip, frames=bleached))[median] == cues(clip)[median]
@@ -97,13 +87,10 @@ def test_cues_measure_the_vessel_and_nothing_else(clips):
     assert darker == pytest.approx(cues(clip)[median] / 2, abs=1)
     lowest = 1 - clip.truth.area_stenosis.max()
     assert cues(clip)["open share of the vessel"] == pytest.approx(lowest, abs=1e-9)
-    for numbers in (nuisances, cues):
-        with pytest.raises(ValueError, match="only a simulated clip"):
-            numbers(replace(clip, truth=None))
 
 
 def test_no_nuisance_predicts_the_grade_and_a_planted_shortcut_is_found(clips):
-    """With 40 clips, a shortcut is a number whose whole interval lies above the limit.
+    """With 28 clips, a shortcut is a number whose whole interval lies above the limit.
 
     The AUCs themselves are compared with it where there are 459 clips: tests/test_benchmarks.py.
     """

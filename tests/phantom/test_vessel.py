@@ -32,46 +32,30 @@ def test_area_and_width_of_shapes_known_by_heart():
 
 
 @pytest.mark.parametrize("side", ["far", "near", "left", "right", "concentric"])
-@pytest.mark.parametrize("stenosis", [0.0, 0.03, 0.51, 0.75, 0.91])
+@pytest.mark.parametrize("stenosis", [0.0, 0.51, 0.91])
 def test_the_worst_section_is_closed_exactly_as_far_as_asked(stenosis, side):
     made = vessel(stenosis=stenosis, side=side)
     assert closed(made, 0.0) == pytest.approx(stenosis, abs=1e-6)
     assert max(closed(made, y) for y in np.linspace(-8, 8, 33)) <= stenosis + 1e-6
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_heartbeat_adds_the_same_area_to_every_contour(seed):
+@pytest.mark.parametrize(("seed", "y", "phase"), [(0, 0.0, 0.14), (1, 2.3, 0.5), (2, -4.1, 0.9)])
+def test_a_heartbeat_adds_the_same_area_to_every_contour_and_tissue_moves_along(seed, y, phase):
     made = vessel(seed=seed)
-    for y, phase in ((0.0, 0.14), (2.3, 0.5), (-4.1, 0.9)):
-        swelling = made.swelling(phase)
-        assert abs(swelling) > 0.05
-        for rest, now in zip(made.section(y, 0.0), made.section(y, swelling), strict=True):
-            expected = polygon_area(rest) + np.pi * swelling
-            assert polygon_area(now) == pytest.approx(expected, rel=1e-3)
-
-
-def test_tissue_moves_with_its_contour_and_comes_back():
-    made = vessel()
-    swelling = made.swelling(0.14)
-    for before, after in zip(made.section(1.7, 0.0), made.section(1.7, swelling), strict=True):
-        at = np.vstack([before.T, np.full(len(ANGLES), 1.7)])
-        np.testing.assert_allclose(made.move(at, swelling)[:2].T, after, atol=1e-9)
+    swelling = made.swelling(phase)
+    assert abs(swelling) > 0.05
+    for rest, now in zip(made.section(y, 0.0), made.section(y, swelling), strict=True):
+        assert polygon_area(now) == pytest.approx(polygon_area(rest) + np.pi * swelling, rel=1e-3)
+        at = np.vstack([rest.T, np.full(len(ANGLES), y)])
+        np.testing.assert_allclose(made.move(at, swelling)[:2].T, now, atol=1e-9)
         np.testing.assert_allclose(made.move(made.move(at, swelling), -swelling), at, atol=1e-9)
-
-
-@pytest.mark.parametrize("diameter", [0.3, 0.5, 0.7])
-def test_a_round_plaque_in_a_round_artery_closes_area_as_the_square_of_its_diameter(diameter):
-    section = np.array([3, 3 * (1 - diameter)])[:, None, None] * TOWARDS
-    area, wide = polygon_area(section), widths(section)
-    assert 1 - area[1] / area[0] == pytest.approx(1 - (1 - diameter) ** 2, abs=1e-6)
-    assert np.max(1 - wide[1] / wide[0]) == pytest.approx(diameter, abs=1e-6)
 
 
 @pytest.mark.parametrize(
     ("side", "axis", "sign"), [("far", 1, -1), ("near", 1, 1), ("left", 0, 1), ("right", 0, -1)]
 )
 def test_no_lumen_leaves_its_vessel_and_all_lie_away_from_the_plaque(side, axis, sign):
-    for seed in range(6):
+    for seed in range(3):
         made = vessel(seed=seed, side=side, drift=0.0)
         lumen = made.section(0.0, 0.0).lumen
         assert made.place(np.vstack([lumen.T, np.zeros(len(lumen))])).outside.max() < 0.01
