@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import fields
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -195,8 +196,11 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys, tmp_path, words, wh
     assert message in said
 
 
-def test_ctrl_c_is_answered_once_and_soon(tmp_path):
+def test_ctrl_c_is_answered_once_and_soon(tmp_path, request):
     """A terminal sends it to every process; here while the workers are at work."""
+    # A job in a shell's background ignores Ctrl-C, and its children would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(partial(signal.signal, signal.SIGINT, before))
     words = [sys.executable, "-m", "csglib", "simulate", str(tmp_path / "c"), "--workers", "2"]
     with subprocess.Popen(
         [*words, "--image-size", "32"],
