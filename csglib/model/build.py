@@ -3,8 +3,10 @@
 Source: Table SI, column by column.
 """
 
+from functools import partial
+
 from csglib.model.amdf import AMDFBlock
-from csglib.model.config import AMDF, STEM_STRIDE, ModelConfig, SingleBranch, Stage
+from csglib.model.config import AMDF, STEM_STRIDE, ModelConfig, SingleBranch
 from csglib.model.conv import EXPANSION, Bottleneck
 from csglib.model.conv_block import ConvBlock
 from csglib.model.fcu import TokensToVolume, VolumeToTokens
@@ -45,54 +47,42 @@ def first_bottleneck(config: ModelConfig) -> Bottleneck:
 def conv_blocks(config: ModelConfig) -> list[ConvBlock]:
     """Stages c2 to c5, L blocks in all."""
     blocks, channels = [], EXPANSION * config.stages[0].width
+    bottleneck = partial(Bottleneck, padding=config.padding)
     for stage, stride in list(zip(config.stages, config.strides, strict=True))[1:]:
+        width, frames = stage.width, stage.frames
         scale = config.patch // (STEM_STRIDE * stride)  # positions that a patch spans here
         for place in range(1, stage.blocks + 1):
             first = stage.stride if place == 1 else 1
             last = stage.last_stride if place == stage.blocks else 1
-            blocks.append(_conv_block(config, stage, channels, scale, (first, last)))
-            channels = EXPANSION * stage.width
+            block = ConvBlock(
+                first=bottleneck(channels, width, frames=frames, stride=first),
+                down=VolumeToTokens(width, config.dim, scale),
+                up=TokensToVolume(config.dim, width, scale),
+                second=bottleneck(EXPANSION * width, width, frames=frames, stride=last),
+                gain=2 if config.cls_residual == "double" else 1,
+            )
+            blocks.append(block)
+            channels = EXPANSION * width
     return blocks
 
 
-def _conv_block(
-    config: ModelConfig, stage: Stage, channels: int, scale: int, strides: tuple[int, int]
-) -> ConvBlock:
-    width, frames, padding = stage.width, stage.frames, config.padding
-    return ConvBlock(
-        first=Bottleneck(channels, width, frames=frames, stride=strides[0], padding=padding),
-        down=VolumeToTokens(width, config.dim, scale),
-        up=TokensToVolume(config.dim, width, scale),
-        second=Bottleneck(
-            EXPANSION * width, width, frames=frames, stride=strides[1], padding=padding
-        ),
-        gain=2 if config.cls_residual == "double" else 1,
-    )
-
-
-def transformer_blocks(config: ModelConfig) -> list[IntraDimension | AMDFBlock]:
+def transformer_blocks(config: ModelConfig) -> list[IntraDimension] | list[AMDFBlock]:
     """The transformer encoder, L + 1 blocks."""
-    count = sum(stage.blocks for stage in config.stages)
-    match config.encoder:
-        case SingleBranch(axis=axis, heads=heads, hidden=hidden):
-            return [_branch(config, heads, hidden, axis) for _ in range(count)]
-        case AMDF() as amdf:
-            return _amdf_blocks(config, amdf, count)
-
-
-def _amdf_blocks(config: ModelConfig, amdf: AMDF, count: int) -> list[IntraDimension | AMDFBlock]:
-    blocks: list[IntraDimension | AMDFBlock] = []
-    weigh = _weighting(amdf)
-    for _ in range(count):
-        block = AMDFBlock(
-            space=_branch(config, amdf.heads, amdf.space_hidden, "space"),
-            time=_branch(config, amdf.heads, amdf.hidden, "time"),
-            into_space=_fusion(config, amdf, "space"),
-            into_time=_fusion(config, amdf, "time"),
-            weigh=weigh if amdf.gate_per == "network" else _weighting(amdf),
+    count, encoder = sum(stage.blocks for stage in config.stages), config.encoder
+    if isinstance(encoder, SingleBranch):
+        sizes = encoder.heads, encoder.hidden, encoder.axis
+        return [_branch(config, *sizes) for _ in range(count)]
+    shared = _weighting(encoder)
+    return [
+        AMDFBlock(
+            space=_branch(config, encoder.heads, encoder.space_hidden, "space"),
+            time=_branch(config, encoder.heads, encoder.hidden, "time"),
+            into_space=_fusion(config, encoder, "space"),
+            into_time=_fusion(config, encoder, "time"),
+            weigh=shared if encoder.gate_per == "network" else _weighting(encoder),
         )
-        blocks.append(block)
-    return blocks
+        for _ in range(count)
+    ]
 
 
 def _branch(config: ModelConfig, heads: int, hidden: int, axis: Axis) -> IntraDimension:

@@ -25,14 +25,9 @@ _ZIP, _PICKLE = b"PK", b"\x80\x02"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A public checkpoint.
+    """A public checkpoint and its network."""
 
-    Attributes:
-        url: address; the file name ends with the first digits of its SHA-256.
-        config: its network.
-    """
-
-    url: str
+    url: str  # the file name ends with the first digits of its SHA-256
     config: ModelConfig
 
 
@@ -68,7 +63,7 @@ No licence is given for the weights apart from that of the code, Apache-2.0.
 """
 
 
-def read_checkpoint(source: str | Path) -> Mapping[str, Tensor]:
+def read_checkpoint(source: Mapping[str, Any] | str | Path) -> Mapping[str, Tensor]:
     """State dict from a file or one of `CHECKPOINTS`, which is downloaded once and cached.
 
     Damage is detected by the zip checksums of torch.save, or by the hash in the file's name; the
@@ -76,12 +71,14 @@ def read_checkpoint(source: str | Path) -> Mapping[str, Tensor]:
 
     Args:
         source: a name in `CHECKPOINTS`, or a path: safetensors, or a state dict saved with
-            `torch.save`, bare or under "state_dict" or "model".
+            `torch.save`, bare or under "state_dict" or "model"; or what such a file holds.
 
     Raises:
         ConnectionError: the download failed; says where to get the file and where to put it.
         ValueError: no such file, a damaged one, or no state dict.
     """
+    if isinstance(source, Mapping):
+        return _unwrapped(source, "the mapping")
     path = _fetched(source) if str(source) in CHECKPOINTS else Path(source)
     if not path.is_file():
         raise ValueError(
@@ -92,15 +89,10 @@ def read_checkpoint(source: str | Path) -> Mapping[str, Tensor]:
         head = file.read(2)
     if head not in (_ZIP, _PICKLE):
         return read_weights(path)[0]
-    return unwrapped(_unpickled(path, head), path)
+    return _unwrapped(_unpickled(path, head), path)
 
 
-def unwrapped(state: Any, source: object) -> Mapping[str, Tensor]:
-    """The state dict inside what was loaded, bare or under "state_dict" or "model".
-
-    Raises:
-        ValueError: there is none; names `source`.
-    """
+def _unwrapped(state: Any, source: object) -> Mapping[str, Tensor]:
     for wrapping in ("state_dict", "model"):
         state = state.get(wrapping, state) if isinstance(state, Mapping) else state
     if not isinstance(state, Mapping) or not all(torch.is_tensor(t) for t in state.values()):
@@ -132,10 +124,10 @@ def _hash_in(path: Path) -> str | None:
 
 
 def _refuse_another_hash(path: Path) -> None:
-    wanted = _hash_in(path)
+    wanted = _hash_in(path) or ""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest() if wanted else ""
-    if wanted and not found.startswith(wanted):
+    if not found.startswith(wanted):
         raise ValueError(
             f"{path} is damaged or another file: its SHA-256 begins with {found[:8]}, and its name "
             f"says {wanted}; delete it and get it again"

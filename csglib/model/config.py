@@ -17,37 +17,26 @@ STEM_STRIDE = 4  # two strides of 2, before the first stage
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One row of Table SI, c1 to c5.
-
-    Attributes:
-        blocks: number of blocks.
-        width: inner channels of its bottlenecks; the output has 4 times as many.
-        frames: t of the first convolution in each bottleneck, 1 or 3.
-        stride: spatial stride of the first bottleneck.
-        last_stride: spatial stride of the last bottleneck, in c5.
-    """
+    """One row of Table SI, c1 to c5."""
 
     blocks: int
-    width: int
-    frames: int
-    stride: int = 1
-    last_stride: int = 1
+    width: int  # inner channels of its bottlenecks; the output has 4 times as many
+    frames: int  # t of the first convolution in each bottleneck, 1 or 3
+    stride: int = 1  # of the first bottleneck, spatial
+    last_stride: int = 1  # of the last bottleneck, spatial
 
 
 @dataclass(frozen=True, kw_only=True)
 class SingleBranch:
     """One transformer branch: CSG-3DCT-Base, and the 2D Conformer.
 
-    Attributes:
-        axis: what a token attends to: "joint" the whole clip, "space" its frame, "time" its
-            position in all frames.
-        heads: number of heads, h.
-        hidden: width inside the FFN.
+    A token attends along `axis`: "joint" is the whole clip, "space" its frame, "time" its position
+    in all frames.
     """
 
     axis: Axis
     heads: int
-    hidden: int
+    hidden: int  # width inside the FFN
 
     def __post_init__(self) -> None:
         _check_names(self)
@@ -140,7 +129,8 @@ class ModelConfig:
                 f"patch must be a multiple of {finest}, the total stride before the last stage's "
                 f"exit: got patch={self.patch}"
             )
-        if self.class_tokens == "log_t" and self.encoder_axis == "space":
+        axis = self.encoder.axis if isinstance(self.encoder, SingleBranch) else None
+        if self.class_tokens == "log_t" and axis == "space":
             raise ValueError(
                 'class_tokens "log_t" compensates for t frames in a sequence, and a sequence along '
                 '"space" has one: use "clip"'
@@ -150,11 +140,6 @@ class ModelConfig:
     def strides(self) -> list[int]:
         """Cumulative spatial stride of each stage, after the stem."""
         return list(accumulate((stage.stride for stage in self.stages), mul))
-
-    @property
-    def encoder_axis(self) -> Axis | None:
-        """Axis of a single branch; None with AMDF."""
-        return self.encoder.axis if isinstance(self.encoder, SingleBranch) else None
 
 
 def _check_names(config: Stage | SingleBranch | AMDF | ModelConfig) -> None:

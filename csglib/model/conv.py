@@ -37,7 +37,7 @@ class Bottleneck(nn.Module):
     t. There is no temporal stride: the number of frames stays.
 
     Args:
-        channels: input channels.
+        channels: of the input.
         width: inner channels; the output has 4 times as many.
         frames: t, temporal size of the first convolution; odd.
         stride: spatial stride of the 3 x 3 convolution.

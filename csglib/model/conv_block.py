@@ -15,13 +15,9 @@ from csglib.model.tokens import VideoTokens
 class ConvBlock(nn.Module):
     """CNN side of one step: bottleneck, FCU down, transformer block, FCU up, bottleneck.
 
-    Args:
-        first: its inner features go to the tokens.
-        down: FCU, volume to tokens.
-        up: FCU, tokens to volume.
-        second: the projected tokens are added before its 3 x 3 convolution.
-        gain: factor of the class token on entering the transformer block; 2 where the 2D Conformer
-            adds the class token to itself.
+    The inner features of `first` go to the tokens; the projected tokens are added before the 3 x 3
+    convolution of `second`. `gain` is the class token's factor on entering the transformer block: 2
+    where the 2D Conformer adds the class token to itself.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ layers and attention; memory is what autograd saves for the backward pass, with 
 
 import copy
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,17 +26,13 @@ _LINE = "{:<10}{:<19}{:<10}{:>12}{:>12}{:>10}"
 
 @dataclass(frozen=True)
 class ModuleCost:
-    """Cost of one module without the other counted modules that run inside it.
+    """Cost of one module without the other counted modules that run inside it."""
 
-    `inputs` and `output` of its call have shapes and no content; a parameter that several modules
-    share counts for the first; `saved_bytes` are float32, saved for the backward pass.
-    """
-
-    inputs: tuple[Any, ...]
+    inputs: tuple[Any, ...]  # of its call, on `meta`, as is the output
     output: Any
-    parameters: int
+    parameters: int  # one that several modules share counts for the first
     macs: int
-    saved_bytes: int
+    saved_bytes: int  # of float32, for the backward pass
 
 
 def costs(
@@ -96,9 +92,8 @@ class _Counter:
         self._attribute_macs()
         self._stack.append(module)
         if isinstance(module, Attention):
-            for tensor in arguments:
-                if tensor is not None:
-                    self._count(tensor)
+            for tensor in filter(torch.is_tensor, arguments):
+                self._count(tensor)
 
     def _leave(self, module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
         self._attribute_macs()
@@ -135,15 +130,11 @@ def _parameters(model: nn.Module, places: Collection[str]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class StageCost:
-    """One row of Table SI ("stem", "embedding", "c1" to "c5", "head") with its cost.
-
-    `volume` is the CNN's output (frames, rows, columns, channels), `tokens` the transformer's
-    (frames, tokens a frame); None where there is none.
-    """
+    """One row of Table SI ("stem", "embedding", "c1" to "c5", "head") with its cost."""
 
     name: str
-    volume: tuple[int, int, int, int] | None
-    tokens: tuple[int, int] | None
+    volume: tuple[int, int, int, int] | None  # the CNN's: frames, rows, columns, channels
+    tokens: tuple[int, int] | None  # the transformer's: frames, tokens a frame
     parameters: int
     macs: int
     saved_bytes: int
@@ -164,11 +155,7 @@ class Summary:
     @property
     def total(self) -> StageCost:
         """The sum of the rows."""
-        sums = (
-            sum(getattr(row, name) for row in self.rows)
-            for name in ("parameters", "macs", "saved_bytes")
-        )
-        return StageCost("total", None, None, *sums)
+        return StageCost("total", None, None, *_sums(self.rows))
 
     def __str__(self) -> str:
         head = ("stage", "volume t, y, x, c", "tokens", "parameters", "MMACs", "MiB saved")
@@ -207,7 +194,11 @@ def _row(name: str, modules: list[ModuleCost]) -> StageCost:
         (tokens.patches.shape[1], 1 + tokens.patches.shape[2])
         if isinstance(tokens, VideoTokens)
         else None,
-        sum(module.parameters for module in modules),
-        sum(module.macs for module in modules),
-        sum(module.saved_bytes for module in modules),
+        *_sums(modules),
     )
+
+
+def _sums(counted: Sequence[ModuleCost] | Sequence[StageCost]) -> tuple[int, int, int]:
+    costs = [(each.parameters, each.macs, each.saved_bytes) for each in counted]
+    parameters, macs, saved_bytes = map(sum, zip(*costs, strict=True))
+    return parameters, macs, saved_bytes

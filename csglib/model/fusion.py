@@ -14,6 +14,8 @@ from csglib.model.attention import Attention
 from csglib.model.intra import FeedForward
 from csglib.model.tokens import Axis, VideoTokens
 
+QueryKeyValue = tuple[Float[Tensor, "g i d"], Float[Tensor, "g j d"], Float[Tensor, "g j d"]]
+
 
 class InterDimension(nn.Module, ABC):
     """One direction of the fusion: the target branch is updated from its complement.
@@ -21,19 +23,10 @@ class InterDimension(nn.Module, ABC):
     The class token is the only query, over all t n patches, so cost grows linearly in the number of
     tokens. Attention updates the target's class token alone; the FFN updates all of its tokens.
 
-    Args:
-        dim: token width, d; split equally among the heads.
-        heads: number of heads, h.
-        hidden: width inside the FFN.
-
-    Attributes:
-        axis: how keys are arranged, as in `fold`: all patches of the clip in one sequence.
-
-    Raises:
-        ValueError: `heads` does not divide `dim`.
+    `dim` is d, `hidden` the width inside the FFN. A ValueError if `heads` does not divide `dim`.
     """
 
-    axis: Axis = "joint"
+    axis: Axis = "joint"  # how keys are arranged, as in `fold`: all patches in one sequence
 
     def __init__(self, dim: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -49,9 +42,7 @@ class InterDimension(nn.Module, ABC):
         self.ffn = nn.Sequential(nn.LayerNorm(dim, eps=1e-6), FeedForward(dim, hidden))
 
     @abstractmethod
-    def query_key_value(
-        self, target: VideoTokens, complement: VideoTokens
-    ) -> tuple[Float[Tensor, "g i d"], Float[Tensor, "g j d"], Float[Tensor, "g j d"]]:
+    def query_key_value(self, target: VideoTokens, complement: VideoTokens) -> QueryKeyValue:
         """Projected query, key and value: the only difference between SWA and CA."""
 
     def forward(self, target: VideoTokens, complement: VideoTokens) -> VideoTokens:
@@ -77,9 +68,7 @@ class CrossAttention(InterDimension):
     Unlike CrossViT's, it is not one of the keys.
     """
 
-    def query_key_value(
-        self, target: VideoTokens, complement: VideoTokens
-    ) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b j d"], Float[Tensor, "b j d"]]:
+    def query_key_value(self, target: VideoTokens, complement: VideoTokens) -> QueryKeyValue:
         """Query from the target, key and value from the complement."""
         context = self.norm(complement.flat)
         return self.q(self.norm(target.cls)), self.k(context), self.v(context)
@@ -92,9 +81,7 @@ class SwitchedAttention(InterDimension):
     maps range over the same t n patches, so they can be exchanged.
     """
 
-    def query_key_value(
-        self, target: VideoTokens, complement: VideoTokens
-    ) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b j d"], Float[Tensor, "b j d"]]:
+    def query_key_value(self, target: VideoTokens, complement: VideoTokens) -> QueryKeyValue:
         """Query and key from the complement, value from the target."""
         return (
             self.q(self.norm(complement.cls)),

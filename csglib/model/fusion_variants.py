@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from csglib.model.fusion import CrossAttention, InterDimension
+from csglib.model.fusion import CrossAttention, InterDimension, QueryKeyValue
 from csglib.model.tokens import Axis, VideoTokens, fold, unfold
 
 
@@ -19,9 +19,7 @@ class InsertedCrossAttention(CrossAttention):
     Its query then meets its own key: the paper's "query-queried dependency".
     """
 
-    def query_key_value(
-        self, target: VideoTokens, complement: VideoTokens
-    ) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b j d"], Float[Tensor, "b j d"]]:
+    def query_key_value(self, target: VideoTokens, complement: VideoTokens) -> QueryKeyValue:
         """As CA, with the target's own class token first among the keys."""
         context = self.norm(torch.cat([target.cls, complement.flat], dim=1))
         return self.q(self.norm(target.cls)), self.k(context), self.v(context)
@@ -41,9 +39,7 @@ class AllTokens(InterDimension):
 class AllTokenCrossAttention(AllTokens):
     """Dyadformer's CA: every token of one branch queries every token of the other."""
 
-    def query_key_value(
-        self, target: VideoTokens, complement: VideoTokens
-    ) -> tuple[Float[Tensor, "g s d"], Float[Tensor, "g s d"], Float[Tensor, "g s d"]]:
+    def query_key_value(self, target: VideoTokens, complement: VideoTokens) -> QueryKeyValue:
         """Query from the target, key and value from the complement, class tokens included."""
         return (
             self._folded(target, self.q),
@@ -63,9 +59,7 @@ class AllTokenSwitchedAttention(AllTokens):
         super().__init__(dim, heads, hidden)
         self.axis = axis
 
-    def query_key_value(
-        self, target: VideoTokens, complement: VideoTokens
-    ) -> tuple[Float[Tensor, "g s d"], Float[Tensor, "g s d"], Float[Tensor, "g s d"]]:
+    def query_key_value(self, target: VideoTokens, complement: VideoTokens) -> QueryKeyValue:
         """Query and key from the complement, value from the target."""
         return (
             self._folded(complement, self.q),

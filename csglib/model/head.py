@@ -1,4 +1,4 @@
-"""Classifier head: from the CNN's features and the class token to logits, in two readings.
+"""Classifier head: from the CNN's volume and the class tokens, both averaged, to logits.
 
 Source: the row "Classifier Head" of Table SI; section 2, "by combining the CNN features and the CLS
 token", without saying how. Each head returns one row of logits; the prediction is their sum, the
@@ -7,7 +7,6 @@ to the classes; `JoinedHead` projects the pooled features to d first, which is o
 """
 
 import torch
-from einops import rearrange, reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -28,8 +27,8 @@ class JoinedHead(nn.Module):
         self, volume: Float[Tensor, "b c t y x"], cls: Float[Tensor, "b k d"]
     ) -> Float[Tensor, "1 b classes"]:
         """Logits."""
-        features = torch.cat([self.project(pool(volume)), mean(self.norm(cls))], dim=1)
-        return rearrange(self.classify(features), "b classes -> 1 b classes")
+        features = torch.cat([self.project(volume.mean((2, 3, 4))), self.norm(cls).mean(1)], dim=1)
+        return self.classify(features)[None]
 
 
 class TwoHeads(nn.Module):
@@ -48,16 +47,5 @@ class TwoHeads(nn.Module):
         self, volume: Float[Tensor, "b c t y x"], cls: Float[Tensor, "b k d"]
     ) -> Float[Tensor, "2 b classes"]:
         """Logits of the CNN's features and of the class token."""
-        return torch.stack(
-            [self.classify_local(pool(volume)), self.classify_global(mean(self.norm(cls)))]
-        )
-
-
-def pool(volume: Float[Tensor, "b c t y x"]) -> Float[Tensor, "b c"]:
-    """Global average pooling."""
-    return reduce(volume, "b c t y x -> b c", "mean")
-
-
-def mean(cls: Float[Tensor, "b k d"]) -> Float[Tensor, "b d"]:
-    """Mean of a clip's class tokens: one, or one a frame."""
-    return reduce(cls, "b k d -> b d", "mean")
+        local = self.classify_local(volume.mean((2, 3, 4)))
+        return torch.stack([local, self.classify_global(self.norm(cls).mean(1))])

@@ -28,15 +28,9 @@ class FeedForward(nn.Sequential):
 class IntraDimension(nn.Module):
     """Pre-norm ViT block whose attention stays within a frame, a patch position, or the clip.
 
-    Args:
-        dim: token width, d; split equally among the heads.
-        heads: number of heads, h.
-        hidden: width inside the FFN.
-        axis: "space" (patches of the same frame), "time" (the same patch position in all frames),
-            or "joint" (all patches of the clip: the block of CSG-3DCT-Base).
-
-    Raises:
-        ValueError: `heads` does not divide `dim`.
+    `dim` is d, `hidden` the width inside the FFN. `axis` is "space" (patches of the same frame),
+    "time" (the same patch position in all frames), or "joint" (all patches of the clip: the block
+    of CSG-3DCT-Base). A ValueError if `heads` does not divide `dim`.
     """
 
     def __init__(self, dim: int, heads: int, hidden: int, axis: Axis) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from csglib.model.checkpoints import read_checkpoint, unwrapped
+from csglib.model.checkpoints import read_checkpoint
 from csglib.model.inflation import Inflation, inflate_kernel
 
 # --- Names: module of the Conformer -> module of CSG-3DCT ---
@@ -122,8 +122,7 @@ def conformer_state(conformer: nn.Module) -> dict[str, Tensor]:
         ValueError: no CSG3DCT network, or one with kernels of several frames.
     """
     state = conformer.state_dict()
-    long = [name for name, tensor in state.items() if tensor.ndim == 5 and tensor.shape[2] > 1]
-    if long:
+    if long := _over_frames(state):
         raise ValueError(f"expected a network of t = 1: {long[0]} spans several frames")
     return {
         theirs: state[ours].squeeze(2) if state[ours].ndim == 5 else state[ours]
@@ -132,26 +131,22 @@ def conformer_state(conformer: nn.Module) -> dict[str, Tensor]:
     }
 
 
+def _over_frames(state: Mapping[str, Tensor]) -> tuple[str, ...]:
+    return tuple(name for name, t in state.items() if t.ndim == 5 and t.shape[2] > 1)
+
+
 # --- Loading ---
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What happened to every tensor of both networks. Prints as a table.
+    """What happened to every tensor of both networks. Prints as a table."""
 
-    Attributes:
-        loaded: ours, filled unchanged.
-        inflated: ours, filled with a 2D kernel inflated over frames.
-        new: ours that the 2D network does not have, left as they were.
-        unused: the 2D network's that ours has no place for.
-        wrong_shape: classifiers of another number of classes, left as they were.
-    """
-
-    loaded: tuple[str, ...]
-    inflated: tuple[str, ...]
-    new: tuple[str, ...]
-    unused: tuple[str, ...]
-    wrong_shape: tuple[str, ...]
+    loaded: tuple[str, ...]  # ours, filled unchanged
+    inflated: tuple[str, ...]  # ours, filled with a 2D kernel inflated over frames
+    new: tuple[str, ...]  # ours that the 2D network does not have, left as they were
+    unused: tuple[str, ...]  # the 2D network's that ours has no place for
+    wrong_shape: tuple[str, ...]  # classifiers of another number of classes, left as they were
 
     @classmethod
     def of(
@@ -162,14 +157,10 @@ class LoadReport:
         wrong_shape: Iterable[str] = (),
     ) -> "LoadReport":
         """The report on a network with state dict `wanted`, of which `filled` was replaced."""
-        long = [name for name, tensor in filled.items() if tensor.ndim == 5 and tensor.shape[2] > 1]
-        return cls(
-            loaded=tuple(name for name in filled if name not in long),
-            inflated=tuple(long),
-            new=tuple(name for name in wanted if name not in filled),
-            unused=tuple(unused),
-            wrong_shape=tuple(wrong_shape),
-        )
+        inflated = _over_frames(filled)
+        loaded = tuple(name for name in filled if name not in inflated)
+        new = tuple(name for name in wanted if name not in filled)
+        return cls(loaded, inflated, new, tuple(unused), tuple(wrong_shape))
 
     def __str__(self) -> str:
         rows = ((name.replace("_", " "), getattr(self, name)) for name in self.__dataclass_fields__)
@@ -197,9 +188,7 @@ def load_conformer(
         ConnectionError: the checkpoint cannot be downloaded; says where to get it.
         ValueError: not such a file, or not such a network; says what was found and expected.
     """
-    tensors = unwrapped(source, "the mapping") if isinstance(source, Mapping) else None
-    found = canonical_keys(read_checkpoint(source) if tensors is None else tensors)  # type: ignore[arg-type]
-    wanted = model.state_dict()
+    found, wanted = canonical_keys(read_checkpoint(source)), model.state_dict()
     ours = _tensor_names(wanted)
     _check_tensors(found, ours)
     taken = [name for name in found if ours[name] in wanted and _is_taken(name, ours, wanted)]

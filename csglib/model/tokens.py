@@ -25,15 +25,10 @@ _CLS: dict[Axis, str] = {"space": "(b k g) 1 d", "time": "(b g) k d", "joint": "
 
 @dataclass(frozen=True, slots=True)
 class VideoTokens:
-    """Tokens of a batch of clips; class and patch tokens are concatenated only inside attention.
+    """Tokens of a batch of clips; class and patch tokens are concatenated only inside attention."""
 
-    Attributes:
-        cls: class tokens, one a clip (k = 1) or one a frame (k = t).
-        patches: patch tokens, frame by frame, row by row.
-    """
-
-    cls: Float[Tensor, "b k d"]
-    patches: Float[Tensor, "b t n d"]
+    cls: Float[Tensor, "b k d"]  # one a clip (k = 1) or one a frame (k = t)
+    patches: Float[Tensor, "b t n d"]  # frame by frame, row by row
 
     @property
     def flat(self) -> Float[Tensor, "b s d"]:
@@ -54,12 +49,8 @@ class PatchEmbedding(nn.Module):
     There is no position embedding, as in Conformer: position enters through the zero padding of the
     convolutions, and temporal order through their t = 3 kernels alone.
 
-    Args:
-        channels: channels of the volume.
-        dim: token width, d.
-        size: positions of the volume that a patch spans along y and x.
-        class_tokens: "frame" copies the class token to every frame, "clip" and "log_t" to every
-            clip.
+    A patch spans `size` positions of the volume along y and x. `class_tokens` "frame" copies the
+    class token to every frame, "clip" and "log_t" to every clip.
     """
 
     def __init__(

@@ -25,7 +25,8 @@ from csglib.data.augment import draw_augmentation
 from csglib.data.cohort import ClipSet
 from csglib.data.normalise import network_input
 from csglib.train.config import TrainConfig
-from csglib.train.runs import Epoch, Run, fingerprint, run_in
+from csglib.train.predictions import Predictions
+from csglib.train.runs import Epoch, fingerprint, resume, run_in, save
 from csglib.train.step import HeadLogits, TrainStep, adam, compiled
 
 if TYPE_CHECKING:  # four seconds to import, and needed for training only
@@ -51,15 +52,15 @@ def fit(
     if shared := set(train.patients) & set(validation.patients):
         raise ValueError(f"patient {min(shared)} is among the training and the validation clips")
     fabric = _fabric(config)
-    main = fabric.is_global_zero  # the process that writes
+    main, newest = fabric.is_global_zero, config.schedule != "constant"  # main: it writes
     network = HeadLogits(model)
     facts = fingerprint(config, train, model, fabric.world_size)
     module = compiled(network, fabric.device) if config.compile else network
-    with run_in(config.folder, facts) if main else nullcontext(Run(config.folder)) as run:
+    with run_in(config.folder, facts) if main else nullcontext():
         fabric.barrier()
         optimizer = adam(model, config.lr, config.weight_decay)
         step = TrainStep(fabric, *fabric.setup(module, optimizer))
-        records = run.resume(model, optimizer)
+        records = resume(config.folder, model, optimizer)
         yield from list(records)
         steps, done = -(-len(train) // config.batch_size), len(records)
         total, initial = config.epochs * steps, done * steps
@@ -72,11 +73,11 @@ def fit(
                 validated = _validate(fabric, model, validation, config.batch_size)
                 records.append(Epoch(epoch, *trained, *validated, time.perf_counter() - start))
                 if main:
-                    run.save(model, optimizer, records, newest=config.schedule != "constant")
+                    save(config.folder, model, optimizer, records, newest)
                 yield records[-1]
         logits = _predict_shared(fabric, model, validation, config.batch_size)
         if main:
-            run.finish(logits, validation)
+            Predictions.of(logits, validation).write(config.folder / "predictions.csv")
 
 
 @torch.no_grad()

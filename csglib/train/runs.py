@@ -15,14 +15,12 @@ from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from csglib.data.atomic import replacing
 from csglib.data.cohort import ClipSet
-from csglib.model.weights import read_weights, write_weights
+from csglib.model.weights import current_names, read_weights, write_weights
 from csglib.train.config import TrainConfig
-from csglib.train.predictions import Predictions
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's state of each parameter
 _FORMER = {  # names in plan.json, which csglib 0.1 wrote
@@ -73,7 +71,7 @@ def read_config(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def run_in(folder: Path, facts: dict[str, str]) -> Iterator["Run"]:
+def run_in(folder: Path, facts: dict[str, str]) -> Iterator[None]:
     """Lock a run's folder for this process; the lock ends with the process, even if killed.
 
     Raises:
@@ -89,7 +87,7 @@ def run_in(folder: Path, facts: dict[str, str]) -> Iterator["Run"]:
             if new:
                 with replacing(folder / "config.json") as file:
                     file.write(json.dumps(facts, indent=2).encode())
-            yield Run(folder)
+            yield
     except Timeout:
         raise ValueError(
             f"{folder} is in use: another process is training in it, or an unfinished loop over "
@@ -97,61 +95,58 @@ def run_in(folder: Path, facts: dict[str, str]) -> Iterator["Run"]:
         ) from None
 
 
-class Run:
-    """The files of one run; `run_in` gives one that may be written to."""
+def resume(folder: Path, model: nn.Module, adam: torch.optim.Optimizer) -> list[Epoch]:
+    """Load model and optimiser as after the last complete epoch; records so far, if any."""
+    path = folder / "resume.safetensors"
+    if not path.is_file():
+        return []
+    tensors, notes = read_weights(path)
+    if any(f"model.{name}" not in tensors for name in model.state_dict()):
+        tensors = current_names(tensors)  # a run of csglib 0.1
+    weights = {name: t for name, t in tensors.items() if name.startswith("model.")}
+    model.load_state_dict({n.removeprefix("model."): t for n, t in weights.items()})
+    state: dict[int, dict[str, Tensor]] = {}
+    for index, (name, parameter) in enumerate(_parameters(model, adam)):
+        state[index] = {}
+        for moment in _MOMENTS:
+            saved = tensors[f"adam.{name}.{moment}"]
+            # fused Adam wants the parameter's device and memory format
+            like = saved if moment == "step" else parameter
+            state[index][moment] = torch.empty_like(like, device=parameter.device).copy_(saved)
+    adam.load_state_dict({"state": state, "param_groups": adam.state_dict()["param_groups"]})
+    return [Epoch(**record) for record in json.loads(notes["records"])]
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
 
-    def resume(self, model: nn.Module, adam: torch.optim.Optimizer) -> list[Epoch]:
-        """Load model and optimiser as after the last complete epoch; records so far, if any."""
-        path = self.folder / "resume.safetensors"
-        if not path.is_file():
-            return []
-        tensors, notes = read_weights(path)
-        weights = {name: t for name, t in tensors.items() if name.startswith("model.")}
-        model.load_state_dict({n.removeprefix("model."): t for n, t in weights.items()})
-        state: dict[int, dict[str, Tensor]] = {}
-        for index, (name, parameter) in enumerate(_parameters(model, adam)):
-            state[index] = {}
-            for moment in _MOMENTS:
-                saved = tensors[f"adam.{name}.{moment}"]
-                # fused Adam wants the parameter's device and memory format
-                like = saved if moment == "step" else parameter
-                state[index][moment] = torch.empty_like(like, device=parameter.device).copy_(saved)
-        adam.load_state_dict({"state": state, "param_groups": adam.state_dict()["param_groups"]})
-        return [Epoch(**record) for record in json.loads(notes["records"])]
+def save(
+    folder: Path,
+    model: nn.Module,
+    adam: torch.optim.Optimizer,
+    records: list[Epoch],
+    newest: bool,
+) -> None:
+    """Save the epoch that has just ended, the last of `records`.
 
-    def save(
-        self, model: nn.Module, adam: torch.optim.Optimizer, records: list[Epoch], newest: bool
-    ) -> None:
-        """Save the epoch that has just ended, the last of `records`.
-
-        If `newest`, the newest weights count as the best, whatever the validation loss.
-        """
-        weights = model.state_dict()
-        last = records[-1]
-        note = {"epoch": str(last.epoch)}
-        if newest or last.validation_loss <= min(record.validation_loss for record in records):
-            write_weights(self.folder / "best.safetensors", weights, note)
-        state = {f"model.{name}": tensor for name, tensor in weights.items()}
-        moments = adam.state_dict()["state"]
-        for index, (name, _) in enumerate(_parameters(model, adam)):
-            for moment in _MOMENTS:
-                state[f"adam.{name}.{moment}"] = moments[index][moment]
-        notes = {"records": json.dumps([asdict(record) for record in records])}
-        write_weights(self.folder / "resume.safetensors", state, notes)
-        write_weights(self.folder / "last.safetensors", weights, note)
-        text = io.StringIO(newline="")
-        table = csv.DictWriter(text, asdict(last))
-        table.writeheader()
-        table.writerows(asdict(record) for record in records)
-        with replacing(self.folder / "epochs.csv") as file:
-            file.write(text.getvalue().encode())
-
-    def finish(self, logits: Float[Tensor, "clips classes"], clips: ClipSet) -> None:
-        """Write the predictions of the validation clips."""
-        Predictions.of(logits, clips).write(self.folder / "predictions.csv")
+    If `newest`, the newest weights count as the best, whatever the validation loss.
+    """
+    weights = model.state_dict()
+    last = records[-1]
+    note = {"epoch": str(last.epoch)}
+    if newest or last.validation_loss <= min(record.validation_loss for record in records):
+        write_weights(folder / "best.safetensors", weights, note)
+    state = {f"model.{name}": tensor for name, tensor in weights.items()}
+    moments = adam.state_dict()["state"]
+    for index, (name, _) in enumerate(_parameters(model, adam)):
+        for moment in _MOMENTS:
+            state[f"adam.{name}.{moment}"] = moments[index][moment]
+    notes = {"records": json.dumps([asdict(record) for record in records])}
+    write_weights(folder / "resume.safetensors", state, notes)
+    write_weights(folder / "last.safetensors", weights, note)
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, asdict(last))
+    table.writeheader()
+    table.writerows(asdict(record) for record in records)
+    with replacing(folder / "epochs.csv") as file:
+        file.write(text.getvalue().encode())
 
 
 def _parameters(

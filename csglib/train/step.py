@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from einops import rearrange, reduce, repeat
+from einops import reduce
 from jaxtyping import Float, Int64
 from numpy import ndarray
 from torch import Tensor, nn
@@ -105,12 +105,8 @@ def mean_cross_entropy(
     logits: Float[Tensor, "heads b classes"], grades: Int64[Tensor, " b"]
 ) -> Float[Tensor, " b"]:
     """Cross-entropy of each clip, averaged over heads."""
-    losses = F.cross_entropy(
-        rearrange(logits, "heads b classes -> b classes heads"),
-        repeat(grades, "b -> b heads", heads=len(logits)),
-        reduction="none",
-    )
-    return reduce(losses, "b heads -> b", "mean")
+    losses = F.cross_entropy(logits.flatten(0, 1), grades.repeat(len(logits)), reduction="none")
+    return reduce(losses, "(heads b) -> b", "mean", heads=len(logits))
 
 
 def head_logits(network: nn.Module, clips: Tensor) -> Float[Tensor, "heads b classes"]:

@@ -101,15 +101,6 @@ def test_a_shared_parameter_counts_once_and_the_model_stays_as_it_is(small):
     assert not any(part._forward_hooks for part in model.modules())
 
 
-def test_it_prints_as_a_table(small):
-    lines = str(of(small(PAPER), 3, 32)).splitlines()
-    assert [line.split()[0] for line in lines] == (
-        ["stage", "stem", "embedding", "c1", "c2", "c3", "head", "total"]
-    )
-    assert "3, 8, 8, 5" in lines[1]
-    assert len({len(line) for line in lines}) == 1
-
-
 def test_every_attention_is_counted_as_fused():
     """One of another class would be counted as if it saved its map."""
     modules = list(CSG3DCT(TINY).modules())

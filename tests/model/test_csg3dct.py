@@ -66,8 +66,6 @@ def test_inflation_reaches_16_convolutions_and_nearly_five_million_weights():
     assert len(inflated) == 16
     assert sum(module.weight.numel() * 2 // 3 for module in inflated) == 4_915_200
     assert all(module.stride == (1, 1, 1) for module in inflated)
-    flat = replace(BASE, stages=CONFORMER_S.stages)
-    assert count(BASE) - count(flat) == 4_915_200
 
 
 @pytest.mark.parametrize("name", READINGS)
@@ -92,8 +90,8 @@ def test_contract(name, small):
         logits = model(clip)
         assert logits.shape == (2, 5)
         assert torch.equal(logits, twin(clip))
-        for times in ((1, 1, 2, 1, 2), (1, 1, 5, 3, 1)):  # longer and wider, and higher
-            assert model(clip[:1].repeat(times)).shape == (1, 5)
+        longer_higher_and_wider = clip[:1].repeat(1, 1, 2, 3, 2)
+        assert model(longer_higher_and_wider).shape == (1, 5)
         torch.testing.assert_close(model(clip[:1]), logits[:1])
         assert model.double()(clip.double()).dtype == torch.float64
 

@@ -18,7 +18,7 @@ from csglib.data.cohort import ClipSet
 from csglib.data.normalise import network_input
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.weights import load_weights, read_weights
+from csglib.model.weights import load_weights, read_weights, write_weights
 from csglib.train import fit as training
 from csglib.train.config import TrainConfig
 from csglib.train.fit import fit, predict
@@ -35,10 +35,10 @@ class Normed(nn.Module):
         super().__init__()
         self.conv = nn.Conv3d(3, 5, 1)
         self.norm = nn.BatchNorm3d(5)
-        self.classify = nn.Linear(5, 2)
+        self.proj = nn.Linear(5, 2)
 
     def forward(self, clip):
-        return self.classify(self.norm(self.conv(clip)).relu().mean((2, 3, 4)))
+        return self.proj(self.norm(self.conv(clip)).relu().mean((2, 3, 4)))
 
 
 class Plain(nn.Module):
@@ -216,7 +216,7 @@ def test_killed_in_the_middle_of_an_epoch_a_run_resumes_to_the_same_bits(
             fitted(tmp_path / "broken", **changes)
     (tmp_path / "broken/.lock").touch()  # SIGKILL would leave it
     model = network()
-    nn.init.normal_(model.classify.weight)  # what the model holds before does not matter
+    nn.init.normal_(model.proj.weight)  # what the model holds before does not matter
     again = fitted(tmp_path / "broken", model, **changes)
     assert [r.train_loss for r in again] == [r.train_loss for r in whole]
     assert same_weights(tmp_path / "whole", tmp_path / "broken")
@@ -313,6 +313,9 @@ def test_a_run_of_version_0_1_goes_on(tmp_path):
     del facts["compile"]
     old = {former.get(name, name): text for name, text in facts.items()} | {"loss": "Loss()"}
     (tmp_path / "config.json").unlink()
+    tensors, notes = read_weights(tmp_path / "resume.safetensors")
+    tensors = {name.replace("proj", "merge"): tensor for name, tensor in tensors.items()}
+    write_weights(tmp_path / "resume.safetensors", tensors, notes)
     (tmp_path / "plan.json").write_text(json.dumps(old))
     assert read_config(tmp_path)["lr"] == "0.05"
     assert len(fitted(tmp_path)) == 4
@@ -354,7 +357,7 @@ def test_two_loops_cannot_train_in_one_folder(tmp_path):
 def test_a_lost_loss_stops_with_the_clips_it_was_lost_on(tmp_path):
     model = network()
     with torch.no_grad():
-        model.classify.weight[:] = float("nan")
+        model.proj.weight[:] = float("nan")
     message = r"step 1 of the epoch: the loss became nan on clips of a\d"
     with pytest.raises(FloatingPointError, match=message):
         fitted(tmp_path, model)

@@ -16,7 +16,7 @@ from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from csglib.model.checkpoints import read_checkpoint, unwrapped
+from csglib.model.checkpoints import read_checkpoint
 from csglib.model.inflation import inflate_kernel
 from csglib.model.pretrained import LoadReport
 
@@ -53,9 +53,7 @@ class FromImages(nn.Module):
         Raises:
             ValueError: a tensor is missing, has another shape or holds NaN; nothing is changed.
         """
-        given = unwrapped(source, "the mapping") if isinstance(source, Mapping) else None
-        found = read_checkpoint(source) if given is None else given  # type: ignore[arg-type]
-        wanted = self.state_dict()
+        found, wanted = read_checkpoint(source), self.state_dict()
         names = {ours: self.image_name(ours) for ours in wanted if not re.search(self.new, ours)}
         homes = {ours: _QKV.sub(".qkv.", theirs) for ours, theirs in names.items()}
         missing = [t for t in homes.values() if t not in found and "num_batches_tracked" not in t]
