@@ -6,31 +6,11 @@ import re
 import warnings
 from pathlib import Path
 
+import clip_files as files
 import numpy as np
 import pydicom
 import pytest
-from clip_files import (
-    EXACT,
-    LIMITED,
-    NEARLY,
-    bundled,
-    dicom,
-    encapsulated,
-    folder,
-    gif,
-    moving,
-    nifti,
-    nifti_bytes,
-    palette_dicom,
-    refused,
-    same,
-    saved,
-    simulated,
-    ultrasound,
-    video,
-    video_dicom,
-    writes,
-)
+from clip_files import EXACT, NEARLY, moving, refused, same
 from PIL import Image
 from pydicom import uid
 from pydicom.dataset import Dataset
@@ -40,6 +20,7 @@ from csglib.data.readers import ClipError, limits, read_clip
 from csglib.data.readers.limits import as_clip_error
 
 CINE = "examples_ybr_color.dcm"
+FAST_START = {"movflags": "faststart"}  # the index before the frames
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -104,18 +85,18 @@ def drawn_on(frames, share):
 
 
 COLOURED = {  # and how far the fraction may be off: chroma is coarse, and lossy coding blurs it
-    "clip.mkv": (writes(video, "ffv1", "bgr0"), 1e-9),
-    "444.mkv": (writes(video, "ffv1", "yuv444p"), 1e-9),
-    "limited.mkv": (writes(video, "ffv1", "yuv444p", LIMITED), 1e-9),
-    "ten.mkv": (writes(video, "ffv1", "yuv422p10le", LIMITED), 0.04),
-    "nv12.avi": (writes(video, "rawvideo", "nv12", LIMITED), 0.04),
-    "clip.mp4": (writes(video, "libx264", "yuv420p", crf="18"), 0.04),
-    "clip.avi": (writes(video, "mjpeg", "yuvj420p", b="8M"), 0.04),
-    "clip.dcm": (dicom, 1e-9),
-    "jpeg.dcm": (writes(dicom, uid.JPEGBaseline8Bit, "JPEG", quality=95), 0.04),
-    "264.dcm": (video_dicom, 0.04),
-    "folder": (folder, 1e-9),
-    "clip.gif": (gif, 1e-9),
+    "clip.mkv": (files.writes(files.video, "ffv1", "bgr0"), 1e-9),
+    "444.mkv": (files.writes(files.video, "ffv1", "yuv444p"), 1e-9),
+    "limited.mkv": (files.writes(files.video, "ffv1", "yuv444p", files.LIMITED), 1e-9),
+    "ten.mkv": (files.writes(files.video, "ffv1", "yuv422p10le", files.LIMITED), 0.04),
+    "nv12.avi": (files.writes(files.video, "rawvideo", "nv12", files.LIMITED), 0.04),
+    "clip.mp4": (files.writes(files.video, "libx264", "yuv420p", crf="18"), 0.04),
+    "clip.avi": (files.writes(files.video, "mjpeg", "yuvj420p", b="8M"), 0.04),
+    "clip.dcm": (files.dicom, 1e-9),
+    "jpeg.dcm": (files.writes(files.dicom, uid.JPEGBaseline8Bit, "JPEG", quality=95), 0.04),
+    "264.dcm": (files.video_dicom, 0.04),
+    "folder": (files.folder, 1e-9),
+    "clip.gif": (files.gif, 1e-9),
 }
 
 
@@ -132,12 +113,12 @@ def test_the_coloured_fraction_of_a_frame_is_measured(name, share, tmp_path):
 
 def test_colours_become_luma_and_a_weak_tint_does_not_count(tmp_path):
     red, green, blue = moving(), moving()[::-1], moving()[:, ::-1]
-    video(np.stack([red, green, blue], -1), tmp_path / "clip.mkv", "ffv1", "bgr0")
+    files.video(np.stack([red, green, blue], -1), tmp_path / "clip.mkv", "ffv1", "bgr0")
     expected = 0.299 * red + 0.587 * green + 0.114 * blue
     assert np.abs(read_clip(tmp_path / "clip.mkv").frames - expected).max() < 0.501
     for tint, coloured in ((20, 0), (21, 1)):
         half = moving() // 2
-        folder(np.stack([half, half + tint, half + 10], axis=-1), tmp_path / f"{tint}")
+        files.folder(np.stack([half, half + tint, half + 10], axis=-1), tmp_path / f"{tint}")
         assert read_clip(tmp_path / f"{tint}").coloured == coloured
 
 
@@ -145,7 +126,7 @@ def test_colours_become_luma_and_a_weak_tint_does_not_count(tmp_path):
 
 
 def test_a_saved_clip_comes_back_exactly(tmp_path):
-    clip = simulated()
+    clip = files.simulated()
     save_clip(clip, tmp_path / "clip.npz")
     back = read_clip(tmp_path / "clip.npz")
     assert (back.patient, back.mm_per_px) == (clip.patient, clip.mm_per_px)
@@ -165,11 +146,11 @@ def test_a_saved_clip_comes_back_exactly(tmp_path):
 @pytest.mark.parametrize(
     ("name", "write"),
     [
-        ("clip.mp4", writes(video, "libx264", "yuv420p")),
-        ("fast.mp4", writes(video, "libx264", "yuv420p", mux={"movflags": "faststart"})),
+        ("clip.mp4", files.writes(files.video, "libx264", "yuv420p")),
+        ("fast.mp4", files.writes(files.video, "libx264", "yuv420p", mux=FAST_START)),
         ("clip.mkv", EXACT["clip.mkv"]),
         ("clip.avi", NEARLY["clip.avi"][0]),
-        ("cine.dcm", lambda frames, path: path.write_bytes(bundled(CINE).read_bytes())),
+        ("cine.dcm", lambda frames, path: path.write_bytes(files.bundled(CINE).read_bytes())),
     ],
 )
 def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path, name, write):
@@ -186,7 +167,7 @@ def test_a_live_recording_that_states_no_length_reads(tmp_path):
             return False
 
     stream = Pipe()
-    video(moving(), stream, "ffv1", "gray", container="matroska")
+    files.video(moving(), stream, "ffv1", "gray", container="matroska")
     (tmp_path / "clip.mkv").write_bytes(stream.getvalue())
     same(tmp_path / "clip.mkv", moving())
 
@@ -207,9 +188,9 @@ def region(dataset, **changes):
 
 
 def with_regions(path, *items, **changes):
-    dataset = ultrasound(moving(), **changes)
+    dataset = files.ultrasound(moving(), **changes)
     dataset.SequenceOfUltrasoundRegions = [region(dataset, **item) for item in items]
-    return read_clip(saved(dataset, path))
+    return read_clip(files.saved(dataset, path))
 
 
 WHOLE = (0, 0, 58, 46)
@@ -253,7 +234,8 @@ def test_of_several_regions_only_what_they_share_is_taken(tmp_path):
 
 def test_a_patient_keeps_one_name_that_tells_nothing(tmp_path):
     def patient(name, number):
-        return read_clip(saved(ultrasound(moving(), PatientID=number), tmp_path / name)).patient
+        dataset = files.ultrasound(moving(), PatientID=number)
+        return read_clip(files.saved(dataset, tmp_path / name)).patient
 
     one, two = patient("one.dcm", "HOSPITAL-4711"), patient("two.dcm", "HOSPITAL-4711")
     other, nobody = patient("one.dcm", "HOSPITAL-4712"), patient("one.dcm", "")
@@ -264,31 +246,31 @@ def test_a_patient_keeps_one_name_that_tells_nothing(tmp_path):
 
 def test_kinds_of_grey_and_of_ybr(tmp_path):
     path, other = tmp_path / "clip.dcm", np.full_like(moving(), 90)
-    same(saved(ultrasound(moving(), "MONOCHROME1"), path), 255 - moving())
-    one = ultrasound(moving(1))
+    same(files.saved(files.ultrasound(moving(), "MONOCHROME1"), path), 255 - moving())
+    one = files.ultrasound(moving(1))
     del one.NumberOfFrames
-    same(saved(one, path), moving(1))
+    same(files.saved(one, path), moving(1))
     ybr = np.stack([moving(), other, 290 - other.astype(int)], -1).astype(np.uint8)
-    same(saved(ultrasound(ybr, "YBR_FULL"), path), moving())
+    same(files.saved(files.ultrasound(ybr, "YBR_FULL"), path), moving())
     squeezed = np.rint(moving() * (219 / 255) + 16).astype(np.uint8)
     ybr = np.stack([squeezed, other + 38, other + 38], axis=-1)
-    clip = read_clip(saved(ultrasound(ybr, "YBR_PARTIAL_422"), path))
+    clip = read_clip(files.saved(files.ultrasound(ybr, "YBR_PARTIAL_422"), path))
     assert np.abs(clip.frames.astype(int) - moving()).max() == 1
     assert clip.coloured == 0
     table = np.repeat(np.arange(256)[:, None], 3, axis=1)
     table[255] = (230, 20, 20)
     levels = np.zeros((2, 10, 8), np.uint8)
     levels[1, :5] = 255
-    assert read_clip(palette_dicom(levels, path, table)).coloured == 0.5
+    assert read_clip(files.palette_dicom(levels, path, table)).coloured == 0.5
 
 
 def test_breaches_of_the_standard_that_do_no_harm_are_ignored(tmp_path):
     """pydicom would warn of each, and here every warning is an error."""
-    dataset = ultrasound(moving())
+    dataset = files.ultrasound(moving())
     dataset.PixelData += bytes(58 * 46 // 2)  # half a frame too much
     with warnings.catch_warnings(action="ignore"):
         dataset.PatientID, dataset.StudyDate = "X" * 70, "yesterday"
-        path = saved(dataset, tmp_path / "clip.dcm")
+        path = files.saved(dataset, tmp_path / "clip.dcm")
     same(path, moving())
 
 
@@ -302,8 +284,8 @@ def test_breaches_of_the_standard_that_do_no_harm_are_ignored(tmp_path):
 )
 def test_a_missing_decoder_is_named(tmp_path, monkeypatch, syntax, message):
     monkeypatch.setattr("pydicom.pixels.decoders.base.Decoder.is_available", False)
-    dataset = encapsulated(ultrasound(moving(1)), [b"never opened"], syntax)
-    assert re.search(message, refused(saved(dataset, tmp_path / "clip.dcm")))
+    dataset = files.encapsulated(files.ultrasound(moving(1)), [b"never opened"], syntax)
+    assert re.search(message, refused(files.saved(dataset, tmp_path / "clip.dcm")))
 
 
 @pytest.mark.parametrize(
@@ -329,7 +311,7 @@ def test_a_missing_decoder_is_named(tmp_path, monkeypatch, syntax, message):
 )
 def test_real_files_read_as_the_luma_of_what_pydicom_decodes(name, off):
     """And the fraction that is coloured. Pure red, green and blue are beyond what YBR can say."""
-    clip, dataset = read_clip(bundled(name)), pydicom.dcmread(bundled(name))
+    clip, dataset = read_clip(files.bundled(name)), pydicom.dcmread(files.bundled(name))
     colours = dataset.pixel_array
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         colours = pydicom.pixels.apply_color_lut(colours, dataset) >> 8
@@ -380,7 +362,7 @@ def test_a_gif_is_composed(tmp_path):
     """Writers store only what has changed; the rest shows through from the frames before."""
     base = np.zeros((3, 20, 20), np.uint8)
     base[0, :, :5], base[1:, :, :5], base[2, 12:, 12:] = 90, 95, 200
-    gif(base, tmp_path / "clip.gif")
+    files.gif(base, tmp_path / "clip.gif")
     same(tmp_path / "clip.gif", base)
 
 
@@ -390,18 +372,18 @@ def test_a_gif_is_composed(tmp_path):
 def test_nifti_keeps_whole_numbers_stretches_fractions_and_is_scaled_as_it_states(tmp_path):
     path, voxels = tmp_path / "clip.nii", moving().T
     for stored in (voxels.astype(np.int16), (voxels / 255).astype(np.float32), voxels[:, :, None]):
-        nifti(stored, path)
+        files.nifti(stored, path)
         same(path, moving())
-    nifti(moving(1)[0].T, path)
+    files.nifti(moving(1)[0].T, path)
     same(path, moving(1))
     for dtype, slope, offset in ((np.int16, 1.5, 10), (np.uint8, 1, 7)):
         stored = voxels.astype(dtype) // 4 * 2
-        content = bytearray(nifti_bytes(stored))
+        content = bytearray(files.nifti_bytes(stored))
         content[112:120] = np.array([slope, offset], "<f4").tobytes()
         path.write_bytes(content)
         same(path, (stored * slope + offset).T)
     for changes in ({"unit": 0}, {"step": (0.1, 0.2)}):  # millimetres, square, or no scale
-        nifti(voxels, path, **changes)
+        files.nifti(voxels, path, **changes)
         assert read_clip(path).mm_per_px is None
 
 

@@ -134,32 +134,28 @@ def test_a_box_comes_back_in_pixels_of_its_frame_and_a_low_score_is_none(size):
     assert find_vessel(frame // 255 * 100) is None
 
 
-@pytest.mark.parametrize(
-    ("square", "frame"),
-    [
-        ((-20, 30, 300, 90), (0, 30 * 1000 / 256, 33, 90 * 1000 / 256)),  # clipped to its frame
-        ((2, 30, 6, 90), (2 * 33 / 8, 30 * 1000 / 256, 6 * 33 / 8, 90 * 1000 / 256)),
-    ],
-)
-def test_rounding_of_the_resized_image_is_undone_exactly(monkeypatch, square, frame):
+def test_rounding_of_the_resized_image_is_undone_exactly_and_boxes_end_at_the_edge(monkeypatch):
     """A frame of 33 x 1000 takes 8 columns of the square, not 8.4."""
-    outputs = outputs_for(torch.tensor([square]).float(), [0.0])
+    outputs = outputs_for(torch.tensor([[-20.0, 30, 300, 90], [2, 30, 6, 90]]), [0.0, 0.0])
     monkeypatch.setattr(csglib.detect, "_detector", lambda: lambda images: outputs)
-    (box,) = best_boxes(np.zeros((1, 1000, 33), np.uint8))
-    np.testing.assert_allclose(box[:4], frame, atol=1e-3)
+    wide, narrow = best_boxes(np.zeros((2, 1000, 33), np.uint8))
+    top, bottom = 30 * 1000 / 256, 90 * 1000 / 256
+    np.testing.assert_allclose(wide[:4], (0, top, 33, bottom), atol=1e-3)
+    np.testing.assert_allclose(narrow[:4], (2 * 33 / 8, top, 6 * 33 / 8, bottom), atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("frame", "message"),
-    [
+def test_other_arrays_are_refused():
+    for frame, message in (
         (np.zeros((64, 64)), r"wanted grey frames, uint8.*got float64, \(1, 64, 64\)"),
         (np.zeros((64, 64, 3), np.uint8), r"got uint8, \(1, 64, 64, 3\)"),
         (np.zeros((64, 31), np.uint8), "32 pixels or more a side: got 31 x 64"),
-    ],
-)
-def test_other_arrays_are_refused(frame, message):
-    with pytest.raises(ValueError, match=message):
-        find_vessel(frame)
+    ):
+        with pytest.raises(ValueError, match=message):
+            find_vessel(frame)
+    nothing = Clip(frames=np.zeros((0, 64, 64), np.uint8), patient="nobody")
+    for size, message in ((8, r"one or more: got uint8, \(0, 64, 64\)"), (0, "more: got size=0")):
+        with pytest.raises(ValueError, match=message):
+            crop_clip(nothing, size=size)
 
 
 def moving_vessel(middles, half_axes, height=150, width=210):
@@ -222,25 +218,15 @@ def test_a_frame_of_low_score_lies_between_its_neighbours(monkeypatch):
     np.testing.assert_allclose(middles[3], (39.5 + 20, 39.5 + 6), atol=1.1)
 
 
-@pytest.mark.parametrize(
-    ("scores", "message"),
-    [
+def test_a_vessel_in_half_of_the_frames_is_refused(monkeypatch):
+    for scores, message in (
         ([0.9, 0.125] * 2, r"in 2 of 4 frames.*more than half.*frame 1: 0\.12, frame 3: 0\.12$"),
         ([0.125] * 12, r"in 0 of 12 frames.*frame 7: 0\.12, \.\.\.$"),
-    ],
-)
-def test_a_vessel_in_half_of_the_frames_is_refused(monkeypatch, scores, message):
-    found = [Box(20, 20, 60, 60, score) for score in scores]
-    monkeypatch.setattr(csglib.detect, "best_boxes", lambda frames: found)
-    with pytest.raises(ValueError, match=message):
-        crop_clip(moving_vessel([(40, 40)] * len(scores), [(20, 20)] * len(scores)))
-
-
-def test_a_clip_without_frames_or_a_crop_without_pixels_is_refused():
-    nothing = Clip(frames=np.zeros((0, 64, 64), np.uint8), patient="nobody")
-    for size, message in ((8, r"one or more: got uint8, \(0, 64, 64\)"), (0, "more: got size=0")):
+    ):
+        found = [Box(20, 20, 60, 60, score) for score in scores]
+        monkeypatch.setattr(csglib.detect, "best_boxes", lambda frames, found=found: found)
         with pytest.raises(ValueError, match=message):
-            crop_clip(nothing, size=size)
+            crop_clip(moving_vessel([(40, 40)], [(20, 20)]))
 
 
 def test_the_shipped_weights_are_small_and_say_where_they_come_from():

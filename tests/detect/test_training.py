@@ -76,39 +76,27 @@ def test_the_box_follows_the_vessel_into_every_view(monkeypatch):
     frame = np.full((384, 384), 30, np.uint8)
     frame[140:200, 60:150] = 255
     neck = frames.Neck(frame, np.array([60.0, 140, 150, 200]), True)
-    for seed in range(6):
-        view = frames.vessel_view(neck, np.random.default_rng(seed))
+    views = [frames.vessel_view(neck, np.random.default_rng(seed)) for seed in range(16)]
+    for view in views:
         np.testing.assert_allclose(view.box, white_extent(view.square), atol=1.5)
         assert view.square.shape == (SIDE, SIDE)
+    left, _, right, _ = np.array([view.box for view in views]).T  # they differ in size and place
+    assert np.ptp(right - left) > 50 and np.ptp(left + right) > 100
     whole = frames.whole_view(neck)
     np.testing.assert_allclose(whole.box, neck.box * SIDE / 384)
     np.testing.assert_allclose(whole.box, white_extent(whole.square), atol=1)
 
 
-def test_views_differ_in_size_place_and_side():
-    neck = toy_neck(1)._replace(box=np.array([40.0, 150, 110, 220]))
-    rng = np.random.default_rng(0)
-    found = np.stack([frames.vessel_view(neck, rng).box for _ in range(16)])
-    wide = found[:, 2] - found[:, 0]
-    assert wide.max() > 2.2 * wide.min()
-    middle = (found[:, 0] + found[:, 2]) / 2
-    assert (middle < 100).mean() > 0.2 and (middle > 156).mean() > 0.2
-
-
 def test_tissue_from_aside_replaces_the_vessel():
-    for seed in range(5):
+    for seed in range(4):
         neck = toy_neck(seed)
         left, top, right, bottom = neck.box.astype(int)
+        inside = slice(top + 15, bottom - 15), slice(left + 15, right - 15)
         for offset in degrade.free_offsets(neck.box, 384):
             gone = degrade.paint_out(neck.frame, neck.box, offset)
-            inside = slice(top + 15, bottom - 15), slice(left + 15, right - 15)
             aside = neck.frame[:, np.arange(384) + offset - 384 * (offset > 0)]
             np.testing.assert_array_equal(gone[inside], aside[inside])
             assert gone.max() < 130 < neck.frame.max()
-            assert gone[inside].mean() > 20  # noise again, not blood
-
-
-def test_only_patches_within_the_image_are_taken():
     for left, right, offsets in ((10, 60, [85]), (150, 200, [-85, 85]), (100, 300, [])):
         assert degrade.free_offsets(np.array([left, 40.0, right, 90.0]), 384) == offsets
 
@@ -121,15 +109,7 @@ def test_beside_a_second_artery_the_first_is_never_painted_out(monkeypatch):
         [frames.empty_view(toy_neck(3), rng) for _ in range(9)]
 
 
-def test_degrading_changes_the_image_and_not_its_shape():
-    image, rng = toy_neck(3).frame[:90, :130] / 255, np.random.default_rng(4)
-    for _ in range(12):
-        changed = degrade.degrade(image, rng)
-        assert changed.shape == (90, 130) and np.isfinite(changed).all()
-        assert not np.array_equal(changed, image)
-
-
-def test_light_holes_and_veins_change_what_is_around_and_spare_the_vessel():
+def test_views_are_degraded_around_the_vessel_which_is_spared():
     def made(change, grey):
         frame = np.full((384, 384), grey, np.uint8)
         return np.stack([change(frame, VESSEL, np.random.default_rng(s)) for s in range(16)])
@@ -149,6 +129,10 @@ def test_light_holes_and_veins_change_what_is_around_and_spare_the_vessel():
     rows, columns = np.nonzero((veins < 24).any(axis=0))
     assert rows.max() < 190, "above or beside, not below the vessel"
     assert np.hypot(columns - 200, rows - 135).max() < 3.5 * 80
+    image = toy_neck(3).frame[:90, :130] / 255
+    changed = degrade.degrade(image, np.random.default_rng(4))
+    assert changed.shape == image.shape and np.isfinite(changed).all()
+    assert not np.array_equal(changed, image)
 
 
 @pytest.mark.parametrize("options", [{"frames": 11}, {"epochs": 0}, {"jobs": 0}])
