@@ -62,7 +62,7 @@ WIDGETS = {
         ["simulated_clip"],
         {"axis": "time", "order": "reshaped", "guess": "mix"},
     ),
-    "WiringMap": ("csgcourse.widgets.wiring_map", [], {"guess": "c3"}),
+    "WiringMap": ("csgcourse.widgets.wiring_map", ["small_networks"], {"guess": "c3"}),
 }  # fmt: skip
 
 
@@ -115,6 +115,11 @@ def two_rows(write_runs, tmp_path):
     for name in ("i3d", "csg3dct"):
         write_runs(tmp_path, name, np.arange(12) % 5 > 0)
     return tmp_path
+
+
+@pytest.fixture
+def small_networks():
+    return dict.fromkeys(("PAPER", "BASE", "TINY"), TINY)
 
 
 @pytest.fixture

@@ -203,10 +203,9 @@ def _known(
     once = clips.new_zeros(drawn.shape).scatter_(1, drawn, 1.0)
     mean, spread = float(accuracy.mean()), 1.96 * float(accuracy.std())
     all_clips = right[drawn].mean(1) * everybody / clips.sum()
+    by_clips = marks[draw(torch.ones_like(marks), len(marks))].mean(1)
     wrong = {
-        "you drew clips; draw patients, with all their clips": (
-            marks[draw(torch.ones_like(marks), len(marks))].mean(1)
-        ),
+        "you drew clips; draw patients, with all their clips": by_clips,
         "you averaged the patients' accuracies; count clips": (right / clips)[drawn].mean(1),
         "you divided by the number of all clips, not of those drawn": all_clips,
         "a patient who is drawn twice counts once": (once @ right) / (once @ clips),

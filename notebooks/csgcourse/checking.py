@@ -108,11 +108,13 @@ def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | Non
 def _wrong(exercise: Exercise, answers: Answers) -> str | None:
     """The difference of the first wrong answer, named as a known mistake if it is one."""
     for given, answer in answers:
-        if exercise.judge and answer is not None and answer is not ...:
+        if answer is None or answer is ...:
+            return compare(answer, given)
+        if exercise.judge:
             if wrong := exercise.judge(answer, *given):
                 return _ended(wrong)
         elif wrong := compare(exercise.read(answer), exercise.read(exercise.reference(*given))):
-            known = None if answer is None or answer is ... else explain(exercise, answers)
+            known = explain(exercise, answers)
             return _ended(known) if known else _sentence(exercise, wrong, given)
     return _not_by_seed(exercise, answers) if exercise.judge else None
 

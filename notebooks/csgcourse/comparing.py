@@ -41,8 +41,8 @@ def _compare_tensors(answer: object, wanted: Tensor) -> str | None:
         came = f"{answer.layout} on device {answer.device}"
         return f"a dense tensor on device {wanted.device} is wanted: got {came}"
     if not _same_family(answer.dtype, wanted.dtype):
-        came, due = (str(dtype).removeprefix("torch.") for dtype in (answer.dtype, wanted.dtype))
-        return f"numbers of type {due} are wanted: got {came}"
+        words = f"numbers of type {wanted.dtype} are wanted: got {answer.dtype}"
+        return words.replace("torch.", "")
     if answer.shape != wanted.shape:
         return f"the shape should be {tuple(wanted.shape)}: got {tuple(answer.shape)}"
     if answer.isnan().any():

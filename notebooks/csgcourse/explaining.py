@@ -18,11 +18,8 @@ from csgcourse.comparing import compare, near, ratio
 from csgcourse.exercise import Answers, Arguments, Exercise, Wrong
 
 _PLACES = ("first", "second", "third")
-_FACTORS = {
-    -1.0: "the sign is wrong",
-    0.0: "every value is zero",
-    100.0: "every value is 100 times what it should be: in percent?",
-}
+_PERCENT = "every value is 100 times what it should be: in percent?"
+_FACTORS = {-1.0: "the sign is wrong", 0.0: "every value is zero", 100.0: _PERCENT}
 _HUGE = 10**7  # numbers in an answer
 Sizes = dict[str, int]
 
@@ -182,7 +179,7 @@ def _scaled(came: list[Any], wanted: list[Any], sizes: list[Sizes]) -> str | Non
     """Whether every value is off by a factor, and by which."""
     if not isinstance(wanted[0], Tensor | int | float):
         return None
-    factors = [_factor(*pair) for pair in zip(came, wanted, strict=True)]
+    factors = map(_factor, came, wanted)
     known = [(f, s) for f, s in zip(factors, sizes, strict=True) if f is not None]
     if any(math.isnan(f) for f, _ in known) or all(f == 1 for f, _ in known):
         return None
@@ -200,13 +197,10 @@ def _scaled(came: list[Any], wanted: list[Any], sizes: list[Sizes]) -> str | Non
 
 def _factor(answer: object, wanted: object) -> float | None:
     """The factor between two results: None if any would do, NaN if there is none."""
-    if compare(answer, wanted) is None and not torch.as_tensor(wanted).any():
+    due = torch.as_tensor(wanted)
+    if compare(answer, wanted) is None and not due.any():
         return None
-    if isinstance(wanted, Tensor):
-        same = isinstance(answer, Tensor) and answer.shape == wanted.shape
-        factor = ratio(answer, wanted) if same else None  # type: ignore[arg-type]
-        return math.nan if factor is None else factor
-    if not isinstance(answer, int | float):
-        number = isinstance(answer, Tensor | np.number) and np.size(answer) == 1
-        answer = float(answer) if number else math.nan  # type: ignore[arg-type]
-    return answer / wanted if wanted else math.nan  # type: ignore[operator]
+    kinds = Tensor if isinstance(wanted, Tensor) else Tensor | np.number | int | float
+    came = torch.as_tensor(answer) if isinstance(answer, kinds) else None
+    factor = ratio(came, due) if came is not None and came.shape == due.shape else None
+    return math.nan if factor is None else factor

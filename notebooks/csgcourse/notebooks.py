@@ -53,12 +53,10 @@ def execute(path: Path, *, seconds_per_cell: int = SECONDS_PER_CELL) -> None:
 
 
 def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
-    place, bar = 0, tqdm(total=len(notebook.cells), desc=path.name, unit="cell")
+    cells = tqdm(notebook.cells, desc=path.name, unit="cell")
 
     def started(cell: NotebookNode, cell_index: int) -> None:
-        nonlocal place
-        bar.update(cell_index - place)
-        place = cell_index
+        cells.update(cell_index - cells.n)
 
     client = nbclient.NotebookClient(
         notebook,
@@ -70,17 +68,17 @@ def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
         extra_arguments=["--IPKernelApp.log_level=40"],  # no warnings of the kernel's own
         on_cell_start=started,
     )
-    with bar, TemporaryDirectory() as empty:  # the author's progress must not show in the outputs
+    with cells, TemporaryDirectory() as empty:  # the author's progress must not show in the outputs
         try:
             client.execute(env={**os.environ, "CSGLIB_PROGRESS": f"{empty}/progress.json"})
-            bar.update(len(notebook.cells) - place)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             reason = "its kernel died"
             if isinstance(error, CellTimeoutError):
                 reason = f"it ran longer than {seconds_per_cell} s"
             elif isinstance(error, CellExecutionError):
                 reason = f"{error.ename}: {error.evalue}"
-            cell = f"cell {place + 1} ({notebook.cells[place].source.strip().splitlines()[0]!r})"
+            first_line = notebook.cells[cells.n].source.strip().splitlines()[0]
+            cell = f"cell {cells.n + 1} ({first_line!r})"
             raise ValueError(f"{path.name}, {cell}: {reason}; left as it was") from error
 
 

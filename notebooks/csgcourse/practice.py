@@ -54,17 +54,13 @@ Frames = UInt8[ndarray, "t y x"]
 
 
 class Person(NamedTuple):
-    """An invented patient: names, hospital number, date of birth."""
+    """An invented patient; `folder` is that of the exports, `number` the hospital's."""
 
+    folder: str
     family: str
     given: str
     number: str
     born: date
-
-    @property
-    def folder(self) -> str:
-        """The patient's folder of exports."""
-        return f"{self.family}_{self.given}".lower()
 
 
 class Recording(NamedTuple):
@@ -113,11 +109,11 @@ def practice_folder(work: Path, samples: Path) -> Path:
 
 def people() -> list[Person]:
     """The 56 invented patients."""
-    first = date(1938, 3, 1)
-    return [
-        Person(family, given, f"EX-{4000 + 37 * number}", first + timedelta(days=211 * number))
-        for number, (family, given) in enumerate(product(_FAMILIES, _GIVEN))
-    ]
+    made = []
+    for number, names in enumerate(product(_FAMILIES, _GIVEN)):
+        born = date(1938, 3, 1) + timedelta(days=211 * number)
+        made.append(Person("_".join(names).lower(), *names, f"EX-{4000 + 37 * number}", born))
+    return made
 
 
 def _recordings(samples: Path) -> Iterator[tuple[str, Recording, str]]:
@@ -128,10 +124,8 @@ def _recordings(samples: Path) -> Iterator[tuple[str, Recording, str]]:
     for number, person in enumerate(people()):
         for place, side in enumerate(("left", "right")):
             clip = 2 * number + (place + number) % 2  # so that the side does not tell the grade
-            large = [
-                Image.fromarray(f).resize((128, 128), Image.Resampling.BICUBIC)
-                for f in frames[clip]
-            ]
+            small = map(Image.fromarray, frames[clip])
+            large = [one.resize((128, 128), Image.Resampling.BICUBIC) for one in small]
             screen = _on_screen(np.stack([np.asarray(one) for one in large]), person)
             name = f"{person.folder}/{side}{endings[number % len(endings)]}"
             yield name, Recording(screen, person, float(scales[clip]) / 2), GRADES[grades[clip]]

@@ -48,26 +48,18 @@ def test_every_step_equals_autograd(shown):
 def test_training_waits_for_a_guess_and_judges_it_at_the_end(page, mount, sentence):
     page.clock.install()
     shown = mount(Balance())
-    charts, question = page.locator(".csg-charts"), page.get_by_text("Guess first")
-    mixture = page.locator(".csg-mixture circle")
+    charts, mixture = page.locator(".csg-charts"), page.locator(".csg-mixture circle")
     expect(charts).to_be_hidden()
-    expect(question).to_be_visible()
     expect(mixture).to_have_count(0)
     page.get_by_role("slider", name="Your guess for a").fill("0.9")
     page.get_by_role("button", name="Train").click()
     expect(charts).to_be_visible()
-    expect(question).to_be_hidden()
     expect(mixture).to_have_count(24)
-    expect(sentence).to_have_attribute("aria-live", "off")
     page.clock.run_for(9000)
     expect(sentence).to_contain_text("Step 300")
-    expect(sentence).to_have_attribute("aria-live", "polite")
     assert shown.traits("step", "playing") == [300, False]
-    expect(page.get_by_role("button", name="Train again")).to_be_visible()
     gate = trained(0.3, 0.9)[0][-1]
-    expect(sentence).to_contain_text(
-        f"a = {gate:.2f}, the weight of space is {100 * gate:.1f}\u00a0%"
-    )
+    expect(sentence).to_contain_text(f"the weight of space is {100 * gate:.1f}\u00a0%")
     expect(sentence).to_contain_text("your guess was right. There the loss is least.")
     shown.put(guess=0.5)
     expect(sentence).to_contain_text("you guessed 0.50.")
@@ -94,25 +86,19 @@ def test_a_changed_setting_hides_the_result_and_each_result_has_its_reason(shown
 
 
 def test_chain_rule_arrow_and_beam_show_the_present_step(shown, page):
-    def width(selector):
-        return page.locator(selector).first.bounding_box()["width"]
-
     def arrow():
         """Its length, and how far it points to the right of the ball."""
-        box, ball = (page.locator(f".csg-hill .csg-{part}").bounding_box() for part in
-                     ("arrow", "ball"))  # fmt: skip
+        places = (page.locator(f".csg-hill .csg-{part}") for part in ("arrow", "ball"))
+        box, ball = (place.bounding_box() for place in places)
         return box["width"], box["x"] + box["width"] / 2 - ball["x"] - ball["width"] / 2
 
     for guess, degrees in ((0, -16), (0.5, 0), (1, 16)):
         shown.put(guess=guess)
-        turned = page.locator(".csg-beam").get_attribute("transform")
-        assert f"rotate({degrees})" in turned
-        expect(page.locator(".csg-seesaw")).to_contain_text(f"a = {guess:.2f}")
+        assert f"rotate({degrees})" in page.locator(".csg-beam").get_attribute("transform")
     shown.put(step=3)
     steep, rightwards = arrow()
     shown.put(step=60)
-    flat, _ = arrow()
-    assert steep > 2 * flat
+    assert steep > 2 * arrow()[0]
     assert rightwards > 0
     shown.put(step=STEPS)
     gate = trained(0.3, 0.9)[0][-1]
@@ -126,7 +112,6 @@ def test_chain_rule_arrow_and_beam_show_the_present_step(shown, page):
     factor = gate * (1 - gate)
     numbers = page.locator(".csg-term b").all_inner_texts()
     assert numbers == [f"+{gradient / factor:.3f}", f"{factor:.3f}", f"+{gradient:.3f}"]
-    assert width(".csg-length") / width(".csg-track") == pytest.approx(factor / 0.25, abs=0.03)
     assert arrow()[1] < 0
 
 
@@ -146,11 +131,8 @@ def test_the_beam_follows_the_pointer_and_all_controls_the_keys(shown, page):
     expect(guess).to_be_focused()
     page.keyboard.press("ArrowLeft")
     assert shown.trait("guess") == pytest.approx(dragged - 0.01)
-    page.mouse.click(box["x"] + 60 * scale, box["y"] + 220 * scale)  # the left end, far down
-    assert shown.trait("guess") == 0
 
     page.keyboard.press("Space")
-    assert shown.trait("playing") is True
     page.wait_for_function("({ model }) => model.get('step') > 5", arg=shown.handle)
     page.get_by_role("button", name="Pause").press("Enter")
     step = shown.trait("step")

@@ -39,45 +39,42 @@ def kernel(shown, studio):
     return reply
 
 
-def percent(fraction):
-    return f"{round(100 * fraction)}\u00a0%"
-
-
 def test_contours_and_numbers_wait_for_a_grade_which_is_judged_and_counted(
     shown, studio, page, sentence, stenosis, kernel
 ):
     canvas, verdict = page.locator(".csg-large"), page.locator(".csg-judged")
-    hidden = [".csg-measures", ".csg-grades", ".csg-profile", ".csg-legend", ".csg-judged"]
+    hidden = (".csg-measures", ".csg-grades", ".csg-profile", ".csg-legend", ".csg-judged")
+
+    def button(name):
+        return page.get_by_role("button", name=name.capitalize(), exact=True)
+
     for part in hidden:
         expect(page.locator(part)).to_be_hidden()
     expect(page.get_by_role("slider")).to_have_count(3)  # frame, gain, haze
-    expect(sentence).to_have_text(
-        "Plaque 1, frame 7. Its stenosis is shown after your grade; none graded yet."
-    )
+    expect(sentence).to_contain_text("Its stenosis is shown after your grade; none graded yet.")
     assert np.ptp(shown.pixels(canvas).astype(int), axis=-1).max() == 0  # greys alone
     truth = studio.facts["rules"][0]["grade"]
-    page.get_by_role("button", name=truth.capitalize(), exact=True).press("Enter")
+    button(truth).press("Enter")
     for part in hidden:
         expect(page.locator(part)).to_be_visible()
     expect(page.get_by_role("slider")).to_have_count(5)
-    assert np.ptp(shown.pixels(canvas).astype(int), axis=-1).max() > 100  # yellow lines
     assert shown.traits("graded", "guess") == [1, truth]
     expect(verdict).to_have_text(f"{truth.capitalize()}: correct. So far 1 of 1 graded correctly.")
-    fresh = page.get_by_role("button", name="A new plaque")
-    expect(fresh).to_be_focused()  # not lost with the button that is gone
+    expect(button("A new plaque")).to_be_focused()  # not lost with the button that is gone
     page.keyboard.press("Enter")
     kernel()
     assert shown.traits("number", "guess") == [2, ""]
-    expect(page.get_by_role("button", name="Mild", exact=True)).to_be_focused()
+    expect(button("Mild")).to_be_focused()
     expect(verdict).to_be_hidden()
     truth = studio.facts["rules"][0]["grade"]
     other = {"mild": "severe", "severe": "mild"}[truth]
-    page.get_by_role("button", name=other.capitalize(), exact=True).click()
-    said = f"You said {other}; it was {truth}. So far 1 of 2 graded correctly."
-    expect(verdict).to_have_text(said)
-    stenosis.fill("3")
-    kernel()
-    expect(verdict).to_have_text(said)  # a later stenosis was not graded
+    button(other).click()
+    for _ in range(2):
+        expect(verdict).to_have_text(
+            f"You said {other}; it was {truth}. So far 1 of 2 graded correctly."
+        )
+        stenosis.fill("3")  # a later stenosis was not graded
+        kernel()
 
 
 def test_the_picture_and_its_contours_are_those_of_python(shown, studio, page):
@@ -113,20 +110,12 @@ def test_measures_bars_and_grades_are_those_of_python(shown, studio, page, sente
     np.testing.assert_allclose(high, np.maximum(stenoses["diameter"], 0.02), atol=0.02)
     cells = page.locator(".csg-grades tr").last.locator("td").all_inner_texts()
     assert cells == [rule["grade"] for rule in facts["rules"]]
-    worst = {name: percent(values[narrowest - 1]) for name, values in stenoses.items()}
-    said = sentence.inner_text()
-    assert f"diameter stenosis {worst['diameter']}, area stenosis {worst['area']}" in said
-    assert f"it would read {worst['outer']}" in said
-    assert f"{facts['rules'][0]['grade'].capitalize()} by diameter_50." in said
-    for grades, words in (
-        ("mild mild mild mild mild", "The rules that measure area agree."),
-        ("mild severe severe mild mild", "Severe by area_50 and area_70."),
-        ("severe severe severe mild moderate", "Mild by area_75."),
-    ):
-        pairs = zip(facts["rules"], grades.split(), strict=True)
-        shown.put(facts=facts | {"rules": [rule | {"grade": grade} for rule, grade in pairs]})
-        first = grades.split()[0].capitalize()
-        expect(sentence).to_contain_text(f"{first} by diameter_50. {words}")
+    diameter, area, outer = (f"{100 * s[narrowest - 1]:.0f}\u00a0%" for s in stenoses.values())
+    expect(sentence).to_contain_text(f"diameter stenosis {diameter}, area stenosis {area}")
+    expect(sentence).to_contain_text(f"it would read {outer}")
+    pairs = zip(facts["rules"], ("mild", "severe", "severe", "mild", "mild"), strict=True)
+    shown.put(facts=facts | {"rules": [rule | {"grade": grade} for rule, grade in pairs]})
+    expect(sentence).to_contain_text("Mild by diameter_50. Severe by area_50 and area_70.")
 
 
 def test_the_sentence_waits_for_the_reply_to_the_latest_setting(
@@ -137,21 +126,16 @@ def test_the_sentence_waits_for_the_reply_to_the_latest_setting(
     before = sentence.inner_text()
     for value in ("20", "90"):
         stenosis.fill(value)
-    expect(waiting).to_have_count(1)
     older = studio.facts | {"dials": [1, 20, *studio.facts["dials"][2:]]}
     for facts in (studio.facts, older):
         shown.put(facts=facts)
         expect(waiting).to_have_count(1)
         assert sentence.inner_text() == before
     shown.put(problem="ValueError: too much")
-    expect(sentence).to_have_text(
-        "The picture is an older one: this simulation failed, ValueError: too much"
-    )
+    expect(sentence).to_contain_text("an older one: this simulation failed, ValueError: too much")
     expect(waiting).to_have_count(0)
     kernel()
-    expect(waiting).to_have_count(0)
     expect(sentence).to_contain_text("Severe by diameter_50")
-    assert sentence.get_attribute("aria-live") == "polite"
 
 
 def test_playback_waits_for_each_frame_and_a_silent_kernel_is_reported(
@@ -166,13 +150,12 @@ def test_playback_waits_for_each_frame_and_a_silent_kernel_is_reported(
     shown.evaluate("({ model }, facts) => model.set('facts', facts)", reply)
     page.clock.run_for(2000)
     assert shown.trait("frame") == NARROWEST + 2
-    shown.evaluate("({ close }) => close()")
-    mount(studio)
+    page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="A new plaque").click()
-    page.clock.run_for(7000)
+    page.clock.run_for(4000)
     expect(sentence).not_to_contain_text("No reply")
     expect(page.get_by_role("button", name="Mild")).to_be_disabled()  # the plaque is still unknown
-    page.clock.run_for(2000)
+    page.clock.run_for(5000)
     expect(sentence).to_contain_text("No reply from the kernel")
 
 
@@ -182,16 +165,16 @@ def test_a_bar_leads_to_its_frame_and_keys_move_the_dials(shown, page, stenosis,
     page.get_by_role("button", name="Frame 3,").click()
     assert shown.trait("frame") == 3
     page.keyboard.press("ArrowRight")
-    assert shown.trait("frame") == 4
     kernel()
-    expect(page.locator(".csg-profile .csg-current")).to_have_count(1)
     assert page.locator(".csg-profile button").nth(3).get_attribute("class") == "csg-current"
     worst = page.locator(".csg-profile .csg-narrowest")
     assert worst.get_attribute("aria-label").endswith("diameter stenosis, the narrowest")
     before = shown.traits("stenosis", "gain")
     stenosis.press("ArrowRight")
     page.get_by_role("slider", name="Gain, dB").press("ArrowRight")
-    page.get_by_role("group", name="Gray-Weale type").get_by_role("radio").nth(2).focus()
-    page.keyboard.press("ArrowRight")
-    assert shown.traits("stenosis", "gain", "plaque") == [before[0] + 1, before[1] + 1, "IV"]
+    page.get_by_role("group", name="Gray-Weale type").get_by_role("radio").nth(2).press(
+        "ArrowRight"
+    )
+    wanted = [4, before[0] + 1, before[1] + 1, "IV"]
+    assert shown.traits("frame", "stenosis", "gain", "plaque") == wanted
     assert page.evaluate("document.documentElement.scrollHeight") == 760  # all in one screen

@@ -21,7 +21,7 @@ RESPONSES = """
 
 def test_responses_in_the_page_equal_those_of_torch(mount):
     shown = mount(TimeStretch())
-    kernels = product(((1, 0.5), (3, 1.25), (5, 3.0)), ("mean", "center"), ("replicate", "zeros"))
+    kernels = product(((3, 1.25), (5, 3.0)), ("mean", "center"), ("replicate", "zeros"))
     for (frames, speed), inflation, padding in kernels:
         found = shown.evaluate(RESPONSES, [speed, frames, inflation, padding])
         expected = responses(moving_bar(speed), frames, inflation, padding)
@@ -64,8 +64,7 @@ def test_lamps_light_one_by_one_and_a_kernel_without_reply_is_reported(mount, pa
     page.clock.install()
     shown = mount(SelfTest())
     lamps = page.locator(".csg-lamp")
-    expect(lamps).to_have_count(3)
-    expect(page.locator(".csg-lamp.csg-on")).to_have_count(0)
+    expect(lamps).to_have_class(["csg-lamp"] * 3)
     slider = page.get_by_role("slider", name="Move me")
     box = slider.bounding_box()
     page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)

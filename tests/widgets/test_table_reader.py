@@ -6,8 +6,6 @@ import pytest
 from csgcourse.widgets.table_reader import TableReader
 from csglib.table1.report import lines, pairs_in, runs_in
 from csglib.table1.rows import ROWS
-from csglib.table1.run import RESULT
-from csglib.train.experiment import TEST
 
 CLIPS = 30
 
@@ -47,8 +45,6 @@ def test_rows_are_those_of_the_table_in_the_papers_order(folder, reader):
         assert (row["clips"], row["patients"], row["majority"]) == (CLIPS, 15, 20 / 30)
         printed = ROWS[row["name"]].printed
         assert (row["printed_accuracy"], row["printed_f1"]) == (printed.accuracy, printed.f1)
-    files = {path.name for path in folder.rglob("*") if path.is_file()}
-    assert files == {TEST, RESULT}  # two files of a run are enough
 
 
 def test_every_two_rows_on_the_same_clips_are_paired_both_ways(folder, reader):
@@ -81,17 +77,6 @@ def test_it_counts_the_pairs_whose_interval_excludes_0(write_runs, tmp_path):
     assert 3 <= facts["apart"] < 6
 
 
-def test_no_number_lies_beyond_the_end_of_its_axis(reader):
-    facts = reader.facts
-    low, high = facts["axis"]
-    for row in facts["rows"]:
-        assert low <= min(row["majority"], row["interval"][0])
-        assert row["interval"][1] <= high
-    for pair in facts["pairs"].values():
-        assert np.abs(pair["difference"]).max() <= facts["reach"]
-    assert [round(20 * end, 6) % 1 for end in (low, high, facts["reach"])] == [0, 0, 0]
-
-
 def test_one_row_alone_is_a_table_and_no_row_is_refused(write_runs, tmp_path):
     with pytest.raises(ValueError, match="holds no finished run"):
         TableReader(tmp_path)
@@ -102,8 +87,7 @@ def test_one_row_alone_is_a_table_and_no_row_is_refused(write_runs, tmp_path):
     assert reader.still()
 
 
-@pytest.mark.parametrize("reversed", [False, True])
-@pytest.mark.parametrize("sort", ["order", "accuracy", "f1", "parameters", "printed_accuracy"])
+@pytest.mark.parametrize(("sort", "reversed"), [("order", True), ("f1", False), ("f1", True)])
 def test_the_still_has_the_present_order(reader, sort, reversed):
     reader.sort, reader.reversed = sort, reversed
     numbers = {row["title"]: row[sort] for row in reader.facts["rows"]}
@@ -112,14 +96,20 @@ def test_the_still_has_the_present_order(reader, sort, reversed):
     assert [numbers[label] for label in labels] == sorted(numbers.values(), reverse=not rising)
 
 
-def test_the_still_draws_the_same_numbers_and_the_papers_beside_the_axis(reader):
+def test_the_still_draws_the_same_numbers_within_its_axes_and_the_papers_beside(reader):
     table, below = reader.still().axes
+    facts = reader.facts
+    (low, high), reach = facts["axis"], facts["reach"]
+    assert table.get_xlim() == pytest.approx((100 * low, 100 * high))
+    assert below.get_xlim() == pytest.approx((-100 * reach, 100 * reach))
+    assert max(np.abs(pair["difference"]).max() for pair in facts["pairs"].values()) <= reach
     drawn = [line.get_xdata() for line in table.get_lines()]
     for place, row in enumerate(reader.facts["rows"]):
         whisker, dot, majority = drawn[3 * place : 3 * place + 3]
         np.testing.assert_allclose(whisker, 100 * np.array(row["interval"]))
         assert dot == pytest.approx([100 * row["accuracy"]])
         assert majority == pytest.approx([100 * row["majority"]] * 2)
+        assert low <= min(row["majority"], row["interval"][0]) <= row["interval"][1] <= high
     value, *ends = reader.facts["pairs"]["csg3dct>i3d"]["difference"]
     whisker, dot, *_ = (line.get_xdata() for line in below.get_lines())
     np.testing.assert_allclose(whisker, 100 * np.array(ends))

@@ -60,19 +60,18 @@ def descend(
     Args:
         space: errors of the spatial branch.
         time: errors of the temporal branch.
-        reading: parametrisation of the gate; "uniform" has no parameter.
-        start: gate before training; "uniform" stays at 0.5.
+        reading: parametrisation of the gate; "uniform" has no parameter and stays at 0.5.
+        start: gate before training.
         decay: weight decay, as in L2.
 
     Returns:
         Before the first step and after each: the gate a, the loss (mean square of the mixture's
         errors), and the gradient by the parameter (of two, that of space; 0 without one).
     """
-    weighting = (
-        UniformWeighting() if reading == "uniform" else _LEARNABLE[reading](start)
-    ).double()
+    uniform = reading == "uniform"
+    weighting = (UniformWeighting() if uniform else _LEARNABLE[reading](start)).double()
     learned = list(weighting.parameters())
-    optimiser = SGD(learned, lr=LR, weight_decay=decay) if learned else None
+    optimiser = None if uniform else SGD(learned, lr=LR, weight_decay=decay)
     branches = _tokens(space), _tokens(time)
     rows = []
     for _ in range(STEPS + 1):
@@ -96,30 +95,20 @@ class Balance(LiveFigure):
     """Set the noise of two branches, guess the gate that training finds, and train.
 
     The page computes every step; it shows the training only after a guess.
-
-    Attributes:
-        time_noise: of the temporal branch's estimates, 0 to 1.
-        space_noise: of the spatial branch's estimates, 0 to 1.
-        reading: parametrisation of the gate, "sigmoid", "softmax", "raw" or "uniform".
-        start: gate before training: 0.01, 0.5 or 0.99; "uniform" stays at 0.5.
-        weight_decay: 0, 0.01 or 0.1.
-        guess: the gate after training, 0 (time alone) to 1 (space alone).
-        step: of training, 0 to 300; at 0 the beam shows the guess.
-        playing: whether steps follow by themselves.
     """
 
     _esm, _css = front_end(__file__)
 
     facts = traitlets.Dict({"steps": STEPS, "lr": LR}).tag(sync=True)
     errors = traitlets.Bytes().tag(sync=True)  # float32, (branch, clip): space, then time
-    time_noise = traitlets.Float(0.9, min=0.0, max=1.0).tag(sync=True)
+    time_noise = traitlets.Float(0.9, min=0.0, max=1.0).tag(sync=True)  # of a branch's estimates
     space_noise = traitlets.Float(0.3, min=0.0, max=1.0).tag(sync=True)
     reading: traitlets.Enum[Reading] = traitlets.Enum(get_args(Reading), "sigmoid").tag(sync=True)
-    start = traitlets.Enum((0.01, 0.5, 0.99), 0.5).tag(sync=True)
+    start = traitlets.Enum((0.01, 0.5, 0.99), 0.5).tag(sync=True)  # gate before training
     weight_decay = traitlets.Enum((0.0, 0.01, 0.1), 0.0).tag(sync=True)
-    guess = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)
-    step = traitlets.Int(0, min=0, max=STEPS).tag(sync=True)
-    playing = traitlets.Bool(False).tag(sync=True)
+    guess = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)  # the gate after; 0 is time alone
+    step = traitlets.Int(0, min=0, max=STEPS).tag(sync=True)  # at 0 the beam shows the guess
+    playing = traitlets.Bool(False).tag(sync=True)  # steps follow by themselves
 
     def __init__(self) -> None:
         super().__init__(errors=two_estimates().numpy().astype("<f4").tobytes())
@@ -146,8 +135,8 @@ class Balance(LiveFigure):
         dots.set(xlim=(-2.5, 2.5), ylim=(-2.4, 0.6), yticks=[], title=f"errors on {CLIPS} clips")
         path.plot(gates.numpy(), color=_COLOURS["space"])
         path.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
-        title = (
+        path.set(xlabel="step", ylim=(-0.05, 1.05))
+        path.set_title(
             f"{self.reading}, weight decay {self.weight_decay:g}: gate a = {gate:.2f} at the end"
         )
-        path.set(xlabel="step", title=title, ylim=(-0.05, 1.05))
         return figure

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from csgcourse.chapter_03 import attention_cost
 from csglib.data.clips import Clip
 from csglib.data.normalise import network_input
 from csglib.model.amdf import AMDFBlock
@@ -37,14 +38,8 @@ def macs(frames: int, side: int, kind: str) -> int:
         side: patches along a side of a frame, 1 or more.
         kind: a key of `KINDS`; "both" is space and time.
     """
-    patches = side**2
-    sequences = {
-        "joint": [(1, 1 + frames * patches)],
-        "space": [(frames, 1 + patches)],
-        "time": [(patches, 1 + frames)],
-    }
-    sequences["both"] = sequences["space"] + sequences["time"]
-    return 2 * PAPER.dim * sum(count * length**2 for count, length in sequences[kind])
+    axes = ("space", "time") if kind == "both" else (kind,)
+    return sum(attention_cost(frames, side**2, PAPER.dim, axis) for axis in axes)
 
 
 def temporal_maps(network: CSG3DCT, clip: Clip) -> Float[Tensor, "patches h t keys"]:
@@ -59,9 +54,7 @@ def temporal_maps(network: CSG3DCT, clip: Clip) -> Float[Tensor, "patches h t ke
         ValueError: the network has no temporal branch, or the clip is too long or does not fit.
     """
     if not isinstance(network.blocks[0], AMDFBlock):
-        raise ValueError(
-            "the network has no temporal branch: its blocks attend jointly or in space"
-        )
+        raise ValueError("the network has no temporal branch: it attends jointly or in space")
     frames = len(clip.frames)
     if frames > LONGEST_CLIP:
         raise ValueError(f"a clip of at most {LONGEST_CLIP} frames is wanted: got {frames}")
@@ -83,35 +76,23 @@ class CostDial(LiveFigure):
         network: with a temporal branch; a copy of it runs once, here.
         clip: its height and width multiples of a patch, at most 16 frames.
 
-    Attributes:
-        frames: of the clip whose cost is shown, 1 to 64.
-        side: patches along a side of its frames, 2 to 32; the paper has 16.
-        kind: of attention, a key of `KINDS`.
-        guess_8: how many times cheaper space and time are in a clip of 8 frames, one of `GUESSES`,
-            or 0 for no guess yet.
-        guess_64: the same for 64 frames.
-        revealed: costs are shown.
-        patch: of the query in the clip below, counted from 0, row by row.
-        frame: of the query, counted from 1.
-        head: counted from 1; 0 is the mean over heads.
-        stretch: colours run from the map's least to its largest weight; else from 0 to twice the
-            uniform weight at least.
-
     Raises:
         ValueError: as `temporal_maps`.
     """
 
     _esm, _css = front_end(__file__)
 
-    frames = traitlets.Int(8, min=1, max=64).tag(sync=True)
-    side = traitlets.Int(16, min=2, max=32).tag(sync=True)
+    frames = traitlets.Int(8, min=1, max=64).tag(sync=True)  # of the clip whose cost is shown
+    side = traitlets.Int(16, min=2, max=32).tag(sync=True)  # patches along a side; the paper has 16
     kind = traitlets.Enum(tuple(KINDS), "joint").tag(sync=True)
+    # How many times cheaper space and time are in a clip of 8 or 64 frames; 0 is no guess yet.
     guess_8 = traitlets.Enum((0, *GUESSES), 0).tag(sync=True)
     guess_64 = traitlets.Enum((0, *GUESSES), 0).tag(sync=True)
-    revealed = traitlets.Bool(False).tag(sync=True)
-    patch = traitlets.Int(0).tag(sync=True)
-    frame = traitlets.Int(1).tag(sync=True)
-    head = traitlets.Int(0).tag(sync=True)
+    revealed = traitlets.Bool(False).tag(sync=True)  # costs are shown
+    patch = traitlets.Int(0).tag(sync=True)  # of the query, from 0, row by row
+    frame = traitlets.Int(1).tag(sync=True)  # of the query, from 1
+    head = traitlets.Int(0).tag(sync=True)  # from 1; 0 is the mean over heads
+    # Colours run from the map's least to its largest weight, or from 0 to at least twice 1 / keys.
     stretch = traitlets.Bool(False).tag(sync=True)
 
     facts = traitlets.Dict().tag(sync=True)  # sizes of the clip; the width that costs are for
@@ -125,8 +106,9 @@ class CostDial(LiveFigure):
         rows, columns = height // network.config.patch, width // network.config.patch
         facts = {"frames": frames, "rows": rows, "columns": columns, "heads": own.shape[1]}
         facts |= {"height": height, "width": width, "dim": PAPER.dim}
+        facts["simulated"] = clip.truth is not None
         super().__init__(
-            facts=facts | {"simulated": clip.truth is not None},
+            facts=facts,
             pixels=clip.frames.tobytes(),
             maps=self._maps.numpy().tobytes(),
             patch=columns * (rows // 2) + columns // 2,
@@ -136,11 +118,8 @@ class CostDial(LiveFigure):
     @traitlets.validate("patch", "frame", "head")
     def _there(self, proposal: dict[str, Any]) -> Any:
         name, value, facts = proposal["trait"].name, proposal["value"], self.facts
-        least, most = {
-            "patch": (0, facts["rows"] * facts["columns"] - 1),
-            "frame": (1, facts["frames"]),
-            "head": (0, facts["heads"]),
-        }[name]
+        most = {"patch": facts["rows"] * facts["columns"] - 1, "head": facts["heads"]}
+        least, most = (1, facts["frames"]) if name == "frame" else (0, most[name])
         if not least <= value <= most:
             raise traitlets.TraitError(f"{name} must be {least} to {most}: got {value}")
         return value
@@ -171,10 +150,8 @@ class CostDial(LiveFigure):
 
         weights = self._maps[self.patch, self.head]
         frames, most = len(weights), float(weights.max())
-        low, high = (
-            (float(weights.min()), most) if self.stretch else (0, max(most, 2 / (1 + frames)))
-        )
-        image = table.imshow(weights.numpy(), cmap=MAGNITUDE, vmin=low, vmax=high)
+        ends = (float(weights.min()), most) if self.stretch else (0, max(most, 2 / (1 + frames)))
+        image = table.imshow(weights.numpy(), MAGNITUDE, vmin=ends[0], vmax=ends[1])
         head = f"head {self.head}" if self.head else "mean of heads"
         table.set(title=f"temporal attention, {head}", xlabel="key", ylabel="frame of the query")
         table.set_xticks(range(1 + frames), ["cls", *map(str, range(1, 1 + frames))])

@@ -25,8 +25,7 @@ FRAMES, NARROWEST = 13, 7  # of the sweep over a plaque, and the one at its narr
 _SIZE = 256
 _SPEED = 8.0  # mm/s
 _ROOMY = 20  # frames of a whole sweep, about, for long and for short plaques
-_BODY = ("number", "stenosis", "side", "plaque", "calcium", "gain", "haze")
-_DIALS = (*_BODY, "frame")
+_DIALS = ("number", "stenosis", "side", "plaque", "calcium", "gain", "haze", "frame")
 _CONTOURS = {"vessel_outer": ":", "vessel_inner": "--", "lumen": "-"}
 
 
@@ -38,43 +37,26 @@ class PhantomStudio(LiveFigure):
 
     Args:
         number: of the first plaque, 1 or more; the same number is the same plaque and neck.
-
-    Attributes:
-        number: of the plaque; another number draws another plaque.
-        stenosis: area stenosis of the narrowest section, percent.
-        side: of the plaque, one of `SIDES`.
-        plaque: its Gray-Weale type, "I" to "IV".
-        calcium: part of the plaque's arc that is calcified, percent.
-        gain: brightness, dB.
-        haze: reverberation, dB against the tissue above it.
-        frame: of the sweep over the plaque, counted from 1; number 7 is at its narrowest section.
-        guess: the reader's grade by eye, one of the default rule's, or "" for none yet.
-        truth: the grade by the default rule at that moment.
-        graded: plaques graded by eye.
-        correct: how many of them agree with the default rule.
-        outlined: contours are drawn, once a guess is made.
-        playing: frames follow by themselves.
-        problem: the error of the last simulation; "" if there was none.
     """
 
     _esm, _css = front_end(__file__)
 
-    number = traitlets.Int(1, min=1).tag(sync=True)
-    stenosis = traitlets.Int(0, min=0, max=100).tag(sync=True)
+    number = traitlets.Int(1, min=1).tag(sync=True)  # another number draws another plaque
+    stenosis = traitlets.Int(0, min=0, max=100).tag(sync=True)  # of the area, narrowest section, %
     side = traitlets.Enum(SIDES, "far").tag(sync=True)
-    plaque = traitlets.Enum(CHOICES["plaque"], "III").tag(sync=True)
-    calcium = traitlets.Int(0, min=0, max=100).tag(sync=True)
-    gain = traitlets.Int(0, min=GAIN[0], max=GAIN[1]).tag(sync=True)
-    haze = traitlets.Int(-23, min=HAZE[0], max=HAZE[1]).tag(sync=True)
+    plaque = traitlets.Enum(CHOICES["plaque"], "III").tag(sync=True)  # Gray-Weale type
+    calcium = traitlets.Int(0, min=0, max=100).tag(sync=True)  # calcified part of its arc, %
+    gain = traitlets.Int(0, min=GAIN[0], max=GAIN[1]).tag(sync=True)  # brightness, dB
+    haze = traitlets.Int(-23, min=HAZE[0], max=HAZE[1]).tag(sync=True)  # dB against tissue above it
     frame = traitlets.Int(NARROWEST, min=1, max=FRAMES).tag(sync=True)
-    guess = traitlets.Enum(("", *DEFAULT_RULE.grades), "").tag(sync=True)
-    truth = traitlets.Enum(("", *DEFAULT_RULE.grades), "").tag(sync=True)
-    graded = traitlets.Int(0, min=0).tag(sync=True)
-    correct = traitlets.Int(0, min=0).tag(sync=True)
-    outlined = traitlets.Bool(True).tag(sync=True)
+    guess = traitlets.Enum(("", *DEFAULT_RULE.grades), "").tag(sync=True)  # the grade by eye
+    truth = traitlets.Enum(("", *DEFAULT_RULE.grades), "").tag(sync=True)  # the rule's, then
+    graded = traitlets.Int(0, min=0).tag(sync=True)  # plaques graded by eye
+    correct = traitlets.Int(0, min=0).tag(sync=True)  # how many of them agree with the rule
+    outlined = traitlets.Bool(True).tag(sync=True)  # contours are drawn, once a guess is made
     playing = traitlets.Bool(False).tag(sync=True)
 
-    problem = traitlets.Unicode("").tag(sync=True)
+    problem = traitlets.Unicode("").tag(sync=True)  # the error of the last simulation
     facts = traitlets.Dict().tag(sync=True)  # settings and measures of the last simulation
     pixels = traitlets.Bytes().tag(sync=True)  # u8 (y, x) of the frame
     contours = traitlets.Bytes().tag(sync=True)  # f32 (contour, point, xy), fractions of the side
@@ -187,16 +169,10 @@ def _contours(truth: Truth, frame: int) -> Float[ndarray, "contour points 2"]:
 def _findings(truth: Truth) -> dict[str, Any]:
     """Stenosis in each frame, by three measures, and the grade by every rule."""
     rules = [
-        {
-            "name": name,
-            "measure": rule.measure,
-            "cuts": list(rule.cuts),
-            "grades": list(rule.grades),
-            "grade": rule.grades[rule.grade(truth.stenosis(rule))],
-        }
+        {"name": name, "measure": rule.measure, "cuts": rule.cuts, "grades": rule.grades}
+        | {"grade": rule.grades[rule.grade(truth.stenosis(rule))]}
         for name, rule in RULES.items()
     ]
-    measures = {"diameter": truth.diameter_stenosis, "area": truth.area_stenosis}
-    measures["outer"] = truth.outer_stenosis
-    stenoses = {name: values.tolist() for name, values in measures.items()}
+    measures = ("diameter", "area", "outer")
+    stenoses = {name: getattr(truth, f"{name}_stenosis").tolist() for name in measures}
     return {"size": _SIZE, "stenoses": stenoses, "narrowest": 1 + truth.narrowest, "rules": rules}

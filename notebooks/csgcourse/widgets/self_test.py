@@ -12,21 +12,15 @@ LAMPS = ("slider moved", "arrow key arrived", "kernel replied")
 
 
 class SelfTest(LiveFigure):
-    """Three lamps that light up in a working notebook.
-
-    Attributes:
-        value: of the slider, 0 to 10; set by the page.
-        echo: the same, sent back by the kernel; -1 before the first.
-        moved: the slider was moved; set by the page.
-        key_arrived: an arrow key moved it; set by the page.
-    """
+    """Three lamps that light up in a working notebook."""
 
     _esm, _css = front_end(__file__)
 
+    # All but the echo, the kernel's, are set by the page.
     value = traitlets.Int(3, min=0, max=10).tag(sync=True)
-    echo = traitlets.Int(-1, min=-1, max=10).tag(sync=True)
+    echo = traitlets.Int(-1, min=-1, max=10).tag(sync=True)  # the value sent back; -1 before
     moved = traitlets.Bool(False).tag(sync=True)
-    key_arrived = traitlets.Bool(False).tag(sync=True)
+    key_arrived = traitlets.Bool(False).tag(sync=True)  # an arrow key moved the slider
 
     @property
     def lamps(self) -> tuple[bool, bool, bool]:
@@ -38,11 +32,8 @@ class SelfTest(LiveFigure):
         self.echo = self.value
 
     def __repr__(self) -> str:
-        words = ", ".join(
-            f"{lamp}: {'yes' if on else 'not yet'}"
-            for lamp, on in zip(LAMPS, self.lamps, strict=True)
-        )
-        return f"SelfTest({words})"
+        states = ("yes" if on else "not yet" for on in self.lamps)
+        return f"SelfTest({', '.join(map(': '.join, zip(LAMPS, states, strict=True)))})"
 
     def still(self) -> Figure:
         """Three lamps, on or off."""

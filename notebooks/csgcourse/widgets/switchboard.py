@@ -46,17 +46,11 @@ WIRINGS = {  # query, key, value; "own" is the target
 
 
 class Branch(NamedTuple):
-    """Query, keys and values of one branch.
+    """Query, keys and values of one branch."""
 
-    Attributes:
-        query: of its class token.
-        key: features of each patch, in standard deviations over the clip; frame by frame.
-        value: the same numbers here, while a network learns keys and values apart.
-    """
-
-    query: Float[Tensor, "1 e"]
-    key: Float[Tensor, "j e"]
-    value: Float[Tensor, "j e"]
+    query: Float[Tensor, "1 e"]  # of its class token
+    key: Float[Tensor, "j e"]  # features of each patch, in standard deviations; frame by frame
+    value: Float[Tensor, "j e"]  # the same numbers here, while a network learns them apart
 
 
 def two_branches(clip: Clip) -> dict[str, Branch]:
@@ -76,13 +70,8 @@ def two_branches(clip: Clip) -> dict[str, Branch]:
             f"a clip of 2 frames or more is wanted, with sides that are multiples of {PATCH} "
             f"pixels: got {frames} x {height} x {width}"
         )
-    light = reduce(
-        torch.from_numpy(clip.frames / np.float32(255)),
-        "t (rows y) (columns x) -> t rows columns",
-        "mean",
-        y=PATCH,
-        x=PATCH,
-    )
+    grey, grid = torch.from_numpy(clip.frames / np.float32(255)), "t rows columns"
+    light = reduce(grey, f"t (rows y) (columns x) -> {grid}", "mean", y=PATCH, x=PATCH)
     around = F.avg_pool2d(light, 3, stride=1, padding=1, count_include_pad=False)
     steps = F.pad(light.diff(dim=0).abs(), (0, 0, 0, 0, 1, 1))  # no step before the first frame
     return {
@@ -121,11 +110,6 @@ class Switchboard(LiveFigure):
     Args:
         clip: at least 2 frames, sides multiples of 16 pixels; a few frames and 64 to 128 pixels
             are best to look at.
-
-    Attributes:
-        target: "space" or "time".
-        query, key, value: where each comes from: "own" (the target) or "other".
-        guess: the wiring that was taken for SWA, one of `WIRINGS`, or "" while all is hidden.
     """
 
     _esm, _css = front_end(__file__)
@@ -134,41 +118,31 @@ class Switchboard(LiveFigure):
     frames = traitlets.Bytes().tag(sync=True)  # u8 (t, y, x)
     maps = traitlets.Bytes().tag(sync=True)  # f32 (branch of the query, branch of the key, j)
     values = traitlets.Bytes().tag(sync=True)  # f32 (branch, j, e)
-    target = traitlets.Enum(BRANCHES, "space").tag(sync=True)
-    query = traitlets.Enum(_SIDES, "own").tag(sync=True)
+    target = traitlets.Enum(BRANCHES, "space").tag(sync=True)  # the branch that gets the output
+    query = traitlets.Enum(_SIDES, "own").tag(sync=True)  # comes from the target or the other one
     key = traitlets.Enum(_SIDES, "own").tag(sync=True)
     value = traitlets.Enum(_SIDES, "own").tag(sync=True)
-    guess = traitlets.Enum(("", *WIRINGS), "").tag(sync=True)
+    guess = traitlets.Enum(("", *WIRINGS), "").tag(sync=True)  # taken for SWA; "" hides all
 
     def __init__(self, clip: Clip) -> None:
         self._clip, self._branches = clip, two_branches(clip)
         # All wirings of one target are all there are: those of the other are the same, mirrored.
-        found = {
-            wires: wired(self._branches, "space", wires)
-            for wires in product(_SIDES, _SIDES, _SIDES)
-        }
+        wirings = [*product(_SIDES, _SIDES, _SIDES)]
+        found = {wires: wired(self._branches, "space", wires) for wires in wirings}
         named = dict(zip(_SIDES, BRANCHES, strict=True))
+        outputs = {" ".join(named[side] for side in one): found[one][1].tolist() for one in wirings}
+        maps = torch.stack(
+            [weights for (_, _, value), (weights, _) in found.items() if value == "own"]
+        )
+        values = torch.stack([branch.value for branch in self._branches.values()])
         count, height, width = clip.frames.shape
         facts = {"frames": count, "height": height, "width": width, "patch": PATCH, "reach": REACH}
+        facts |= {"branches": list(BRANCHES), "features": list(FEATURES), "wirings": WIRINGS}
         super().__init__(
-            facts=facts
-            | {
-                "branches": list(BRANCHES),
-                "features": list(FEATURES),
-                "wirings": WIRINGS,
-                "outputs": {
-                    " ".join(named[side] for side in wires): output.tolist()
-                    for wires, (_, output) in found.items()
-                },
-            },
+            facts=facts | {"outputs": outputs},
             frames=clip.frames.tobytes(),
-            maps=b"".join(
-                found[query, key, "own"][0].numpy().astype("<f4").tobytes()
-                for query, key in product(_SIDES, repeat=2)
-            ),
-            values=b"".join(
-                branch.value.numpy().astype("<f4").tobytes() for branch in self._branches.values()
-            ),
+            maps=maps.numpy().astype("<f4").tobytes(),
+            values=values.numpy().astype("<f4").tobytes(),
         )
 
     def __repr__(self) -> str:
@@ -183,9 +157,7 @@ class Switchboard(LiveFigure):
         other = BRANCHES[1 - BRANCHES.index(self.target)]
         weights, output = wired(self._branches, self.target, wires)
         count, height, width = self._clip.frames.shape
-        maps = rearrange(
-            weights, "(t rows columns) -> t rows columns", t=count, rows=height // PATCH
-        )
+        maps = rearrange(weights, "(t y x) -> t y x", t=count, y=height // PATCH)
         figure = Figure(figsize=(9, 3.1), layout="constrained")
         words = WIRINGS[" ".join(wires)].format(own=self.target, other=other)
         numbers = f"Output: brightness {output[0]:+.2f}, difference {output[1]:+.2f}"

@@ -29,12 +29,6 @@ class TableReader(LiveFigure):
     Args:
         folder: a table, see `csglib.table1.report.runs_in`.
 
-    Attributes:
-        first: the row that is A, a key of `csglib.table1.rows.ROWS`.
-        second: the row that is B.
-        sort: column to sort by, one of `COLUMNS`; "order" is the paper's.
-        reversed: the other way round; otherwise numbers begin with the highest.
-
     Raises:
         ValueError: no run there has finished, or rows that should share their test clips do not.
     """
@@ -42,10 +36,10 @@ class TableReader(LiveFigure):
     _esm, _css = front_end(__file__)
 
     facts = traitlets.Dict().tag(sync=True)
-    first = traitlets.Unicode().tag(sync=True)
-    second = traitlets.Unicode().tag(sync=True)
-    sort = traitlets.Enum(COLUMNS, "order").tag(sync=True)
-    reversed = traitlets.Bool(False).tag(sync=True)
+    first = traitlets.Unicode().tag(sync=True)  # the row that is A, a key of `ROWS`
+    second = traitlets.Unicode().tag(sync=True)  # the row that is B
+    sort = traitlets.Enum(COLUMNS, "order").tag(sync=True)  # "order" is the paper's
+    reversed = traitlets.Bool(False).tag(sync=True)  # lowest number first
 
     def __init__(self, folder: Path) -> None:
         runs = runs_in(folder)

@@ -24,14 +24,11 @@ KERNEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 
 
 class Responses(NamedTuple):
-    """Responses of the 2D kernel and of the 3D kernel inflated from it, and their difference.
-
-    `apart` is the largest difference in a frame over the largest 2D response.
-    """
+    """Responses of the 2D kernel and of the 3D kernel inflated from it, and their difference."""
 
     flat: Float[Tensor, "t y x"]
     deep: Float[Tensor, "t y x"]
-    apart: Float[Tensor, " t"]
+    apart: Float[Tensor, " t"]  # largest difference in a frame over the largest 2D response
 
 
 def moving_bar(speed: float) -> Float[Tensor, "t y x"]:
@@ -39,9 +36,8 @@ def moving_bar(speed: float) -> Float[Tensor, "t y x"]:
 
     A speed of 0 to 3 pixels a frame keeps it inside.
     """
-    time, row, column = torch.meshgrid(
-        torch.arange(FRAMES), torch.arange(SIDE), torch.arange(SIDE), indexing="ij"
-    )
+    sizes = map(torch.arange, (FRAMES, SIDE, SIDE))
+    time, row, column = torch.meshgrid(*sizes, indexing="ij")
     middle = (SIDE - 1) / 2
     across = (column - middle - speed * (time - (FRAMES - 1) / 2)) / 2
     along = (row - middle) / 6
@@ -65,23 +61,15 @@ class TimeStretch(LiveFigure):
     """Set the speed of a bar of light and compare the 2D and the 3D response.
 
     The page computes both and asks for a guess before it shows the 3D response.
-
-    Attributes:
-        speed: of the bar, pixels a frame, 0 to 3.
-        frames: of the 3D kernel, 1, 3 or 5.
-        inflation: "mean" or "center".
-        padding: in time, "replicate" or "zeros".
-        guess: "yes" (the responses agree in every frame), "no", or "" while hidden.
     """
 
     _esm, _css = front_end(__file__)
 
-    speed = traitlets.Float(0.0, min=0.0, max=3.0).tag(sync=True)
-    frames = traitlets.Enum((1, 3, 5), 3).tag(sync=True)
-    inflation: traitlets.Enum[Inflation] = traitlets.Enum(get_args(Inflation), "mean").tag(
-        sync=True
-    )
-    padding: traitlets.Enum[Padding] = traitlets.Enum(get_args(Padding), "replicate").tag(sync=True)
+    speed = traitlets.Float(0.0, min=0.0, max=3.0).tag(sync=True)  # of the bar, pixels a frame
+    frames = traitlets.Enum((1, 3, 5), 3).tag(sync=True)  # of the 3D kernel
+    inflation = traitlets.Enum(get_args(Inflation), "mean").tag(sync=True)
+    padding = traitlets.Enum(get_args(Padding), "replicate").tag(sync=True)  # in time
+    # Do the responses agree in every frame? "" hides the 3D one.
     guess = traitlets.Enum(("", "yes", "no"), "").tag(sync=True)
 
     def __repr__(self) -> str:
@@ -99,13 +87,14 @@ class TimeStretch(LiveFigure):
         title = f"{self.speed:g} pixels a frame, kernel of {self.frames} frames, {self.inflation} "
         figure.suptitle(f"{title}inflation, padding: {self.padding}", fontsize=11)
         rows = figure.subplots(3, FRAMES)
-        styles = (("gray", 0, 1), (SIGNED, -reach, reach), (SIGNED, -reach, reach))
-        for row, stack, (palette, low, high) in zip(rows, (clip, flat, deep), styles, strict=True):
+        response = {"cmap": SIGNED, "vmin": -reach, "vmax": reach}
+        drawn = {"clip": (clip, {"cmap": "gray", "vmin": 0, "vmax": 1})}
+        drawn |= {"2D kernel": (flat, response), "3D kernel": (deep, response)}
+        for row, (name, (stack, style)) in zip(rows, drawn.items(), strict=True):
             for axes, frame in zip(row, stack.numpy(), strict=True):
-                axes.imshow(frame, cmap=palette, vmin=low, vmax=high)
+                axes.imshow(frame, **style)
                 axes.set(xticks=[], yticks=[])
-        for axes, name in zip(rows[:, 0], ("clip", "2D kernel", "3D kernel"), strict=True):
-            axes.set_ylabel(name)
+            row[0].set_ylabel(name)
         for axes, difference in zip(rows[2], apart.tolist(), strict=True):
             axes.set_xlabel(f"differs {difference:.0%}", fontsize=9)
         return figure

@@ -51,14 +51,6 @@ class TokenExplorer(LiveFigure):
     Args:
         clip: height and width multiples of 16, at most 256 patches in all.
 
-    Attributes:
-        axis: of attention, "space", "time" or "joint".
-        order: "transposed" or "reshaped", see `lineup`.
-        token: 0 for the class token, else a patch, frame by frame and row by row. In the wrong
-            order it names the slot: where this token should be.
-        guess: what a sequence of the wrong order holds: one place in all frames ("time"),
-            neighbours in one "frame", a "mix", or "" while hidden.
-
     Raises:
         ValueError: the clip cannot be cut into patches, or into too many to show.
     """
@@ -69,7 +61,11 @@ class TokenExplorer(LiveFigure):
     frames = traitlets.Bytes().tag(sync=True)
     axis: traitlets.Enum[Axis] = traitlets.Enum(get_args(Axis), "space").tag(sync=True)
     order: traitlets.Enum[Order] = traitlets.Enum(get_args(Order), "transposed").tag(sync=True)
+    # 0 is the class token, then patches frame by frame and row by row. In the wrong order it names
+    # the slot: where this token should be.
     token = traitlets.Int(1).tag(sync=True)
+    # What a sequence of the wrong order holds: one place in all frames ("time"), neighbours in one
+    # "frame", or a "mix"; "" hides it.
     guess = traitlets.Enum(("", "time", "frame", "mix"), "").tag(sync=True)
 
     def __init__(self, clip: Clip) -> None:
@@ -98,10 +94,8 @@ class TokenExplorer(LiveFigure):
 
     def __repr__(self) -> str:
         sizes = " x ".join(str(self.facts[name]) for name in ("frames", "rows", "columns"))
-        return (
-            f"TokenExplorer({sizes} patches, axis={self.axis!r}, order={self.order!r}, "
-            f"token={self.token})"
-        )
+        settings = f"axis={self.axis!r}, order={self.order!r}, token={self.token}"
+        return f"TokenExplorer({sizes} patches, {settings})"
 
     def still(self) -> Figure:
         """The frames, with the token in orange and those it attends to in blue."""
@@ -111,11 +105,9 @@ class TokenExplorer(LiveFigure):
         held, keys = int(actual[slots][0]), set(actual[slots.any(axis=1)].ravel().tolist())
         clip = np.frombuffer(self.frames, np.uint8).reshape(count, rows * PATCH, columns * PATCH)
         order = ", sequences by reshape alone" if self.order == "reshaped" else ""
+        title = f"token {self.token} (orange) and those it attends to (blue): {self.axis}{order}"
         figure = Figure(figsize=(9, 1.9), layout="constrained")
-        figure.suptitle(
-            f"token {self.token} (orange) and those it attends to (blue): {self.axis}{order}",
-            fontsize=11,
-        )
+        figure.suptitle(title, fontsize=11)
         for frame, axes in enumerate(figure.subplots(1, count, squeeze=False)[0]):
             axes.imshow(clip[frame], cmap="gray", vmin=0, vmax=255)
             axes.set(xticks=[], yticks=[], title=f"frame {1 + frame}")

@@ -4,8 +4,9 @@ Source: Fig. 2(a) for the drawing, Table SI for the sizes. Counted on meta tenso
 csglib.model.cost: a stage there is its convolutions, its two bridges and its blocks here.
 """
 
+from collections.abc import Mapping
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import torch
@@ -33,23 +34,17 @@ ABOVE, BETWEEN, BELOW = 62, 155, 248  # the three rows
 
 
 class Part(NamedTuple):
-    """A box or a bridge, all its blocks together, for one clip.
+    """A box or a bridge, all its blocks together, for one clip."""
 
-    Attributes:
-        enters: shapes of the inputs of the first block.
-        leaves: shapes of the outputs of the last block.
-        blocks: their number.
-        parameters: all of them.
-        macs: multiply-accumulate operations.
-        saved_bytes: what autograd saves for the backward pass, in float32.
-    """
-
-    enters: list[list[int]]
-    leaves: list[list[int]]
+    enters: list[list[int]]  # shapes of the inputs of the first block
+    leaves: list[list[int]]  # shapes of the outputs of the last block
     blocks: int
     parameters: int
     macs: int
-    saved_bytes: int
+    saved_bytes: int  # by autograd for the backward pass, in float32
+
+
+SUMMED = ("parameters", "macs", "saved_bytes")  # over the blocks
 
 
 @cache
@@ -58,21 +53,17 @@ def parts_of(config: ModelConfig) -> dict[str, Part]:
     with torch.device("meta"):
         network = CSG3DCT(config)
     places = _places(config)
-    found = costs(network, [place for group in places.values() for place in group], FRAMES, SIDE)
+    found = costs(network, [*chain.from_iterable(places.values())], FRAMES, SIDE)
     return {name: _part(name, [found[place] for place in group]) for name, group in places.items()}
 
 
 def _part(name: str, entries: list[ModuleCost]) -> Part:
     """The sum over the modules of a part; the head has two inputs, all others one."""
     came, left = entries[0].inputs, entries[-1].output
-    return Part(
-        _shapes(*(came if name == "head" else came[:1])),
-        _shapes(left[0] if isinstance(left, tuple) else left),
-        len(entries),
-        sum(entry.parameters for entry in entries),
-        sum(entry.macs for entry in entries),
-        sum(entry.saved_bytes for entry in entries),
-    )
+    enters = _shapes(*(came if name == "head" else came[:1]))
+    leaves = _shapes(left[0] if isinstance(left, tuple) else left)
+    sums = (sum(getattr(entry, measure) for entry in entries) for measure in SUMMED)
+    return Part(enters, leaves, len(entries), *sums)
 
 
 def _places(config: ModelConfig) -> dict[str, list[str]]:
@@ -103,8 +94,8 @@ def _spots() -> dict[str, tuple[str, str, list[tuple[int, int]]]]:
     for n in range(2, 6):
         for way, step in (("down", -25), ("up", 25)):
             spots[f"{way}{n}"] = ("bridge", "bridge", [(middle[f"c{n}"][0] + step, BETWEEN)])
-    chains = ("clip stem c1 c2 c3 c4 c5", "embedding t1 t2 t3 t4 t5")
-    for left, right in (pair for chain in chains for pair in pairwise(chain.split())):
+    rows = ("clip stem c1 c2 c3 c4 c5", "embedding t1 t2 t3 t4 t5")
+    for left, right in (pair for row in rows for pair in pairwise(row.split())):
         (x, y), (to, _) = middle[left], middle[right]
         spots[f"{left}>{right}"] = ("arrow", side[left], [(x + wide, y), (to - wide, y)])
     spots["stem>embedding"] = ("arrow", "cnn", [(170, ABOVE + high), (170, BELOW - high)])
@@ -121,29 +112,21 @@ class WiringMap(LiveFigure):
     """Explore the network by mouse, touch or arrow keys, and read shapes and costs at each place.
 
     The page asks for the column with the most MACs before it shows them. Numbers are for one clip
-    of 8 x 256 x 256.
-
-    Attributes:
-        network: "PAPER", "BASE" or "TINY".
-        spot: the current box, bridge or arrow, for instance "c3", "down3" or "c3>c4".
-        measure: of the bars, "macs", "parameters" or "saved_bytes".
-        guess: the column with the most MACs, "stem", "c1" to "c5", "head"; "" while hidden.
+    of 8 x 256 x 256; `networks` are PAPER, BASE and TINY, or others under these names.
     """
 
     _esm, _css = front_end(__file__)
 
     facts = traitlets.Dict().tag(sync=True)
     network = traitlets.Enum(tuple(NETWORKS), "PAPER").tag(sync=True)
-    spot = traitlets.Enum(tuple(SPOTS), "clip").tag(sync=True)
-    measure = traitlets.Enum(tuple(MEASURES), "macs").tag(sync=True)
-    guess = traitlets.Enum(("", *COLUMNS), "").tag(sync=True)
+    spot = traitlets.Enum(tuple(SPOTS), "clip").tag(sync=True)  # or "c3", "down3", "c3>c4", ...
+    measure = traitlets.Enum(tuple(MEASURES), "macs").tag(sync=True)  # of the bars
+    guess = traitlets.Enum(("", *COLUMNS), "").tag(sync=True)  # most MACs; "" hides them
 
-    def __init__(self) -> None:
+    def __init__(self, networks: Mapping[str, ModelConfig] = NETWORKS) -> None:
         plan = {"size": [WIDTH, HEIGHT], "half": HALF, "spots": SPOTS, "columns": COLUMNS}
-        counts = {
-            name: {part: cost._asdict() for part, cost in parts_of(config).items()}
-            for name, config in NETWORKS.items()
-        }
+        parts = {name: parts_of(config).items() for name, config in networks.items()}
+        counts = {name: {part: cost._asdict() for part, cost in of} for name, of in parts.items()}
         super().__init__(facts=plan | {"networks": counts})
 
     def __repr__(self) -> str:
@@ -167,11 +150,11 @@ class WiringMap(LiveFigure):
             drawn.text(x, y, label, ha="center", va="center", bbox=box)
         drawn.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
         drawn.axis("off")
-        parts, (unit, letter) = parts_of(NETWORKS[self.network]), MEASURES[self.measure]
+        parts, (unit, letter) = self.facts["networks"][self.network], MEASURES[self.measure]
         for column, names in COLUMNS.items():
             (x, _), top = SPOTS[column][2][0], 0.0
             for name in names:
-                size = getattr(parts[name], self.measure) / unit
+                size = parts[name][self.measure] / unit
                 bars.bar(x, size, width=70, bottom=top, color=COLOURS[SPOTS[name][1]])
                 top += size
             bars.text(x, top, f"{top:,.1f} {letter}", ha="center", va="bottom")
