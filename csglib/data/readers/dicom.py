@@ -6,9 +6,7 @@ screen may show tissue at one scale, a spectrum at another and text at none.
 
 import io
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
@@ -83,17 +81,6 @@ def _check_samples(dataset: Dataset, name: str) -> None:
 
 def _decode_frames(dataset: Dataset, shape: tuple[int, int, int], name: str) -> FrameStack:
     """Decode one frame at a time: in colour, all of them take three times the memory."""
-    stack, decoded = FrameStack(name), _decoder(dataset, name)
-    wrong = "cannot be decoded; the file is damaged or cut short; export it again"
-    for number in range(shape[0]):
-        with as_clip_error(f"{name}: frame {number} of {size_text(*shape)} {wrong}"):
-            samples, properties = next(decoded)
-            kind = str(properties["photometric_interpretation"])
-            stack.add(*_to_grey(samples, dataset, kind, name))
-    return stack
-
-
-def _decoder(dataset: Dataset, name: str) -> Iterator[tuple[ndarray, dict[str, Any]]]:
     syntax = dataset.file_meta.TransferSyntaxUID
     advice = "export it uncompressed, or as JPEG"
     with as_clip_error(f"{name}: compressed as {syntax.name}, unknown here; {advice}"):
@@ -101,7 +88,14 @@ def _decoder(dataset: Dataset, name: str) -> Iterator[tuple[ndarray, dict[str, A
     if not decoder.is_available:
         package = "pylibjpeg-openjpeg" if "High-Throughput" in syntax.name else "python-gdcm"
         raise ClipError(f"{name}: compressed as {syntax.name}; to read it: pip install {package}")
-    return decoder.iter_array(dataset, raw=True)
+    stack, decoded = FrameStack(name), decoder.iter_array(dataset, raw=True)
+    wrong = "cannot be decoded; the file is damaged or cut short; export it again"
+    for number in range(shape[0]):
+        with as_clip_error(f"{name}: frame {number} of {size_text(*shape)} {wrong}"):
+            samples, properties = next(decoded)
+            kind = str(properties["photometric_interpretation"])
+            stack.add(*_to_grey(samples, dataset, kind, name))
+    return stack
 
 
 def _to_grey(
