@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,13 +21,19 @@ from PIL import Image, ImageDraw, ImageFont
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES, Clip, Region, even_indices, resample, save_clip
-from csglib.data.cohort import COLUMNS, Row, digest, read_metadata, write_manifest, write_metadata
+from csglib.data.cohort import COLUMNS, Row, digest, write_manifest
 from csglib.data.readers import read_clip
 from csglib.data.split import SPLITS, check_no_overlap, split_by_patient
 from csglib.doctor.labels import SHEET, Label, list_exports
 from csglib.doctor.pseudonyms import Pseudonyms, read_or_create_key
 from csglib.doctor.tissue import find_tissue
-from csglib.phantom.parallel import explain_write_errors, lock_folder, run_tasks
+from csglib.phantom.parallel import (
+    begin_cohort,
+    check_same_cohort,
+    explain_write_errors,
+    lock_folder,
+    run_tasks,
+)
 from csglib.phantom.patients import CLIPS
 
 FORMAT = 1  # changes whenever older files can no longer be read
@@ -192,15 +197,10 @@ def deidentify(
     key = read_or_create_key(folder)
     metadata = _metadata(folder, labels, settings, key)
     with explain_write_errors(out):
-        _check_same_cohort(out, metadata)
+        check_same_cohort(out, metadata)
         out.mkdir(parents=True, exist_ok=True)
         with lock_folder(out):
-            if not (out / "cohort.json").exists():  # first of all: it marks the folder as ours
-                made_with = {name: version(name) for name in ("numpy", "pillow")}
-                write_metadata(out, metadata | {"made_with": made_with})
-            (out / "clips").mkdir(exist_ok=True)
-            for unfinished in out.glob("**/.*.part"):  # of processes that were killed
-                unfinished.unlink()
+            begin_cohort(out, metadata, ("numpy", "pillow"))
             rows = [*_rows(labels, settings, Pseudonyms(key))]
             write = partial(_write_clip, folder=folder, out=out, settings=settings)
             # The manifest is written last: where there is one, the cohort is complete.
@@ -227,7 +227,7 @@ def _check(
     private, public = folder.resolve(), out.resolve()
     if public.is_relative_to(private) or private.is_relative_to(public):
         raise ValueError(f"{out} and {folder} lie in one another: name a folder somewhere else")
-    if out.exists() and not out.is_dir():
+    if out.exists() and not out.is_dir():  # said before somebody reviews the sheet
         raise ValueError(f"{out} is a file; name a folder")
 
 
@@ -243,17 +243,6 @@ def _check_split(labels: Sequence[Label]) -> None:
         raise ValueError(f"{', '.join(SPLITS)} need a patient each: got {len(patients)}")
     if "" not in given:
         check_no_overlap([label.patient for label in labels], [label.split for label in labels])
-
-
-def _check_same_cohort(out: Path, metadata: dict[str, Any]) -> None:
-    """Refuse a folder with another cohort, or with files that are not ours."""
-    if (out / "cohort.json").exists():
-        found = read_metadata(out)
-        if differ := [name for name, value in metadata.items() if found.get(name) != value]:
-            what = f"another cohort, of other {', '.join(differ)}"
-            raise ValueError(f"{out} holds {what}; delete it, or name a new folder")
-    elif others := sorted(path.name for path in out.glob("*") if path.name[0] != "."):
-        raise ValueError(f"{out} holds other files ({', '.join(others[:3])}); name a new folder")
 
 
 def _metadata(

@@ -10,19 +10,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from csglib.data.clips import Clip
 from csglib.data.cohort import Row
 from csglib.data.readers.npz import read_npz
 
 _OF_A_GRADE = 6
-_CAPTION, _FRAME, _GAP, _BARS, _EDGE = 216, 112, 4, 20, 32  # pixels, as is all that follows
-_LINE, _HEAD, _SECTION = _FRAME + _BARS + 14, 92, 52
+_CAPTION, _FRAME, _GAP, _EDGE, _HEAD, _SECTION = 216, 112, 4, 32, 92, 52  # pixels
+_LINE = _FRAME + 14
 _PAPER, _INK, _SOFT, _MARK = "#fbfaf7", "#1d1d1f", "#6b6b70", "#d9480f"
-_BAR, _TRACK = "#b5b2aa", "#ebe8e0"
-_LEGEND = (
-    "A bar says how much of the diameter is closed in its frame: the whole height is all of it. "
-    "Orange: the narrowest frame, which is graded."
-)
+_LEGEND = "The narrowest frame, which is graded, has an orange border."
 
 
 def contact_sheet(folder: Path, rows: Sequence[Row]) -> Image.Image:
@@ -49,8 +44,7 @@ def contact_sheet(folder: Path, rows: Sequence[Row]) -> Image.Image:
         draw.text((_EDGE, y + 16), heading, _INK, ImageFont.load_default(20))
         y += _SECTION
         for row in few:
-            _caption(draw, row, y)
-            _strip(page, draw, read_npz(folder / row["clip"]), y)
+            _strip(page, draw, folder, row, y)
             y += _LINE
     return page
 
@@ -71,37 +65,21 @@ def sample(rows: Sequence[Row]) -> list[Row]:
     return sorted(few, key=rows.index)
 
 
-def _caption(draw: ImageDraw.ImageDraw, row: Row, y: int) -> None:
-    seen = row["observed_stenosis"]
-    side = {"concentric": "all around"}.get(row["side"], f"{row['side']} wall")
-    calcium = f", {float(row['calcified']):.0%} calcified" if float(row["calcified"]) else ""
-    lines = [
-        f"{float(row['diameter_stenosis']):.0%} of the diameter",
-        f"{float(row['area_stenosis']):.0%} of the area",
-        f"type {row['plaque']}, {side}{calcium}",
-        f"{row['scanner']} scanner, {row['split']}",
-    ]
-    if seen:
-        lines.append(f"read as {float(seen):.0%} by the observer")
+def _strip(page: Image.Image, draw: ImageDraw.ImageDraw, folder: Path, row: Row, y: int) -> None:
+    """A caption, and the frames from left to right."""
     draw.text((_EDGE, y), Path(row["clip"]).stem, _INK, ImageFont.load_default(16))
-    for number, line in enumerate(lines):
-        draw.text((_EDGE, y + 26 + 20 * number), line, _SOFT, ImageFont.load_default(14))
-
-
-def _strip(page: Image.Image, draw: ImageDraw.ImageDraw, clip: Clip, y: int) -> None:
-    """The frames from left to right, and the bars beneath."""
-    assert clip.truth is not None, "the phantom's clips know their truth"
-    for number, (frame, closed) in enumerate(
-        zip(clip.frames, clip.truth.diameter_stenosis, strict=True)
-    ):
+    seen = row["observed_stenosis"]
+    caption = (
+        f"{float(row['diameter_stenosis']):.0%} of the diameter\n"
+        f"{float(row['area_stenosis']):.0%} of the area\n"
+        f"type {row['plaque']}, {row['side']}, {float(row['calcified']):.0%} calcified\n"
+        f"{row['scanner']} scanner, {row['split']}"
+    )
+    caption += f"\nread as {float(seen):.0%} by the observer" if seen else ""
+    draw.text((_EDGE, y + 24), caption, _SOFT, ImageFont.load_default(14))
+    for number, frame in enumerate(read_npz(folder / row["clip"]).frames):
         x = _EDGE + _CAPTION + number * (_FRAME + _GAP)
-        page.paste(
-            Image.fromarray(frame).resize((_FRAME, _FRAME), Image.Resampling.LANCZOS), (x, y)
-        )
-        graded = number == clip.truth.narrowest
-        foot = y + _FRAME + 3 + _BARS
-        top = foot - round(float(closed) * _BARS)
-        draw.rectangle((x, foot - _BARS, x + _FRAME - 1, foot), _TRACK)
-        draw.rectangle((x, top, x + _FRAME - 1, foot), _MARK if graded else _BAR)
-        if graded:
+        small = Image.fromarray(frame).resize((_FRAME, _FRAME), Image.Resampling.LANCZOS)
+        page.paste(small, (x, y))
+        if number == int(row["narrowest_frame"]):
             draw.rectangle((x - 2, y - 2, x + _FRAME + 1, y + _FRAME + 1), outline=_MARK, width=2)

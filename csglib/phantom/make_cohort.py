@@ -15,7 +15,6 @@ from concurrent.futures import as_completed
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cache
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,19 +24,18 @@ from tqdm.auto import tqdm
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import Clip, Truth, save_clip
-from csglib.data.cohort import (
-    Row,
-    digest,
-    read_manifest,
-    read_metadata,
-    write_manifest,
-    write_metadata,
-)
+from csglib.data.cohort import Row, digest, read_manifest, write_manifest
 from csglib.data.readers.limits import ClipError
 from csglib.data.readers.npz import read_npz
 from csglib.data.stenosis import RULES, observed
 from csglib.phantom.contact_sheet import contact_sheet
-from csglib.phantom.parallel import explain_write_errors, lock_folder, workers
+from csglib.phantom.parallel import (
+    begin_cohort,
+    check_same_cohort,
+    explain_write_errors,
+    lock_folder,
+    workers,
+)
 from csglib.phantom.patients import PLAQUES, ClipSpec, CohortSpec, clip_specs
 from csglib.phantom.simulate import VERSION, Video, make_video
 
@@ -95,7 +93,7 @@ def work_left(folder: Path, cohort: CohortSpec, videos: bool = False) -> Work:
     """
     specs = clip_specs(cohort)
     with explain_write_errors(folder):
-        _check(folder, cohort)
+        check_same_cohort(folder, _identity(cohort))
         clips = {clip_file(folder, spec) for spec in specs}
         whole = {video_file(folder, spec) for spec in specs if videos}
         clips, whole = ({path for path in paths if not path.is_file()} for paths in (clips, whole))
@@ -124,9 +122,9 @@ def make_cohort(folder: Path, cohort: CohortSpec, jobs: int = 1, videos: bool = 
         _check_disk(folder, left.megabytes)
         folder.mkdir(parents=True, exist_ok=True)
         with lock_folder(folder):
-            _prepare(folder, cohort)
-            for name in ("clips", "videos")[: 1 + videos]:
-                (folder / name).mkdir(exist_ok=True)
+            begin_cohort(folder, _metadata(cohort), ("numpy", "scipy"))
+            if videos:
+                (folder / "videos").mkdir(exist_ok=True)
             rows = _run(_jobs(folder, cohort, videos), jobs)
             with replacing(folder / "contact_sheet.png") as file:
                 contact_sheet(folder, rows).save(file, "PNG")
@@ -136,26 +134,6 @@ def make_cohort(folder: Path, cohort: CohortSpec, jobs: int = 1, videos: bool = 
 def _identity(cohort: CohortSpec) -> dict[str, Any]:
     """What two cohorts must have in common to be the same."""
     return {"format": FORMAT, "phantom": VERSION} | asdict(cohort)
-
-
-def _check(folder: Path, cohort: CohortSpec) -> None:
-    """Refuse a folder that holds anything but this cohort."""
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; name a folder")
-    if (folder / "cohort.json").exists():
-        found = read_metadata(folder)
-        differ = ", ".join(
-            f"{name} {found.get(name)} where {value} is wanted"
-            for name, value in _identity(cohort).items()
-            if found.get(name) != value
-        )
-        if differ:
-            raise ValueError(f"{folder} holds another cohort, of {differ}; name another folder")
-    elif folder.is_dir():
-        others = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
-        if others:
-            named = ", ".join(others[:3])
-            raise ValueError(f"{folder} holds other files ({named}); name a new folder")
 
 
 def _check_disk(folder: Path, megabytes: float) -> None:
@@ -168,16 +146,11 @@ def _check_disk(folder: Path, megabytes: float) -> None:
         )
 
 
-def _prepare(folder: Path, cohort: CohortSpec) -> None:
+def _metadata(cohort: CohortSpec) -> dict[str, Any]:
     by = f"an observer with errors of {cohort.observer}" if cohort.observer else "the truth"
-    if not (folder / "cohort.json").exists():
-        made_with = {name: version(name) for name in ("numpy", "scipy")}
-        what = "Simulated clips of carotid plaques; not for diagnosis."
-        graded = {"grades": RULES[cohort.rule].grades, "graded_by": f"{cohort.rule} of {by}"}
-        facts = {"what": what, **_identity(cohort), **graded, "made_with": made_with}
-        write_metadata(folder, facts)
-    for partial in folder.glob("**/.*.part"):  # left by killed processes
-        partial.unlink()
+    what = "Simulated clips of carotid plaques; not for diagnosis."
+    graded = {"grades": RULES[cohort.rule].grades, "graded_by": f"{cohort.rule} of {by}"}
+    return {"what": what, **_identity(cohort), **graded}
 
 
 def _jobs(folder: Path, cohort: CohortSpec, videos: bool) -> list[Job]:

@@ -1,4 +1,4 @@
-"""Worker processes, a lock for the folder they write to, and clear errors when that fails.
+"""Worker processes, the folder of a cohort that they write to, and clear errors when that fails.
 
 Not in the paper.
 """
@@ -8,21 +8,52 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
+
+from csglib.data.cohort import read_metadata, write_metadata
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 _RESUME = "what is made is kept, and the same command goes on from there"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def check_same_cohort(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Raise a ValueError if a folder holds anything but a cohort with these metadata."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; name a folder")
+    if (folder / "cohort.json").exists():
+        found = read_metadata(folder)
+        differ = ", ".join(
+            f"{name} {found.get(name)} where {value} is wanted"
+            for name, value in identity.items()
+            if found.get(name) != value
+        )
+        if differ:
+            raise ValueError(f"{folder} holds another cohort, of {differ}; name another folder")
+    elif others := sorted(path.name for path in folder.glob("*") if path.name[0] != "."):
+        named = ", ".join(others[:3])
+        raise ValueError(f"{folder} holds other files ({named}); name a new folder")
+
+
+def begin_cohort(folder: Path, metadata: Mapping[str, Any], packages: Sequence[str]) -> None:
+    """Mark a folder as ours by its cohort.json; remove what killed processes left unfinished."""
+    if not (folder / "cohort.json").exists():
+        made_with = {name: version(name) for name in packages}
+        write_metadata(folder, {**metadata, "made_with": made_with})
+    (folder / "clips").mkdir(exist_ok=True)
+    for unfinished in folder.glob("**/.*.part"):
+        unfinished.unlink()
 
 
 @contextmanager

@@ -30,24 +30,15 @@ _SHARES = [clips / sum(CLIPS[8].values()) for clips in CLIPS[8].values()]
 class CohortSpec:
     """All that decides a cohort, apart from the phantom's version.
 
-    Attributes:
-        frames: of a clip, 8 or 16.
-        size: height and width of a frame, 16 to 1024 pixels.
-        seed: of everything random; 0 or more.
-        patients: how many, 3 or more.
-        rule: name of the grading rule, see `csglib.data.stenosis`.
-        observer: standard deviation of the error of whoever measures the stenosis, 0 to 0.5; with 0
-            the true stenosis is graded.
-
-    Raises:
-        ValueError: a value out of range.
+    A value out of range raises a ValueError that names it.
     """
 
-    frames: int = 8
-    size: int = 256
-    seed: int = 0
-    patients: int = PATIENTS
-    rule: str = DEFAULT_RULE.name
+    frames: int = 8  # of a clip, 8 or 16
+    size: int = 256  # height and width of a frame, 16 to 1024 pixels
+    seed: int = 0  # of everything random; 0 or more
+    patients: int = PATIENTS  # how many, 3 or more
+    rule: str = DEFAULT_RULE.name  # of grading, see `csglib.data.stenosis`
+    # Standard deviation of the error of whoever measures the stenosis, 0 to 0.5; 0: none.
     observer: float = 0.0
 
     def __post_init__(self) -> None:

@@ -5,14 +5,12 @@ The paper's cohort (section 3, "Dataset") is not public; ours follows published 
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from csglib.phantom.probe import SCANNERS, Probe
 from csglib.phantom.vessel import Artery, Lesion
-
-Part = TypeVar("Part", Artery, Lesion, "Sweep", "Display", Probe)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,13 +130,7 @@ def draw(rng: np.random.Generator, overrides: Mapping[str, object]) -> Recipe:
     values = drawn | given
     if values["side"] == "lateral":
         values["side"] = str(lateral)
-    return Recipe(
-        _fill(Artery, values),
-        _fill(Lesion, values),
-        _fill(Sweep, values),
-        _fill(Display, values),
-        _fill(Probe, values),
-    )
+    return Recipe(*(_fill(part, values) for part in (Artery, Lesion, Sweep, Display, Probe)))
 
 
 def check_parameters(overrides: Mapping[str, Any]) -> None:
@@ -157,7 +149,7 @@ def check_parameters(overrides: Mapping[str, Any]) -> None:
             raise TypeError(f"a phantom has no parameter {name!r}; it has {wanted}")
 
 
-def _fill(part: type[Part], values: Mapping[str, Any]) -> Part:
+def _fill(part: Any, values: Mapping[str, Any]) -> Any:
     names = [field.name for field in fields(part)]
     return part(**{name: values[name] for name in names if name in values})
 

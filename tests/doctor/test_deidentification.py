@@ -434,7 +434,7 @@ def test_the_output_is_apart_and_holds_nothing_else(exports, written, tmp_path):
         (ROWS, replace(SMALL, grades=("mild", "severe", "closed")), "grades"),
         (other, SMALL, "made_from"),
     ):
-        with pytest.raises(ValueError, match=f"holds another cohort, of other .*{differ}"):
+        with pytest.raises(ValueError, match=f"holds another cohort, of .*{differ}"):
             deidentify(exports, wanted, written, settings)
     with FileLock(written / ".lock"), pytest.raises(ValueError, match="by another process"):
         deidentify(exports, ROWS, written, SMALL)
