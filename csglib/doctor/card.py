@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
 
 from csglib.data.cohort import ClipSet, digest, read_cohort, read_manifest, read_metadata
 from csglib.doctor.checks import MAX_SCALE_RATIO
@@ -25,17 +24,17 @@ QUESTIONS = {
     "consent": "Who allowed this use of the clips?",
     "contact": "Who answers questions about it?",
 }
-_NO_ANSWERS: Mapping[str, str] = MappingProxyType({})
 _REQUIRED = ("experiment.json", "epochs.csv", "best.safetensors", TEST)
 _MIN_PATIENTS = 10  # of a validation set that can select anything
 
 
-def model_card(run: Path, cohort: Path, answers: Mapping[str, str] = _NO_ANSWERS) -> str:
+def model_card(run: Path, cohort: Path, answers: Mapping[str, str] | None = None) -> str:
     """The card of a finished run, as Markdown; `answers` are those to some of `QUESTIONS`, by name.
 
     Raises:
         ValueError: the run is not finished or has another cohort, or an answer has no question.
     """
+    answers = answers or {}
     if unknown := [name for name in answers if name not in QUESTIONS]:
         raise ValueError(f"{', '.join(unknown)} is no question: wanted {', '.join(QUESTIONS)}")
     if missing := [name for name in _REQUIRED if not (run / name).is_file()]:

@@ -86,17 +86,10 @@ class Border(NamedTuple):
 
 
 class Neck:
-    """One neck, without the artery in its middle.
+    """One neck, without the artery in its middle: of that the radius with its wall, mm, its depth.
 
-    Args:
-        radius: of that artery with its wall, mm.
-        depth: of its axis under the skin, mm.
-        bifurcation: whether a second artery runs beside it.
-        rng: draws everything else.
-
-    Source:
-        Not in the paper. Features read off real frames: broken bright lines, dark muscle with
-        streaks, a bright block under the artery, and black below it.
+    Not in the paper. Features read off real frames: broken bright lines, dark muscle with streaks,
+    a bright block under the artery, and black below it.
     """
 
     def __init__(
@@ -226,15 +219,7 @@ class Neck:
 
 
 class Anatomy:
-    """All tissue around one vessel, painted from back to front.
-
-    Args:
-        vessel: the artery in the middle.
-        rng: draws the neighbours, and where tissue is brighter or darker.
-
-    Source:
-        Not in the paper; see `TISSUES` for the numbers.
-    """
+    """All tissue around one vessel, painted from back to front; see `TISSUES` for the numbers."""
 
     def __init__(self, vessel: Vessel, rng: np.random.Generator) -> None:
         artery = vessel.artery

@@ -21,12 +21,7 @@ _LEGEND = "The narrowest frame, which is graded, has an orange border."
 
 
 def contact_sheet(folder: Path, rows: Sequence[Row]) -> Image.Image:
-    """Draw the page. Within a grade the clips stand from open to closed.
-
-    Args:
-        folder: of the cohort.
-        rows: its manifest, in which no other order counts.
-    """
+    """Draw the page. Within a grade the clips stand from open to closed, whatever their order."""
     grades = sorted({(int(row["grade_index"]), row["grade"]) for row in rows})
     parts = [(name, [row for row in rows if row["grade"] == name]) for _, name in grades]
     chosen = [(name, len(part), sample(part)) for name, part in parts]

@@ -81,7 +81,7 @@ def clip_file(folder: Path, spec: ClipSpec) -> Path:
 
 
 def video_file(folder: Path, spec: ClipSpec) -> Path:
-    """File of a clip's video in a cohort that keeps videos."""
+    """File of its video in a cohort that keeps videos."""
     return folder / "videos" / f"{spec.video}.npz"
 
 
@@ -105,11 +105,8 @@ def work_left(folder: Path, cohort: CohortSpec, videos: bool = False) -> Work:
 def make_cohort(folder: Path, cohort: CohortSpec, jobs: int = 1, videos: bool = False) -> None:
     """Make a cohort, or what is missing of it: the same bytes however often it was interrupted.
 
-    Args:
-        folder: new, empty, or of this very cohort.
-        cohort: its spec.
-        jobs: processes, of one thread each; they do not change the result.
-        videos: keep the whole videos as well.
+    The folder is new, empty, or of this very cohort. `jobs` processes, of one thread each, do not
+    change the result. `videos` keeps the whole videos as well.
 
     Raises:
         ValueError: the folder holds something else or cannot be written, the disk is full or too

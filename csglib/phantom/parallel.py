@@ -117,11 +117,8 @@ def run_tasks(
 ) -> list[Result]:
     """Results of all tasks, in order, with a progress bar; the first error ends it.
 
-    Args:
-        work: a function at the top of its module, or a `partial` of one.
-        tasks: its argument, one after the other; clips.
-        count: how many processes; with 1, or a single task, this one.
-        title: of the progress bar.
+    `work` is a function at the top of its module, or a `partial` of one; with one process, or a
+    single task, it runs in this one.
     """
     count = min(count, len(tasks))
     if count < 2:

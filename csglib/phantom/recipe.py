@@ -107,19 +107,14 @@ def draw(rng: np.random.Generator, overrides: Mapping[str, object]) -> Recipe:
     """Draw every parameter, then replace those that are given.
 
     All are drawn in any case, so an override never changes the others; only another scanner brings
-    its own settings along.
+    its own settings along. "lateral" leaves left or right to chance.
 
-    Args:
-        rng: draws.
-        overrides: some of `LIMITS` and `CHOICES`; "lateral" leaves left or right to chance.
+    Diameters: Krejza 2006; Gray-Weale types: PMC3565685. The distribution of stenoses is our
+    choice: about as many above 50 % of the diameter as below.
 
     Raises:
         TypeError: an unknown name.
         ValueError: a value out of its limits.
-
-    Source:
-        Not in the paper. Diameters: Krejza 2006; Gray-Weale types: PMC3565685. The distribution of
-        stenoses is our choice: about as many above 50 % of the diameter as below.
     """
     check_parameters(overrides)
     drawn = _artery(rng) | _lesion(rng) | _sweep(rng, str(overrides.get("field", "artery")))

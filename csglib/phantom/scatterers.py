@@ -66,17 +66,8 @@ class Scatterers:
 
     So speckle moves with the tissue, decorrelates as the slice moves on, and is drawn anew in the
     blood of each frame. Tissue is drawn slab by slab when a frame first needs it, from the seed and
-    the slab's index alone: the order of the frames makes no difference.
-
-    Args:
-        anatomy: the tissue.
-        probe: the scanner.
-        grid: the pixels of a frame.
-        turn: the largest rotation of a moment, radians.
-        seed: draws the scatterers.
-
-    Source:
-        Not in the paper.
+    the slab's index alone: the order of the frames makes no difference. `turn` is the largest
+    rotation of a moment, radians.
     """
 
     def __init__(self, anatomy: Anatomy, probe: Probe, grid: Grid, turn: float, seed: int) -> None:

@@ -31,21 +31,12 @@ _NECK = (28.0, 44.0)  # mm, the narrowest and the widest image of a whole neck
 class Video:
     """A sweep along an artery: its truth is computed at once, its frames when a clip is cut.
 
-    Args:
-        recipe: all parameters but the plaques.
-        lesions: the plaques, in order of their places.
-        way: y of each frame, mm; the first is only needed for the second's persistence.
-        size: height and width of a frame, pixels.
-        seed: of everything random.
+    `truth` is that of all frames, in pixels; `keys` are the indices of the frames of the plaques'
+    narrowest sections. `recipe` has all parameters but the plaques; `way` is y of each frame, mm,
+    the first only needed for the second's persistence.
 
-    Attributes:
-        truth: of all frames, in pixels.
-        keys: index of the frame of each plaque's narrowest section.
-        mm_per_px: width of a pixel.
-
-    Source:
-        Section 3, "Dataset": long videos, of which "sonographers often focus on a relatively
-        narrow short plaque video clip".
+    Source: section 3, "Dataset": long videos, of which "sonographers often focus on a relatively
+    narrow short plaque video clip".
     """
 
     def __init__(

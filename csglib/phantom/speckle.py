@@ -29,12 +29,9 @@ class Points(NamedTuple):
 def echoes(points: Points, grid: Grid, probe: Probe) -> Complex64[ndarray, "beams y x"]:
     """Sum the point spread functions of all scatterers, each with the phase of its echo path.
 
-    Returns:
-        Complex amplitude, one image for each beam.
-
-    Source:
-        Not in the paper. The usual linear model: scatterers convolved with a point spread function.
-        With many scatterers in a resolution cell, the sum is fully developed (Rayleigh) speckle.
+    The usual linear model: scatterers convolved with a point spread function; the complex amplitude
+    of each beam. With many scatterers in a resolution cell, the sum is fully developed (Rayleigh)
+    speckle.
     """
     splat, seen = _bilinear_weights(points, grid)
     x, z, amplitude = (column[seen] for column in points)
@@ -49,10 +46,8 @@ def _bilinear_weights(
     points: Points, grid: Grid
 ) -> tuple[sparse.csc_array, Bool[ndarray, " points"]]:
     """Distribute points over the four pixels around each: a sparse column per visible one."""
-    column, row = (
-        (points.x - grid.left) / grid.pixel - 0.5,
-        (points.z - grid.top) / grid.pixel - 0.5,
-    )
+    column = (points.x - grid.left) / grid.pixel - 0.5
+    row = (points.z - grid.top) / grid.pixel - 0.5
     last = grid.size - 1
     seen = (column >= 0) & (column < last) & (row >= 0) & (row < last)
     column, row = column[seen], row[seen]
@@ -89,13 +84,8 @@ def transmission(
 ) -> Float[ndarray, "beams y x"]:
     """Factor on the echo amplitude after attenuation there and back, time-gain compensated.
 
-    Args:
-        loss: attenuation of the tissue, dB/cm/MHz; the beam enters through the first row.
-        pixel: width of its pixels, mm.
-        probe: its frequency and beams.
-
-    Returns:
-        Below 1 behind calcium (shadow), above 1 behind blood (enhancement).
+    Below 1 behind calcium (shadow), above 1 behind blood (enhancement). `loss` is the attenuation
+    of the tissue, dB/cm/MHz, on pixels of that width, mm; the beam enters through the first row.
     """
     rows, columns = np.indices(loss.shape)
     excess = (loss - COMPENSATION) * (2 * probe.frequency * pixel / 10)
@@ -122,12 +112,8 @@ def envelope(
 ) -> Float[ndarray, "y x"]:
     """One frame before log compression: the mean magnitude of all beams.
 
-    Args:
-        points: the scatterers.
-        loss: attenuation over the grid's field, dB/cm/MHz, on pixels of any coarseness.
-        grid: the pixels wanted.
-        probe: the scanner.
-        rng: draws noise and haze.
+    `loss` is the attenuation over the grid's field, dB/cm/MHz, on pixels of any coarseness; `rng`
+    draws noise and haze.
     """
     fine = _interpolation(len(loss), grid.size)
     dimmed = transmission(loss, grid.pixel * grid.size / len(loss), probe)
@@ -164,10 +150,7 @@ def log_compress(
 ) -> Float[ndarray, "y x"]:
     """Log compression to grey levels, 0 to 255: at no gain, the adventitia's 0 dB becomes 190.
 
-    Args:
-        envelope: magnitude of the echoes.
-        gain: added everywhere, dB.
-        dynamic_range: dB between black and white.
+    `gain` is added everywhere, dB; `dynamic_range` is that between black and white, dB.
     """
     decibel = 20 * np.log10(np.maximum(envelope, 1e-9)) + gain
     return np.clip(190 + 255 * decibel / dynamic_range, 0, 255)

@@ -98,13 +98,8 @@ def ripples(
 def grow(wall: Float[ndarray, " points"], lesion: Lesion, rng: np.random.Generator) -> Lumen:
     """Fill the vessel with plaque until each section has exactly the wanted area stenosis.
 
-    Args:
-        wall: distance of the original lumen's border from the axis, mm, in all `ANGLES`.
-        lesion: how much, how long, on which side.
-        rng: draws the shape.
-
-    Source:
-        Not in the paper. Where lumens are flat or off-centre, area and diameter stenosis disagree.
+    `wall` is the distance of the original lumen's border from the axis, mm, in all `ANGLES`. Where
+    lumens are flat or off-centre, area and diameter stenosis disagree.
     """
     concentric = lesion.side == "concentric"
     facing = _COMPASS.get(lesion.side, rng.uniform(-np.pi, np.pi)) + rng.normal(0, 0.3)
@@ -191,8 +186,7 @@ def _soft_minimum(
 def pulse(phase: float) -> float:
     """Relative distension through a heartbeat, 0 to 1: a fast rise, a slow fall, a dicrotic notch.
 
-    Args:
-        phase: time since the rise began, in heartbeats; only its fraction counts.
+    `phase` is the time since the rise began, in heartbeats; only its fraction counts.
     """
     since = phase % 1
     if since < 0.14:
@@ -209,15 +203,8 @@ class Vessel:
 
     A heartbeat moves every point away from the lumen's centre, from distance r to
     sqrt(r^2 + swelling). Tissue is incompressible, so each contour gains the same area, pi times
-    the swelling: the plaque keeps its area while the lumen pulsates.
-
-    Args:
-        artery: the healthy artery.
-        lesions: its plaques, in order of their places, without overlap.
-        rng: draws the irregularities.
-
-    Source:
-        Not in the paper. Sizes: Krejza 2006 (diameters), Song 2020 (wall and plaque).
+    the swelling: the plaque keeps its area while the lumen pulsates. Lesions are in order of their
+    places, without overlap. Sizes: Krejza 2006 (diameters), Song 2020 (wall and plaque).
     """
 
     def __init__(self, artery: Artery, lesions: Sequence[Lesion], rng: np.random.Generator) -> None:
