@@ -368,11 +368,11 @@ def test_splits_are_those_of_the_labels_or_drawn_by_seed(exports, tmp_path):
     given = [replace(label, split=names[at % 3]) for at, label in enumerate(LABELS)]
     deidentify(exports, given, tmp_path / "given", SMALL)
     assert [len(clips) for clips in read_cohort(tmp_path / "given").values()] == [2, 2, 2]
-    splits = set()
-    for seed in range(3):
+    drawn = []
+    for seed in range(2):
         deidentify(exports, LABELS, tmp_path / f"{seed}", replace(SMALL, seed=seed))
-        splits.add(tuple(row["split"] for row in rows_of(tmp_path / f"{seed}")))
-    assert len(splits) > 1
+        drawn.append({row["patient"]: row["split"] for row in rows_of(tmp_path / f"{seed}")})
+    assert drawn[0] != drawn[1]
     twice = replace(given[0], first_frame=2, split="test")
     for rows, words in (
         ([*given[:-1], LABELS[-1]], "names the splits test, train, validation and none: wanted"),

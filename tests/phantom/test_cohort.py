@@ -18,7 +18,7 @@ from filelock import FileLock
 from PIL import Image
 
 from csglib.data.clips import save_clip
-from csglib.data.cohort import COLUMNS, read_cohort, read_manifest, read_metadata
+from csglib.data.cohort import read_cohort, read_manifest, read_metadata
 from csglib.data.readers import read_clip
 from csglib.data.split import check_no_overlap
 from csglib.data.stenosis import RULES
@@ -144,10 +144,8 @@ def test_folder_manifest_and_clips_agree(folder):
     others = {"cohort.json", "manifest.csv", "contact_sheet.png"}
     assert set(contents(folder)) == others | {row["clip"] for row in rows}
     facts = read_metadata(folder)
-    assert facts["what"] == "Simulated clips of carotid plaques; not for diagnosis."
     assert (facts["patients"], facts["size"], facts["seed"]) == (5, 16, 1)
     assert facts["grades"] == ("mild", "severe")
-    assert facts["columns_of_the_manifest"] == COLUMNS
     for row, spec in zip(rows, clips, strict=True):
         clip = read_clip(folder / row["clip"])
         narrowest = int(clip.truth.area_stenosis.argmax())
@@ -199,14 +197,12 @@ def test_whole_files_are_kept_and_damaged_ones_made_again(folder, cheap_videos):
     assert cheap_videos
 
 
-@pytest.mark.parametrize("damage", [lambda text: "", lambda text: text.replace(",", ";")])
-def test_without_its_manifest_a_clip_is_identified_by_its_content(folder, damage):
+def test_without_its_manifest_a_clip_is_identified_by_its_content(folder):
     before = contents(folder)
     by_video = groupby(sorted((folder / "clips").iterdir()), lambda path: path.stem[:-1])
     one, other = next(clips for _, (*clips,) in by_video if len(clips) == 2)
     one.write_bytes(other.read_bytes())
-    path = folder / "manifest.csv"
-    path.write_text(damage(path.read_text()))
+    (folder / "manifest.csv").write_text("")
     make_cohort(folder, SMALL)
     assert contents(folder) == before
 
@@ -284,27 +280,18 @@ def test_errors_before_the_start_leave_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("number", "message"),
-    [
-        (errno.ENOSPC, "the disk is full; make room"),
-        (errno.EACCES, "cannot be written: .*Permission denied"),
-    ],
-)
 @pytest.mark.usefixtures("cheap_videos")
-def test_a_disk_error_on_the_way_loses_nothing(
-    a_cheap_cohort, tmp_path, monkeypatch, number, message
-):
+def test_a_disk_error_on_the_way_loses_nothing(a_cheap_cohort, tmp_path, monkeypatch):
     save, saved = making.save_clip, []
 
     def fails_at_the_fifth(clip, path):
         if len(saved) == 4:
-            raise OSError(number, os.strerror(number))
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
         saved.append(path)
         save(clip, path)
 
     monkeypatch.setattr(making, "save_clip", fails_at_the_fifth)
-    refused(message, tmp_path / "c")
+    refused("cannot be written: .*Permission denied", tmp_path / "c")
     assert sorted((tmp_path / "c" / "clips").iterdir()) == sorted(saved)
     with pytest.raises(ValueError, match=r"without manifest\.csv"):
         read_cohort(tmp_path / "c")
