@@ -191,10 +191,11 @@ def load_conformer(
     found, wanted = canonical_keys(read_checkpoint(source)), model.state_dict()
     ours = _tensor_names(wanted)
     _check_tensors(found, ours)
-    taken = [name for name in found if ours[name] in wanted and _is_taken(name, ours, wanted)]
-    fitted = {name: _fitted(found[name], wanted[ours[name]], inflation) for name in taken}
+    places = {name: wanted[place] for name, place in ours.items() if place in wanted}
+    taken = [name for name in found if name in places and _is_taken(name, places)]
+    fitted = {name: _fitted(found[name], places[name], inflation) for name in taken}
     misfits = [name for name, tensor in fitted.items() if tensor is None]
-    _check_sizes(misfits, found, ours, wanted)
+    _check_sizes(misfits, found, places)
     filled = {ours[name]: tensor for name, tensor in fitted.items() if tensor is not None}
     model.load_state_dict(wanted | filled)
     return LoadReport.of(filled, wanted, [name for name in found if name not in taken], misfits)
@@ -219,20 +220,16 @@ def _check_tensors(found: Mapping[str, Tensor], ours: Mapping[str, str]) -> None
 
 
 def _check_sizes(
-    misfits: list[str],
-    found: Mapping[str, Tensor],
-    ours: Mapping[str, str],
-    wanted: Mapping[str, Tensor],
+    misfits: list[str], found: Mapping[str, Tensor], places: Mapping[str, Tensor]
 ) -> None:
     """Classifiers may differ in the number of classes; nothing else may differ."""
     serious = [name for name in misfits if "_cls_head" not in name]
     if serious:
         first = serious[0]
-        here = {name: wanted[place] for name, place in ours.items() if place in wanted}
         raise ValueError(
             f"{len(serious)} tensors do not fit; the first is {first}: got "
-            f"{tuple(found[first].shape)}, expected {tuple(here[first].shape)}. The file is a "
-            f"Conformer with {_sizes(found)}; this network takes one with {_sizes(here)}"
+            f"{tuple(found[first].shape)}, expected {tuple(places[first].shape)}. The file is a "
+            f"Conformer with {_sizes(found)}; this network takes one with {_sizes(places)}"
         )
 
 
@@ -242,9 +239,9 @@ def _sizes(state: Mapping[str, Tensor]) -> str:
     return f"tokens of {tokens}, bottlenecks from {width}, patches of {patch} x {patch}"
 
 
-def _is_taken(name: str, ours: Mapping[str, str], wanted: Mapping[str, Tensor]) -> bool:
+def _is_taken(name: str, places: Mapping[str, Tensor]) -> bool:
     """A block with a narrower FFN takes the QKV projection and the LayerNorms alone."""
-    hidden, dim = wanted[ours["trans_1.mlp.fc1.weight"]].shape
+    hidden, dim = places["trans_1.mlp.fc1.weight"].shape
     module = name.rpartition(".")[0]
     return hidden == _FFN_EXPANSION * dim or not module.endswith(tuple(_REST_OF_BLOCK))
 

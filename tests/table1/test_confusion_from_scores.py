@@ -50,6 +50,7 @@ def as_tuples(found):
 
 @pytest.mark.parametrize("name", ROWS)
 def test_each_row_of_the_paper_leaves_one_matrix(name):
+    assert list(ROWS) == list(FOUND), "fourteen rows, in the paper's order"
     right, wrong, right_too, wrong_too = FOUND[name]
     found = matrices(ROWS[name].printed, CLIPS[ROWS[name].frames]["test"])
     assert found.tolist() == [[[right, wrong], [wrong_too, right_too]]]

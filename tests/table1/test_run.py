@@ -157,6 +157,9 @@ def test_what_cannot_be_run(tmp_path):
 
 
 def test_budgets(tmp_path):
+    paper = BUDGETS["paper"]
+    assert (paper.patients, paper.size, paper.epochs, paper.batch_size) == (169, 256, 100, 4)
+    assert (paper.lr, paper.schedule, paper.augment) == (1e-4, "constant", False)
     budget = BUDGETS["laptop"]
     config = budget.config(tmp_path, seed=3)
     shared = vars(config).keys() & vars(budget).keys()

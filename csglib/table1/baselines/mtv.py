@@ -49,11 +49,9 @@ class MTV(nn.Module):
     A group is what the longest tubelet covers: 8 frames. Within a group the tokens of one view
     attend jointly, and views to one another; only the global encoder attends across groups.
 
-    Args:
-        classes, frames, size: frames are a multiple of the longest tubelet, size of 16.
-        views: from the shortest tubelet to the longest; each divides the next.
-        global_layers: depth of the encoder that joins the views. The authors' 12 are more than half
-            of all parameters; fewer are for teaching.
+    `frames` are a multiple of the longest tubelet, `size` of 16. Views go from the shortest tubelet
+    to the longest; each divides the next. The authors' 12 `global_layers`, which join the views,
+    are more than half of all parameters; fewer are for teaching.
     """
 
     def __init__(
