@@ -26,7 +26,7 @@ from tqdm import tqdm
 from csglib.data.atomic import replacing
 from csglib.model.cost import costs
 from csglib.train.networks import NETWORKS, build_network
-from csglib.train.step import head_logits
+from csglib.train.step import HeadLogits
 
 FRAMES = 8
 SIDE = {"cuda": 8192, "cpu": 2048}  # of the matrices whose product is the limit
@@ -74,7 +74,7 @@ def examine(name: str, size: int, device: str, precision: str) -> dict[str, Any]
 
     def step() -> None:
         with mixed:
-            logits = head_logits(network, clips).float()
+            logits = HeadLogits(network)(clips).float()
         F.cross_entropy(logits.flatten(0, 1), grades.repeat(len(logits))).backward()
         adam.step()
         adam.zero_grad()

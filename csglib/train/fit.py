@@ -53,8 +53,8 @@ def fit(
         raise ValueError(f"patient {min(shared)} is among the training and the validation clips")
     fabric = _fabric(config)
     main, newest = fabric.is_global_zero, config.schedule != "constant"  # main: it writes
-    network = HeadLogits(model)
     facts = fingerprint(config, train, model, fabric.world_size)
+    network = HeadLogits(model)
     module = compiled(network, fabric.device) if config.compile else network
     with run_in(config.folder, facts) if main else nullcontext():
         fabric.barrier()

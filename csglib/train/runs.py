@@ -118,11 +118,7 @@ def resume(folder: Path, model: nn.Module, adam: torch.optim.Optimizer) -> list[
 
 
 def save(
-    folder: Path,
-    model: nn.Module,
-    adam: torch.optim.Optimizer,
-    records: list[Epoch],
-    newest: bool,
+    folder: Path, model: nn.Module, adam: torch.optim.Optimizer, records: list[Epoch], newest: bool
 ) -> None:
     """Save the epoch that has just ended, the last of `records`.
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from einops import reduce
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
@@ -90,7 +89,9 @@ class TrainStep:
         clips = self.fabric.to_device(network_input(part.frames))
         grades = self.fabric.to_device(torch.from_numpy(part.grades))
         logits = self.network(clips).float()
-        loss = mean_cross_entropy(logits, grades).sum()
+        heads = len(logits)  # the loss of a clip is the mean over heads
+        summed = F.cross_entropy(logits.flatten(0, 1), grades.repeat(heads), reduction="sum")
+        loss = summed / heads
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the loss became {loss.item()} on clips of {', '.join(part.patients)}"
@@ -99,20 +100,6 @@ class TrainStep:
         self.fabric.backward(loss * scale * self.fabric.world_size)
         correct = (logits.sum(0).argmax(1) == grades).sum()
         return np.array([loss.item(), correct.item(), len(part)])
-
-
-def mean_cross_entropy(
-    logits: Float[Tensor, "heads b classes"], grades: Int64[Tensor, " b"]
-) -> Float[Tensor, " b"]:
-    """Cross-entropy of each clip, averaged over heads."""
-    losses = F.cross_entropy(logits.flatten(0, 1), grades.repeat(len(logits)), reduction="none")
-    return reduce(losses, "(heads b) -> b", "mean", heads=len(logits))
-
-
-def head_logits(network: nn.Module, clips: Tensor) -> Float[Tensor, "heads b classes"]:
-    """Logits of each head; a network without a method `head_logits` has a single one."""
-    of_network = getattr(network, "head_logits", None)
-    return network(clips)[None] if of_network is None else of_network(clips)
 
 
 class HeadLogits(nn.Module):
@@ -126,11 +113,12 @@ class HeadLogits(nn.Module):
         self.network = network
 
     def forward(self, clips: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "heads b classes"]:
-        """Logits of each head."""
-        return head_logits(self.network, clips)
+        """Logits of each head; a network without a method `head_logits` has a single one."""
+        of_network = getattr(self.network, "head_logits", None)
+        return self.network(clips)[None] if of_network is None else of_network(clips)
 
 
-def compiled(network: HeadLogits, device: torch.device) -> nn.Module:
+def compiled(network: nn.Module, device: torch.device) -> nn.Module:
     """Compile with torch.compile; the wrapped network keeps its weights and their names.
 
     Raises:

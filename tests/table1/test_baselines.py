@@ -15,7 +15,7 @@ from csglib.model.cost import costs
 from csglib.model.csg3dct import CSG3DCT
 from csglib.table1.baselines import cnn_lstm, i3d, mtv, resnet, slowfast, tpn, uniformer, vit
 from csglib.train.networks import NETWORKS, build_network
-from csglib.train.step import head_logits
+from csglib.train.step import HeadLogits
 
 # At 400 classes: published, or, of TPN, counted by its authors' own code.
 PUBLISHED = {
@@ -104,7 +104,7 @@ def test_every_parameter_learns_and_clips_stay_apart(name):
     adam = torch.optim.Adam(network.parameters(), lr=3e-3)
     losses = []
     while len(losses) < 15 and (len(losses) < 3 or min(losses) >= 0.6 * math.log(3)):
-        logits = head_logits(network, clips)
+        logits = HeadLogits(network)(clips)
         assert logits.shape[1:] == (4, 3)
         loss = F.cross_entropy(logits.flatten(0, 1), grades.repeat(len(logits)))
         adam.zero_grad()
