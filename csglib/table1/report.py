@@ -112,18 +112,22 @@ def test_set(runs: Sequence[Path]) -> SplitSummary:
 
 
 def pairs_in(runs: Mapping[str, Sequence[Path]]) -> dict[tuple[str, str], Pair]:
-    """Every two rows with clips of the same length, in both orders; a ValueError as `pair_of`."""
+    """Every two rows with clips of the same length and a seed that both have, in both orders.
+
+    Raises:
+        ValueError: the test clips of two rows differ.
+    """
     read = {name: _read(runs[name]) for name in runs}
     return {
         (first, second): pair_of(read[first], read[second])
         for first, second in permutations(runs, 2)
-        if ROWS[first].frames == ROWS[second].frames
+        if ROWS[first].frames == ROWS[second].frames and read[first].keys() & read[second].keys()
     }
 
 
-def pair_of(first: Sequence[Predictions], second: Sequence[Predictions]) -> Pair:
-    """Two rows by their predictions, one per seed; a ValueError for different clips."""
-    seeds = list(zip(first, second, strict=False))  # those that both have
+def pair_of(first: Mapping[str, Predictions], second: Mapping[str, Predictions]) -> Pair:
+    """Two rows by their predictions, by seed; a ValueError for different clips."""
+    seeds = [(first[seed], second[seed]) for seed in first if seed in second]
     one, other = (pooled(list(runs)).answers() for runs in zip(*seeds, strict=True))
     difference = paired_difference(one, other)
     cells = np.bincount(2 * one.right + other.right, minlength=4).tolist()
@@ -138,18 +142,20 @@ def lines(runs: Mapping[str, Sequence[Path]]) -> list[Line]:
     found = []
     for name in (name for name in ROWS if name in runs):
         predictions, difference = _read(runs[name]), None
-        if reference and name != _REFERENCE and ROWS[name].frames == ROWS[_REFERENCE].frames:
+        comparable = name != _REFERENCE and ROWS[name].frames == ROWS[_REFERENCE].frames
+        if comparable and predictions.keys() & reference.keys():
             difference = pair_of(predictions, reference).difference
         results = [json.loads((folder / RESULT).read_text()) for folder in runs[name]]
         known = [cost for cost in COSTS if results[0][cost] is not None]
         costs = {cost: mean(result[cost] for result in results) for cost in known}
-        scores = pooled(predictions).scores()
+        scores = pooled(list(predictions.values())).scores()
         found.append(Line(name, len(predictions), scores, difference, costs))
     return found
 
 
-def _read(runs: Sequence[Path]) -> list[Predictions]:
-    return [Predictions.read(run / TEST) for run in runs]
+def _read(runs: Sequence[Path]) -> dict[str, Predictions]:
+    """By the name of a run's folder, which is its seed."""
+    return {run.name: Predictions.read(run / TEST) for run in runs}
 
 
 def write_table(folder: Path, runs: Mapping[str, Sequence[Path]]) -> str:

@@ -41,8 +41,8 @@ class TrainConfig:
     """How to train. Defaults are the paper's; the annotations are the command line's help.
 
     With a constant learning rate the best weights are those of the lowest validation loss; with a
-    schedule that decays to 0, those of the last epoch. Weight decay leaves out biases, norms, the
-    class token and the gates of the branches. Validation is not compiled.
+    schedule that decays to 0, those of the last epoch. Weight decay leaves out biases, norms,
+    class tokens, positions and the gates of the branches. Validation is not compiled.
 
     Raises:
         ValueError: a value out of range; the message names it.

@@ -136,13 +136,17 @@ def compiled(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def adam(network: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """Adam with weight decay on matrices and kernels only.
+    """Adam with weight decay on the weight matrices and kernels of layers only.
 
-    Biases, norms, the class token and the branches' gates do not decay.
+    Biases, norms, class tokens, position embeddings and the branches' gates do not decay.
     """
-    parameters = list(network.parameters())
+    decays: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in network.named_parameters():
+        kernel = parameter.squeeze().ndim > 1 and name.rpartition(".")[2].startswith("weight")
+        (decays if kernel else others).append(parameter)
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in parameters if p.squeeze().ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.squeeze().ndim <= 1]},
+        {"params": decays, "weight_decay": weight_decay},
+        {"params": others},
     ]
     return torch.optim.Adam(groups, lr=lr, fused=True)

@@ -15,7 +15,7 @@ from csglib.model.cost import costs
 from csglib.model.csg3dct import CSG3DCT
 from csglib.table1.baselines import cnn_lstm, i3d, mtv, resnet, slowfast, tpn, uniformer, vit
 from csglib.train.networks import NETWORKS, build_network
-from csglib.train.step import HeadLogits
+from csglib.train.step import HeadLogits, adam
 
 # At 400 classes: published, or, of TPN, counted by its authors' own code.
 PUBLISHED = {
@@ -121,6 +121,17 @@ def test_every_parameter_learns_and_clips_stay_apart(name):
         logits = network(clips)
         assert torch.equal(logits, twin(clips))
         torch.testing.assert_close(network(clips[:1]), logits[:1], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_tokens_and_positions_do_not_decay(name):
+    network = SMALL[name](3, 8)
+    decay, rest = (group["params"] for group in adam(network, 1e-3, 0.1).param_groups)
+    layers = (nn.Linear, nn.Conv3d, nn.Conv2d, nn.LSTM)
+    parts = [part for part in network.modules() if isinstance(part, layers)]
+    weights = {id(p) for part in parts for p in part.parameters() if p.squeeze().ndim > 1}
+    assert {id(p) for p in decay} == weights
+    assert len(decay) + len(rest) == len(list(network.parameters()))
 
 
 def test_a_network_nobody_knows_and_clips_that_none_takes():

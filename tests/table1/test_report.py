@@ -114,9 +114,15 @@ def test_a_pair_counts_every_clip_once_a_seed(table):
 
 def test_only_seeds_that_both_have_are_compared(table):
     table("i3d", answers(1))
-    pair = pairs_in(runs_in(table("tpn", answers(3), answers(4))))["i3d", "tpn"]
+    runs = runs_in(table("tpn", answers(3), answers(4), answers(5)))
+    pair = pairs_in(runs)["i3d", "tpn"]
     assert (pair.seeds, len(pair.chances)) == (1, 1)
     assert pair.difference.value == pytest.approx(answers(1).mean() - answers(3).mean())
+    runs["i3d"][0].rename(other := runs["i3d"][0].with_name("seed-2"))
+    pair = pairs_in(runs | {"i3d": [other]})["i3d", "tpn"]
+    assert pair.difference.value == pytest.approx(answers(1).mean() - answers(5).mean())
+    runs["tpn"] = runs["tpn"][:2]
+    assert pairs_in(runs | {"i3d": [other]}) == {}
 
 
 def test_rows_of_unlike_tests_are_refused(table):

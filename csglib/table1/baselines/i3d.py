@@ -2,7 +2,8 @@
 
 Source: Carreira and Zisserman 2017 for inflation, Wang et al. 2018 for its ResNet-50 and for the
 non-local block. The paper says neither which I3D it takes nor which similarity: ours is the dot
-product without a softmax, as large as the embedded Gaussian.
+product, divided by the number of places; the authors' code has a softmax (embedded Gaussian) by
+default, another network with as many parameters.
 """
 
 from einops import rearrange

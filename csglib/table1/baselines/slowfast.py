@@ -1,7 +1,8 @@
 """SlowFast: one pathway with few frames and many channels, one with all frames and few channels.
 
 Source: Feichtenhofer et al. 2019, the 8 x 8 network. Theirs keeps every eighth frame for the slow
-pathway, which of 8 frames leaves one; ours keeps every fourth. The paper does not say.
+pathway, which of 8 frames leaves one; ours keeps every fourth, the first of each four, where the
+authors' code spreads as many evenly from the first frame to the last. The paper does not say.
 """
 
 import torch

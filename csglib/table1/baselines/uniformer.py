@@ -79,6 +79,10 @@ class UniFormer(FromImages):
             self.stages.append(nn.Sequential(embedding, stage))
         self.norm = nn.BatchNorm3d(sizes.widths[-1])
         self.head = nn.Linear(sizes.widths[-1], classes)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "b classes"]:
         """Logits; a ValueError for another size."""

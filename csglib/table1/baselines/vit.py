@@ -51,7 +51,11 @@ class _ViT(FromImages):
 
 
 class TimeSformer(_ViT):
-    """Each patch attends to its own place in all frames, then to all places of its own frame."""
+    """Each patch attends to its own place in all frames, then to all places of its own frame.
+
+    Attention over time adds nothing at first: its last layer starts at zero. Warm-started, the
+    network is that of each frame, as in the authors' code but for its first block.
+    """
 
     # Attention over time starts as a copy of that over space, as in the authors' code.
     image_names: ClassVar[Names] = (
@@ -68,7 +72,11 @@ class TimeSformer(_ViT):
     def __init__(self, classes: int, frames: int, size: int, layers: int = 12) -> None:
         config = TimesformerConfig(image_size=size, num_frames=frames, num_hidden_layers=layers)
         config.num_labels = classes
-        super().__init__(TimesformerForVideoClassification(config), times=1, side=size // 16)
+        network = TimesformerForVideoClassification(config)
+        for layer in network.timesformer.encoder.layer:
+            nn.init.zeros_(layer.temporal_dense.weight)
+            nn.init.zeros_(layer.temporal_dense.bias)
+        super().__init__(network, times=1, side=size // 16)
 
 
 class ViViT(_ViT):
