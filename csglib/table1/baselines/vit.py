@@ -73,9 +73,9 @@ class TimeSformer(_ViT):
         config = TimesformerConfig(image_size=size, num_frames=frames, num_hidden_layers=layers)
         config.num_labels = classes
         network = TimesformerForVideoClassification(config)
-        for layer in network.timesformer.encoder.layer:
-            nn.init.zeros_(layer.temporal_dense.weight)
-            nn.init.zeros_(layer.temporal_dense.bias)
+        for name, parameter in network.named_parameters():
+            if "temporal_dense" in name:
+                nn.init.zeros_(parameter)
         super().__init__(network, times=1, side=size // 16)
 
 
