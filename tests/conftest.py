@@ -72,7 +72,7 @@ def circles(radii, height, width):
     return np.array([width / 2, height / 2]) + np.asarray(radii)[:, None, None] * ring
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def simulated_clip():
     """Three frames of 96 x 128: small enough to be sent pixel by pixel."""
     closed = np.array([0.2, 0.75, 0.4])
@@ -142,7 +142,7 @@ def make_widget(request):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def opinionated_network():
     """Random weights with large queries and keys, so that the maps are far from uniform."""
     with torch.random.fork_rng():

@@ -15,6 +15,13 @@ async () => {
     `${id}: ${html.slice(0, 160)} | ${failureSummary.replace(/\\s+/g, " ").slice(0, 200)}`));
 }
 """
+# Controls smaller than a finger needs: 24 pixels.
+SMALL = """
+() => [...document.querySelectorAll("input, button:not([tabindex='-1'])")].filter((element) => {
+  const { width, height } = (element.closest("label") ?? element).getBoundingClientRect();
+  return width && Math.min(width, height) < 24;
+}).map(({ outerHTML }) => outerHTML.slice(0, 160))
+"""
 KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]
 # Numbers all that Tab must reach, in the order of the page; of radio buttons the one chosen.
 STOPS = """
@@ -36,32 +43,28 @@ FOCUSED = """
 """
 
 
-@pytest.mark.parametrize("opened", [False, True], ids=["at first", "opened"])
-def test_it_fits_its_page_and_all_controls_are_named_and_large_enough(
-    make_widget, opened, mount, page, clumsy, screenshots
-):
-    widget = make_widget(opened)
-    mount(widget)
-    for width in (1000, 620):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.screenshot(path=screenshots / f"{type(widget).__name__}_{opened}_{width}.png")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert clumsy(page) == (0, 0)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(make_widget, scheme, mount, page):
-    page.emulate_media(color_scheme=scheme)
+def test_it_fits_its_page_and_axe_finds_nothing(make_widget, mount, page, screenshots):
     page.add_script_tag(path=AXE)
     page.add_style_tag(content=":root { color-scheme: light dark } body { background: Canvas }")
     for opened in (False, True):
-        shown = mount(make_widget(opened))
-        found = page.evaluate(FINDINGS)
-        assert not found, "\n".join(found)
+        widget = make_widget(opened)
+        shown = mount(widget)
+        for scheme, width in (("light", 1000), ("dark", 620)):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 900})
+            page.screenshot(path=screenshots / f"{type(widget).__name__}_{opened}_{width}.png")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate(SMALL) == []
+            found = page.evaluate(FINDINGS)
+            assert not found, "\n".join(found)
         shown.evaluate("({ close }) => close()")
 
 
-def test_tab_reaches_all_in_order_and_no_key_leaves(make_widget, mount, page, request):
+def test_tab_reaches_all_in_order_no_key_leaves_and_nothing_stays(
+    make_widget, mount, page, request
+):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
     shown = mount(make_widget(opened=True))
     shown.put()
     wanted = page.evaluate(STOPS)
@@ -81,13 +84,6 @@ def test_tab_reaches_all_in_order_and_no_key_leaves(make_widget, mount, page, re
                 control.focus()
                 page.keyboard.press(key)
     assert not set(KEYS) & set(stolen())
-
-
-def test_it_fetches_nothing_and_leaves_nothing(make_widget, mount, page):
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    shown = mount(make_widget(opened=True))
-    shown.put()
     shown.evaluate("({ close }) => close()")
     assert page.locator(".csg").count() == 0
     assert shown.evaluate("({ model }) => model.listeners()") == 0

@@ -10,7 +10,7 @@ from csglib.widgets.base import MAGNITUDE
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network(opinionated_network):
     opinionated_network.blocks[0].time.qkv.weight.data *= 0.5  # some maps under 50 % everywhere
     return opinionated_network

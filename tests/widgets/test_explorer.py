@@ -28,7 +28,7 @@ def explorer(opinionated_network, simulated_clip):
     return AttentionExplorer(opinionated_network, simulated_clip)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def seen(opinionated_network, simulated_clip):
     return attention_record(opinionated_network, simulated_clip)
 

@@ -8,13 +8,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[3]
 PAGES = {
@@ -60,15 +57,13 @@ async (code) => {
 
 
 class Jupyter:
-    """A server that serves one folder and listens to nobody else.
+    """A server that serves one folder and listens to nobody else; tests write `notebooks` in it."""
 
-    Attributes:
-        folder: where a test puts its notebooks.
-    """
-
-    def __init__(self, home: Path) -> None:
-        self.folder = home / "notebooks"
-        self.folder.mkdir()
+    def __init__(self, home):
+        self.folder = home / "root"
+        (self.folder / "notebooks").mkdir(parents=True)
+        for name in ("data_samples", "benchmarks"):
+            (self.folder / name).symlink_to(ROOT / name)
         self._token = secrets.token_hex(16)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -79,31 +74,28 @@ class Jupyter:
             path.write_text(json.dumps(value))
         self._log = (home / "server.log").open("w+")
         self._server = subprocess.Popen(
-            self._command(), stdout=self._log, stderr=subprocess.STDOUT, env=_environment(home)
+            self._command(), stdout=self._log, stderr=subprocess.STDOUT, env=environment(home)
         )
 
-    def address(self, page: str, notebook: str) -> str:
-        """Where a notebook opens in one of `PAGES`."""
-        path = PAGES[page].format(notebook)
+    def address(self, path):
         return f"http://127.0.0.1:{self._port}/{path}token={self._token}"
 
-    def wait(self) -> None:
-        status = f"http://127.0.0.1:{self._port}/api/status?token={self._token}"
+    def wait(self):
         for _ in range(300):
             try:
-                urllib.request.urlopen(status, timeout=2).close()
+                urllib.request.urlopen(self.address("api/status?"), timeout=2).close()
                 return
             except OSError:
                 assert self._server.poll() is None, self._words()
                 time.sleep(0.1)
         raise TimeoutError(self._words())
 
-    def close(self) -> None:
+    def close(self):
         self._server.terminate()
         self._server.wait(30)
         self._log.close()
 
-    def _command(self) -> list[str]:
+    def _command(self):
         return [
             sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root",
             "--ip=127.0.0.1", f"--port={self._port}", "--ServerApp.port_retries=0",
@@ -112,12 +104,12 @@ class Jupyter:
             "--JupyterNotebookApp.expose_app_in_browser=True",
         ]  # fmt: skip
 
-    def _words(self) -> str:
+    def _words(self):
         self._log.seek(0)
         return self._log.read()
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home):
     """Nothing of the user's own Jupyter is read or written; kernels start from this Python."""
     return os.environ | {
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
@@ -130,7 +122,7 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def jupyter(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+def jupyter(chromium, tmp_path_factory):
     server = Jupyter(tmp_path_factory.mktemp("jupyter"))
     try:
         server.wait()
@@ -139,53 +131,44 @@ def jupyter(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iter
         server.close()
 
 
-def of_cells(sources: tuple[str, ...]) -> nbformat.NotebookNode:
-    cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    return nbformat.v4.new_notebook(cells=cells, metadata=kernel)
-
-
 @pytest.fixture
-def notebook(request: pytest.FixtureRequest, jupyter: Jupyter) -> str:
-    """A copy without outputs, where the server finds it and the folders that it reads.
-
-    The parameter is its path, or the sources of its cells.
-    """
-    folder = jupyter.folder / "notebooks"
-    if not folder.exists():
-        folder.mkdir()
-        for name in ("data_samples", "benchmarks"):
-            (jupyter.folder / name).symlink_to(ROOT / name)
-    kept = isinstance(request.param, Path)
-    written = nbformat.read(request.param, as_version=4) if kept else of_cells(request.param)
+def notebook(request, jupyter):
+    """A notebook without outputs in the server's folder; the parameter: its path, or its cells."""
+    if isinstance(request.param, Path):
+        name, written = request.param.name, nbformat.read(request.param, as_version=4)
+    else:
+        name, cells = f"{request.node.callspec.id}.ipynb", map(str.strip, request.param)
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+        made = [nbformat.v4.new_code_cell(source) for source in cells]
+        written = nbformat.v4.new_notebook(cells=made, metadata=kernel)
     for cell in written.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    name = request.param.name if kept else f"{request.node.callspec.id}.ipynb"
-    nbformat.write(written, folder / name)
+    nbformat.write(written, jupyter.folder / "notebooks" / name)
     return f"notebooks/{name}"
 
 
 @pytest.fixture
-def place() -> str:
+def place():
     """Which of `PAGES` a notebook is opened in; a test may have others."""
     return "lab"
 
 
 @pytest.fixture
-def begun(notebook: str, place: str, jupyter: Jupyter, page: Page) -> Page:
-    """The page with that notebook open, and every cell on its way."""
+def begun(notebook, place, jupyter, page):
+    """The page with that notebook open, and every cell on its way; Voila runs them by itself."""
     page.set_viewport_size({"width": 1280, "height": 1100})
     page.set_default_timeout(300_000)  # one of them trains a network
-    page.goto(jupyter.address(place, notebook))
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-    page.wait_for_function(CONNECTED)
-    page.evaluate(RUN_ALL)  # not awaited: it may never answer
+    page.goto(jupyter.address(PAGES[place].format(notebook)))
+    if place != "voila":
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        page.wait_for_function(CONNECTED)
+        page.evaluate(RUN_ALL)  # not awaited: it may never answer
     return page
 
 
 @pytest.fixture
-def ran(begun: Page) -> Page:
+def ran(begun):
     """The same, when all have ended."""
     begun.wait_for_function(ENDED)
     errors = begun.locator("[data-mime-type='application/vnd.jupyter.error']")
@@ -194,6 +177,6 @@ def ran(begun: Page) -> Page:
 
 
 @pytest.fixture
-def ask() -> Callable[[Page, str], Any]:
+def ask():
     """Runs code in a page's kernel; what it prints comes back."""
     return lambda page, code: page.evaluate(ASK, code).strip()
