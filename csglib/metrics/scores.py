@@ -137,9 +137,7 @@ def _ratio(
     return np.divide(part, whole, out=np.full_like(part, otherwise), where=whole > 0)
 
 
-def _rates(
-    counts: Float[ndarray, "rows classes classes"],
-) -> dict[str, Float[ndarray, " rows"]]:
+def _rates(counts: Float[ndarray, "rows classes classes"]) -> dict[str, Float[ndarray, " rows"]]:
     right = counts.diagonal(axis1=1, axis2=2)
     true, predicted = counts.sum(2), counts.sum(1)
     return {

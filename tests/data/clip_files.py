@@ -108,15 +108,9 @@ def ultrasound(frames, kind="MONOCHROME2", **changes):
     dataset.SOPClassUID = uid.UltrasoundMultiFrameImageStorage
     dataset.SOPInstanceUID = "1.2.3.4"
     dataset.Modality, dataset.PatientName, dataset.PatientID = "US", "Doe^Jane", "HOSPITAL-4711"
-    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = frames.shape[:3]
-    dataset.SamplesPerPixel = 1 if frames.ndim == 3 else 3
-    if frames.ndim == 4:
-        dataset.PlanarConfiguration = 0
-    dataset.PhotometricInterpretation = kind
-    dataset.BitsAllocated = dataset.BitsStored = 8
-    dataset.HighBit, dataset.PixelRepresentation = 7, 0
-    dataset.PixelData = frames.tobytes()
-    dataset["PixelData"].VR = "OB"
+    plain = "MONOCHROME2" if frames.ndim == 3 else "RGB"
+    dataset.set_pixel_data(frames, plain, bits_stored=8, generate_instance_uid=False)
+    dataset.NumberOfFrames, dataset.PhotometricInterpretation = len(frames), kind
     for name, value in changes.items():
         setattr(dataset, name, value)
     return dataset
