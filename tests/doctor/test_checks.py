@@ -1,7 +1,9 @@
 """Every kind of fault is planted: the doctor finds each one, and nothing else."""
 
+import io
 import re
 import shutil
+from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
@@ -273,6 +275,8 @@ def test_only_a_stated_region_is_compared_with_other_clips(cohort, tmp_path, mon
     monkeypatch.setattr("csglib.doctor.examination.read_clip", lambda path: clip)
     record = read_record(tmp_path, "p0/a.dcm")
     assert (record.tissue, record.side_by_side) == (region, False)
+    with Image.open(io.BytesIO(b64decode(record.thumbnail.partition(",")[2]))) as thumbnail:
+        assert thumbnail.size == (112, 53)
     alone = fingerprints(moving_extent(cohort[62]).crop(cohort[62]))
     np.testing.assert_array_equal(record.fingerprints, alone)
 

@@ -16,7 +16,7 @@ from filelock import FileLock
 from PIL import Image, PngImagePlugin
 
 from csglib.data.clips import Clip, Region, hash_patient, resample, save_clip
-from csglib.data.cohort import COLUMNS, read_cohort, read_frames
+from csglib.data.cohort import COLUMNS, read_cohort, read_frames, read_metadata
 from csglib.data.readers import read_clip
 from csglib.data.readers.npz import read_npz
 from csglib.doctor import deidentification
@@ -358,6 +358,8 @@ def test_workers_and_damage_change_nothing_and_another_key_all_names(
     assert not {*patients[0], *patients[1]} & {label.patient for label in ROWS}
     frames = [{read_npz(path).frames.tobytes() for path in paths} for paths in (one, other)]
     assert frames[0] == frames[1]
+    made_from = [read_metadata(out)["made_from"] for out in (written, tmp_path / "other")]
+    assert made_from[0] != made_from[1]  # keyed, too
 
 
 # --- refusals

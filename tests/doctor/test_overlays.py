@@ -20,9 +20,9 @@ def lettered(frames, words, level=220):
 
 @pytest.mark.parametrize("quality", [None, 23, 32])
 def test_tissue_has_no_overlays_encoded_or_not(cohort, large, tmp_path, quality):
-    clips = [*cohort[:: 4 if quality else 1], *large]
+    clips = [*cohort, *large]
     if quality:
-        clips = [h264(clip, tmp_path, quality) for clip in clips]
+        clips = [h264(clip, tmp_path, quality) for clip in clips[::6]]
     assert [clip for clip in clips if find_overlays(clip)] == []
 
 
