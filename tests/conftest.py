@@ -1,6 +1,7 @@
 """Small clips, a network with uneven attention, made-up results, cheap cohorts, every widget."""
 
 import json
+import pickle
 from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib import import_module
@@ -225,11 +226,12 @@ class Sweep(Video):
 
 @contextmanager
 def in_this_process(count, work, tasks):
-    """Instead of `parallel.workers`; the first error is the last task."""
+    """Instead of `parallel.workers`: tasks are pickled too; the first error is the last."""
     futures = [Future() for _ in tasks]
     for future, task in zip(futures, tasks, strict=True):
         try:
-            future.set_result(work(task))
+            again, given = pickle.loads(pickle.dumps((work, task)))
+            future.set_result(pickle.loads(pickle.dumps(again(given))))
         except Exception as error:
             future.set_exception(error)
             break

@@ -1,9 +1,6 @@
 """A folder of phantom clips without faults, ways to plant some, and scanner screens with names."""
 
-import pickle
 import sys
-from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +11,8 @@ from csglib.data.clips import Clip, Region, save_clip
 from csglib.data.readers import read_clip
 from csglib.doctor.labels import Label, write_labels
 from csglib.phantom import parallel
+
+from ..conftest import in_this_process
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 
@@ -43,21 +42,9 @@ def exports(tmp_path, cohort):
 
 
 @pytest.fixture
-def pickling(monkeypatch):
-    """Instead of processes, which take seconds to start: what they get and return is pickled."""
-    counts = []
-
-    @contextmanager
-    def workers(count, work, tasks):
-        counts.append(count)
-        futures = [Future() for _ in tasks]
-        for future, task in zip(futures, tasks, strict=True):
-            again, given = pickle.loads(pickle.dumps((work, task)))
-            future.set_result(pickle.loads(pickle.dumps(again(given))))
-        yield futures
-
-    monkeypatch.setattr(parallel, "workers", workers)
-    return counts
+def no_processes(monkeypatch):
+    """Workers take seconds to start: their tasks are done here, pickled as for them."""
+    monkeypatch.setattr(parallel, "workers", in_this_process)
 
 
 class Exports:

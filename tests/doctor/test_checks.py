@@ -149,14 +149,14 @@ def test_a_folder_without_faults_has_no_findings(exports):
     assert files == ["labels.csv"]
 
 
-def test_every_fault_is_found_and_nothing_else_with_one_worker_or_two(exports, pickling):
+def test_every_fault_is_found_and_nothing_else_with_one_worker_or_two(exports, no_processes):
     plants = (plant_files, plant_labels, plant_duplicates, plant_images)
     planted = set().union(*(plant(exports) for plant in plants))
     found = found_in(exports.write())
     assert {*found} == planted | {("class imbalance", ALL, WARNING)}
     assert len(found) == len({*found})
     assert [stops for *_, stops in found] == sorted((stops for *_, stops in found), reverse=True)
-    assert (found_in(exports.folder, workers=2), pickling) == (found, [2])
+    assert found_in(exports.folder, workers=2) == found
 
 
 VALIDATION = ("p2/4.npz", "p2/5.npz", "p3/6.npz", "p3/7.npz")

@@ -339,11 +339,11 @@ def test_an_interrupted_run_continues_and_gives_the_same_bytes(
 
 
 def test_workers_and_damage_change_nothing_and_another_key_all_names(
-    exports, written, tmp_path, pickling
+    exports, written, tmp_path, no_processes
 ):
     before = contents(written)
     deidentify(exports, ROWS, tmp_path / "two", SMALL, workers=2)
-    assert (contents(tmp_path / "two"), pickling) == (before, [2])
+    assert contents(tmp_path / "two") == before
     (tmp_path / "two/clips/0002.npz").write_bytes(b"spoiled")
     (tmp_path / "two/clips/0005.npz").unlink()
     (tmp_path / "two/manifest.csv").write_text(NAME)
