@@ -59,6 +59,19 @@ class Plain(nn.Module):
         return self.classify(clip.mean((2, 3, 4)))
 
 
+class Random(Normed):
+    """Remembers one random number of each forward pass in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.drawn = []
+
+    def forward(self, clip):
+        if self.training:
+            self.drawn.append(torch.rand(()).item())
+        return super().forward(clip)
+
+
 class TwoHeads(Plain):
     def head_logits(self, clip):
         logits = self(clip)
@@ -400,8 +413,12 @@ import gc, json, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
-from test_fit import TwoHeads, clips, config, fit
+from test_fit import Random, TwoHeads, clips, config, fit
 torch.set_num_threads(1)
+torch.manual_seed(0)
+random = Random()
+records = list(fit(random, clips(9), clips(7, "b"), config(Path(sys.argv[2]) / "random")))
+print("random", json.dumps([random.drawn, records[-1].validation_loss]))
 for name in ("first", "second"):
     settings = config(Path(sys.argv[2]) / name, epochs=3)
     records = list(fit(TwoHeads(), clips(9), clips(7, "b"), settings))
@@ -438,6 +455,17 @@ def test_two_processes_learn_what_one_does_and_end_in_peace(tmp_path):
     for found in printed:
         torch.testing.assert_close(torch.tensor(found), wanted)
     torch.testing.assert_close(weights(tmp_path / "second"), weights(tmp_path / "alone"))
+    lines = [line.split(" ", 1)[1] for line in run.stdout.splitlines() if line[0] == "r"]
+    (first, loss), (second, same_loss) = map(json.loads, lines)
+    assert len({*first, *second}) == 2 * 4 * 3, "each step of each process draws anew"
+    # statistics of norms differ between processes: the losses are of those that are saved
+    model, validation = Random(), clips(7, "b")
+    load_weights(model, tmp_path / "random" / "last.safetensors")
+    logits = predict(model, validation.frames)
+    assert loss == same_loss
+    assert loss == pytest.approx(
+        F.cross_entropy(logits, torch.from_numpy(validation.grades)).item(), rel=1e-4
+    )
 
 
 COMPILED = """
