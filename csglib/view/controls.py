@@ -157,23 +157,18 @@ def random_control(network: nn.Module, seed: int = 0) -> CSG3DCT:
 
 
 def class_token_map(branch: str, blocks: slice = slice(None)) -> Method:
-    """The class token's attention as a method: the mean over some blocks.
+    """The class token's attention in a branch as a method: the mean over some blocks.
 
-    Where each frame has its own softmax, as along "space", every frame is scaled to the same sum:
-    the rest is the class token's attention on itself, and does not compare frames.
-
-    Args:
-        branch: a key of `AttentionRecord.branches`.
-        blocks: averaged.
+    Along "space", where each frame has its own softmax, every frame is scaled to the same sum: the
+    rest is the class token's attention on itself, and does not compare frames.
     """
 
     def method(network: nn.Module, clip: Clip) -> Float[Tensor, "t rows columns"]:
-        branches = attention_record(network, clip).branches
-        if branch not in branches:
-            raise ValueError(f"no branch is called {branch!r}; there are {', '.join(branches)}")
-        seen = branches[branch]
-        saliency = seen.maps[blocks].mean(dim=0)
-        if seen.uniform_frame * len(saliency) > 1 + 1e-6:  # several softmaxes
+        record = attention_record(network, clip)
+        if branch not in record.axes:
+            raise ValueError(f"no branch is called {branch!r}; there are {', '.join(record.axes)}")
+        saliency = record.branches[branch].maps[blocks].mean(dim=0)
+        if record.axes[branch] == "space":
             return saliency / reduce(saliency, "t rows columns -> t 1 1", "sum")
         return saliency
 

@@ -21,7 +21,6 @@ from csglib.view.scores import areas
 
 LONGER_SIDE = 128  # pixels of a frame that is sent
 Labels = dict[str, str]
-Request = tuple[str, str, int, int]  # "row" or "matrix", a branch, a block from 1, a query
 
 
 def message(clip: Clip, records: list[AttentionRecord], labels: list[Labels]) -> dict[str, Any]:
@@ -59,19 +58,20 @@ def message(clip: Clip, records: list[AttentionRecord], labels: list[Labels]) ->
     }
 
 
-def reply(record: AttentionRecord, request: Request) -> list[bytes]:
+def reply(record: AttentionRecord, kind: str, branch: str, block: int, query: int) -> list[bytes]:
     """One row or matrix, head by head.
 
     Args:
         record: of the network in question.
-        request: a "row" of a branch, or the "matrix" of a place in time, frames by frames; the
-            block, counted from 1; and the query: 0 is the class token, whose matrix is the mean
-            over places, others are patches (of a matrix, places) in their order.
+        kind: "row" of a branch, or "matrix" of a place in time, frames by frames.
+        branch: of a row.
+        block: counted from 1.
+        query: 0 is the class token, whose matrix is the mean over places; others are patches (of a
+            matrix, places) in their order.
 
     Returns:
         The ends, f32 (1 + heads, 2), and the values, u8 (1 + heads, keys); their mean comes first.
     """
-    kind, branch, block, query = request
     if kind == "matrix":
         heads = _matrix(record, block - 1, query)
     elif query:

@@ -154,8 +154,8 @@ class AttentionExplorer(LiveFigure):
 
     def answer(self, request: list[Any]) -> list[bytes]:
         """The reply to a request of the page: the network, 0 or 1, then as in `message.reply`."""
-        network, kind, branch, block, query = request
-        return reply(self._records[network], (kind, branch, block, query))
+        network, *wanted = request
+        return reply(self._records[network], *wanted)
 
     def to_html(self, path: str | Path) -> None:
         """Write the live figure as one file that needs no kernel and no net.
