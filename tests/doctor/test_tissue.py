@@ -101,15 +101,12 @@ def test_few_frames_are_enough_and_where_everything_moves_all_is_kept(tissue):
     assert (found.top, found.right, found.bottom) == (0, 290, 250)
 
 
-def test_two_images_are_one_region_and_a_trace_is_not_part_of_it(tissue):
+def test_two_images_are_one_region_a_trace_is_not_part_of_it_and_a_fan_is_cropped(tissue):
     gap = np.zeros((24, 250, 40), np.uint8)
     half = tissue[:, :, :200]
     both = np.pad(np.concatenate([half, gap, half], axis=2), ((0, 0), (30, 80), (20, 20)))
     both[:, 340:350, 100:200] = tissue[:, :10, :100]
     assert_just_inside(find_tissue(both), Region(20, 30, 460, 280))
-
-
-def test_a_fan_is_cropped_to_lines_that_are_mostly_tissue(tissue):
     y, x = np.mgrid[:250, :240]
     fan = tissue * (np.abs(x - 120) < 20 + 0.6 * y)
     found = find_tissue(screen(fan.astype(np.uint8)))

@@ -14,7 +14,7 @@ from csglib.phantom.simulate import make_clip
 
 sys.path.insert(0, str(Path(csglib.__file__).parents[1] / "benchmarks"))
 
-from shortcuts import LIMIT, audit, cues, nuisances, weighted_auc
+from shortcuts import LIMIT, audit, cues, nuisances
 
 
 def rng():
@@ -23,18 +23,6 @@ def rng():
 
 def names(count):
     return [f"p{number}" for number in range(count)]
-
-
-def test_the_auc_is_the_share_of_pairs_in_the_right_order():
-    values = np.array([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0])
-    severe = np.array([True, False, True, True, False, False, True])
-    pairs = [(a, b) for a in values[severe] for b in values[~severe]]
-    expected = np.mean([1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs])
-    assert weighted_auc(values, severe, np.ones((1, 7))) == pytest.approx(expected)
-    twice = np.array([[1.0, 1, 2, 0, 1, 3, 1]])
-    again = np.repeat(np.arange(7), twice[0].astype(int))
-    repeated = weighted_auc(values[again], severe[again], np.ones((1, len(again))))
-    assert weighted_auc(values, severe, twice) == pytest.approx(repeated)
 
 
 def test_an_audit_finds_either_direction_and_skips_constants():
