@@ -33,7 +33,11 @@ _FUSIONS: dict[str, type[InterDimension]] = {
     "cross_all": AllTokenCrossAttention,
     "switched": SwitchedAttention,
 }
-_LEARNABLE = {"sigmoid": LearnableWeighting, "softmax": SoftmaxWeighting, "raw": RawWeighting}
+WEIGHTINGS = {
+    "sigmoid": LearnableWeighting,
+    "softmax": SoftmaxWeighting,
+    "raw": RawWeighting,
+}
 
 
 def first_bottleneck(config: ModelConfig) -> Bottleneck:
@@ -99,7 +103,7 @@ def _fusion(config: ModelConfig, amdf: AMDF, axis: Axis) -> InterDimension:
 def _weighting(amdf: AMDF) -> UniformWeighting:
     if amdf.weighting == "uniform":
         return UniformWeighting()
-    return _LEARNABLE[amdf.weighting](amdf.gate)
+    return WEIGHTINGS[amdf.weighting](amdf.gate)
 
 
 def head(config: ModelConfig) -> JoinedHead | TwoHeads:

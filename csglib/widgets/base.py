@@ -58,9 +58,13 @@ class LiveFigure(anywidget.AnyWidget):
     The picture is shown where no kernel runs: in a notebook that is only opened, or on GitHub.
     """
 
-    @abstractmethod
+    _settings: tuple[str, ...] = ()  # the traits that the text names
+
     def __repr__(self) -> str:
         """The class and its settings, without an address."""
+        values = ((name, getattr(self, name)) for name in self._settings)
+        said = (f"{n}={v:g}" if isinstance(v, float) else f"{n}={v!r}" for n, v in values)
+        return f"{type(self).__name__}({', '.join(said)})"
 
     @abstractmethod
     def still(self) -> Figure:

@@ -191,8 +191,7 @@ def _known(
 
     def draw(weights: Tensor, count: int) -> Tensor:
         """Places of `count` elements, drawn with replacement, `_MANY` times."""
-        drawn = torch.multinomial(weights, _MANY * count, replacement=True, generator=generator)
-        return drawn.view(_MANY, count)
+        return weights.expand(_MANY, -1).multinomial(count, replacement=True, generator=generator)
 
     def pooled(drawn: Tensor) -> Tensor:
         return right[drawn].sum(1) / clips[drawn].sum(1)

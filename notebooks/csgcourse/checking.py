@@ -1,7 +1,4 @@
-"""Try a function on the inputs of an exercise, and say in words what is wrong.
-
-Not in the paper: part of the course.
-"""
+"""Try a function on the inputs of an exercise, and say in words what is wrong."""
 
 import inspect
 from collections.abc import Callable

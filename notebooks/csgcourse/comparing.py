@@ -1,13 +1,13 @@
 """Compare an answer with the wanted result, and say the difference in words.
 
-Not in the paper: part of the course. Style does not count: views, copies, float32 or float64,
-Python numbers or a library's.
+Style does not count: views, copies, float32 or float64, Python numbers or a library's.
 """
 
 import math
 import operator
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,9 +18,7 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-5  # float32, whatever the order of summation
 def compare(answer: object, wanted: object) -> str | None:
     """None if the answer is right; else a clause that says what is wrong.
 
-    Args:
-        answer: what the function under check returned: anything.
-        wanted: a tensor, an int, a float, a str, or a tuple or list of these.
+    `wanted` is a tensor, an int, a float, a str, or a tuple or list of these; an answer, anything.
     """
     if answer is None or answer is ...:
         return "nothing came back. Does the function still end with `...`, or lack its `return`?"
@@ -53,8 +51,8 @@ def _compare_tensors(answer: object, wanted: Tensor) -> str | None:
 def _same_family(dtype: torch.dtype, wanted: torch.dtype) -> bool:
     if wanted.is_floating_point:
         return dtype in (torch.float32, torch.float64)
-    whole = not (dtype.is_floating_point or dtype.is_complex or dtype == torch.bool)
-    return dtype == torch.bool if wanted == torch.bool else whole
+    boolean = (dtype == torch.bool) is (wanted == torch.bool)
+    return boolean and not (dtype.is_floating_point or dtype.is_complex)
 
 
 def _other_values(answer: Tensor, wanted: Tensor) -> str:
@@ -80,11 +78,10 @@ def _compare_rows(answer: object, wanted: Sequence[object]) -> str | None:
     return None
 
 
-def _compare_numbers(answer: object, wanted: int | float) -> str | None:
-    whole = isinstance(wanted, int)
-    number: float | None = None
+def _compare_numbers(answer: Any, wanted: int | float) -> str | None:
+    whole, number = isinstance(wanted, int), None
     with suppress(TypeError, ValueError, RuntimeError):  # whatever it is: numpy, torch, int
-        number = operator.index(answer) if whole else float(answer)  # type: ignore[arg-type]
+        number = operator.index(answer) if whole else float(answer)
     if number is None or isinstance(answer, str):
         hint = "; `/` makes a float, `//` a whole number" if isinstance(answer, float) else ""
         return f"a {'whole ' * whole}number is wanted: got {_kind(answer)}{hint}"

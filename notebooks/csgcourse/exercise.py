@@ -1,7 +1,4 @@
-"""What an exercise consists of, and how to find one: chapter 1 is `chapter_01.py`.
-
-Not in the paper: part of the course.
-"""
+"""What an exercise consists of, and how to find one: chapter 1 is `chapter_01.py`."""
 
 import inspect
 import re
@@ -24,25 +21,15 @@ _PRIMES = (2, 3, 5, 7, 11, 13)
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: its solution with hints, the inputs it is checked on, common mistakes.
+    """One exercise: its solution, the inputs it is checked on, common mistakes."""
 
-    Attributes:
-        number: chapter and place, "1.2".
-        reference: the solution; its hints are in `hints.md`.
-        cases: draws the inputs: typical sizes first, edge cases after.
-        axes: names of the result's axes, for messages; of several results, separated by ";".
-        mistakes: (*inputs) -> common wrong results; it must work on every case.
-        read: applied to results before they are compared, where several types are right.
-        judge: (answer, *inputs) -> what is wrong, None if nothing; for exercises with many right
-            answers, one for each `seed`.
-    """
-
-    number: str
-    reference: Callable[..., object]
-    cases: Cases
-    axes: str = ""
-    mistakes: Callable[..., Mapping[str, object]] = lambda *_: {}
-    read: Callable[[object], object] = lambda result: result
+    number: str  # chapter and place, "1.2"; its hints are in `hints.md`
+    reference: Callable[..., object]  # the solution
+    cases: Cases  # draws the inputs: typical sizes first, edge cases after
+    axes: str = ""  # names of the result's axes, for messages; of several results, between ";"
+    mistakes: Callable[..., Mapping[str, object]] = lambda *_: {}  # (*inputs) -> wrong results
+    read: Callable[[object], object] = lambda result: result  # where several types are right
+    # (answer, *inputs) -> what is wrong; for exercises with many right answers, one for each `seed`
     judge: Callable[..., str | None] | None = None
 
     @property
@@ -79,13 +66,11 @@ def exercises_of(chapter: int) -> tuple[Exercise, ...]:
 
 
 def inputs(shapes: Callable[..., Sequence[object]], *edges: Mapping[str, object]) -> Cases:
-    """Random inputs, one case for each of `edges`; the second case is in float64.
+    """Random inputs, one case for each of `edges`, the sizes it sets; the second is in float64.
 
-    Args:
-        shapes: (**sizes) -> for each argument: the shape of a tensor, a float (a tensor without
-            axes), or another value. A size that an edge case does not set is a small prime;
-            all differ, so that no result with swapped axes has the right shape.
-        edges: sizes that a case sets.
+    `shapes` gives for each argument, from all sizes: the shape of a tensor, a float (a tensor
+    without axes), or another value. A size that an edge case does not set is a small prime; all
+    differ, so that no result with swapped axes has the right shape.
     """
 
     def cases(generator: Generator) -> list[Arguments]:

@@ -1,7 +1,7 @@
 """Name the mistake behind a wrong answer: one of the exercise's own, or one that many share.
 
-Not in the paper: part of the course. The shared ones are compositions with the solution: axes
-permuted, inputs swapped, an input ignored, an axis averaged, everything off by a factor.
+The shared ones are compositions with the solution: axes permuted, inputs swapped, an input ignored,
+an axis averaged, everything off by a factor.
 """
 
 import math
@@ -162,16 +162,17 @@ def _rearranged(came: list[Any], wanted: list[Any], axes: Sequence[str]) -> str 
         if all(near(a, w.permute(order).reshape(a.shape)) for a, w in pairs):
             answer, permuted = pairs[0][0], pairs[0][1].permute(order)
             now, right = (f"({', '.join(axes[k] for k in o)})" for o in (order, sorted(order)))
-            return "the numbers are right, but " + (
-                f"the axes are in the order {now}; {right} is wanted"
-                if answer.shape == permuted.shape
-                else f"axes are joined or missing; {right} is wanted"
-                if answer.ndim < permuted.ndim
-                else f"an axis is still split; join it, {right} is wanted"
-                if answer.ndim > permuted.ndim
-                else f"you only reshaped: they are in the order {now}, and `reshape` moves no "
-                f"axis. Bring them into the order {right} first (`permute`)"
+            words = (
+                f"you only reshaped: they are in the order {now}, and `reshape` moves no axis. "
+                f"Bring them into the order {right} first (`permute`)"
             )
+            if answer.shape == permuted.shape:
+                words = f"the axes are in the order {now}; {right} is wanted"
+            elif answer.ndim != permuted.ndim:
+                fewer = answer.ndim < permuted.ndim
+                what = "axes are joined or missing" if fewer else "an axis is still split; join it"
+                words = f"{what}: {right} is wanted"
+            return f"the numbers are right, but {words}"
     return None
 
 

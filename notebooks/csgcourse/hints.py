@@ -1,6 +1,6 @@
 """Three hints an exercise: a nudge, a plan, and the solution, as text and never as a cell.
 
-Not in the paper: part of the course. The first two are in `hints.md`.
+The first two are in `hints.md`.
 """
 
 import ast

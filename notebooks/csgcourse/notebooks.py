@@ -1,6 +1,6 @@
 """Run notebooks and save them with their outputs: `python -m csgcourse.notebooks [paths]`.
 
-Not in the paper. Outputs must be those of the code beside them, and nbval compares nothing in a
+Outputs must be those of the code beside them, and nbval compares nothing in a
 cell that was never run. So every notebook is saved by this module, after a clean run, with a hash
 of the code that ran; a test compares the hash.
 """
@@ -16,7 +16,6 @@ import nbclient
 import nbformat
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
-from tqdm import tqdm
 
 from csglib.data.atomic import replacing
 
@@ -53,11 +52,7 @@ def execute(path: Path, *, seconds_per_cell: int = SECONDS_PER_CELL) -> None:
 
 
 def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
-    cells = tqdm(notebook.cells, desc=path.name, unit="cell")
-
-    def started(cell: NotebookNode, cell_index: int) -> None:
-        cells.update(cell_index - cells.n)
-
+    started: list[int] = []  # cells, by their index
     client = nbclient.NotebookClient(
         notebook,
         timeout=seconds_per_cell,
@@ -66,9 +61,9 @@ def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
         record_timing=False,
         coalesce_streams=True,
         extra_arguments=["--IPKernelApp.log_level=40"],  # no warnings of the kernel's own
-        on_cell_start=started,
+        on_cell_start=lambda cell, cell_index: started.append(cell_index),
     )
-    with cells, TemporaryDirectory() as empty:  # the author's progress must not show in the outputs
+    with TemporaryDirectory() as empty:  # the author's progress must not show in the outputs
         try:
             client.execute(env={**os.environ, "CSGLIB_PROGRESS": f"{empty}/progress.json"})
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
@@ -77,8 +72,8 @@ def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
                 reason = f"it ran longer than {seconds_per_cell} s"
             elif isinstance(error, CellExecutionError):
                 reason = f"{error.ename}: {error.evalue}"
-            first_line = notebook.cells[cells.n].source.strip().splitlines()[0]
-            cell = f"cell {cells.n + 1} ({first_line!r})"
+            place = started[-1]
+            cell = f"cell {place + 1} ({notebook.cells[place].source.strip().splitlines()[0]!r})"
             raise ValueError(f"{path.name}, {cell}: {reason}; left as it was") from error
 
 
@@ -96,6 +91,7 @@ def _drop_what_differs(notebook: NotebookNode) -> None:
 if __name__ == "__main__":
     try:
         for path in [Path(name) for name in sys.argv[1:]] or sorted(NOTEBOOKS.glob("*.ipynb")):
+            print(path.name, flush=True)
             execute(path)
     except (ValueError, OSError) as error:
         sys.exit(f"Stopped: {error}")

@@ -1,6 +1,6 @@
 """A folder of exports to practise on: simulated clips of invented people, with planted faults.
 
-Not in the paper. 112 clips of `data_samples/cohort_64.npz`, two of each of 56 patients, in eight
+112 clips of `data_samples/cohort_64.npz`, two of each of 56 patients, in eight
 formats, on the screen of an ultrasound machine with the patient's name; and one long video.
 """
 
@@ -119,7 +119,7 @@ def people() -> list[Person]:
 def _recordings(samples: Path) -> Iterator[tuple[str, Recording, str]]:
     """Each clip's path, recording and grade."""
     with np.load(samples / "cohort_64.npz", allow_pickle=False) as file:
-        frames, grades, scales = file["frames"], file["grade"], file["mm_per_px"]
+        frames, grades, scales = (file[name] for name in ("frames", "grade", "mm_per_px"))
     endings = [*FORMATS]
     for number, person in enumerate(people()):
         for place, side in enumerate(("left", "right")):

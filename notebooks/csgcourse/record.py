@@ -1,7 +1,7 @@
 """Which exercises are solved: `progress.json`, beside the notebooks.
 
-Not in the paper: part of the course. The file holds numbers of exercises and no answers, and stays
-on this machine. The environment variable CSGLIB_PROGRESS names another file.
+The file holds numbers of exercises and no answers, and stays on this machine. The environment
+variable CSGLIB_PROGRESS names another file.
 """
 
 import json
@@ -52,15 +52,12 @@ class Progress:
 
     def _rows(self) -> list[tuple[str, str]]:
         """The title of each notebook, and a mark for each of its exercises."""
-        return [
-            (
-                f"{chapter:02} {title}",
-                " ".join(
-                    _SOLVED if e.number in self.solved else _OPEN for e in exercises_of(chapter)
-                ),
-            )
-            for chapter, title in enumerate(TITLES)
-        ]
+        rows = []
+        for chapter, title in enumerate(TITLES):
+            solved = (exercise.number in self.solved for exercise in exercises_of(chapter))
+            marks = " ".join(_SOLVED if each else _OPEN for each in solved)
+            rows.append((f"{chapter:02} {title}", marks))
+        return rows
 
     @property
     def _sum(self) -> str:

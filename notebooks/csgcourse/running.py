@@ -1,7 +1,7 @@
 """Call a function in a thread with a time limit, so that an endless loop does not hang the kernel.
 
-Not in the paper: part of the course. A signal's alarm works neither on Windows nor outside the main
-thread, and another process cannot receive a function that was typed into a cell.
+A signal's alarm works neither on Windows nor outside the main thread, and another process cannot
+receive a function that was typed into a cell.
 """
 
 import linecache

@@ -59,7 +59,6 @@ def test_training_equals_the_chain_rule_by_hand(reading, start, decay):
     [
         ((0.6, 0.3), "raw", 0.0, 0.3**2 / (0.3**2 + 0.6**2)),  # the least loss
         ((0.0, 0.0), "sigmoid", 0.1, 0.5),  # weight decay alone
-        ((0.0, 0.0), "raw", 0.1, 0.0),
     ],
 )
 def test_the_gate_converges_to_its_closed_form(noise, reading, decay, end):

@@ -46,8 +46,6 @@ def test_responses_differ_where_the_clip_moves_or_zero_padding_is_near():
     apart = responses(still, 5, "mean", "zeros").apart
     torch.testing.assert_close(apart, torch.tensor([2, 1, 0, 0, 0, 0, 1, 2]) / 5, atol=1e-6, rtol=0)
     assert responses(moving, 3, "mean", "replicate").apart.min() > 0.1
-    assert responses(moving, 5, "center", "zeros").apart.max() < 1e-6  # the kernel has one frame
-    assert responses(moving, 1, "mean", "zeros").apart.max() < 1e-6
     middles = (moving * torch.arange(32)).sum((1, 2)) / moving.sum((1, 2))
     torch.testing.assert_close(middles.diff(), torch.full((7,), 2.0), atol=1e-2, rtol=0)
 

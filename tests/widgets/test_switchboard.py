@@ -68,16 +68,6 @@ def test_maps_outputs_and_still_of_every_wiring_equal_attention_by_hand(simulate
     assert names == ["SWA", "CA,"]
 
 
-def test_a_motionless_clip_has_a_uniform_map_in_time_and_a_blank_one_is_finite(simulated_clip):
-    frames = simulated_clip.frames
-    still = replace(simulated_clip, frames=np.repeat(frames[:1], 3, axis=0), truth=None)
-    weights, output = wired(two_branches(still), "time", ("own", "own", "own"))
-    np.testing.assert_allclose(weights.numpy(), 1 / 144, rtol=1e-3)
-    np.testing.assert_allclose(output.numpy(), 0, atol=1e-3)
-    blank = replace(simulated_clip, frames=np.zeros_like(frames), truth=None)
-    assert wired(two_branches(blank), "space", ("own", "own", "own"))[0].isfinite().all()
-
-
 @pytest.mark.parametrize("shape", [(1, 32, 48), (3, 32, 40)])
 def test_a_clip_that_does_not_fit_is_refused(simulated_clip, shape):
     message = f"multiples of 16 pixels: got {shape[0]} x {shape[1]} x {shape[2]}"

@@ -14,13 +14,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.optim import SGD
 
+from csglib.model.build import WEIGHTINGS
 from csglib.model.tokens import VideoTokens
-from csglib.model.weighting import (
-    LearnableWeighting,
-    RawWeighting,
-    SoftmaxWeighting,
-    UniformWeighting,
-)
+from csglib.model.weighting import UniformWeighting
 from csglib.widgets.base import LiveFigure, front_end
 
 Reading = Literal["sigmoid", "softmax", "raw", "uniform"]
@@ -29,11 +25,6 @@ CLIPS = 24
 STEPS = 300
 LR = 0.4  # of plain gradient descent; with it, a raw gate oscillates and still converges
 _COLOURS = {"time": "#b45309", "space": "#1668b8", "mixture": "black"}
-_LEARNABLE: dict[str, type[LearnableWeighting]] = {
-    "sigmoid": LearnableWeighting,
-    "softmax": SoftmaxWeighting,
-    "raw": RawWeighting,
-}
 
 
 def two_estimates() -> Float[Tensor, "2 b"]:
@@ -55,21 +46,15 @@ def descend(
     start: float,
     decay: float,
 ) -> Float[Tensor, "3 steps"]:
-    """Train the weighting alone, by autograd and plain gradient descent.
+    """Train the weighting alone on the branches' errors, by autograd and plain gradient descent.
 
-    Args:
-        space: errors of the spatial branch.
-        time: errors of the temporal branch.
-        reading: parametrisation of the gate; "uniform" has no parameter and stays at 0.5.
-        start: gate before training.
-        decay: weight decay, as in L2.
-
-    Returns:
-        Before the first step and after each: the gate a, the loss (mean square of the mixture's
-        errors), and the gradient by the parameter (of two, that of space; 0 without one).
+    The gate begins at `start`; that of "uniform" has no parameter and stays at 0.5. Weight decay is
+    as in L2. Returns, before the first step and after each: the gate a, the loss (mean square of
+    the mixture's errors), and the gradient by the parameter (of two, that of space; 0 without one).
     """
     uniform = reading == "uniform"
-    weighting = (UniformWeighting() if uniform else _LEARNABLE[reading](start)).double()
+    weighting = UniformWeighting() if uniform else WEIGHTINGS[reading](start)
+    weighting = weighting.double()
     learned = list(weighting.parameters())
     optimiser = None if uniform else SGD(learned, lr=LR, weight_decay=decay)
     branches = _tokens(space), _tokens(time)
@@ -98,6 +83,7 @@ class Balance(LiveFigure):
     """
 
     _esm, _css = front_end(__file__)
+    _settings = ("time_noise", "space_noise", "reading", "start", "weight_decay")
 
     facts = traitlets.Dict({"steps": STEPS, "lr": LR}).tag(sync=True)
     errors = traitlets.Bytes().tag(sync=True)  # float32, (branch, clip): space, then time
@@ -112,12 +98,6 @@ class Balance(LiveFigure):
 
     def __init__(self) -> None:
         super().__init__(errors=two_estimates().numpy().astype("<f4").tobytes())
-
-    def __repr__(self) -> str:
-        return (
-            f"Balance(time_noise={self.time_noise:g}, space_noise={self.space_noise:g}, "
-            f"reading={self.reading!r}, start={self.start:g}, weight_decay={self.weight_decay:g})"
-        )
 
     def still(self) -> Figure:
         """Errors of the branches and of their mixture; the gate step by step."""

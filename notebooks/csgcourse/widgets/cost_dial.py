@@ -31,12 +31,8 @@ GUESSES = (2, 8, 50, 500)  # times cheaper
 def macs(frames: int, side: int, kind: str) -> int:
     """MACs of scores and weighted sums in one block of the paper's width, class token included.
 
-    Projections and FFN are left out: they cost the same per token for every kind.
-
-    Args:
-        frames: t, 1 or more.
-        side: patches along a side of a frame, 1 or more.
-        kind: a key of `KINDS`; "both" is space and time.
+    Projections and FFN are left out: they cost the same per token for every kind, a key of `KINDS`.
+    A frame has `side` x `side` patches.
     """
     axes = ("space", "time") if kind == "both" else (kind,)
     return sum(attention_cost(frames, side**2, PAPER.dim, axis) for axis in axes)
@@ -45,10 +41,8 @@ def macs(frames: int, side: int, kind: str) -> int:
 def temporal_maps(network: CSG3DCT, clip: Clip) -> Float[Tensor, "patches h t keys"]:
     """Temporal attention of every patch in the first block, whose tokens are still patches.
 
-    Returns:
-        One map for each patch position and head, a row for each frame as the query. The first
-        column is the weight of the class token (the sum, if each frame has one), then the frames;
-        a row sums to 1.
+    A map has a row for each frame as the query. The first column is the weight of the class token
+    (the sum, if each frame has one), then the frames; a row sums to 1.
 
     Raises:
         ValueError: the network has no temporal branch, or the clip is too long or does not fit.

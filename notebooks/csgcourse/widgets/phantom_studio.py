@@ -103,22 +103,12 @@ class PhantomStudio(LiveFigure):
             self.facts = _findings(truth) | {"dials": list(wanted)}
 
     def _sweep(self) -> Video:
-        return make_video(
-            self.number,
-            plaques=1,
-            size=_SIZE,
-            length=self._length,
-            scanner="matched",  # its gain and haze are set below
-            persistence=0,  # no earlier frames to be simulated
-            speed=_SPEED,
-            frame_rate=_ROOMY * _SPEED / (1.4 * self._length),
-            stenosis=self.stenosis / 100,
-            side=self.side,
-            plaque=self.plaque,
-            calcified=self.calcium / 100,
-            gain=self.gain,
-            haze=self.haze,
-        )
+        # No persistence: no earlier frames to be simulated.
+        sweep = {"length": self._length, "scanner": "matched", "persistence": 0, "speed": _SPEED}
+        sweep["frame_rate"] = _ROOMY * _SPEED / (1.4 * self._length)
+        dials = {name: getattr(self, name) for name in ("side", "plaque", "gain", "haze")}
+        parts = {"stenosis": self.stenosis / 100, "calcified": self.calcium / 100}
+        return make_video(self.number, plaques=1, size=_SIZE, **sweep, **dials, **parts)
 
     def __repr__(self) -> str:
         return (

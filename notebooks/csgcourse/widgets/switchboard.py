@@ -91,10 +91,7 @@ def wired(
 ) -> tuple[Float[Tensor, " j"], Float[Tensor, " e"]]:
     """Attention map and output of one wiring.
 
-    Args:
-        branches: "space" and "time".
-        target: the branch that gets the output.
-        wires: where query, key and value come from, "own" (the target) or "other" each.
+    Query, key and value come from "own", the target (the branch that gets the output), or "other".
     """
     complement = BRANCHES[1 - BRANCHES.index(target)]
     query, key, value = (branches[target if side == "own" else complement] for side in wires)
@@ -113,6 +110,7 @@ class Switchboard(LiveFigure):
     """
 
     _esm, _css = front_end(__file__)
+    _settings = ("target", "query", "key", "value")
 
     facts = traitlets.Dict().tag(sync=True)
     frames = traitlets.Bytes().tag(sync=True)  # u8 (t, y, x)
@@ -143,12 +141,6 @@ class Switchboard(LiveFigure):
             frames=clip.frames.tobytes(),
             maps=maps.numpy().astype("<f4").tobytes(),
             values=values.numpy().astype("<f4").tobytes(),
-        )
-
-    def __repr__(self) -> str:
-        return (
-            f"Switchboard(target={self.target!r}, query={self.query!r}, key={self.key!r}, "
-            f"value={self.value!r})"
         )
 
     def still(self) -> Figure:

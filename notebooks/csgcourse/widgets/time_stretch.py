@@ -64,6 +64,7 @@ class TimeStretch(LiveFigure):
     """
 
     _esm, _css = front_end(__file__)
+    _settings = ("speed", "frames", "inflation", "padding")
 
     speed = traitlets.Float(0.0, min=0.0, max=3.0).tag(sync=True)  # of the bar, pixels a frame
     frames = traitlets.Enum((1, 3, 5), 3).tag(sync=True)  # of the 3D kernel
@@ -71,12 +72,6 @@ class TimeStretch(LiveFigure):
     padding = traitlets.Enum(get_args(Padding), "replicate").tag(sync=True)  # in time
     # Do the responses agree in every frame? "" hides the 3D one.
     guess = traitlets.Enum(("", "yes", "no"), "").tag(sync=True)
-
-    def __repr__(self) -> str:
-        return (
-            f"TimeStretch(speed={self.speed:g}, frames={self.frames}, "
-            f"inflation={self.inflation!r}, padding={self.padding!r})"
-        )
 
     def still(self) -> Figure:
         """Clip, both responses and their difference, a column a frame."""

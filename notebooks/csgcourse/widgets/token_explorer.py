@@ -28,12 +28,8 @@ MOST = 256  # patches a clip, so that a finger can hit each
 def lineup(axis: Axis, order: Order, frames: int, patches: int) -> Int[ndarray, "g s"]:
     """The tokens of every sequence: 0 is the class token, patches count from 1 as in memory.
 
-    Args:
-        axis: what the sequences run along.
-        order: "transposed" is `fold`; "reshaped" omits, along time, the transpose of frames and
-            patches before axes are joined.
-        frames: t.
-        patches: n, of one frame.
+    The order "transposed" is `fold`; "reshaped" omits, along time, the transpose of frames and
+    patches (of one frame) before axes are joined.
     """
     numbers = torch.arange(1.0, 1 + frames * patches)
     clip = numbers.reshape(1, frames, patches, 1)

@@ -116,6 +116,7 @@ class WiringMap(LiveFigure):
     """
 
     _esm, _css = front_end(__file__)
+    _settings = ("network", "spot", "measure")
 
     facts = traitlets.Dict().tag(sync=True)
     network = traitlets.Enum(tuple(NETWORKS), "PAPER").tag(sync=True)
@@ -128,9 +129,6 @@ class WiringMap(LiveFigure):
         parts = {name: parts_of(config).items() for name, config in networks.items()}
         counts = {name: {part: cost._asdict() for part, cost in of} for name, of in parts.items()}
         super().__init__(facts=plan | {"networks": counts})
-
-    def __repr__(self) -> str:
-        return f"WiringMap(network={self.network!r}, spot={self.spot!r}, measure={self.measure!r})"
 
     def still(self) -> Figure:
         """The map, and the bars of the present measure."""
