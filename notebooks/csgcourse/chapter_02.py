@@ -59,6 +59,7 @@ def _patches_mistakes(volume: Tensor, size: int) -> Wrong:
     mixed = volume.reshape(-1, volume.shape[1], *volume.shape[3:])
     lay = partial(rearrange, volume, p=size, q=size)
     near, far = "b c t (y p) (x q) ->", "b c t (p y) (q x) ->"
+    exchanged = lay(f"{near} b t (x y) (c q p)")
 
     def unfolded(images: Tensor, stride: int) -> Tensor:
         return F.unfold(images, size, stride=stride).mT.unflatten(0, (len(volume), -1))
@@ -67,9 +68,7 @@ def _patches_mistakes(volume: Tensor, size: int) -> Wrong:
         "inside a patch the channels come last": lay(f"{near} b t (y x) (p q c)"),
         "the patches are in order column by column": lay(f"{near} b t (x y) (c p q)"),
         "inside a patch rows and columns are exchanged": lay(f"{near} b t (y x) (c q p)"),
-        "rows and columns are exchanged, among the patches and inside them": lay(
-            f"{near} b t (x y) (c q p)"
-        ),
+        "rows and columns are exchanged, among the patches and inside them": exchanged,
         "patches take pixels far apart: y is (rows, size)": lay(f"{far} b t (y x) (c p q)"),
         "you only reshaped: split y and x, then `permute`": volume.reshape(right.shape),
         "channels and frames are mixed up: `reshape` moves no axis": unfolded(mixed, size),
@@ -111,14 +110,12 @@ def _unfold_mistakes(sequences: Tensor, clips: int) -> Wrong:
     token, grid = unfold_time(sequences, clips)
     copies = sequences[:, 0].unflatten(0, (clips, -1))
     mixed = sequences.unflatten(0, (-1, clips)).transpose(0, 1).flatten(0, 1)
+    everybody = token.mean(dim=0, keepdim=True).expand_as(token)
     return {
         "you summed the copies of the class token": (copies.sum(dim=1, keepdim=True), grid),
         "you kept the copy of the first position; take the mean of all": (copies[:, :1], grid),
         "the copies of the class token are all still there; take their mean": (copies, grid),
-        "you took the mean of the class token over all clips": (
-            token.mean(dim=0, keepdim=True).expand_as(token),
-            grid,
-        ),
+        "you took the mean of the class token over all clips": (everybody, grid),
         "clips are mixed up: b*n splits into (clips, n), not (n, clips)": unfold_time(mixed, clips),
     }
 

@@ -74,13 +74,12 @@ def _context_mistakes(token: Tensor, patches: Tensor, scheme: str) -> Wrong:
 
 def _cost_mistakes(tokens: int, width: int, query: str) -> Wrong:
     right, everyone = fusion_cost(tokens, width, query), query == "all"
+    patches_alone = 2 * tokens**2 * width if everyone else right
     with_class = "the class token is not among the keys (not inserted): `tokens` keys"
     return {
         "this is one product; there are two, scores and weighted values": right // 2,
         "this is twice too much: one direction of the fusion is wanted": right * 2,
-        'with "all" the class token counts too: 1 + `tokens` queries and keys': (
-            2 * tokens**2 * width if everyone else right
-        ),
+        'with "all" the class token counts too: 1 + `tokens` queries and keys': patches_alone,
         f'with "class" {with_class}': right if everyone else 2 * (1 + tokens) * width,
     }
 

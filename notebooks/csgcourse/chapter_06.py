@@ -52,15 +52,13 @@ _TOKENS = inputs(
 def _down_mistakes(volume: Tensor, stride: int) -> Wrong:
     window, in_time = (1, stride, stride), (min(stride, volume.shape[2]), stride, stride)
     mixed = rearrange(volume.flatten(1, 2), "b (t c) y x -> b c t y x", c=volume.shape[1])
-    apart = "b c t (p y) (q x) -> b c t y x"
+    apart = reduce(volume, "b c t (p y) (q x) -> b c t y x", "mean", p=stride, q=stride)
     volumes = {
         "this is max pooling; the mean of each block is wanted": F.max_pool3d(volume, window),
         "you kept the first pixel of each block; take the mean": volume[..., ::stride, ::stride],
         "you pooled in time too: (1, stride, stride)": F.avg_pool3d(volume, in_time),
         "channels and frames are mixed up: `reshape` moves no axis": F.avg_pool3d(mixed, window),
-        "blocks take pixels far apart: y is (rows, stride), not (stride, rows)": reduce(
-            volume, apart, "mean", p=stride, q=stride
-        ),
+        "blocks take pixels far apart: y is (rows, stride), not (stride, rows)": apart,
         "the means are column by column, not row by row": F.avg_pool3d(volume, window).mT,
     }
     return {words: rearrange(v, "b c t y x -> b t (y x) c") for words, v in volumes.items()}
@@ -76,14 +74,13 @@ def _up_mistakes(tokens: Tensor, rows: int, scale: int) -> Wrong:
     row = repeat(tokens, "b t n c -> b c t (n p)", p=scale**2)
     blended = F.interpolate(grid, scale_factor=(1.0, scale, scale), mode="trilinear")
     kept = tokens.reshape(len(tokens), -1, tokens.shape[1], rows, columns)
+    kept = F.interpolate(kept, scale_factor=(1, scale, scale))
     return {
         "the grid is repeated like tiles: use `repeat_interleave`": grid.tile(scale, scale),
         "neighbours are blended (bilinear)": blended,
         "you read column by column, not row by row": spread("(x y)", y=rows),
         "you took `rows` for the number of columns": spread("(y x)", x=rows),
-        "you only reshaped: bring the channels forward with `permute`": F.interpolate(
-            kept, scale_factor=(1, scale, scale)
-        ),
+        "you only reshaped: bring the channels forward with `permute`": kept,
         "each token fills pixels in a row, not a square": row.unflatten(-1, (rows * scale, -1)),
         "you repeated frames too": F.interpolate(grid, scale_factor=scale),
         "the grid is right; each token still has to fill scale x scale pixels": grid,

@@ -41,13 +41,8 @@ _SEQUENCES = inputs(
 
 
 def _maps(generator: Generator) -> list[Arguments]:
-    shapes = (
-        (3, 2, 3, 5, 5),
-        (2, 3, 2, 7, 7),
-        (5, 1, 1, 3, 3),
-        (1, 2, 5, 3, 3),  # one block
-        (2, 1, 2, 1, 1),  # one token
-    )
+    # The last but one is one block, the last one token.
+    shapes = ((3, 2, 3, 5, 5), (2, 3, 2, 7, 7), (5, 1, 1, 3, 3), (1, 2, 5, 3, 3), (2, 1, 2, 1, 1))
     maps = [(2 * torch.randn(shape, generator=generator)).softmax(dim=-1) for shape in shapes]
     maps[1] = maps[1].double()
     return [(list(blocks),) for blocks in maps]

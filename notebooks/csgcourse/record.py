@@ -42,8 +42,7 @@ class Progress:
     solved: frozenset[str]
 
     def __repr__(self) -> str:
-        rows = [f"{title:<30}{marks}" for title, marks in self._rows()]
-        return "\n".join([*rows, self._sum])
+        return "\n".join([*(f"{title:<30}{marks}" for title, marks in self._rows()), self._sum])
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><td>{one}</td><td>{marks}</td></tr>" for one, marks in self._rows())

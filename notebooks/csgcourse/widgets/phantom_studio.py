@@ -33,10 +33,8 @@ class PhantomStudio(LiveFigure):
     """Grade a plaque by eye, then see its contours, its measures, and its grade by every rule.
 
     The kernel simulates every change, one frame at a time. The page sends its next change after the
-    reply to the last one and drops those between, so nothing queues up while a slider moves.
-
-    Args:
-        number: of the first plaque, 1 or more; the same number is the same plaque and neck.
+    reply to the last one and drops those between, so nothing queues up while a slider moves. The
+    same number, 1 or more, is the same plaque and neck.
     """
 
     _esm, _css = front_end(__file__)

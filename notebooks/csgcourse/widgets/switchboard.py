@@ -102,11 +102,8 @@ def wired(
 class Switchboard(LiveFigure):
     """Choose which branch gives query, key and value, and see the map and the output.
 
-    The page asks for a guess before it shows a map.
-
-    Args:
-        clip: at least 2 frames, sides multiples of 16 pixels; a few frames and 64 to 128 pixels
-            are best to look at.
+    The page asks for a guess before it shows a map. A clip has at least 2 frames and sides that are
+    multiples of 16 pixels; a few frames and 64 to 128 pixels are best to look at.
     """
 
     _esm, _css = front_end(__file__)

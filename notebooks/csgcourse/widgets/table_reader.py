@@ -24,10 +24,8 @@ _STEP = 0.05  # both axes end on a multiple of it
 class TableReader(LiveFigure):
     """Choose two rows of a table, and see what their intervals allow to be said of them.
 
-    Every pair is computed here, once; the page then needs no kernel.
-
-    Args:
-        folder: a table, see `csglib.table1.report.runs_in`.
+    Every pair of the table in a folder, see `csglib.table1.report.runs_in`, is computed here, once;
+    the page then needs no kernel.
 
     Raises:
         ValueError: no run there has finished, or rows that should share their test clips do not.

@@ -5,7 +5,7 @@ a mistake that raises no error.
 """
 
 from itertools import product
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -104,16 +104,15 @@ class TokenExplorer(LiveFigure):
         title = f"token {self.token} (orange) and those it attends to (blue): {self.axis}{order}"
         figure = Figure(figsize=(9, 1.9), layout="constrained")
         figure.suptitle(title, fontsize=11)
+        dimmed: dict[str, Any] = {"color": "black", "alpha": 0.55, "linewidth": 0}
         for frame, axes in enumerate(figure.subplots(1, count, squeeze=False)[0]):
             axes.imshow(clip[frame], cmap="gray", vmin=0, vmax=255)
             axes.set(xticks=[], yticks=[], title=f"frame {1 + frame}")
             for row, column in product(range(rows), range(columns)):
                 token = 1 + (frame * rows + row) * columns + column
                 colour, width = ("#d9730d", 3) if token == held else ("#1668b8", 1)
-                patch = Rectangle((column * PATCH - 0.5, row * PATCH - 0.5), PATCH, PATCH)
-                if token in keys:
-                    patch.set(fill=False, edgecolor=colour, linewidth=width)
-                else:
-                    patch.set(color="black", alpha=0.55, linewidth=0)
-                axes.add_patch(patch)
+                outlined: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": width}
+                style = outlined if token in keys else dimmed
+                corner = (column * PATCH - 0.5, row * PATCH - 0.5)
+                axes.add_patch(Rectangle(corner, PATCH, PATCH, **style))
         return figure

@@ -39,12 +39,9 @@ class Part(NamedTuple):
     enters: list[list[int]]  # shapes of the inputs of the first block
     leaves: list[list[int]]  # shapes of the outputs of the last block
     blocks: int
-    parameters: int
     macs: int
+    parameters: int
     saved_bytes: int  # by autograd for the backward pass, in float32
-
-
-SUMMED = ("parameters", "macs", "saved_bytes")  # over the blocks
 
 
 @cache
@@ -62,7 +59,7 @@ def _part(name: str, entries: list[ModuleCost]) -> Part:
     came, left = entries[0].inputs, entries[-1].output
     enters = _shapes(*(came if name == "head" else came[:1]))
     leaves = _shapes(left[0] if isinstance(left, tuple) else left)
-    sums = (sum(getattr(entry, measure) for entry in entries) for measure in SUMMED)
+    sums = (sum(getattr(entry, measure) for entry in entries) for measure in MEASURES)
     return Part(enters, leaves, len(entries), *sums)
 
 
