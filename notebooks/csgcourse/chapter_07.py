@@ -89,9 +89,7 @@ def _diameter_mistakes(area_stenosis: Tensor) -> Wrong:
     }
 
 
-def _judge_split(
-    answer: Any, patients: Sequence[str], shares: Sequence[float], _seed: int
-) -> str | None:
+def _judge_split(answer: Any, patients: list[str], shares: Sequence[float], _: int) -> str | None:
     """Many splits are right: a wrong one is known by what it breaks."""
     groups = _groups(answer, len(patients), len(shares))
     if isinstance(groups, str):

@@ -52,8 +52,7 @@ def hint(number: str, level: int | None = None) -> Hint:
     if level not in (1, 2, 3):
         raise ValueError(f"a hint has level 1, 2 or 3: got {level}")
     _shown[number] = level
-    nudge, plan, _ = texts()[number]
-    return Hint(number, level, (nudge, plan, _with_imports(exercise))[level - 1])
+    return Hint(number, level, (*texts()[number][:2], _with_imports(exercise))[level - 1])
 
 
 @cache
