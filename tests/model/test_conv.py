@@ -31,6 +31,18 @@ def test_a_bottleneck_is_its_plain_restatement():
     torch.testing.assert_close(block(volume, coupled), x.clamp(min=0))
 
 
+@pytest.mark.parametrize(("padding", "level"), [("replicate", 1), ("zeros", 0)])
+def test_beyond_its_ends_a_clip_stands_still_or_is_black(padding, level):
+    conv, volume = TemporalConv(3, 5, 5, padding), torch.randn(2, 3, 4, 2, 2)
+    first, last = level * volume[:, :, [0, 0]], level * volume[:, :, [-1, -1]]
+    longer = torch.cat([first, volume, last], dim=2)
+    expected = torch.stack(
+        [torch.einsum("bctyx,oct->boyx", longer[:, :, t : t + 5], conv.weight[..., 0, 0])
+         for t in range(4)], dim=2,
+    )  # fmt: skip
+    torch.testing.assert_close(conv(volume), expected)
+
+
 def test_even_kernels_in_time_are_refused():
     with pytest.raises(ValueError, match="must be odd: got frames=2"):
         TemporalConv(3, 3, 2, "zeros")
