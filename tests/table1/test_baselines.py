@@ -244,6 +244,14 @@ def test_it_rises_to_the_published_rate():
     rises([block.drop.p for block in model.encoder.blocks], 0.1)
 
 
+def test_half_of_what_the_classifier_reads_is_dropped():
+    for name, count in {"i3d": 1, "nl_i3d": 1, "slowfast": 1, "tpn": 2}.items():
+        rates = [part.p for part in SMALL[name](2, 8).modules() if isinstance(part, nn.Dropout)]
+        assert rates == [0.5] * count
+    classifier, volume = resnet.Classifier(64, 2), torch.ones(1, 64, 1, 1, 1)
+    assert not torch.equal(classifier(volume), classifier(volume))
+
+
 def test_both_branches_of_a_block_can_be_dropped():
     for block in (uniformer.LocalBlock(64, 1.0), uniformer.GlobalBlock(64, 1.0)):
         volume = torch.randn(1, 64, 2, 3, 4)
