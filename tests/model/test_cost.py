@@ -7,7 +7,7 @@ from torch import nn
 
 from csglib.model.attention import Attention
 from csglib.model.config import BASE, CONFORMER_S, PAPER, TINY
-from csglib.model.cost import summary
+from csglib.model.cost import costs, summary
 from csglib.model.csg3dct import CSG3DCT
 
 
@@ -99,6 +99,13 @@ def test_a_shared_parameter_counts_once_and_the_model_stays_as_it_is(small):
     assert not model.training
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert not any(part._forward_hooks for part in model.modules())
+
+
+def test_a_module_is_counted_without_those_that_run_inside_it(small):
+    model = CSG3DCT(small(PAPER))
+    whole = costs(model, ["convs.0"], 1, 32)["convs.0"].macs
+    apart = costs(model, ["convs.0", "blocks.1"], 1, 32)
+    assert 0 < apart["blocks.1"].macs == whole - apart["convs.0"].macs
 
 
 def test_every_attention_is_counted_as_fused():
