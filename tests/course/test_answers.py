@@ -169,22 +169,6 @@ def grid_of(tokens, rows):
     return rearrange(tokens, "b t (y x) c -> b c t y x", y=rows)
 
 
-@functools.cache
-def sizes_in_the_network(frames, side):
-    """Frames, rows and columns that the stages of a network give."""
-    seen = []
-    with torch.device("meta"):
-        model = CSG3DCT(TINY)
-
-    def note(_, __, output):
-        seen.append(tuple((output if torch.is_tensor(output) else output[0]).shape[2:]))
-
-    for blocks in itertools.accumulate(stage.blocks for stage in TINY.stages):
-        [model.local, *model.convs][blocks - 1].register_forward_hook(note)
-    model(torch.empty(1, 3, frames, side, side, device="meta"))
-    return seen
-
-
 def pooled_volume(volume, window):
     return F.avg_pool3d(volume, window).flatten(3).permute(0, 2, 3, 1)
 
@@ -370,7 +354,8 @@ RIGHT = [  # the library's own functions, and other styles
     ("6.1", lambda v, s: patches(v, s).unflatten(-1, (v.shape[1], -1)).mean(-1)),
     ("6.2", up_by_the_library),
     ("6.2", lambda z, y, s: torch.kron(grid_of(z, y).contiguous(), torch.ones(s, s).to(z))),
-    ("6.3", lambda stage, *clip: sizes_in_the_network(*clip)[int(stage[1]) - 1]),
+    ("6.3", lambda c, t, y: torch.empty(t, *[y * 2 // (8, 8, 16, 32, 64)[int(c[1]) - 1]] *
+     2).shape),
     ("7.1", lambda vessel, lumen: 1 - float(lumen) / float(vessel)),
     ("7.1", lambda vessel, lumen: np.float32(1) - lumen.numpy() / vessel.numpy()),
     ("7.2", lambda area: 1 - math.sqrt(1 - area)),
@@ -888,6 +873,20 @@ def test_wrong_answers_are_named(number, wrong, words):
     assert not verdict.passed
     assert words in verdict.message
     assert len(verdict.message) < 400  # also where an input is a long list
+
+
+def test_sizes_are_those_of_the_network():
+    seen = []
+    with torch.device("meta"):
+        model = CSG3DCT(TINY)
+
+    def note(_, __, output):
+        seen.append(tuple((output if torch.is_tensor(output) else output[0]).shape[2:]))
+
+    for blocks in itertools.accumulate(stage.blocks for stage in TINY.stages):
+        [model.local, *model.convs][blocks - 1].register_forward_hook(note)
+    model(torch.empty(1, 3, 7, 48, 48, device="meta"))
+    assert seen == [output_size(f"c{place}", 7, 48) for place in range(1, 6)]
 
 
 @pytest.mark.parametrize("right", [split, by_torch])
