@@ -197,11 +197,10 @@ def pretrain(
 ) -> None:
     """Pre-train a 2D network on single frames, to inflate it later."""
     refuse_swapped("pretrain COHORT OUT", config.folder)
-    from csglib.data.cohort import read_frames  # noqa: PLC0415
     from csglib.table1 import pretrain as pretraining  # noqa: PLC0415
 
     model = pretraining.conformer_for(network)
-    path = pretraining.pretrain(read_frames(cohort), config, model)
+    path = pretraining.pretrain(pretraining.read_frames(cohort), config, model)
     print(f"to start from it: csglib train COHORT OUT --network {network} --init {path}")
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from csglib.data.cohort import ClipSet, read_cohort, read_frames
+from csglib.data.cohort import ClipSet, read_cohort
 from csglib.model.weights import read_weights, write_weights
 from csglib.phantom.make_cohort import make_cohort
 from csglib.phantom.patients import CohortSpec
-from csglib.table1.pretrain import conformer_for, pretrain
+from csglib.table1.pretrain import conformer_for, pretrain, read_frames
 from csglib.train.config import TrainConfig
 from csglib.train.experiment import TEST, Experiment
 from csglib.train.predictions import Predictions

@@ -187,7 +187,7 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys, tmp_path, words, wh
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(table1_run, "minutes", lambda *what: 1.0)
-    monkeypatch.setattr("csglib.data.cohort.read_frames", lambda folder: None)
+    monkeypatch.setattr("csglib.table1.pretrain.read_frames", lambda folder: None)
     monkeypatch.setattr(where, stop)
     assert exits(monkeypatch, *words.replace("SAMPLES", SAMPLES).split()) == 130
     said = capsys.readouterr().err.splitlines()[-1]
@@ -243,7 +243,7 @@ def test_train_evaluate_and_start_from_a_run(monkeypatch, capsys, tmp_path):
 
 def test_pretraining_says_how_to_start_from_it(monkeypatch, capsys, tmp_path):
     ran = []
-    monkeypatch.setattr("csglib.data.cohort.read_frames", lambda folder: folder)
+    monkeypatch.setattr("csglib.table1.pretrain.read_frames", lambda folder: folder)
     monkeypatch.setattr(pretrain, "pretrain", lambda *what: ran.append(what) or Path("w"))
     run(monkeypatch, "pretrain", "cohort", tmp_path, "--network", "tiny", "--epochs", 3)
     assert capsys.readouterr().out.endswith("csglib train COHORT OUT --network tiny --init w\n")

@@ -1,7 +1,9 @@
 """Files that are written whole or not at all."""
 
+import csv
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -19,3 +21,11 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a CSV file in one go."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([header, *rows])
+    with replacing(path) as file:
+        file.write(text.getvalue().encode())

@@ -9,7 +9,6 @@ patient level with no overlap".
 
 import csv
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,11 +20,10 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
 
-from csglib.data.atomic import replacing
+from csglib.data.atomic import replacing, write_csv
 from csglib.data.clips import GRADES, Clip, resample
 from csglib.data.readers.npz import read_npz
 from csglib.data.split import SPLITS, check_no_overlap
-from csglib.data.stenosis import RULES
 
 COLUMNS = {
     "clip": "file of the clip, in this folder",
@@ -116,37 +114,11 @@ def read_cohort(path: Path, size: int | None = None) -> dict[str, ClipSet]:
         check_no_overlap(clips.patients, splits)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return _by_split(clips, splits)
+    return by_split(clips, splits)
 
 
-def read_frames(folder: Path) -> dict[str, ClipSet]:
-    """Read every frame of a simulated cohort as a clip of its own, by split.
-
-    Each is graded by the stenosis in this very frame: frames beside the plaque are mild.
-    """
-    metadata, rows = read_metadata(folder), read_manifest(folder)
-    if metadata.get("rule") not in RULES:
-        raise ValueError(
-            f"{folder} has no grades of single frames: its clips are graded by "
-            f"{metadata.get('graded_by', 'an unknown rule')}; wanted a simulated cohort"
-        )
-    rule, frames, grades, owners = RULES[metadata["rule"]], [], [], []
-    for row in rows:
-        clip = _read_unchanged(folder, row)
-        assert clip.truth is not None, "a cohort with a rule is simulated"
-        frames.append(clip.frames)
-        grades += [rule.grade(stenosis) for stenosis in clip.truth.stenoses(rule).tolist()]
-        owners += [row] * len(clip.frames)
-    singles = ClipSet(
-        frames=np.concatenate(frames)[:, None],
-        grades=np.array(grades),
-        patients=tuple(row["patient"] for row in owners),
-        grade_names=rule.grades,
-    )
-    return _by_split(singles, [row["split"] for row in owners])
-
-
-def _by_split(clips: ClipSet, splits: Sequence[str]) -> dict[str, ClipSet]:
+def by_split(clips: ClipSet, splits: Sequence[str]) -> dict[str, ClipSet]:
+    """The clips of each split."""
     return {name: clips.choose(np.flatnonzero(np.array(splits) == name)) for name in SPLITS}
 
 
@@ -167,7 +139,7 @@ def _from_npz(path: Path, size: int | None) -> tuple[list[str], ClipSet]:
 def _from_folder(folder: Path, size: int | None) -> tuple[list[str], ClipSet]:
     metadata, rows = read_metadata(folder), read_manifest(folder)
     clips = ClipSet(
-        frames=np.stack([_resized(_read_unchanged(folder, row).frames, size) for row in rows]),
+        frames=np.stack([_resized(read_unchanged(folder, row).frames, size) for row in rows]),
         grades=np.array([int(row["grade_index"]) for row in rows]),
         patients=tuple(row["patient"] for row in rows),
         grade_names=metadata["grades"],
@@ -181,7 +153,8 @@ def _resized(frames: UInt8[ndarray, "t y x"], size: int | None) -> UInt8[ndarray
     return resample(Clip(frames=frames, patient=""), len(frames), size).frames
 
 
-def _read_unchanged(folder: Path, row: Row) -> Clip:
+def read_unchanged(folder: Path, row: Row) -> Clip:
+    """A clip of the manifest; a ValueError if it is missing or has changed since."""
     path = folder / row["clip"]
     if not path.is_file():
         raise ValueError(f"{path} is missing: {_REPEAT}")
@@ -216,12 +189,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
 
 def write_manifest(folder: Path, rows: Sequence[Row]) -> None:
     """Write manifest.csv; rows have the keys of `COLUMNS`."""
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, [*COLUMNS])
-    table.writeheader()
-    table.writerows(rows)
-    with replacing(folder / "manifest.csv") as file:
-        file.write(text.getvalue().encode())
+    write_csv(folder / "manifest.csv", COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
 
 
 def read_manifest(folder: Path) -> list[Row]:

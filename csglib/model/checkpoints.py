@@ -8,7 +8,6 @@ import hashlib
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -16,48 +15,14 @@ from urllib.error import URLError
 import torch
 from torch import Tensor
 
-from csglib.model.config import CONFORMER_S, ModelConfig, SingleBranch
 from csglib.model.weights import read_weights
 
-_ZOO = "https://download.openmmlab.com/mmclassification/v0/conformer"
 _ZIP, _PICKLE = b"PK", b"\x80\x02"
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A public checkpoint and its network."""
-
-    url: str  # the file name ends with the first digits of its SHA-256
-    config: ModelConfig
-
-
-def _conformer(widths: tuple[int, ...]) -> ModelConfig:
-    pairs = zip(CONFORMER_S.stages, widths, strict=True)
-    return replace(CONFORMER_S, stages=tuple(replace(stage, width=width) for stage, width in pairs))
-
-
-CHECKPOINTS = {
-    "conformer-small-p16": Checkpoint(
-        f"{_ZOO}/conformer-small-p16_3rdparty_8xb128_in1k_20211206-3065dcf5.pth", CONFORMER_S
-    ),
-    "conformer-tiny-p16": Checkpoint(
-        f"{_ZOO}/conformer-tiny-p16_3rdparty_8xb128_in1k_20211206-f6860372.pth",
-        _conformer(widths=(16, 16, 32, 64, 64)),
-    ),
-    "conformer-small-p32": Checkpoint(
-        f"{_ZOO}/conformer-small-p32_8xb128_in1k_20211206-947a0816.pth",
-        replace(CONFORMER_S, patch=32),
-    ),
-    "conformer-base-p16": Checkpoint(
-        f"{_ZOO}/conformer-base-p16_3rdparty_8xb128_in1k_20211206-bfdf8637.pth",
-        replace(
-            _conformer(widths=(96, 96, 192, 384, 384)),
-            encoder=SingleBranch(axis="space", heads=9, hidden=2304),
-            dim=576,
-        ),
-    ),
+CHECKPOINTS = {  # the file name ends with the first digits of its SHA-256
+    "conformer-small-p16": "https://download.openmmlab.com/mmclassification/v0/conformer/"
+    "conformer-small-p16_3rdparty_8xb128_in1k_20211206-3065dcf5.pth"
 }
-"""The four Conformers of mmpretrain, trained on ImageNet-1k; the paper starts from the first kind.
+"""Conformer-S of mmpretrain, trained on ImageNet-1k: the kind that the paper starts from.
 
 No licence is given for the weights apart from that of the code, Apache-2.0.
 """
@@ -101,7 +66,7 @@ def _unwrapped(state: Any, source: object) -> Mapping[str, Tensor]:
 
 
 def _fetched(name: str | Path) -> Path:
-    url = CHECKPOINTS[str(name)].url
+    url = CHECKPOINTS[str(name)]
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     path = folder / url.rpartition("/")[-1]
     if not path.exists():

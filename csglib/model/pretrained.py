@@ -195,7 +195,13 @@ def load_conformer(
     taken = [name for name in found if name in places and _is_taken(name, places)]
     fitted = {name: _fitted(found[name], places[name], inflation) for name in taken}
     misfits = [name for name, tensor in fitted.items() if tensor is None]
-    _check_sizes(misfits, found, places)
+    # Classifiers may differ in the number of classes; nothing else may differ.
+    if serious := [name for name in misfits if "_cls_head" not in name]:
+        got, expected = (tuple(of[serious[0]].shape) for of in (found, places))
+        raise ValueError(
+            f"{len(serious)} tensors do not fit; the first is {serious[0]}: got {got}, expected "
+            f"{expected}: a Conformer of other sizes than this network's"
+        )
     filled = {ours[name]: tensor for name, tensor in fitted.items() if tensor is not None}
     model.load_state_dict(wanted | filled)
     return LoadReport.of(filled, wanted, [name for name in found if name not in taken], misfits)
@@ -217,26 +223,6 @@ def _check_tensors(found: Mapping[str, Tensor], ours: Mapping[str, str]) -> None
             raise ValueError(f"{name} is no dense float: {tensor.dtype}, {tensor.layout}")
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name} holds NaN or infinity")
-
-
-def _check_sizes(
-    misfits: list[str], found: Mapping[str, Tensor], places: Mapping[str, Tensor]
-) -> None:
-    """Classifiers may differ in the number of classes; nothing else may differ."""
-    serious = [name for name in misfits if "_cls_head" not in name]
-    if serious:
-        first = serious[0]
-        raise ValueError(
-            f"{len(serious)} tensors do not fit; the first is {first}: got "
-            f"{tuple(found[first].shape)}, expected {tuple(places[first].shape)}. The file is a "
-            f"Conformer with {_sizes(found)}; this network takes one with {_sizes(places)}"
-        )
-
-
-def _sizes(state: Mapping[str, Tensor]) -> str:
-    tokens, width = state["cls_token"].shape[-1], state["conv_1.conv1.weight"].shape[0]
-    patch = 4 * state["trans_patch_conv.weight"].shape[-1]
-    return f"tokens of {tokens}, bottlenecks from {width}, patches of {patch} x {patch}"
 
 
 def _is_taken(name: str, places: Mapping[str, Tensor]) -> bool:

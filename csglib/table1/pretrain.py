@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from csglib.data.cohort import ClipSet
+from csglib.data.cohort import ClipSet, by_split, read_manifest, read_metadata, read_unchanged
+from csglib.data.stenosis import RULES
 from csglib.model.config import CONFORMER_S, TINY_2D, VARIANTS, ModelConfig
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.pretrained import conformer_state
@@ -20,6 +22,33 @@ from csglib.train.config import TrainConfig
 from csglib.train.fit import fit
 
 WEIGHTS = "conformer.safetensors"
+
+
+def read_frames(folder: Path) -> dict[str, ClipSet]:
+    """Read every frame of a simulated cohort as a clip of its own, by split.
+
+    Each is graded by the stenosis in this very frame: frames beside the plaque are mild.
+    """
+    metadata, rows = read_metadata(folder), read_manifest(folder)
+    if metadata.get("rule") not in RULES:
+        raise ValueError(
+            f"{folder} has no grades of single frames: its clips are graded by "
+            f"{metadata.get('graded_by', 'an unknown rule')}; wanted a simulated cohort"
+        )
+    rule, frames, grades, owners = RULES[metadata["rule"]], [], [], []
+    for row in rows:
+        clip = read_unchanged(folder, row)
+        assert clip.truth is not None, "a cohort with a rule is simulated"
+        frames.append(clip.frames)
+        grades += [rule.grade(stenosis) for stenosis in clip.truth.stenoses(rule).tolist()]
+        owners += [row] * len(clip.frames)
+    singles = ClipSet(
+        frames=np.concatenate(frames)[:, None],
+        grades=np.array(grades),
+        patients=tuple(row["patient"] for row in owners),
+        grade_names=rule.grades,
+    )
+    return by_split(singles, [row["split"] for row in owners])
 
 
 def conformer_for(network: str) -> ModelConfig:

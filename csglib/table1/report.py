@@ -4,8 +4,6 @@ Source: Table 1. Its numbers are of other patients, real ones: they have a colum
 nothing is computed across. Comparing rows clip by clip is not in the paper.
 """
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from statistics import mean
 
 import numpy as np
 
-from csglib.data.atomic import replacing
+from csglib.data.atomic import replacing, write_csv
 from csglib.metrics import Score, Scores, mcnemar, paired_difference
 from csglib.table1.rows import ROWS
 from csglib.table1.run import RESULT
@@ -165,14 +163,10 @@ def write_table(folder: Path, runs: Mapping[str, Sequence[Path]]) -> str:
     rows = [_HEAD, ["---"] * len(_HEAD), *(_cells(line) for line in found)]
     text = "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
     text += _NOTE.format(clips=size.clips, patients=size.patients, points=100 / size.clips)
-    table = io.StringIO(newline="")
     numbers = [_numbers(line) for line in found]
-    writer = csv.DictWriter(table, numbers[0])
-    writer.writeheader()
-    writer.writerows(numbers)
-    for name, content in (("table.csv", table.getvalue()), ("table.md", text)):
-        with replacing(folder / name) as file:
-            file.write(content.encode())
+    write_csv(folder / "table.csv", numbers[0], (line.values() for line in numbers))
+    with replacing(folder / "table.md") as file:
+        file.write(text.encode())
     return text
 
 

@@ -16,14 +16,14 @@ import torch
 from torch import nn
 
 from csglib.data.atomic import replacing
-from csglib.data.cohort import ClipSet, read_cohort, read_frames
+from csglib.data.cohort import ClipSet, read_cohort
 from csglib.model.config import CONFORMER_S
 from csglib.model.cost import costs
 from csglib.model.csg3dct import CSG3DCT
 from csglib.phantom.make_cohort import make_cohort
 from csglib.phantom.patients import CLIPS, PATIENTS, CohortSpec
 from csglib.table1.budget import Budget
-from csglib.table1.pretrain import keep_best_only, pretrain
+from csglib.table1.pretrain import keep_best_only, pretrain, read_frames
 from csglib.table1.rows import ROWS, TableRow
 from csglib.train.config import Precision
 from csglib.train.experiment import Experiment, trained

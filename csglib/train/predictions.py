@@ -4,7 +4,6 @@ Not in the paper. One row per clip, so that two runs can be compared clip by cli
 """
 
 import csv
-import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from jaxtyping import Float, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from csglib.data.atomic import replacing
+from csglib.data.atomic import write_csv
 from csglib.data.cohort import ClipSet
 from csglib.metrics import Answers, Scores, grade_scores
 
@@ -53,14 +52,12 @@ class Predictions:
 
     def write(self, path: Path) -> None:
         """Write a CSV file, whole or not at all."""
-        text = io.StringIO(newline="")
-        table = csv.writer(text)
-        table.writerow(["clip", "patient", "grade", *(f"p_{name}" for name in self.names)])
         clips = zip(self.patients, self.grades.tolist(), self.probabilities.tolist(), strict=True)
-        for place, (patient, grade, row) in enumerate(clips):
-            table.writerow([place, patient, self.names[grade], *(f"{p:.6f}" for p in row)])
-        with replacing(path) as file:
-            file.write(text.getvalue().encode())
+        rows = (
+            [place, patient, self.names[grade], *(f"{p:.6f}" for p in row)]
+            for place, (patient, grade, row) in enumerate(clips)
+        )
+        write_csv(path, ["clip", "patient", "grade", *(f"p_{n}" for n in self.names)], rows)
 
     def scores(self) -> Scores:
         """All scores, with intervals by patient."""

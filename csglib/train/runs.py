@@ -5,8 +5,6 @@ For readers there are config.json, epochs.csv, last.safetensors, best.safetensor
 predictions.csv of the validation clips.
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,16 +15,12 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
-from csglib.data.atomic import replacing
+from csglib.data.atomic import replacing, write_csv
 from csglib.data.cohort import ClipSet
-from csglib.model.weights import current_names, read_weights, write_weights
+from csglib.model.weights import read_weights, write_weights
 from csglib.train.config import TrainConfig
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's state of each parameter
-_FORMER = {  # names in plan.json, which csglib 0.1 wrote
-    "rate": "lr", "decay": "weight_decay", "batch": "batch_size", "course": "schedule",
-    "augmented": "augment",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,14 +54,9 @@ def fingerprint(
 
 def read_config(folder: Path) -> dict[str, str]:
     """The `fingerprint` of a run; a ValueError if there is none."""
-    if (folder / "config.json").is_file():
-        facts: dict[str, str] = json.loads((folder / "config.json").read_text())
-        return facts
-    if not (folder / "plan.json").is_file():
+    if not (folder / "config.json").is_file():
         raise ValueError(f"{folder} holds no run: wanted config.json of `csglib train`")
-    former = json.loads((folder / "plan.json").read_text())
-    former.pop("loss", None)
-    return {"compile": "False"} | {_FORMER.get(name, name): text for name, text in former.items()}
+    return dict(json.loads((folder / "config.json").read_text()))
 
 
 @contextmanager
@@ -78,7 +67,7 @@ def run_in(folder: Path, facts: dict[str, str]) -> Iterator[None]:
         ValueError: the folder holds a run of another `fingerprint` (the message says what differs),
             or another process or loop is training in it.
     """
-    new = not any((folder / name).is_file() for name in ("config.json", "plan.json"))
+    new = not (folder / "config.json").is_file()
     if not new:
         _refuse_other_run(folder, read_config(folder), facts)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,8 +90,6 @@ def resume(folder: Path, model: nn.Module, adam: torch.optim.Optimizer) -> list[
     if not path.is_file():
         return []
     tensors, notes = read_weights(path)
-    if any(f"model.{name}" not in tensors for name in model.state_dict()):
-        tensors = current_names(tensors)  # a run of csglib 0.1
     weights = {name: t for name, t in tensors.items() if name.startswith("model.")}
     model.load_state_dict({n.removeprefix("model."): t for n, t in weights.items()})
     state: dict[int, dict[str, Tensor]] = {}
@@ -137,12 +124,7 @@ def save(
     notes = {"records": json.dumps([asdict(record) for record in records])}
     write_weights(folder / "resume.safetensors", state, notes)
     write_weights(folder / "last.safetensors", weights, note)
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, asdict(last))
-    table.writeheader()
-    table.writerows(asdict(record) for record in records)
-    with replacing(folder / "epochs.csv") as file:
-        file.write(text.getvalue().encode())
+    write_csv(folder / "epochs.csv", asdict(last), (asdict(r).values() for r in records))
 
 
 def _parameters(

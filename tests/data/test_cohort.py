@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from csglib.data.clips import resample
-from csglib.data.cohort import ClipSet, read_cohort, read_frames, read_manifest
+from csglib.data.cohort import ClipSet, read_cohort, read_manifest
 from csglib.data.readers import read_clip
 
 ARRAYS = {
@@ -125,27 +125,3 @@ def test_what_a_folder_lacks_is_named(folder, file, text, message):
         (folder / file).write_text(text)
     with pytest.raises(ValueError, match=message):
         read_cohort(folder)
-
-
-def test_each_frame_by_itself_has_the_grade_of_what_it_shows(folder):
-    clips, frames = read_cohort(folder), read_frames(folder)
-    assert frames.keys() == clips.keys()
-    for split, found in frames.items():
-        whole = clips[split]
-        count, length = whole.frames.shape[:2]
-        assert found.frames.shape == (count * length, 1, *whole.frames.shape[2:])
-        np.testing.assert_array_equal(found.frames[:, 0].reshape(whole.frames.shape), whole.frames)
-        assert found.patients == tuple(name for name in whole.patients for _ in range(length))
-    rows = [row for row in read_manifest(folder) if row["split"] == "train"]
-    shares = np.stack([read_clip(folder / row["clip"]).truth.diameter_stenosis for row in rows])
-    np.testing.assert_array_equal(frames["train"].grades, (shares >= 0.5).ravel())
-    worst = frames["train"].grades.reshape(shares.shape).max(axis=1)
-    np.testing.assert_array_equal(worst, clips["train"].grades)
-
-
-def test_clips_that_people_graded_have_no_grades_of_single_frames(folder):
-    facts = json.loads((folder / "cohort.json").read_text())
-    del facts["rule"]
-    (folder / "cohort.json").write_text(json.dumps(facts | {"graded_by": "people"}))
-    with pytest.raises(ValueError, match=r"has no grades of single frames: .* graded by people"):
-        read_frames(folder)

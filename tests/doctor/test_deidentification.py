@@ -16,7 +16,7 @@ from filelock import FileLock
 from PIL import Image, PngImagePlugin
 
 from csglib.data.clips import Clip, Region, hash_patient, resample, save_clip
-from csglib.data.cohort import COLUMNS, read_cohort, read_frames, read_metadata
+from csglib.data.cohort import COLUMNS, read_cohort, read_metadata
 from csglib.data.readers import read_clip
 from csglib.data.readers.npz import read_npz
 from csglib.doctor import deidentification
@@ -24,6 +24,7 @@ from csglib.doctor.deidentification import DeidentifySettings as Settings
 from csglib.doctor.deidentification import crop_clip, deidentify, write_review_sheet
 from csglib.doctor.labels import KEY, SHEET, Label
 from csglib.doctor.tissue import find_tissue
+from csglib.table1.pretrain import read_frames
 
 from .conftest import on_screen
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from csglib.data.cohort import ClipSet
+from csglib.data.cohort import ClipSet, read_cohort, read_manifest
+from csglib.data.readers import read_clip
 from csglib.model.config import CONFORMER_S, TINY, TINY_2D
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.pretrained import conformer_state, load_conformer
 from csglib.model.weights import read_weights
-from csglib.table1.pretrain import conformer_for, pretrain
+from csglib.table1.pretrain import conformer_for, pretrain, read_frames
 from csglib.train.config import TrainConfig
 from csglib.train.networks import build_network
 
@@ -54,3 +55,21 @@ def test_each_network_of_ours_has_its_2d_one():
 def test_only_a_network_of_single_frames_is_inflated():
     with pytest.raises(ValueError, match="expected a network of t = 1"):
         conformer_state(CSG3DCT(TINY))
+
+
+def test_each_frame_by_itself_has_the_grade_of_what_it_shows(a_cheap_cohort):
+    clips, frames = read_cohort(a_cheap_cohort), read_frames(a_cheap_cohort)
+    assert frames.keys() == clips.keys()
+    for split, found in frames.items():
+        whole = clips[split]
+        count, length = whole.frames.shape[:2]
+        assert found.frames.shape == (count * length, 1, *whole.frames.shape[2:])
+        np.testing.assert_array_equal(found.frames[:, 0].reshape(whole.frames.shape), whole.frames)
+        assert found.patients == tuple(name for name in whole.patients for _ in range(length))
+    rows = [row for row in read_manifest(a_cheap_cohort) if row["split"] == "train"]
+    shares = np.stack(
+        [read_clip(a_cheap_cohort / row["clip"]).truth.diameter_stenosis for row in rows]
+    )
+    np.testing.assert_array_equal(frames["train"].grades, (shares >= 0.5).ravel())
+    worst = frames["train"].grades.reshape(shares.shape).max(axis=1)
+    np.testing.assert_array_equal(worst, clips["train"].grades)
