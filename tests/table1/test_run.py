@@ -10,7 +10,7 @@ from torch import nn
 
 from csglib.data.cohort import digest
 from csglib.model.weights import read_weights
-from csglib.phantom.patients import CLIPS
+from csglib.phantom.patients import CLIPS, clip_specs
 from csglib.table1 import run
 from csglib.table1.budget import BUDGETS, Budget
 from csglib.table1.rows import ROWS
@@ -137,6 +137,21 @@ def test_pretraining_sees_single_frames_of_other_patients(tmp_path, monkeypatch)
     assert config.lr == SMALL.pretrain_lr
     assert table._weights(ROWS["base_random"], 3) == ""
     assert Table1(tmp_path, SMALL, "some.pth")._weights(ROWS["base"], 0) == "some.pth"
+
+
+def test_cohorts_share_no_patient_that_they_must_not_share(tmp_path, monkeypatch):
+    """Patients have their own seeds; a test patient of 8 frames is one of 16 frames too."""
+    made = []
+    monkeypatch.setattr(run, "made_cohort", lambda folder, spec, **_: made.append(spec))
+    monkeypatch.setattr(run, "pretrain", lambda *what: "w")
+    table = Table1(tmp_path, BUDGETS["laptop"], "frames")
+    table._weights(ROWS["csg3dct"], 0)
+    eight, sixteen, before = (
+        {(spec.seed, spec.patient): spec.split for spec in clip_specs(cohort)}
+        for cohort in (table._spec(8), table._spec(16), *made)
+    )
+    assert eight == sixteen
+    assert not {seed for seed, _ in eight} & {seed for seed, _ in before}
 
 
 def test_another_table_in_the_same_folder(tmp_path):

@@ -258,6 +258,24 @@ def test_the_order_of_clips_changes_with_the_epoch_and_the_seed(tmp_path):
     assert len({tuple(seen[start : start + 2]) for start in (0, 2, 4, 6)}) == 4
 
 
+def test_augmentation_is_one_draw_a_clip_and_epoch_and_none_in_validation(tmp_path):
+    still = clips(4)
+    still = replace(still, frames=still.frames[:, :1].repeat(3, axis=1))
+    seen, watched = [], []
+    model = network()
+    model.register_forward_pre_hook(
+        lambda module, args: (seen if module.training else watched).append(args[0].clone())
+    )
+    validation = replace(still, patients=("b",) * 4)
+    list(fit(model, still, validation, config(tmp_path, epochs=2, augment=True)))
+    one, other = (batch.sort(dim=0).values for batch in seen)
+    for batch in seen:
+        torch.testing.assert_close(batch, batch[:, :, :1].expand_as(batch))
+        assert len(batch.flatten(1).unique(dim=0)) == 4
+    assert not torch.allclose(one, other)
+    assert all(torch.equal(batch, network_input(still.frames)) for batch in watched)
+
+
 def test_vectors_do_not_decay(tmp_path):
     """Without a gradient only decay could move a weight; the class token counts as a vector."""
 

@@ -86,6 +86,14 @@ def test_ours_is_the_librarys(name, clip):
     assert torch.equal(grad_cam(network, clip), maps[best])
 
 
+@pytest.mark.parametrize("name", ["timesformer", "vivit"])
+def test_it_looks_at_the_last_keys_and_values(name):
+    """After them no patch reaches the prediction."""
+    network = small(name)
+    norms = [part for path, part in network.named_modules() if path.endswith("layernorm_before")]
+    assert target_of(network).layer(network) is norms[-1]
+
+
 @pytest.mark.parametrize("name", FINE)
 def test_each_token_lies_on_its_frames_and_patch(name, clip):
     """Another picture in one patch changes the tokens of that patch most."""
