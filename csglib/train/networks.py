@@ -29,19 +29,21 @@ NETWORKS: Mapping[str, ModelConfig | str] = {
     "uniformer": f"{_BASELINES}.uniformer:UniFormer",
     "uniformer_b": f"{_BASELINES}.uniformer:uniformer_b",
     "cnn_lstm": f"{_BASELINES}.cnn_lstm:CNNLSTM",
+    "video_swin": f"{_BASELINES}.torchvision_video:VideoSwin",
+    "mvit": f"{_BASELINES}.torchvision_video:MViT",
     "tiny": TINY,
     **VARIANTS,
 }
-"""In the order of Table 1, then UniFormer-B, CNN-LSTM, which the paper cites, and `TINY`. Ours by
-their configuration; competitors by what builds them, called as (classes, frames, size) and imported
-only when needed."""
+"""In the order of Table 1, then UniFormer-B, what the paper cites without comparing it (CNN-LSTM,
+Video Swin, MViT), and `TINY`. Ours by their configuration; competitors by what builds them, called
+as (classes, frames, size) and imported only when needed."""
 
 
 def build_network(name: str, classes: int = 2, frames: int = 8, size: int = 256) -> nn.Module:
     """Build a network of `NETWORKS` with random weights; a ValueError for any other name.
 
-    Clips have 8 or 16 frames, and a multiple of 32 rows and columns. TimeSformer, ViViT and MTV
-    take no others than these afterwards.
+    Clips have 8 or 16 frames, and a multiple of 32 rows and columns. TimeSformer, ViViT, MTV
+    and MViT take no others than these afterwards.
     """
     if name not in NETWORKS:
         raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")

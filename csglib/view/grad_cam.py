@@ -53,6 +53,16 @@ def _mtv(network: Any, tokens: Float[Tensor, "b g s d"]) -> Volume:
     return rearrange(steps[:, :, 1:], "b t (y x) d -> b d t y x", y=round(network.patches**0.5))
 
 
+def _video_swin(_: Any, places: Float[Tensor, "b t y x d"]) -> Volume:
+    return rearrange(places, "b t y x d -> b d t y x")
+
+
+def _mvit(network: Any, tokens: Float[Tensor, "b s d"]) -> Volume:
+    _, rows, columns = network.fits
+    grid = {"y": rows // 32, "x": columns // 32}
+    return rearrange(tokens[:, 1:], "b (t y x) d -> b d t y x", **grid)
+
+
 TARGETS: dict[str, Target] = {
     # I3D, NL-I3D, TPN and CNN-LSTM: res5. TPN's own features have one frame left, an LSTM's state
     # has no places.
@@ -60,12 +70,18 @@ TARGETS: dict[str, Target] = {
     # The fast pathway, as in Fig. 4: it keeps all frames.
     "csglib.table1.baselines.slowfast.SlowFast": Target(lambda network: network.fast.stages[-1]),
     "csglib.table1.baselines.uniformer.UniFormer": Target(lambda network: network.stages[-1]),
+    "csglib.table1.baselines.torchvision_video.VideoSwin": Target(
+        lambda network: network.network.norm, _video_swin
+    ),
     # The keys and values of the last attention. After it, no patch reaches the prediction.
     "csglib.table1.baselines.vit.TimeSformer": Target(
         lambda network: network.network.timesformer.encoder.layer[-1].layernorm_before, _timesformer
     ),
     "csglib.table1.baselines.vit.ViViT": Target(
         lambda network: network.network.vivit.layers[-1].layernorm_before, _vivit
+    ),
+    "csglib.table1.baselines.torchvision_video.MViT": Target(
+        lambda network: network.network.blocks[-1].norm1, _mvit
     ),
     # Likewise, in the view of the shortest tubelets; the others have read it before.
     "csglib.table1.baselines.mtv.MTV": Target(lambda network: network.layers[-1][0].norm, _mtv),
@@ -94,9 +110,10 @@ def grad_cam(
 
     The whole clip has one scale, so frames can be compared; clips and networks cannot. Rows and
     columns are the layer's own. A layer with fewer time steps than the clip has frames repeats each
-    of them: a step of ViViT's and MTV's tubelets and of I3D's pooled pairs for its two frames, one
-    of UniFormer for the frame on which its first kernel is centred and the next, one of SlowFast's
-    slow pathway for the frame it reads and the three it skips.
+    of them: a step of ViViT's and MTV's tubelets, of Video Swin's patches and of I3D's pooled pairs
+    for its two frames, one of UniFormer and of MViT for the frame on which its first kernel is
+    centred and the next, one of SlowFast's slow pathway for the frame it reads and the three it
+    skips.
 
     Args:
         network: anything in `csglib.train.networks.NETWORKS`; keeps its mode and gradients.

@@ -9,11 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchvision.models import video
 
 from csglib.model.config import CONFORMER_S, TINY, VARIANTS
 from csglib.model.cost import costs
 from csglib.model.csg3dct import CSG3DCT
 from csglib.table1.baselines import cnn_lstm, i3d, mtv, resnet, slowfast, tpn, uniformer, vit
+from csglib.table1.baselines.torchvision_video import MViT, VideoSwin
+from csglib.table1.baselines.torchvision_video import Sizes as VideoSizes
 from csglib.train.networks import NETWORKS, build_network
 from csglib.train.step import HeadLogits, adam
 
@@ -25,6 +28,7 @@ PUBLISHED = {
     "tpn": 91_498_336,
     "uniformer": 21_400_400,
     "uniformer_b": 49_813_200,
+    "video_swin": 28_158_070,
 }
 COUNTED = {  # at 2 classes, with other code
     "timesformer": 121_306_370,
@@ -36,6 +40,14 @@ COUNTED = {  # at 2 classes, with other code
 FINE = mtv.MTVView(width=16, heads=2, hidden=24, tubelet=2)
 COARSE = mtv.MTVView(width=8, heads=4, hidden=12, tubelet=8)
 SIZES = uniformer.Sizes(depths=(1, 2, 1, 1), widths=(4, 6, 64, 128), drop_path=0.2)
+SWIN = VideoSizes(depths=(2, 1, 1, 1), width=12, heads=3)
+MVIT = VideoSizes(depths=(1, 1, 2, 2), width=8, heads=1)
+IDLE = {  # only the class token leaves MViT's last block, and it has no place
+    "mvit": [
+        f"network.blocks.5.attn.{name}"
+        for name in ("rel_pos_h", "rel_pos_w", "rel_pos_t", "pool_q.pool.weight")
+    ]
+}
 
 
 def small_mtv(classes=5, frames=8, size=32, views=(FINE, COARSE)):
@@ -53,6 +65,8 @@ SMALL = {
     "vivit": lambda c, t: vit.ViViT(c, t, 32, layers=1),
     "mtv": small_mtv,
     "uniformer": lambda c, t: uniformer.UniFormer(c, sizes=SIZES),
+    "video_swin": lambda c, t: VideoSwin(c, sizes=SWIN),
+    "mvit": lambda c, t: MViT(c, t, 32, sizes=MVIT),
     "tiny": lambda c, t: CSG3DCT(replace(TINY, classes=c)),
 }
 
@@ -113,7 +127,7 @@ def test_every_parameter_learns_and_clips_stay_apart(name):
         losses.append(loss.item())
     assert min(losses) < 0.6 * math.log(3), losses
     idle = [name for name, value in network.named_parameters() if torch.equal(before[name], value)]
-    assert idle == []
+    assert idle == IDLE.get(name, [])
     network.eval()
     twin = SMALL[name](3, 8).eval()
     twin.load_state_dict(network.state_dict())
@@ -134,6 +148,23 @@ def test_tokens_and_positions_do_not_decay(name):
     assert len(decay) + len(rest) == len(list(network.parameters()))
 
 
+def test_torchvisions_are_those_of_its_builders_at_any_size():
+    """Every setting of every module; the builders have 400 classes, MViT's 16 x 224 x 224."""
+    with torch.device("meta"):
+        theirs = {"video_swin": video.swin3d_t(), "mvit": video.mvit_v2_s()}
+    for name, network in theirs.items():
+        ours = on_meta(name, 400, 16, 224).network
+        for here, there in zip(ours.modules(), network.modules(), strict=True):
+            assert settings(here) == settings(there)
+        shapes = [{k: v.shape for k, v in n.state_dict().items()} for n in (ours, network)]
+        assert shapes[0] == shapes[1]
+    assert count(theirs["mvit"]) == 34_537_744, "as published"
+
+
+def settings(part):
+    return type(part), {key: value for key, value in vars(part).items() if key[0] != "_"}
+
+
 def test_a_network_nobody_knows_and_clips_that_none_takes():
     with pytest.raises(ValueError, match="no network is called 'c3d'; there are i3d, slowfast"):
         build_network("c3d")
@@ -148,6 +179,7 @@ def test_a_network_nobody_knows_and_clips_that_none_takes():
         ("slowfast", (6, 32, 32), "wants a multiple: got 6"),
         ("mtv", (16, 32, 32), "built for clips of 8 x 32 x 32: got 16 x 32 x 32"),
         ("mtv", (8, 32, 48), "built for clips of 8 x 32 x 32: got 8 x 32 x 48"),
+        ("mvit", (16, 32, 32), "built for clips of 8 x 32 x 32: got 16 x 32 x 32"),
         ("uniformer", (8, 32, 48), "multiples of 32: got 32 x 48"),
         ("uniformer", (8, 48, 32), "multiples of 32: got 48 x 32"),
     ],

@@ -15,6 +15,7 @@ from csglib.model.csg3dct import CSG3DCT
 from csglib.table1.baselines import i3d, mtv, resnet, uniformer
 from csglib.table1.baselines.cnn_lstm import CNNLSTM
 from csglib.table1.baselines.slowfast import SlowFast
+from csglib.table1.baselines.torchvision_video import MViT, Sizes, VideoSwin
 from csglib.table1.baselines.tpn import TPN
 from csglib.table1.baselines.vit import TimeSformer, ViViT
 from csglib.train.fit import predict
@@ -26,6 +27,8 @@ VIEWS = (
     mtv.MTVView(width=32, heads=2, hidden=64, tubelet=8),
 )
 SIZES = uniformer.Sizes(depths=(1, 1, 1, 1), widths=(64, 64, 64, 64), drop_path=0.0)
+SWIN = Sizes(depths=(1, 1, 1, 1), width=12, heads=3)
+MVIT = Sizes(depths=(1, 1, 1, 2), width=8, heads=1)
 SMALL = {
     "i3d": lambda: i3d.I3D(GRADES, layout=replace(i3d.LAYOUT, width=8)),
     "nl_i3d": lambda: i3d.NLI3D(GRADES, layout=replace(i3d.LAYOUT, width=8)),
@@ -36,12 +39,15 @@ SMALL = {
     "vivit": lambda: ViViT(GRADES, FRAMES, SIZE, layers=2),
     "mtv": lambda: mtv.MTV(GRADES, FRAMES, SIZE, views=VIEWS, global_layers=1),
     "uniformer": lambda: uniformer.UniFormer(GRADES, sizes=SIZES),
+    "video_swin": lambda: VideoSwin(GRADES, sizes=SWIN),
+    "mvit": lambda: MViT(GRADES, FRAMES, SIZE, sizes=MVIT),
     "tiny": lambda: CSG3DCT(replace(TINY, classes=GRADES)),
     "tiny_base": lambda: CSG3DCT(
         replace(TINY, classes=GRADES, encoder=SingleBranch(axis="joint", heads=4, hidden=64))
     ),
 }
-HALVING = ("i3d", "nl_i3d", "vivit", "mtv", "uniformer", "uniformer_b")  # frames become pairs
+# Frames become pairs.
+HALVING = ("i3d", "nl_i3d", "vivit", "mtv", "uniformer", "video_swin", "mvit")
 FINE = ("timesformer", "vivit", "mtv")  # patches of 16; others end at 32
 
 
@@ -86,21 +92,21 @@ def test_ours_is_the_librarys(name, clip):
     assert torch.equal(grad_cam(network, clip), maps[best])
 
 
-@pytest.mark.parametrize("name", ["timesformer", "vivit"])
+@pytest.mark.parametrize("name", ["timesformer", "vivit", "mvit"])
 def test_it_looks_at_the_last_keys_and_values(name):
     """After them no patch reaches the prediction."""
-    network = small(name)
-    norms = [part for path, part in network.named_modules() if path.endswith("layernorm_before")]
+    network, before = small(name), "norm1" if name == "mvit" else "layernorm_before"
+    norms = [part for path, part in network.named_modules() if path.endswith(before)]
     assert target_of(network).layer(network) is norms[-1]
 
 
-@pytest.mark.parametrize("name", FINE)
+@pytest.mark.parametrize("name", [*FINE, "video_swin", "mvit"])
 def test_each_token_lies_on_its_frames_and_patch(name, clip):
     """Another picture in one patch changes the tokens of that patch most."""
     network, (steps, rows, columns) = small(name), grid_of(name)
     target, found = target_of(network), []
     pace, side = FRAMES // steps, SIZE // rows
-    place = step, row, column = 3, 2, 1
+    place = step, row, column = 3, rows // 2, columns // 4
     changed = clip.frames.copy()
     cells = rearrange(
         changed, "(t p) (y r) (x c) -> t y x p r c", p=pace, y=rows, x=columns, r=side, c=side
