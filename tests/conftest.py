@@ -20,7 +20,7 @@ from csglib.phantom import make_cohort as making
 from csglib.phantom.patients import CohortSpec
 from csglib.phantom.simulate import VERSION, Video
 from csglib.table1.report import COSTS
-from csglib.table1.rows import ROWS
+from csglib.table1.rows import ALL_ROWS
 from csglib.table1.run import RESULT
 from csglib.train.config import SMOKE
 from csglib.train.experiment import TEST
@@ -174,7 +174,9 @@ def write_runs():
                 patients=tuple(f"p{clip // 2}" for clip in range(len(right))),
                 names=("mild", "severe"),
             ).write(run / TEST)
-            costs = dict.fromkeys(COSTS, 1.0) | {"parameters": 1e6 * (1 + list(ROWS).index(name))}
+            costs = dict.fromkeys(COSTS, 1.0) | {
+                "parameters": 1e6 * (1 + list(ALL_ROWS).index(name))
+            }
             (run / RESULT).write_text(json.dumps(costs))
 
     return write

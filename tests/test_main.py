@@ -22,6 +22,7 @@ from csglib.phantom.patients import CohortSpec
 from csglib.table1 import pretrain, report
 from csglib.table1 import run as table1_run
 from csglib.table1.budget import BUDGETS
+from csglib.table1.rows import ROWS
 from csglib.train import experiment, fit
 from csglib.train.config import TrainConfig
 
@@ -262,4 +263,8 @@ def test_table1_estimates_runs_and_prints(monkeypatch, capsys, tmp_path):
     assert first == "4 runs: about 12 min here, less what is done"
     assert second == "1: I3D, seed 0, is done"
     assert third == f"{tmp_path}: {{'i3d': [{tmp_path!r}]}}"
-    assert ran == [(["i3d", "tpn"], BUDGETS["laptop"], 2, "frames")]
+    run(monkeypatch, "table1", tmp_path)
+    assert ran == [
+        (["i3d", "tpn"], BUDGETS["laptop"], 2, "frames"),
+        (list(ROWS), BUDGETS["smoke"], 1, "frames"),
+    ]

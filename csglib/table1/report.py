@@ -15,7 +15,7 @@ import numpy as np
 
 from csglib.data.atomic import replacing, write_csv
 from csglib.metrics import Score, Scores, mcnemar, paired_difference
-from csglib.table1.rows import ROWS
+from csglib.table1.rows import ALL_ROWS, Printed
 from csglib.table1.run import RESULT
 from csglib.train.experiment import TEST
 from csglib.train.predictions import Predictions, pooled
@@ -77,7 +77,7 @@ class Pair:
 class Line:
     """A row with results."""
 
-    name: str  # key of `ROWS`
+    name: str  # key of `ALL_ROWS`
     seeds: int  # number of runs pooled in it
     scores: Scores  # of all of them
     difference: Score | None  # accuracy minus CSG-3DCT's, if that has been tested on these clips
@@ -90,14 +90,14 @@ def runs_in(folder: Path) -> dict[str, list[Path]]:
     `folder` is that of `csglib table1`; of each run test.csv and result.json are enough.
     """
     found = {}
-    for name in ROWS:
+    for name in ALL_ROWS:
         runs = [path.parent for path in (folder / name).glob(f"seed-*/{RESULT}")]
         if runs:
             found[name] = sorted(runs, key=lambda run: int(run.name.removeprefix("seed-")))
     if not found:
         raise ValueError(
             f"{folder} holds no finished run of Table 1: wanted <row>/seed-<number>/{RESULT}, of "
-            f"rows such as {next(iter(ROWS))}"
+            f"rows such as {next(iter(ALL_ROWS))}"
         )
     return found
 
@@ -119,7 +119,8 @@ def pairs_in(runs: Mapping[str, Sequence[Path]]) -> dict[tuple[str, str], Pair]:
     return {
         (first, second): pair_of(read[first], read[second])
         for first, second in permutations(runs, 2)
-        if ROWS[first].frames == ROWS[second].frames and read[first].keys() & read[second].keys()
+        if ALL_ROWS[first].frames == ALL_ROWS[second].frames
+        and read[first].keys() & read[second].keys()
     }
 
 
@@ -135,12 +136,12 @@ def pair_of(first: Mapping[str, Predictions], second: Mapping[str, Predictions])
 
 
 def lines(runs: Mapping[str, Sequence[Path]]) -> list[Line]:
-    """One line for each row with finished runs, in the paper's order; `runs` as from `runs_in`."""
+    """One line for each row with finished runs, ordered as `ALL_ROWS`; `runs` as from `runs_in`."""
     reference = _read(runs.get(_REFERENCE, []))
     found = []
-    for name in (name for name in ROWS if name in runs):
+    for name in (name for name in ALL_ROWS if name in runs):
         predictions, difference = _read(runs[name]), None
-        comparable = name != _REFERENCE and ROWS[name].frames == ROWS[_REFERENCE].frames
+        comparable = name != _REFERENCE and ALL_ROWS[name].frames == ALL_ROWS[_REFERENCE].frames
         if comparable and predictions.keys() & reference.keys():
             difference = pair_of(predictions, reference).difference
         results = [json.loads((folder / RESULT).read_text()) for folder in runs[name]]
@@ -171,7 +172,7 @@ def write_table(folder: Path, runs: Mapping[str, Sequence[Path]]) -> str:
 
 
 def _cells(line: Line) -> list[str]:
-    row, scores, costs = ROWS[line.name], line.scores, line.costs
+    row, scores, costs = ALL_ROWS[line.name], line.scores, line.costs
     memory = costs.get("peak_bytes", costs["saved_bytes"])
     return [
         row.title, str(line.seeds),
@@ -179,7 +180,8 @@ def _cells(line: Line) -> list[str]:
         f"{scores.auc.value:.2f} [{scores.auc.low:.2f}, {scores.auc.high:.2f}]",
         _percent(line.difference, sign="+") if line.difference else "",
         f"{costs['parameters'] / 1e6:.1f}", f"{costs['macs'] / 1e9:.1f}",
-        f"{costs['clips_per_second']:.2f}", f"{memory / 2**20:.0f}", str(row.printed.accuracy),
+        f"{costs['clips_per_second']:.2f}", f"{memory / 2**20:.0f}",
+        str(row.printed.accuracy) if row.printed else "",
     ]  # fmt: skip
 
 
@@ -190,11 +192,12 @@ def _percent(score: Score, sign: str = "") -> str:
 
 def _numbers(line: Line) -> dict[str, object]:
     """Everything, unrounded; the paper's numbers under names that say so."""
-    row = ROWS[line.name]
+    row = ALL_ROWS[line.name]
     numbers: dict[str, object] = {"row": line.name, "network": row.title, "seeds": line.seeds}
     undefined = Score(float("nan"), float("nan"), float("nan"))
     scores = vars(line.scores) | {"minus_csg3dct": line.difference or undefined}
     for name, score in scores.items():
         numbers |= {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
     numbers |= {name: line.costs.get(name, "") for name in COSTS}
-    return numbers | {f"paper_{name}": value for name, value in row.printed._asdict().items()}
+    printed = row.printed._asdict() if row.printed else dict.fromkeys(Printed._fields, "")
+    return numbers | {f"paper_{name}": value for name, value in printed.items()}

@@ -1,4 +1,4 @@
-"""The fourteen rows of Table 1, and the paper's numbers in them."""
+"""The fourteen rows of Table 1 with the paper's numbers, and three networks that it only cites."""
 
 from typing import Literal, NamedTuple
 
@@ -22,12 +22,12 @@ class TableRow(NamedTuple):
 
     title: str
     network: str  # key of `csglib.train.networks.NETWORKS`
-    printed: Printed
+    printed: Printed | None = None  # where the paper cites a network without comparing it
     frames: int = 8
     init: Init = "random"
 
 
-ROWS = {
+_COMPETITORS = {
     "i3d": TableRow("I3D", "i3d", Printed(78.8, 78.8, 81.0, 80.8)),
     "slowfast": TableRow("SlowFast", "slowfast", Printed(70.3, 70.2, 70.3, 70.8)),
     "tpn": TableRow("TPN", "tpn", Printed(78.0, 77.8, 77.8, 78.5)),
@@ -36,6 +36,13 @@ ROWS = {
     "mtv": TableRow("MTV (B/2+S/8)", "mtv", Printed(72.0, 72.0, 73.0, 73.4)),
     "nl_i3d": TableRow("NL I3D", "nl_i3d", Printed(78.8, 78.8, 81.0, 80.8)),
     "uniformer": TableRow("UniFormer", "uniformer", Printed(75.4, 75.4, 78.1, 77.6)),
+}
+_CITED = {
+    "cnn_lstm": TableRow("CNN-LSTM", "cnn_lstm"),
+    "video_swin": TableRow("Video Swin-T", "video_swin"),
+    "mvit": TableRow("MViTv2-S", "mvit"),
+}
+_OURS = {
     "base": TableRow("CSG-3DCT-Base", "base", Printed(80.5, 80.2, 80.0, 80.4), 8, "pretrained"),
     "base_random": TableRow("CSG-3DCT-Base†", "base", Printed(76.3, 75.4, 75.8, 75.2)),
     "base_16": TableRow("CSG-3DCT-Base-16", "base", Printed(79.8, 78.0, 79.3, 77.4), 16, "base"),
@@ -43,3 +50,8 @@ ROWS = {
     "ca": TableRow("CSG-3DCT-CA*", "ca", Printed(82.2, 82.1, 82.2, 83.0), 8, "pretrained"),
     "csg3dct": TableRow("CSG-3DCT", "csg3dct", Printed(83.1, 82.5, 82.8, 82.4), 8, "pretrained"),
 }
+
+ROWS = {**_COMPETITORS, **_OURS}
+"""The paper's, in its order."""
+ALL_ROWS = {**_COMPETITORS, **_CITED, **_OURS}
+"""Those and, before ours, the networks that it cites."""

@@ -24,7 +24,7 @@ from csglib.phantom.make_cohort import make_cohort
 from csglib.phantom.patients import CLIPS, PATIENTS, CohortSpec
 from csglib.table1.budget import Budget
 from csglib.table1.pretrain import keep_best_only, pretrain, read_frames
-from csglib.table1.rows import ROWS, TableRow
+from csglib.table1.rows import ALL_ROWS, TableRow
 from csglib.train.config import Precision
 from csglib.train.experiment import Experiment, trained
 from csglib.train.fit import predict
@@ -51,10 +51,10 @@ class Table1:
 
     def check(self, names: Sequence[str], seeds: int) -> None:
         """Refuse unknown rows, none, or no seed, by a ValueError."""
-        unknown = [name for name in names if name not in ROWS]
+        unknown = [name for name in names if name not in ALL_ROWS]
         if unknown or not names or seeds < 1:
             raise ValueError(
-                f"wanted rows of {', '.join(ROWS)}, and one seed or more: got "
+                f"wanted rows of {', '.join(ALL_ROWS)}, and one seed or more: got "
                 f"{', '.join(names) or 'no row'}, seeds={seeds}"
             )
 
@@ -71,7 +71,7 @@ class Table1:
                 yield name, seed, self._finished(name, seed)
 
     def _finished(self, name: str, seed: int) -> Path:
-        folder, row = self.folder / name / f"seed-{seed}", ROWS[name]
+        folder, row = self.folder / name / f"seed-{seed}", ALL_ROWS[name]
         if (folder / RESULT).is_file():
             return folder
         weights = self._weights(row, seed)
@@ -157,12 +157,12 @@ def minutes(names: Sequence[str], budget: Budget, seeds: int, init: str) -> floa
     work = 0.0
     each = {frames: CLIPS[frames]["train"] / PATIENTS for frames in (8, 16)}  # clips a patient
     with torch.device("meta"):
-        for row in (ROWS[name] for name in names):
+        for row in (ALL_ROWS[name] for name in names):
             network = build_network(row.network, frames=row.frames, size=budget.size)
             epochs = budget.finetune_epochs if row.init == "base" else budget.epochs
             macs = costs(network, [""], row.frames, budget.size)[""].macs
             work += budget.patients * each[row.frames] * epochs * macs
-        if init == "frames" and any(ROWS[name].init != "random" for name in names):
+        if init == "frames" and any(ALL_ROWS[name].init != "random" for name in names):
             network = CSG3DCT(replace(CONFORMER_S, classes=2))
             macs = costs(network, [""], 1, budget.size)[""].macs
             work += budget.pretrain_patients * each[8] * 8 * budget.pretrain_epochs * macs

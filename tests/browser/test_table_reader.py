@@ -156,11 +156,12 @@ def test_rows_without_a_pair_are_explained(mount, read, six, page, sentence):
     right = ~np.isin(np.arange(40), (1, 2))
     for rows, said in (
         (("tpn",), "TPN is the only row: there is nothing to compare it with yet."),
-        (("i3d", "tpn"), "right on the very same clips."),
+        (("i3d", "mvit"), "right on the very same clips."),
     ):
         shown.evaluate("({ close }) => close()")
         shown = mount(read({name: [right] for name in rows}))
         expect(sentence).to_contain_text(said)
+    expect(page.locator("tbody .csg-printed")).to_have_text(["78.8", "78.8", "", ""])
 
 
 def test_rows_are_picked_by_mouse_and_by_keys(mount, six, page, sentence):

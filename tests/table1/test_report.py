@@ -59,6 +59,18 @@ def test_the_papers_numbers_stand_apart(runs, tmp_path):
     assert {"f1_low", "auc_high", "minus_csg3dct", "macs"} <= ours
 
 
+def test_the_paper_has_no_numbers_of_a_network_that_it_only_cites(write_runs, tmp_path):
+    for name in ("csg3dct", "mvit"):
+        write_runs(tmp_path, name, answers(1))
+    _, _, cited, ours, *_ = write_table(tmp_path, runs_in(tmp_path)).splitlines()
+    assert cited.startswith("| MViTv2-S | 1 |")
+    assert cited.endswith(" |  |")
+    assert ours.endswith("| 83.1 |")
+    row, _ = csv.DictReader((tmp_path / "table.csv").read_text().splitlines())
+    assert {value for name, value in row.items() if name.startswith("paper_")} == {""}
+    assert float(row["minus_csg3dct"]) == 0
+
+
 @pytest.fixture
 def table(write_runs, tmp_path):
     """Writes runs of a row, and says where its table is."""

@@ -13,7 +13,7 @@ from csglib.model.weights import read_weights
 from csglib.phantom.patients import CLIPS, clip_specs
 from csglib.table1 import run
 from csglib.table1.budget import BUDGETS, Budget
-from csglib.table1.rows import ROWS
+from csglib.table1.rows import ALL_ROWS, ROWS
 from csglib.table1.run import RESULT, Table1
 from csglib.train import experiment
 from csglib.train.predictions import Predictions
@@ -169,6 +169,7 @@ def test_what_cannot_be_run(tmp_path):
         with pytest.raises(ValueError, match=message):
             next(Table1(tmp_path, SMALL, "random").run(names, seeds))
     assert list(tmp_path.iterdir()) == []
+    Table1(tmp_path, SMALL, "random").check(list(ALL_ROWS), 1)
 
 
 def test_budgets(tmp_path):
@@ -197,11 +198,11 @@ def test_an_estimate_counts_every_epoch_of_every_row_and_seed(monkeypatch):
     eight, sixteen = (8e9 * 20 * CLIPS[8]["train"], 16e9 * 8 * CLIPS[16]["train"])
     frames = 1e9 * 6 * 4 * 8 * CLIPS[8]["train"]  # of four times as many patients
     for names, seeds, init, macs in (
-        (["i3d"], 1, "frames", eight),
+        (["mvit"], 1, "frames", eight),
         (["i3d", "base_16"], 3, "random", 3 * (eight + sixteen)),
         (["base"], 2, "frames", 2 * (eight + frames)),
     ):
         wanted = 3 * macs / (0.3 * 1e12) / 60  # a step costs three forward passes
         assert run.minutes(names, budget, seeds, init) == pytest.approx(wanted)
-    assert counted[:3] == [("I3D", 8, 64), ("I3D", 8, 64), ("CSG3DCT", 16, 64)]
+    assert counted[:3] == [("MViT", 8, 64), ("I3D", 8, 64), ("CSG3DCT", 16, 64)]
     assert counted[3:] == [("CSG3DCT", 8, 64), ("CSG3DCT", 1, 64)]

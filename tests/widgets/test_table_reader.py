@@ -68,14 +68,18 @@ def test_every_two_rows_on_the_same_clips_are_paired_both_ways(folder, reader):
     assert repr(reader) == "TableReader(4 rows, first='csg3dct', second='base_16')"
 
 
-def test_one_row_alone_is_a_table_and_no_row_is_refused(write_runs, tmp_path):
+def test_a_table_of_few_rows_or_none(write_runs, tmp_path):
     with pytest.raises(ValueError, match="holds no finished run"):
         TableReader(tmp_path)
     write_runs(tmp_path, "tpn", np.ones(CLIPS))
     reader = TableReader(tmp_path)
     assert (reader.first, reader.second, reader.facts["pairs"]) == ("tpn", "tpn", {})
     assert repr(reader) == "TableReader(1 rows, first='tpn', second='tpn')"
-    assert reader.still()
+    write_runs(tmp_path, "mvit", np.ones(CLIPS))
+    reader = TableReader(tmp_path)
+    reader.sort = "printed_accuracy"
+    labels = [text.get_text() for text in reader.still().axes[0].get_yticklabels()]
+    assert labels == ["TPN", "MViTv2-S"], "the paper has no number of the latter"
 
 
 @pytest.mark.parametrize(("sort", "reversed"), [("order", True), ("f1", False), ("f1", True)])

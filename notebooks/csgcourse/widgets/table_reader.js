@@ -175,7 +175,7 @@ function rowOf(desk, row, groups, [low, high]) {
     make("td", { class: "csg-field" }, plot.box),
     make("td", {}, tenths(row.accuracy), make("small", { textContent: ` [${row.interval.map(tenths).join(", ")}]` })),
     cell(tenths(row.f1)), cell((row.parameters / 1e6).toFixed(1)),
-    cell(row.printed_accuracy.toFixed(1), "csg-printed"), cell(row.printed_f1.toFixed(1), "csg-printed"),
+    ...[row.printed_accuracy, row.printed_f1].map((score) => cell(score?.toFixed(1) ?? "", "csg-printed")),
   );
   const draw = (names) =>
     names.forEach((name, side) => {

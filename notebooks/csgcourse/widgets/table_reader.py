@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from csglib.table1.report import Line, Pair, lines, pairs_in, runs_in, test_set
-from csglib.table1.rows import ROWS
+from csglib.table1.rows import ALL_ROWS
 from csglib.widgets.base import LiveFigure, front_end
 
 COLUMNS = ("order", "accuracy", "f1", "parameters", "printed_accuracy", "printed_f1")
@@ -34,7 +34,7 @@ class TableReader(LiveFigure):
     _esm, _css = front_end(__file__)
 
     facts = traitlets.Dict().tag(sync=True)
-    first = traitlets.Unicode().tag(sync=True)  # the row that is A, a key of `ROWS`
+    first = traitlets.Unicode().tag(sync=True)  # the row that is A, a key of `ALL_ROWS`
     second = traitlets.Unicode().tag(sync=True)  # the row that is B
     sort = traitlets.Enum(COLUMNS, "order").tag(sync=True)  # "order" is the paper's
     reversed = traitlets.Bool(False).tag(sync=True)  # lowest number first
@@ -67,7 +67,7 @@ class TableReader(LiveFigure):
     def still(self) -> Figure:
         """The rows in their present order; the difference of the two that are chosen."""
         up = (self.sort == "order") != self.reversed
-        rows = sorted(self.facts["rows"], key=lambda row: row[self.sort], reverse=not up)
+        rows = sorted(self.facts["rows"], key=lambda row: row[self.sort] or 0, reverse=not up)
         figure = Figure(figsize=(9.6, 0.27 * len(rows) + 2.4), layout="constrained")
         table, below = figure.subplots(2, 1, height_ratios=[len(rows) + 2, 2])
         marks = {self.second: ("#b45309", "D"), self.first: ("#1668b8", "o")}
@@ -76,7 +76,8 @@ class TableReader(LiveFigure):
             colour, marker = marks.get(row["name"], ("#222222", "o"))
             _draw_interval(table, height, [row["accuracy"], *row["interval"]], colour, marker)
             table.plot([100 * row["majority"]] * 2, [height - 0.5, height + 0.5], ":", color="grey")
-            table.text(1.01, height, f"{row['printed_accuracy']:.1f}", va="center", **beside)
+            printed = f"{row['printed_accuracy']:.1f}" if row["printed_accuracy"] else ""
+            table.text(1.01, height, printed, va="center", **beside)
         table.text(1.01, -1, "the paper's,\nother patients", va="center", **beside)
         table.set(ylim=(len(rows) - 0.4, -1.4), xlim=[100 * end for end in self.facts["axis"]])
         table.set_yticks(range(len(rows)), [row["title"] for row in rows])
@@ -86,14 +87,14 @@ class TableReader(LiveFigure):
         below.axvline(0, color="grey", linestyle="--")
         reach = 100 * self.facts["reach"]
         below.set(xlim=(-reach, reach), ylim=(-1, 1), yticks=[], xlabel="points of accuracy")
-        titles = [ROWS[name].title for name in (self.first, self.second)]
+        titles = [ALL_ROWS[name].title for name in (self.first, self.second)]
         below.set_title("{} (blue) minus {} (orange), same clips".format(*titles), fontsize=10)
         return figure
 
 
 def _row(place: int, line: Line, runs: list[Path]) -> dict[str, Any]:
-    """Our scores as fractions, the paper's as printed, in percent."""
-    row, accuracy = ROWS[line.name], line.scores.accuracy
+    """Our scores as fractions, the paper's as printed, in percent; None where it printed none."""
+    row, accuracy = ALL_ROWS[line.name], line.scores.accuracy
     return {
         "name": line.name,
         "title": row.title,
@@ -104,8 +105,8 @@ def _row(place: int, line: Line, runs: list[Path]) -> dict[str, Any]:
         "interval": [accuracy.low, accuracy.high],
         "f1": line.scores.f1.value,
         "parameters": line.costs["parameters"],
-        "printed_accuracy": row.printed.accuracy,
-        "printed_f1": row.printed.f1,
+        "printed_accuracy": row.printed.accuracy if row.printed else None,
+        "printed_f1": row.printed.f1 if row.printed else None,
         **asdict(test_set(runs)),
     }
 
