@@ -414,7 +414,7 @@ from test_fit import Random, TwoHeads, clips, config, fit
 torch.set_num_threads(1)
 torch.manual_seed(0)
 random = Random()
-records = list(fit(random, clips(9), clips(7, "b"), config(Path(sys.argv[2]) / "random")))
+records = list(fit(random, clips(8), clips(7, "b"), config(Path(sys.argv[2]) / "random")))
 own = Path(sys.argv[2]) / f"rank-{os.environ['RANK']}.json"
 own.write_text(json.dumps([random.drawn, records[-1].validation_loss]))
 for name in ("first", "second"):
@@ -455,7 +455,7 @@ def test_two_processes_learn_what_one_does_and_end_in_peace(tmp_path):
     torch.testing.assert_close(weights(tmp_path / "second"), weights(tmp_path / "alone"))
     ranks = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
     (first, loss), (second, same_loss) = ranks
-    assert len({*first, *second}) == 2 * 4 * 3, "each step of each process draws anew"
+    assert len({*first, *second}) == 2 * 4 * 2, "each step of each process draws anew"
     # statistics of norms differ between processes: the losses are of those that are saved
     model, validation = Random(), clips(7, "b")
     load_weights(model, tmp_path / "random" / "last.safetensors")
