@@ -32,7 +32,7 @@ class VideoSwin(nn.Module):
 
     A patch is 2 frames of 4 x 4 pixels. A window is 8 x 7 x 7 patches, or all that there are along
     an axis. Where a stage has fewer rows or columns than 7, as the last has below 224 pixels, its
-    patches take the biases of other distances than theirs, as in the authors' code.
+    patches take the biases of other distances than theirs, as in torchvision.
     """
 
     def __init__(self, classes: int, frames: int = 8, size: int = 256, *, sizes: Sizes = SWIN_T):
@@ -58,7 +58,7 @@ class MViT(nn.Module):
     Attention over all places of all frames, whose grid is pooled: that of the queries where a stage
     begins, that of keys and values in every block. Every second frame is dropped at the start.
     Only the class token leaves the last block, so its patches' queries and their positions are
-    never learned, as in the authors' code.
+    never learned, as in torchvision.
     """
 
     def __init__(self, classes: int, frames: int, size: int, *, sizes: Sizes = MVIT_S):
