@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from einops import einsum, rearrange, reduce
+from einops import einsum, reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from csglib.data.clips import Clip
+from csglib.model.csg3dct import CSG3DCT
 from csglib.view.capture import batch_of, evaluating
 
 Volume = Float[Tensor, "b c t y x"]
@@ -27,6 +28,8 @@ Volume = Float[Tensor, "b c t y x"]
 
 class Target(NamedTuple):
     """Finds the layer that Grad-CAM looks at, which runs once in a pass and returns one tensor.
+
+    A network's class has its own as `cam_target`: the last layer that still has places and frames.
 
     `volume` brings that tensor, or its gradient, to channels, time, rows and columns. It only moves
     numbers, and leaves out class tokens, which have no place.
@@ -36,71 +39,20 @@ class Target(NamedTuple):
     volume: Callable[[Any, Tensor], Volume] = lambda _, found: found
 
 
-def _vivit(network: Any, tokens: Float[Tensor, "b s d"]) -> Volume:
-    return rearrange(
-        tokens[:, 1:], "b (t y x) d -> b d t y x", t=network.times, y=network.side, x=network.side
-    )
-
-
-def _timesformer(network: Any, tokens: Float[Tensor, "b_t s d"]) -> Volume:
-    # Along space each frame is a sequence of its own, and has a copy of the class token.
-    frames, side = network.network.config.num_frames, network.side
-    return rearrange(tokens[:, 1:], "(b t) (y x) d -> b d t y x", t=frames, y=side, x=side)
-
-
-def _mtv(network: Any, tokens: Float[Tensor, "b g s d"]) -> Volume:
-    steps = rearrange(tokens, "b g (step n) d -> b (g step) n d", n=1 + network.patches)
-    return rearrange(steps[:, :, 1:], "b t (y x) d -> b d t y x", y=round(network.patches**0.5))
-
-
-def _video_swin(_: Any, places: Float[Tensor, "b t y x d"]) -> Volume:
-    return rearrange(places, "b t y x d -> b d t y x")
-
-
-def _mvit(network: Any, tokens: Float[Tensor, "b s d"]) -> Volume:
-    _, rows, columns = network.fits
-    grid = {"y": rows // 32, "x": columns // 32}
-    return rearrange(tokens[:, 1:], "b (t y x) d -> b d t y x", **grid)
-
-
-TARGETS: dict[str, Target] = {
-    # I3D, NL-I3D, TPN and CNN-LSTM: res5. TPN's own features have one frame left, an LSTM's state
-    # has no places.
-    "csglib.table1.baselines.resnet.OnResNet": Target(lambda network: network.backbone.stages[-1]),
-    # The fast pathway, as in Fig. 4: it keeps all frames.
-    "csglib.table1.baselines.slowfast.SlowFast": Target(lambda network: network.fast.stages[-1]),
-    "csglib.table1.baselines.uniformer.UniFormer": Target(lambda network: network.stages[-1]),
-    "csglib.table1.baselines.torchvision_video.VideoSwin": Target(
-        lambda network: network.network.norm, _video_swin
-    ),
-    # The keys and values of the last attention. After it, no patch reaches the prediction.
-    "csglib.table1.baselines.vit.TimeSformer": Target(
-        lambda network: network.network.timesformer.encoder.layer[-1].layernorm_before, _timesformer
-    ),
-    "csglib.table1.baselines.vit.ViViT": Target(
-        lambda network: network.network.vivit.layers[-1].layernorm_before, _vivit
-    ),
-    "csglib.table1.baselines.torchvision_video.MViT": Target(
-        lambda network: network.network.blocks[-1].norm1, _mvit
-    ),
-    # Likewise, in the view of the shortest tubelets; the others have read it before.
-    "csglib.table1.baselines.mtv.MTV": Target(lambda network: network.layers[-1][0].norm, _mtv),
-    # The last volume of the CNN; what only the class token has is not in it.
-    "csglib.model.csg3dct.CSG3DCT": Target(lambda network: network.convs[-1].second),
-}
-"""By class name, which serves subclasses too; names, since importing TimeSformer takes seconds."""
-
-
 def target_of(network: nn.Module) -> Target:
-    """The entry of `TARGETS` for a network's class or its nearest base; ValueError without one."""
-    for kind in type(network).__mro__:
-        if (name := f"{kind.__module__}.{kind.__qualname__}") in TARGETS:
-            return TARGETS[name]
-    known = ", ".join(name.rpartition(".")[-1] for name in TARGETS)
-    raise ValueError(
-        f"no target layer is known for a {type(network).__name__}, only for {known}: give a "
-        "csglib.view.grad_cam.Target"
-    )
+    """Of a `CSG3DCT` the CNN's last volume, of others their class attribute `cam_target`.
+
+    What only the class token has is not in the CNN's last volume. A ValueError without a target.
+    """
+    if isinstance(network, CSG3DCT):
+        return Target(lambda network: network.convs[-1].second)
+    target: Target | None = getattr(network, "cam_target", None)
+    if target is None:
+        raise ValueError(
+            f"no target layer is known for a {type(network).__name__}: give a "
+            "csglib.view.grad_cam.Target"
+        )
+    return target
 
 
 def grad_cam(
@@ -119,7 +71,7 @@ def grad_cam(
         network: anything in `csglib.train.networks.NETWORKS`; keeps its mode and gradients.
         clip: one that fits it.
         grade: index of the grade to look for; by default the predicted one.
-        target: where to look; by default the entry of `TARGETS`.
+        target: where to look; by default `target_of` the network.
 
     Returns:
         The map; zeros if nothing speaks for the grade.

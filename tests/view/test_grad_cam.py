@@ -233,7 +233,7 @@ def test_bad_input_is_named(method, clip, unchanged):
     for grade in (-1, GRADES):
         with unchanged(network), pytest.raises(ValueError, match=f"grades 0 to 3: got {grade}"):
             method(network, clip, grade)
-    with pytest.raises(ValueError, match="no target layer is known for a Toy, only for OnResNet"):
+    with pytest.raises(ValueError, match="no target layer is known for a Toy: give a csglib"):
         method(Toy(), clip)
 
 

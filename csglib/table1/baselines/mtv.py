@@ -3,11 +3,16 @@
 Source: Yan et al. 2022, "Multiview Transformers for Video Recognition". The CSG paper says "MTV
 (B/2+S/8)": ViT-B over tubelets of 2 frames and ViT-S over tubelets of 8. From which weights they
 start, and how deep the encoder that joins them is, it leaves open.
+
+Ours differs from the authors' code in this: positions are learned for each step of a group, where
+theirs are the same in all steps; GELU is exact, where theirs is the approximation by tanh; coarser
+views are repeated step by step (see `_GlobalEncoder`); and attention across views has no stochastic
+depth.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
+from typing import Any, ClassVar, cast
 
 import torch
 from einops import rearrange, repeat
@@ -17,6 +22,7 @@ from torchvision.ops import StochasticDepth
 
 from csglib.model.attention import Attention
 from csglib.model.intra import FeedForward
+from csglib.view.grad_cam import Target, Volume
 
 Tokens = Float[Tensor, "b g s d"]  # attention stays within a group g
 _LAYERS = 12
@@ -43,6 +49,11 @@ B2_S8 = (
 )
 
 
+def _of_mtv(network: Any, tokens: Tokens) -> Volume:
+    steps = rearrange(tokens, "b g (step n) d -> b (g step) n d", n=1 + network.patches)
+    return rearrange(steps[:, :, 1:], "b t (y x) d -> b d t y x", y=round(network.patches**0.5))
+
+
 class MTV(nn.Module):
     """Clips of the given frames and size in, logits out.
 
@@ -53,6 +64,9 @@ class MTV(nn.Module):
     to the longest; each divides the next. The authors' 12 `global_layers`, which join the views,
     are more than half of all parameters; fewer are for teaching.
     """
+
+    # The last keys and values of the view of the shortest tubelets; the others have read it before.
+    cam_target: ClassVar[Target] = Target(lambda network: network.layers[-1][0].norm, _of_mtv)
 
     def __init__(
         self, classes: int, frames: int, size: int, *, views: tuple[MTVView, ...] = B2_S8,

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from csglib.model.conv import EXPANSION, Bottleneck
 from csglib.table1.baselines.image_weights import FromImages, Names
+from csglib.view.grad_cam import Target
 
 Volume = Float[Tensor, "b _ _ _ _"]  # b c t y x, another c, t, y, x after each stage
 Span = tuple[int, int, int]  # frames, rows, columns
@@ -106,6 +107,8 @@ class OnResNet(FromImages):
         (r"\.shortcut\.", ".downsample."),
     )
     new: ClassVar[str] = r"^(?!backbone)|non_local"
+    # res5: TPN's own features have one frame left, an LSTM's state has no places
+    cam_target: ClassVar[Target] = Target(lambda network: network.backbone.stages[-1])
 
     def __init__(self, backbone: ResNet) -> None:
         super().__init__()

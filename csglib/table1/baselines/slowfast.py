@@ -5,11 +5,14 @@ pathway, which of 8 frames leaves one; ours keeps every fourth, the first of eac
 authors' code spreads as many evenly from the first frame to the last. The paper does not say.
 """
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from csglib.table1.baselines.resnet import SLOW_ONLY, Classifier, Layout, ResNet, Volume, conv_bn
+from csglib.view.grad_cam import Target
 
 EVERY = 4  # frames of the fast pathway per frame of the slow one
 _THINNER = 8  # channels of the slow pathway per channel of the fast one
@@ -30,6 +33,9 @@ class Lateral(nn.Module):
 
 class SlowFast(nn.Module):
     """Clips of any size and of a multiple of four frames in, logits out."""
+
+    # the fast pathway, as in Fig. 4: it keeps all frames
+    cam_target: ClassVar[Target] = Target(lambda network: network.fast.stages[-1])
 
     def __init__(self, classes: int, frames: int = 8, size: int = 256, *, width: int = 64) -> None:
         super().__init__()

@@ -7,11 +7,15 @@ SlowFast and UniFormer-S. Both start from random weights; no 2D network's are lo
 """
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models import video
 from torchvision.models.video.mvit import MSBlockConfig
+
+from csglib.view.grad_cam import Target, Volume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,15 @@ SWIN_T = Sizes(depths=(2, 2, 6, 2), width=96, heads=3)
 MVIT_S = Sizes(depths=(1, 2, 11, 2), width=96, heads=1)
 
 
+def _of_swin(_: Any, places: Float[Tensor, "b t y x d"]) -> Volume:
+    return rearrange(places, "b t y x d -> b d t y x")
+
+
+def _of_mvit(network: Any, tokens: Float[Tensor, "b s d"]) -> Volume:
+    _, rows, columns = network.fits
+    return rearrange(tokens[:, 1:], "b (t y x) d -> b d t y x", y=rows // 32, x=columns // 32)
+
+
 class VideoSwin(nn.Module):
     """Clips of any length and size in, logits out; attention within windows that shift.
 
@@ -34,6 +47,8 @@ class VideoSwin(nn.Module):
     an axis. Where a stage has fewer rows or columns than 7, as the last has below 224 pixels, its
     patches take the biases of other distances than theirs, as in torchvision.
     """
+
+    cam_target: ClassVar[Target] = Target(lambda network: network.network.norm, _of_swin)
 
     def __init__(self, classes: int, frames: int = 8, size: int = 256, *, sizes: Sizes = SWIN_T):
         super().__init__()
@@ -60,6 +75,11 @@ class MViT(nn.Module):
     Only the class token leaves the last block, so its patches' queries and their positions are
     never learned, as in torchvision.
     """
+
+    # the keys and values of the last attention: after it, no patch reaches the prediction
+    cam_target: ClassVar[Target] = Target(
+        lambda network: network.network.blocks[-1].norm1, _of_mvit
+    )
 
     def __init__(self, classes: int, frames: int, size: int, *, sizes: Sizes = MVIT_S):
         super().__init__()

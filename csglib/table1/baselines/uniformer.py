@@ -20,6 +20,7 @@ from csglib.model.attention import Attention
 from csglib.model.conv import TimePadded
 from csglib.model.intra import FeedForward
 from csglib.table1.baselines.image_weights import FromImages, Names
+from csglib.view.grad_cam import Target
 
 Volume = Float[Tensor, "b c t y x"]
 _HEAD = 64  # width of an attention head
@@ -63,6 +64,7 @@ class UniFormer(FromImages):
         (r"\.ffn\.1(\.0)?\.(?=[wb])", ".mlp.fc1."), (r"\.ffn\.(1\.2|3)", ".mlp.fc2"),
     )  # fmt: skip
     new: ClassVar[str] = "^head"
+    cam_target: ClassVar[Target] = Target(lambda network: network.stages[-1])
 
     def __init__(
         self, classes: int, frames: int = 8, size: int = 256, *, sizes: Sizes = SMALL

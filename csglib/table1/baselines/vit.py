@@ -5,7 +5,7 @@ B/16 x 2. The paper does not say which variants it takes; both here are as large
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from einops import rearrange
 from jaxtyping import Float
@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from csglib.table1.baselines.image_weights import FromImages, Names, resized_positions
+from csglib.view.grad_cam import Target, Volume
 
 _SHARED = (
     (r"^network\.\w+\.", ""),
@@ -29,6 +30,18 @@ _SHARED = (
     (r"layernorm_after", "norm2"),
     (r"layernorm", "norm"),
 )
+
+
+def _of_vivit(network: Any, tokens: Float[Tensor, "b s d"]) -> Volume:
+    return rearrange(
+        tokens[:, 1:], "b (t y x) d -> b d t y x", t=network.times, y=network.side, x=network.side
+    )
+
+
+def _of_timesformer(network: Any, tokens: Float[Tensor, "b_t s d"]) -> Volume:
+    # Along space each frame is a sequence of its own, and has a copy of the class token.
+    frames, side = network.network.config.num_frames, network.side
+    return rearrange(tokens[:, 1:], "(b t) (y x) d -> b d t y x", t=frames, y=side, x=side)
 
 
 class _ViT(FromImages):
@@ -68,6 +81,11 @@ class TimeSformer(_ViT):
         (r"output\.dense", "mlp.fc2"),
     )
     new: ClassVar[str] = "time_embeddings|temporal_dense|classifier"
+    # the keys and values of the last attention: after it, no patch reaches the prediction
+    cam_target: ClassVar[Target] = Target(
+        lambda network: network.network.timesformer.encoder.layer[-1].layernorm_before,
+        _of_timesformer,
+    )
 
     def __init__(self, classes: int, frames: int, size: int, layers: int = 12) -> None:
         config = TimesformerConfig(image_size=size, num_frames=frames, num_hidden_layers=layers)
@@ -88,6 +106,9 @@ class ViViT(_ViT):
         (r"attn\.o\.", "attn.proj."),
     )
     new: ClassVar[str] = "classifier"
+    cam_target: ClassVar[Target] = Target(
+        lambda network: network.network.vivit.layers[-1].layernorm_before, _of_vivit
+    )
 
     def __init__(self, classes: int, frames: int, size: int, layers: int = 12) -> None:
         config = VivitConfig(image_size=size, num_frames=frames, num_hidden_layers=layers)
