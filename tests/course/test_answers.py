@@ -799,6 +799,7 @@ WRONG = {
         (lambda *given: ends(accuracies(*given, by_clips=True)), "patients with many"),
         (lambda *given: tuple(reversed(patient_bootstrap(*given))), "an interval near"),
         (lambda *given: [100 * end for end in patient_bootstrap(*given)], "an interval near"),
+        (lambda *given: (0.0, patient_bootstrap(*given)[1]), "an interval near"),
         (accuracies, "two numbers are wanted"),
         (lambda c, p, draws, seed: patient_bootstrap(c, p, draws, 42), "another `seed` changes"),
         (lambda c, p, draws, seed: patient_bootstrap(c, p, 1999, seed), "another `draws` changes"),

@@ -125,6 +125,11 @@ def plant_images(exports):
     long = np.concatenate([cohort[80], cohort[80][-1:].repeat(6, axis=0)])
     exports.add("freezes/a.npz", long, frames=8)
     exports.label("freezes/a.npz", first_frame=8)
+    exports.add(
+        "starts/a.npz",
+        np.concatenate([cohort[86][:1].repeat(4, axis=0), cohort[86][1:5]]),
+        frames=4,
+    )
     exports.add("unknown/a.npz", cohort[70], mm_per_px=None)
     exports.add("deep/a.npz", cohort[72], mm_per_px=0.25)
     exports.add("small/a.npz", cohort[74], box=Region(20, 20, 35, 60))
@@ -135,6 +140,7 @@ def plant_images(exports):
         ("overlay", "marked/a.npz", WARNING),
         ("no motion", "frozen/a.npz", STOPS),
         ("no motion", "freezes/a.npz", STOPS),
+        ("no motion", "starts/a.npz", STOPS),
         ("no pixel size", "unknown/a.npz", WARNING),
         ("pixel sizes differ", ALL, WARNING),
         ("image sizes differ", ALL, WARNING),

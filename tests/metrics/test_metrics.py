@@ -187,6 +187,8 @@ def test_a_paired_difference_is_known_better_than_two_accuracies_and_draws_patie
     assert -0.08 < gain.low <= gain.value <= gain.high < 0.08
     back = paired_difference(answers(second), answers(first))
     assert (back.value, back.low, back.high) == pytest.approx((-gain.value, -gain.high, -gain.low))
+    one, other = (paired_difference(answers(first), answers(second), 9, seed) for seed in (0, 1))
+    assert one != other
     better, worse = np.arange(60) // 3 % 4 > 0, np.zeros(60, dtype=bool)
     by_patient = paired_difference(answers(better), answers(worse))
     right = np.stack([better, ~better], axis=1).astype(float)

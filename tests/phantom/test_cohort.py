@@ -52,7 +52,9 @@ def test_the_paper_s_cohort_has_the_paper_s_totals_and_one_clip_a_plaque(frames,
     assert len({spec.video for spec in clips}) == len({spec.seed for spec in clips}) == 200
     assert len({spec.name for spec in clips}) == len(clips)
     assert len({(spec.video, spec.plaque) for spec in clips}) == len(clips)
-    assert {spec.plaque for spec in clips} == set(range(PLAQUES))
+    plaques = Counter(spec.plaque for spec in clips)
+    assert len(plaques) == PLAQUES
+    assert max(plaques.values()) < 1.3 * min(plaques.values()), "not always the first ones"
     assert {spec.before for spec in clips} == set(range(first, last + 1)), "not the inner half"
 
 

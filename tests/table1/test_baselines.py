@@ -204,6 +204,14 @@ def test_kernels_lie_as_the_clips_do():
     assert all(k.is_contiguous(memory_format=torch.channels_last_3d) for k in kernels)
 
 
+def test_tpn_s_loss_counts_its_output_twice_and_the_auxiliary_head_once():
+    network, clip = SMALL["tpn"](2, 8).eval(), torch.randn(1, 3, 8, 32, 32)
+    one, other, auxiliary = network.head_logits(clip)
+    torch.testing.assert_close(one, network(clip))
+    assert torch.equal(one, other)
+    assert not torch.allclose(one, auxiliary)
+
+
 def test_nl_i3d_starts_as_i3d_and_has_five_blocks():
     network = SMALL["nl_i3d"](2, 8).eval()
     plain = SMALL["i3d"](2, 8).eval()
@@ -280,7 +288,8 @@ def test_half_of_what_the_classifier_reads_is_dropped():
     for name, count in {"i3d": 1, "nl_i3d": 1, "slowfast": 1, "tpn": 2}.items():
         rates = [part.p for part in SMALL[name](2, 8).modules() if isinstance(part, nn.Dropout)]
         assert rates == [0.5] * count
-    classifier, volume = resnet.Classifier(64, 2), torch.ones(1, 64, 1, 1, 1)
+    classifier, volume = resnet.Classifier(2048, 2), torch.ones(1, 2048, 1, 1, 1)
+    assert classifier.classify.weight.std().item() == pytest.approx(0.01, rel=0.1)
     assert not torch.equal(classifier(volume), classifier(volume))
 
 
@@ -288,7 +297,11 @@ def test_both_branches_of_a_block_can_be_dropped():
     for block in (uniformer.LocalBlock(64, 1.0), uniformer.GlobalBlock(64, 1.0)):
         volume = torch.randn(1, 64, 2, 3, 4)
         torch.testing.assert_close(block(volume), volume + block.position(volume))
-    block, tokens = mtv.Block(8, 2, 8, drop_path=0.5), torch.randn(64, 1, 3, 8)
-    kept = (block(tokens) != tokens).flatten(1)
-    assert 0 < kept.all(1).sum() < 64, "some clips whole"
-    assert (kept.all(1) | ~kept.any(1)).all(), "of a clip all tokens or none"
+    local = uniformer.LocalBlock(8, 0.5)
+    nn.init.zeros_(local.position.weight)
+    nn.init.zeros_(local.position.bias)
+    for block, shape in ((mtv.Block(8, 2, 8, 0.5), (64, 1, 3, 8)), (local, (64, 8, 1, 2, 2))):
+        tokens = torch.randn(shape)
+        changed = (block(tokens) != tokens).flatten(1).double().mean(1)
+        assert 0 < (changed > 0.9).sum() < 64, "some clips whole"
+        assert ((changed > 0.9) | (changed == 0)).all(), "of a clip all tokens or none"

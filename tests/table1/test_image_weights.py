@@ -98,6 +98,10 @@ def test_a_still_clip_gets_the_vits_answer_in_every_frame(vit):
     assert report.unused == ()
     new = {name.split(".")[-2] for name in report.new if "embeddings" not in name}
     assert new == {"temporal_dense", "classifier"}
+    state = network.state_dict()
+    for name in (name for name in state if "temporal_" in name and "dense" not in name):
+        twin = name.replace("temporal_layernorm", "layernorm_before")
+        assert torch.equal(state[name], state[twin.replace("temporal_attention", "attention")])
     picture = torch.randn(1, 3, 64, 64).double()
     with torch.no_grad():
         wanted = other(picture).last_hidden_state
@@ -152,6 +156,8 @@ def test_positions_of_a_larger_grid_and_of_several_times():
     assert torch.equal(first, second)
     assert torch.equal(first, third)
     assert first.mean() == pytest.approx(1.5)
+    corner = torch.tensor([-0.3164, 0.0156])  # bicubic: it overshoots
+    torch.testing.assert_close(first[0, :2, 0], corner, rtol=0, atol=1e-4)
     same = resized_positions(torch.cat([cls, ramp], dim=1), side=2, times=1)
     torch.testing.assert_close(same[:, 1:], ramp)
 

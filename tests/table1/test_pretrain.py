@@ -1,3 +1,4 @@
+import csv
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +35,8 @@ def test_what_it_has_learned_is_inflated(tmp_path, monkeypatch):
     _, notes = read_weights(path)
     best, best_notes = read_weights(tmp_path / "best.safetensors")
     assert notes["epoch"] == best_notes["epoch"] == "1"
+    first, second = csv.DictReader((tmp_path / "epochs.csv").read_text().splitlines())
+    assert notes["accuracy"] == first["validation_accuracy"] != second["validation_accuracy"]
     model = build_network("tiny", size=32)
     report = load_conformer(model, path)
     assert report.inflated

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from csglib.data.cohort import digest
+from csglib.data.cohort import ClipSet, digest
 from csglib.model.weights import read_weights
 from csglib.phantom.patients import CLIPS, clip_specs
 from csglib.table1 import run
@@ -135,8 +136,22 @@ def test_pretraining_sees_single_frames_of_other_patients(tmp_path, monkeypatch)
     assert frames is made
     assert (config.seed, config.epochs, config.batch_size) == (3, SMALL.pretrain_epochs, 32)
     assert config.lr == SMALL.pretrain_lr
+    assert config.folder == tmp_path / "pretrained/seed-3"
     assert table._weights(ROWS["base_random"], 3) == ""
     assert Table1(tmp_path, SMALL, "some.pth")._weights(ROWS["base"], 0) == "some.pth"
+    monkeypatch.setattr(Table1, "_finished", lambda _, name, seed: Path(name) / str(seed))
+    assert table._weights(ROWS["base_16"], 3) == "base/3/best.safetensors"
+    pretrained = {name for name, row in ROWS.items() if row.init == "pretrained"}
+    assert pretrained == {"base", "swa", "ca", "csg3dct"}
+
+
+def test_speed_is_clips_over_seconds(monkeypatch):
+    clock = SimpleNamespace(perf_counter=iter([1.0, 1.5]).__next__)
+    monkeypatch.setattr(run, "time", clock)
+    clips = ClipSet(
+        frames=np.zeros((3, 8, 32, 32), np.uint8), grades=np.zeros(3, int), patients=tuple("abc")
+    )
+    assert run._measured(Small(), clips)["clips_per_second"] == 6
 
 
 def test_cohorts_share_no_patient_that_they_must_not_share(tmp_path, monkeypatch):

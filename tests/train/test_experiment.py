@@ -64,6 +64,7 @@ def test_it_leaves_what_the_best_weights_say_of_the_test_clips(tmp_path, splits)
     said = Predictions.read(tmp_path / "test.csv")
     assert said.patients == splits["test"].patients
     network = trained(tmp_path)
+    assert not network.training
     wanted = predict(network, splits["test"].frames).softmax(1).numpy()
     np.testing.assert_allclose(said.probabilities, wanted, atol=1e-6)
     best = min(records, key=lambda record: record.validation_loss).epoch

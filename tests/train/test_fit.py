@@ -246,21 +246,23 @@ def test_a_constant_run_can_be_made_longer(tmp_path):
 
 
 def test_the_order_of_clips_changes_with_the_epoch_and_the_seed(tmp_path):
-    seen = []
+    seen, drawn = [], []
     for folder, seed in (("a", 0), ("b", 1)):
-        model = network()
+        model = Random()
         model.register_forward_pre_hook(
             lambda module, args: seen.append(args[0].sum().item()) if module.training else None
         )
         changes = {"seed": seed, "epochs": 2}
         list(fit(model, clips(8), clips(4, "b"), config(tmp_path / folder, **changes)))
+        drawn += model.drawn
     assert len(seen) == 8
     assert len({tuple(seen[start : start + 2]) for start in (0, 2, 4, 6)}) == 4
+    assert len({*drawn}) == 8, "and so does dropout"
 
 
 def test_augmentation_is_one_draw_a_clip_and_epoch_and_none_in_validation(tmp_path):
     still = clips(4)
-    still = replace(still, frames=still.frames[:, :1].repeat(3, axis=1))
+    still = replace(still, frames=still.frames[:1, :1].repeat(4, axis=0).repeat(3, axis=1))
     seen, watched = [], []
     model = network()
     model.register_forward_pre_hook(
@@ -326,6 +328,7 @@ def test_another_run_in_the_same_folder_is_refused_and_nothing_is_touched(tmp_pa
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for changes, said in (
         ({"lr": 0.1}, "another run, with lr=0.05 instead of 0.1"),
+        ({"seed": 1}, "seed=0 instead of 1"),
         ({"compile": True}, "compile=False instead of True"),
     ):
         with pytest.raises(ValueError, match=said):

@@ -75,6 +75,8 @@ def test_a_map_that_follows_the_narrowing_loses_when_frames_are_shuffled(clips):
         frames = np.broadcast_to(grey[:, None, None], clip.frames.shape)
         marked.append(replace(clip, frames=frames, patient=f"patient {place}"))
     maps = with_controls(brightness, nn.Identity(), marked, {})
+    one, same_clip = (maps["shuffled frames"][place] for place in (0, len(clips)))
+    assert not np.array_equal(one, same_clip), "each has an order of its own"
     found = compare(marked, maps)
     assert found.scores["trained"]["rank percentile"].value == 1
     assert found.verdict("shuffled frames", "rank percentile") == "lower"

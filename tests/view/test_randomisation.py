@@ -74,6 +74,8 @@ def test_stages_cascade_and_each_tensor_keeps_its_entries(clip):
             assert torch.equal(weights.flatten().sort()[0], states[0][name].flatten().sort()[0])
     assert [found[stage] for stage in ("narrow", "wide.2", "wide.0")] == pytest.approx([1] * 3)
     ends = [states[place]["mine"].detach().numpy().ravel() for place in (0, -1)]
+    rows = [{*map(tuple, states[place]["mine"].tolist())} for place in (0, -1)]
+    assert not rows[0] & rows[1], "entries are shuffled, not rows"
     expected = spearmanr(*ends).statistic
     assert found[REST] == pytest.approx(expected) != pytest.approx(1)
     assert depends_on_weights(method, network, clip) == found
