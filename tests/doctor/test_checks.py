@@ -214,12 +214,10 @@ def near_between_patients(exports):
     return {("near-duplicate", "p5/9.npz", STOPS)}
 
 
-def everybody_is_anonymous(exports):
-    for number in range(12):
+def half_are_anonymous(exports):
+    for number in (0, 1, 4, 5, 8, 9):
         exports.save(f"p{number // 2}/{number}.npz", exports.cohort[number], patient="ANONYMOUS")
-    return {  # p1 is in train, as p0
-        ("same patient id", f"p{patient}/{2 * patient}.npz", WARNING) for patient in (2, 3, 4, 5)
-    }
+    return {("same patient id", name, WARNING) for name in ("p2/4.npz", "p4/8.npz")}
 
 
 def nothing_can_be_read(exports):
@@ -239,7 +237,7 @@ def files_with_the_same_name(exports):
 
 WHOLE = (
     two_patients, copied_between_patients, contradiction, near_between_patients,
-    everybody_is_anonymous, nothing_can_be_read, files_with_the_same_name,
+    half_are_anonymous, nothing_can_be_read, files_with_the_same_name,
 )  # fmt: skip
 
 

@@ -309,14 +309,12 @@ def test_a_gate_of_the_whole_network_is_saved_and_resumed(tmp_path):
 def test_an_epochs_record_is_the_mean_over_clips_in_the_precision_asked_for(tmp_path, precision):
     model, narrow = Plain(), []
     logits, grades = model(network_input(clips().frames)), torch.from_numpy(clips().grades)
-    model.register_forward_pre_hook(
-        lambda part, _: narrow.append(torch.is_autocast_enabled("cpu")) if part.training else None
-    )
+    model.register_forward_pre_hook(lambda *_: narrow.append(torch.is_autocast_enabled("cpu")))
     [epoch] = fitted(tmp_path, model, epochs=1, batch_size=11, precision=precision)
     loss, accuracy = F.cross_entropy(logits, grades), (logits.argmax(1) == grades).float().mean()
     assert epoch.train_loss == pytest.approx(loss.item(), rel=0.01)
     assert epoch.train_accuracy == pytest.approx(accuracy.item())
-    assert narrow == [precision == "bf16-mixed"]
+    assert narrow == [precision == "bf16-mixed"] * 3, "in training, validation and predictions"
 
 
 # --- What is refused ---
