@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from csglib.model.build import conv_blocks, first_bottleneck, head, transformer_blocks
 from csglib.model.config import AMDF, STEM_STRIDE, ModelConfig
-from csglib.model.conv import Stem
+from csglib.model.conv import Stem, channels_last
 from csglib.model.init import init_weights, zero_init
 from csglib.model.tokens import PatchEmbedding, VideoTokens
 
@@ -51,7 +51,7 @@ class CSG3DCT(nn.Module):
         """
         self._check(clip)
         # (b, stem, t, y/4, x/4) and t * n tokens; the first transformer block has no Conv Block.
-        volume = self.stem(clip.contiguous(memory_format=torch.channels_last_3d))
+        volume = self.stem(channels_last(clip))
         tokens = self.blocks[0](self.embed(volume))
         volume = self.local(volume)
         for conv, block in zip(self.convs, self.blocks[1:], strict=True):
@@ -70,11 +70,14 @@ class CSG3DCT(nn.Module):
     def _check(self, clip: Tensor) -> None:
         if clip.ndim != 5 or clip.shape[1] != 3 or clip.shape[2] < 1:
             raise ValueError(
-                f"a clip is (b, 3, t, y, x) with t at least 1: got {tuple(clip.shape)}"
+                f"a clip is (b, 3, t, y, x) with t at least 1: got {tuple(clip.shape)}; "
+                "csglib.network_input makes clips of grey frames"
             )
         rows, columns = clip.shape[-2:]
         patch = self.config.patch
         if min(rows, columns) < patch or rows % patch or columns % patch:
+            fit = " x ".join(f"{max(1, -(-side // patch)) * patch}" for side in (rows, columns))
             raise ValueError(
-                f"rows and columns must be multiples of {patch}: got {rows} x {columns}"
+                f"rows and columns must be multiples of {patch}: got {rows} x {columns}; pad or "
+                f"resize to {fit}"
             )

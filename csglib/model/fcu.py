@@ -24,7 +24,7 @@ class VolumeToTokens(nn.Module):
 
     def forward(self, volume: Float[Tensor, "b c t y x"]) -> Float[Tensor, "b t n d"]:
         """One token a patch."""
-        clips = len(volume)
+        clips = volume.shape[0]
         # avg_pool2d on folded frames: in channels-last memory it is many times faster than
         # avg_pool3d with a 1 x s x s window.
         images = rearrange(self.project(volume), "b d t y x -> (b t) d y x")

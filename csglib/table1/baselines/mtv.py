@@ -161,7 +161,7 @@ class _MultiHead(nn.Module):
         q = rearrange(self.q(queries), "b g i (h e) -> (b g) h i e", h=self.heads)
         k, v = rearrange(self.kv(keys), "b g j (two h e) -> two (b g) h j e", two=2, h=self.heads)
         mixed = self.attention(q, k, v)
-        return self.proj(rearrange(mixed, "(b g) h i e -> b g i (h e)", b=len(queries)))
+        return self.proj(rearrange(mixed, "(b g) h i e -> b g i (h e)", b=queries.shape[0]))
 
 
 class _Embedding(nn.Module):
@@ -178,7 +178,7 @@ class _Embedding(nn.Module):
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Tokens:
         patches = rearrange(self.project(clip), "b d t y x -> b t (y x) d")
-        cls = repeat(self.cls, "t d -> b t 1 d", b=len(patches))
+        cls = repeat(self.cls, "t d -> b t 1 d", b=patches.shape[0])
         tokens = torch.cat([cls, patches], dim=2)
         return rearrange(tokens, "b (g step) n d -> b g (step n) d", g=self.groups) + self.positions
 
@@ -202,7 +202,7 @@ class _GlobalEncoder(nn.Module):
         # repeat its whole sequence instead, which for 8 frames is the same and for 16 misaligned.
         slower = "b t d -> b (t times) d"
         joined = torch.cat([repeat(v, slower, times=self.steps // v.shape[1]) for v in views], -1)
-        cls = repeat(self.cls, "1 d -> b 1 d", b=len(joined))
+        cls = repeat(self.cls, "1 d -> b 1 d", b=joined.shape[0])
         tokens = torch.cat([cls, joined], dim=1) + self.positions
         return self.norm(self.blocks(tokens[:, None]))[:, 0, 0]
 

@@ -12,7 +12,7 @@ from einops import reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from csglib.model.conv import EXPANSION, Bottleneck
+from csglib.model.conv import EXPANSION, Bottleneck, channels_last
 from csglib.table1.baselines.image_weights import FromImages, Names
 from csglib.view.grad_cam import Target
 
@@ -85,7 +85,7 @@ class ResNet(nn.Module):
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> list[Volume]:
         """Output of each of the four stages."""
-        volume = self.stem(clip.contiguous(memory_format=torch.channels_last_3d))
+        volume = self.stem(channels_last(clip))
         volumes = []
         for stage in self.stages:
             volume = stage(volume)

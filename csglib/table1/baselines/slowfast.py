@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from csglib.model.conv import channels_last
 from csglib.table1.baselines.resnet import SLOW_ONLY, Classifier, Layout, ResNet, Volume, conv_bn
 from csglib.view.grad_cam import Target
 
@@ -54,7 +55,7 @@ class SlowFast(nn.Module):
                 f"SlowFast keeps every {EVERY}th frame, so it wants a multiple: got {clip.shape[2]}"
             )
         slow, fast = (
-            path.stem(frames.contiguous(memory_format=torch.channels_last_3d))
+            path.stem(channels_last(frames))
             for path, frames in ((self.slow, clip[:, :, ::EVERY]), (self.fast, clip))
         )
         stages = zip(self.laterals, self.slow.stages, self.fast.stages, strict=True)

@@ -1,0 +1,152 @@
+"""Every network of Table 1 exported, compiled, in half precision; gradients of each clip."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+
+import jaxtyping
+import pytest
+import torch
+import torch.nn.functional as F
+from onnxruntime import InferenceSession
+from torch import nn
+from torch.func import functional_call, grad, vmap
+
+from csglib.model.config import TINY, VARIANTS
+from csglib.model.csg3dct import CSG3DCT
+from csglib.train.networks import build_network
+from tests.table1.test_baselines import SMALL
+
+pytestmark = pytest.mark.filterwarnings(  # torch's own, as it traces
+    "ignore:There is a performance drop:UserWarning",  # attention, a clip at a time
+    "ignore:`isinstance:FutureWarning",
+    "ignore:_check_is_size:FutureWarning",
+    "ignore:The tensor attributes self.lstm:UserWarning",
+)
+SHORT = replace(TINY, stages=(TINY.stages[0], *TINY.stages[3:]), classes=3)
+BUILDS = SMALL | {"short": lambda classes, frames: CSG3DCT(SHORT)}
+BATCH = ({0: torch.export.Dim("b", max=64)},)
+LONG = pytest.mark.long
+
+
+def quick(*names):
+    """All builds; those of other names take long."""
+    return [pytest.param(name, marks=() if name in names else LONG) for name in BUILDS]
+
+
+@pytest.fixture(autouse=True)
+def without_runtime_checks():
+    """As users have it, and faster."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def clips(batch, frames=8):
+    return torch.randn(batch, 3, frames, 32, 32, generator=torch.Generator().manual_seed(batch))
+
+
+@cache
+def network(name, frames=8):
+    """In evaluation mode; no layer's weights are zero."""
+    model = BUILDS[name](3, frames)
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        if parameter.ndim > 1 and not parameter.any():
+            nn.init.normal_(parameter, std=0.02)
+    return model.eval()
+
+
+@cache
+def program(name, frames=8):
+    given = network(name, frames), (clips(2, frames),)
+    return torch.export.export(*given, dynamic_shapes=BATCH)
+
+
+def assert_same(run, name, frames=8):
+    for batch in (1, 2, 3):
+        wanted = network(name, frames)(clips(batch, frames))
+        assert wanted.std() > 0.01
+        torch.testing.assert_close(run(clips(batch, frames)), wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", quick("i3d", "vivit", "mtv", "uniformer", "short"))
+@torch.no_grad()
+def test_an_exported_program_takes_any_batch(name):
+    assert_same(program(name).module(), name)
+
+
+@pytest.mark.parametrize("name", [*quick("short"), pytest.param("tiny 16", marks=LONG)])
+@torch.no_grad()
+def test_onnx_runtime_agrees(name):
+    name, _, frames = name.partition(" ")
+    frames = int(frames or 8)
+    onnx = torch.onnx.export(program(name, frames), dynamo=True, verbose=False)
+    session = InferenceSession(onnx.model_proto.SerializeToString())
+    given = session.get_inputs()[0].name
+    assert_same(
+        lambda clip: torch.from_numpy(session.run(None, {given: clip.numpy()})[0]), name, frames
+    )
+
+
+@LONG
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_is_exported(name):
+    """In its full size, without weights."""
+    with torch.device("meta"):
+        model, clip = build_network(name).eval(), torch.empty(2, 3, 8, 256, 256)
+        exported = torch.export.export(model, (clip,), dynamic_shapes=BATCH).module()
+        assert exported(torch.empty(3, 3, 8, 256, 256)).shape == (3, 2)
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_gradients_of_each_clip_at_once(name):
+    model = network(name)
+    parameters = {key: value.detach() for key, value in model.named_parameters()}
+
+    def loss(parameters, clip, grade):
+        return F.cross_entropy(functional_call(model, parameters, clip[None]), grade[None])
+
+    batch, grades = clips(3), torch.tensor([0, 2, 1])
+    together = vmap(grad(loss), (None, 0, 0))(parameters, batch, grades)
+    for index, pair in enumerate(zip(batch, grades, strict=True)):
+        for key, wanted in grad(loss)(parameters, *pair).items():
+            found = together[key][index]
+            assert (found - wanted).norm() <= 1e-4 * wanted.norm() + 1e-6, key
+
+
+COMPILE = """
+import sys
+import torch
+from csglib import CSG3DCT, TINY, build_network
+from dataclasses import replace
+short = replace(TINY, stages=(TINY.stages[0], *TINY.stages[3:]))
+for name in sys.argv[1:]:
+    network = CSG3DCT(short) if name == "short" else build_network(name, size=32)
+    compiled = torch.compile(network.eval(), fullgraph=True, backend="eager")
+    clips = torch.randn(2, 3, 8, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(clips), network(clips))
+"""
+REST = [name for name in SMALL if name not in ("i3d", "cnn_lstm")]  # torch compiles no LSTM
+
+
+@pytest.mark.parametrize("names", [["short", "i3d"], pytest.param(REST, marks=LONG)])
+def test_one_graph_is_compiled(names):
+    """In a process of its own, since torch.compile cannot trace the runtime checks of tests."""
+    subprocess.run([sys.executable, "-c", COMPILE, *names], check=True)
+
+
+@pytest.mark.parametrize("name", BUILDS)
+@torch.no_grad()
+def test_half_precision_is_near(name):
+    wanted = network(name)(clips(3))
+    for dtype, error in ((torch.bfloat16, 0.05), (torch.float16, 0.005)):
+        with torch.autocast("cpu", dtype):
+            found = network(name)(clips(3)).float()
+        if (name, dtype) != (
+            "nl_i3d",
+            torch.float16,
+        ):  # its products of untrained features overflow
+            assert (found - wanted).norm() < error * wanted.norm()
