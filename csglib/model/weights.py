@@ -3,6 +3,7 @@
 A file is read completely before a model is changed.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -74,8 +75,11 @@ def current_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def load_weights(model: nn.Module, path: Path) -> None:
+def load_weights(model: nn.Module, path: Path, resizable: str = "") -> list[str]:
     """Fill a model from a file of exactly its tensors, under today's layer names or 0.1's.
+
+    Tensors whose names match `resizable`, a regular expression, may be of another number of
+    classes, their first size: they stay as they are, and their names are returned.
 
     Raises:
         ValueError: the file cannot be read, or belongs to another network; the model is as before.
@@ -85,16 +89,23 @@ def load_weights(model: nn.Module, path: Path) -> None:
     if tensors.keys() != wanted.keys():
         tensors = current_names(tensors)
     missing, unknown = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
-    other = [
-        name for name in wanted.keys() & tensors.keys() if _differ(wanted[name], tensors[name])
+    other = [name for name in wanted if name in tensors and _differ(wanted[name], tensors[name])]
+    left = [
+        name
+        for name in other
+        if resizable
+        and re.search(resizable, name)
+        and wanted[name].shape[1:] == tensors[name].shape[1:]
     ]
+    other = [name for name in other if name not in left]
     if missing or unknown or other:
         first = min([*missing, *unknown, *other])
         raise ValueError(
             f"{path} belongs to another network: {len(missing)} tensors missing, {len(unknown)} "
             f"unknown, {len(other)} of another shape; the first is {first}"
         )
-    model.load_state_dict(tensors)
+    model.load_state_dict(tensors | {name: wanted[name] for name in left})
+    return left
 
 
 def _differ(wanted: Tensor, found: Tensor) -> bool:

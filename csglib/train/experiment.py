@@ -56,7 +56,13 @@ class Experiment:
             torch.manual_seed(seed)
             network = build_network(self.network, self.classes, self.frames, self.size)
         if self.init:
-            load_initial_weights(network, self.init)
+            left = load_initial_weights(network, self.init)
+            if left and is_main_process():
+                print(
+                    f"{self.init} is of another number of grades: loaded but for its classifiers, "
+                    f"which start at random ({', '.join(left)})",
+                    flush=True,
+                )
         return network
 
     def run(self, splits: Mapping[str, ClipSet], config: TrainConfig) -> Iterator[Epoch]:

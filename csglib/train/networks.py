@@ -17,6 +17,7 @@ from csglib.model.csg3dct import CSG3DCT
 from csglib.model.pretrained import load_conformer
 from csglib.model.weights import current_names, load_weights
 
+_CLASSIFIERS = r"(^|\.)(head(\.\d)?|classif\w+)\.(weight|bias)$"  # a row of each for every grade
 _BASELINES = "csglib.table1.baselines"
 NETWORKS: Mapping[str, ModelConfig | str] = {
     "i3d": f"{_BASELINES}.i3d:I3D",
@@ -63,15 +64,17 @@ def build_network(name: str, classes: int = 2, frames: int = 8, size: int = 256)
     return network
 
 
-def load_initial_weights(network: nn.Module, source: str) -> None:
+def load_initial_weights(network: nn.Module, source: str) -> list[str]:
     """Load weights of this very network, or inflate those of the 2D network it starts from.
 
     `source` is a file or the name of a public checkpoint; a ValueError if its weights do not fit.
+    This very network may have been trained on another number of grades: its classifiers, whose
+    tensors' names are returned, are then left as they are.
     """
     found = read_checkpoint(source)
     if network.state_dict().keys() in (found.keys(), current_names(found).keys()):
-        load_weights(network, Path(source))
-    elif isinstance(network, CSG3DCT):
+        return load_weights(network, Path(source), resizable=_CLASSIFIERS)
+    if isinstance(network, CSG3DCT):
         load_conformer(network, found)
     elif load := getattr(network, "load_image_weights", None):
         load(found)
@@ -79,3 +82,4 @@ def load_initial_weights(network: nn.Module, source: str) -> None:
         raise ValueError(
             f"{type(network).__name__} has no 2D network to start from: wanted its own weights"
         )
+    return []

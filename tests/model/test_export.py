@@ -15,7 +15,9 @@ from torch.func import functional_call, grad, vmap
 
 from csglib.model.config import TINY, VARIANTS
 from csglib.model.csg3dct import CSG3DCT
-from csglib.train.networks import build_network
+from csglib.model.weights import load_weights, write_weights
+from csglib.train.experiment import Experiment
+from csglib.train.networks import build_network, load_initial_weights
 from tests.table1.test_baselines import SMALL
 
 pytestmark = pytest.mark.filterwarnings(  # torch's own, as it traces
@@ -150,3 +152,30 @@ def test_half_precision_is_near(name):
             torch.float16,
         ):  # its products of untrained features overflow
             assert (found - wanted).norm() < error * wanted.norm()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_another_number_of_grades_leaves_the_classifiers_random(name, tmp_path):
+    trained, path = SMALL[name](2, 8), tmp_path / "best.safetensors"
+    write_weights(path, trained.state_dict(), {})
+    model = SMALL[name](3, 8)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    left = load_initial_weights(model, str(path))
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, before[key] if key in left else trained.state_dict()[key])
+    assert left == [key for key in before if before[key].shape != trained.state_dict()[key].shape]
+    assert {before[key].shape[0] for key in left} == {3}
+    with pytest.raises(ValueError, match=f"{len(left)} of another shape"):
+        load_weights(model, path)
+    assert load_initial_weights(SMALL[name](2, 8), str(path)) == []
+
+
+def test_classifiers_that_start_at_random_are_named(tmp_path, capsys):
+    path = tmp_path / "best.safetensors"
+    write_weights(path, SMALL["tiny"](2, 8).state_dict(), {})
+    Experiment(network="tiny", size=32, init=str(path)).build()
+    assert capsys.readouterr().out == ""
+    Experiment(network="tiny", size=32, classes=4, init=str(path)).build()
+    said = capsys.readouterr().out
+    assert "best.safetensors is of another number of grades" in said
+    assert "at random (head.classify.weight, head.classify.bias)" in said
