@@ -195,6 +195,14 @@ def test_a_frame_of_low_score_lies_between_its_neighbours(monkeypatch):
     np.testing.assert_allclose(middles[3], (39.5 + 20, 39.5 + 6), atol=1.1)
 
 
+def test_one_wrong_box_does_not_move_a_fixed_window(monkeypatch):
+    clip, right = moving_vessel([(40, 40)] * 5, [(20, 20)] * 5), Box(20, 20, 60, 60, 0.9)
+    found = [right] * 4 + [Box(90, 70, 200, 140, 0.9)]
+    monkeypatch.setattr(csglib.detect, "best_boxes", lambda frames: found)
+    middles = crop_clip(clip, size=80).truth.vessel_outer.mean(axis=1)
+    np.testing.assert_allclose(middles, 39.5, atol=1.5)
+
+
 def test_a_vessel_in_half_of_the_frames_is_refused(monkeypatch):
     for scores, message in (
         ([0.9, 0.125] * 2, r"in 2 of 4 frames.*more than half.*frame 1: 0\.12, frame 3: 0\.12$"),

@@ -98,6 +98,15 @@ def test_another_experiment_in_the_same_folder_is_refused(tmp_path, splits):
     assert before == sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir())
 
 
+def test_a_run_goes_on_from_the_same_initial_weights_only(tmp_path, splits):
+    init, asked = tmp_path / "init.safetensors", replace(ASKED, init=f"{tmp_path}/init.safetensors")
+    save_file(ASKED.build(1).state_dict(), init)
+    list(asked.run(splits, config(tmp_path / "run")))
+    save_file(ASKED.build(2).state_dict(), init)
+    with pytest.raises(ValueError, match="holds another experiment"):
+        next(asked.run(splits, config(tmp_path / "run")))
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

@@ -172,6 +172,10 @@ def test_out_of_memory_means_micro_batches_of_the_same_step(batch, capsys):
     assert max(model.seen) <= 2, "it remembers"
     with pytest.raises(torch.OutOfMemoryError):
         step(Plain(room=0))(batch)
+    model = Plain(room=4)  # less, once gradients fill the memory: those are not counted twice
+    model.register_forward_hook(lambda model, *_: setattr(model, "room", 1))
+    step(model)(batch)
+    assert_weights(model, by_hand(batch, F.cross_entropy))
 
 
 # --- Runs ---
@@ -207,6 +211,13 @@ def test_best_weights(tmp_path, schedule):
     logits = predict(model, contrary.frames)
     loss = F.cross_entropy(logits, torch.from_numpy(contrary.grades)).item()
     assert loss == pytest.approx(best.validation_loss, rel=1e-5)
+
+
+def test_the_best_of_all_epochs_is_kept_not_what_is_better_than_the_last(tmp_path, monkeypatch):
+    found = iter([(0.5, 0.5), (0.9, 0.5), (0.7, 0.5)])
+    monkeypatch.setattr(training, "_validate", lambda *_: next(found))
+    fitted(tmp_path, epochs=3)
+    assert read_weights(tmp_path / "best.safetensors")[1]["epoch"] == "1"
 
 
 @pytest.mark.parametrize("changes", [{}, {"schedule": "one_cycle", "augment": True}])
