@@ -16,12 +16,12 @@ FILES = sorted(ROOT.rglob("*.py"))
 REPOSITORY = ROOT.parent
 CORE = ("data", "metrics", "model", "train", "detect", "view", "widgets")
 LINES = {  # of all files with this ending below these folders, at most: lower it when you can
-    ("py", "csglib"): 13_650,
-    ("py", *(f"csglib/{room}" for room in CORE)): 7_400,
+    ("py", "csglib"): 13_500,
+    ("py", *(f"csglib/{room}" for room in CORE)): 7_000,
     ("js", "csglib"): 2_000,
-    ("py", "notebooks/csgcourse"): 4_100,
+    ("py", "notebooks/csgcourse"): 3_500,
     ("js", "notebooks/csgcourse"): 2_000,
-    ("py", "tests"): 20_900,
+    ("py", "tests"): 18_900,
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400

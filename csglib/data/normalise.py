@@ -1,7 +1,4 @@
-"""From grey levels to a network's input; not with the clips, so that workers load no torch.
-
-Not in the paper.
-"""
+"""From grey levels to a network's input: not in clips.py, so that workers load no torch."""
 
 import numpy as np
 import torch

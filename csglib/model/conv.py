@@ -129,10 +129,8 @@ class TemporalConv(TimePadded):
 
 
 def channels_last(volume: Float[Tensor, "b c t y x"]) -> Float[Tensor, "b c t y x"]:
-    """Its channels last in memory, which pointwise convolutions read fastest; no copy if they are.
-
-    As `volume.contiguous(memory_format=torch.channels_last_3d)`, which `torch.vmap` does not know.
-    """
+    """The same with channels last in memory: the fastest layout for pointwise convolutions."""
+    # as .contiguous(memory_format=torch.channels_last_3d), which torch.vmap does not know
     return volume.movedim(1, -1).contiguous().movedim(-1, 1)
 
 

@@ -4,6 +4,8 @@ Source: section 2, "a 3D Conv Block consists of two sub-blocks"; Fig. 2(a), one 
 branches; the rows c2 to c5 of Table SI.
 """
 
+from collections.abc import Callable
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -33,7 +35,10 @@ class ConvBlock(nn.Module):
         self.gain = gain
 
     def forward(
-        self, volume: Float[Tensor, "b c t y x"], tokens: VideoTokens, block: nn.Module
+        self,
+        volume: Float[Tensor, "b c t y x"],
+        tokens: VideoTokens,
+        block: Callable[[VideoTokens], VideoTokens],
     ) -> tuple[Float[Tensor, "b c2 t y2 x2"], VideoTokens]:
         """One step of both branches; `block` is the transformer block that runs beside."""
         inner = self.first.inner(volume)

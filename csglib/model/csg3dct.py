@@ -4,9 +4,12 @@ Source: Fig. 2(a) and Table SI. L 3D Conv Blocks and L + 1 transformer blocks ru
 exchange features at every step.
 """
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from csglib.model.build import conv_blocks, first_bottleneck, head, transformer_blocks
 from csglib.model.config import AMDF, STEM_STRIDE, ModelConfig
@@ -38,7 +41,7 @@ class CSG3DCT(nn.Module):
         # torch's stubs do not know this memory format.
         self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
-    def features(
+    def forward_features(
         self, clip: Float[Tensor, "b 3 t y x"]
     ) -> tuple[Float[Tensor, "b c t y2 x2"], VideoTokens]:
         """The CNN's last volume and the transformer's last tokens, before the head.
@@ -55,12 +58,14 @@ class CSG3DCT(nn.Module):
         tokens = self.blocks[0](self.embed(volume))
         volume = self.local(volume)
         for conv, block in zip(self.convs, self.blocks[1:], strict=True):
-            volume, tokens = conv(volume, tokens, block)
+            saving = self.config.recompute and torch.is_grad_enabled()
+            run = partial(checkpoint, block, use_reentrant=False) if saving else block
+            volume, tokens = conv(volume, tokens, run)
         return volume, tokens
 
     def head_logits(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "heads b classes"]:
         """Logits of each head; training minimises the mean of their losses."""
-        volume, tokens = self.features(clip)
+        volume, tokens = self.forward_features(clip)
         return self.head(volume, tokens.cls)
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "b classes"]:

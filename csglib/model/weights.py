@@ -90,13 +90,8 @@ def load_weights(model: nn.Module, path: Path, resizable: str = "") -> list[str]
         tensors = current_names(tensors)
     missing, unknown = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
     other = [name for name in wanted if name in tensors and _differ(wanted[name], tensors[name])]
-    left = [
-        name
-        for name in other
-        if resizable
-        and re.search(resizable, name)
-        and wanted[name].shape[1:] == tensors[name].shape[1:]
-    ]
+    named = [name for name in other if resizable and re.search(resizable, name)]
+    left = [name for name in named if wanted[name].shape[1:] == tensors[name].shape[1:]]
     other = [name for name in other if name not in left]
     if missing or unknown or other:
         first = min([*missing, *unknown, *other])

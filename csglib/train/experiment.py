@@ -58,11 +58,10 @@ class Experiment:
         if self.init:
             left = load_initial_weights(network, self.init)
             if left and is_main_process():
-                print(
-                    f"{self.init} is of another number of grades: loaded but for its classifiers, "
-                    f"which start at random ({', '.join(left)})",
-                    flush=True,
+                said = (
+                    f"{self.init} is of another number of grades: loaded but for its classifiers,"
                 )
+                print(f"{said} which start at random ({', '.join(left)})", flush=True)
         return network
 
     def run(self, splits: Mapping[str, ClipSet], config: TrainConfig) -> Iterator[Epoch]:

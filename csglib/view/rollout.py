@@ -59,7 +59,7 @@ def rollout(network: nn.Module, clip: Clip) -> Float[Tensor, "t rows columns"]:
             f"{type(network).__name__}"
         )
     with evaluating(network), torch.no_grad(), query_keys(network) as seen:
-        _, tokens = network.features(batch_of(network, clip))
+        _, tokens = network.forward_features(batch_of(network, clip))
     record = {network.get_submodule(name): found for name, found in seen.items()}
     # With its maps held fixed, a block of means is linear. So numbers may pass through it in place
     # of tokens, and the share of a first token in the last class token is a derivative.

@@ -1,7 +1,4 @@
-"""Three hints an exercise: a nudge, a plan, and the solution, as text and never as a cell.
-
-The first two are in `hints.md`.
-"""
+"""Three hints an exercise: a nudge and a plan, from hints.md, and the solution, as text."""
 
 import ast
 import inspect

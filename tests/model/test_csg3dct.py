@@ -4,6 +4,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.autograd.graph import saved_tensors_hooks
 
 from csglib.model.config import (
     AMDF,
@@ -126,3 +127,20 @@ def test_no_clip_is_refused(shape):
     message = r"a clip is \(b, 3, t, y, x\) with t at least 1: got .* csglib.network_input makes"
     with pytest.raises(ValueError, match=message):
         CSG3DCT(TINY)._check(torch.zeros(shape))
+
+
+def test_recomputed_blocks_give_the_same_gradients_and_keep_less(small):
+    torch.manual_seed(0)
+    config, clip = small(PAPER), torch.randn(2, 3, 3, 32, 32)
+    usual, saving = CSG3DCT(config), CSG3DCT(replace(config, recompute=True))
+    saving.load_state_dict(usual.state_dict())
+    kept = []
+    for network in (usual, saving):
+        sizes = []
+        with saved_tensors_hooks(lambda t, sizes=sizes: sizes.append(t.nbytes) or t, lambda t: t):
+            network(clip).square().sum().backward()
+        kept.append(sum(sizes))
+    for (name, one), other in zip(usual.named_parameters(), saving.parameters(), strict=True):
+        torch.testing.assert_close(other.grad, one.grad, msg=name)
+    assert all(map(torch.equal, usual.buffers(), saving.buffers())), "statistics of norms"
+    assert kept[1] < 0.8 * kept[0]
