@@ -79,7 +79,8 @@ def test_an_exported_program_takes_any_batch(name):
     assert_same(program(name).module(), name)
 
 
-@pytest.mark.parametrize("name", [*quick("short"), pytest.param("tiny 16", marks=LONG)])
+@LONG
+@pytest.mark.parametrize("name", [*BUILDS, "tiny 16"])
 @torch.no_grad()
 def test_onnx_runtime_agrees(name):
     name, _, frames = name.partition(" ")
@@ -134,7 +135,8 @@ for name in sys.argv[1:]:
 REST = [name for name in SMALL if name != "cnn_lstm"]  # torch compiles no LSTM
 
 
-@pytest.mark.parametrize("names", [["short"], pytest.param(REST, marks=LONG)])
+@LONG
+@pytest.mark.parametrize("names", [["short"], REST])
 def test_one_graph_is_compiled(names):
     """In a process of its own, since torch.compile cannot trace the runtime checks of tests."""
     subprocess.run([sys.executable, "-c", COMPILE, *names], check=True)
