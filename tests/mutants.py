@@ -127,7 +127,7 @@ MUTANTS = [Mutant(*fields) for fields in (
      "phantom/test_simulate.py"),
     # --- train ---
     ("decay-on-norms", "csglib/train/step.py",
-     "p.squeeze().ndim <= 1]},", 'p.squeeze().ndim <= 1], "weight_decay": weight_decay},',
+     '{"params": others}', '{"params": others, "weight_decay": weight_decay}',
      "weight decay on biases, norms, the class token and the gates too",
      "train/test_fit.py"),
     ("resume-without-moments", "csglib/train/runs.py",
