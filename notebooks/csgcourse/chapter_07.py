@@ -89,7 +89,9 @@ def _diameter_mistakes(area_stenosis: Tensor) -> Wrong:
     }
 
 
-def _judge_split(answer: Any, patients: list[str], shares: Sequence[float], _: int) -> str | None:
+def _validate_split(
+    answer: Any, patients: list[str], shares: Sequence[float], _: int
+) -> str | None:
     """Many splits are right: a wrong one is known by what it breaks."""
     groups = _groups(answer, len(patients), len(shares))
     if isinstance(groups, str):
@@ -150,5 +152,5 @@ _SHARES = inputs(lambda area: (area,), *({"area": area} for area in (0.37, 0.75,
 EXERCISES = (
     Exercise("7.1", area_stenosis, _AREAS, "", _area_mistakes, _number),
     Exercise("7.2", diameter_stenosis, _SHARES, "", _diameter_mistakes, _number),
-    Exercise("7.3", split, _cohorts, judge=_judge_split),
+    Exercise("7.3", split, _cohorts, validate=_validate_split),
 )

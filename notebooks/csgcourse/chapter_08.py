@@ -137,7 +137,7 @@ def _f1_mistakes(confusion: Tensor) -> Wrong:
     return {words: float(value) for words, value in wrong.items()}
 
 
-def _judge_interval(
+def _validate_interval(
     answer: Any, correct: Tensor, patients: Sequence[str], draws: int, _seed: int
 ) -> str | None:
     """Any generator will do: right is what differs from a known interval by chance only.
@@ -223,5 +223,5 @@ def _known(
 EXERCISES = (
     Exercise("8.1", confusion, _labels, "true predicted", _confusion_mistakes, _counts),
     Exercise("8.2", macro_f1, _matrices, mistakes=_f1_mistakes),
-    Exercise("8.3", patient_bootstrap, _results, judge=_judge_interval),
+    Exercise("8.3", patient_bootstrap, _results, validate=_validate_interval),
 )

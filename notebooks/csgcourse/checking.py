@@ -107,13 +107,13 @@ def _wrong(exercise: Exercise, answers: Answers) -> str | None:
     for given, answer in answers:
         if answer is None or answer is ...:
             return compare(answer, given)
-        if exercise.judge:
-            if wrong := exercise.judge(answer, *given):
+        if exercise.validate:
+            if wrong := exercise.validate(answer, *given):
                 return _ended(wrong)
         elif wrong := compare(exercise.read(answer), exercise.read(exercise.reference(*given))):
             known = explain(exercise, answers)
             return _ended(known) if known else _sentence(exercise, wrong, given)
-    return _not_by_seed(exercise, answers) if exercise.judge else None
+    return _not_by_seed(exercise, answers) if exercise.validate else None
 
 
 def _not_by_seed(exercise: Exercise, answers: Answers) -> str | None:

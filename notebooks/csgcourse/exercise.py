@@ -30,7 +30,7 @@ class Exercise:
     mistakes: Callable[..., Mapping[str, object]] = lambda *_: {}  # (*inputs) -> wrong results
     read: Callable[[object], object] = lambda result: result  # where several types are right
     # (answer, *inputs) -> what is wrong; for exercises with many right answers, one for each `seed`
-    judge: Callable[..., str | None] | None = None
+    validate: Callable[..., str | None] | None = None
 
     @property
     def parameters(self) -> list[str]:
