@@ -17,7 +17,7 @@ _OF_A_GRADE = 6
 _CAPTION, _FRAME, _GAP, _EDGE, _HEAD, _SECTION = 216, 112, 4, 32, 92, 52  # pixels
 _LINE = _FRAME + 14
 _PAPER, _INK, _SOFT, _MARK = "#fbfaf7", "#1d1d1f", "#6b6b70", "#d9480f"
-_LEGEND = "The narrowest frame, which is graded, has an orange border."
+_LEGEND = "How much is closed in the narrowest frame, which is graded and has an orange border."
 
 
 def contact_sheet(folder: Path, rows: Sequence[Row]) -> Image.Image:

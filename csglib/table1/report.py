@@ -32,7 +32,7 @@ brackets: 95 % intervals, by resampling patients. "minus CSG-3DCT": paired diffe
 the same clips, in points; where its interval contains 0, neither network is shown to be better.
 Competitors start from random weights. Memory: bytes saved for the backward pass of one clip or, on
 a GPU, peak memory. The last column is printed in the paper, for its own patients, and cannot be
-compared with ours. Not for diagnosis.
+compared with ours; it is empty for networks that the paper only cites. Not for diagnosis.
 """
 
 
