@@ -38,6 +38,7 @@ def test_costs_wait_for_two_guesses_by_mouse_or_keys_and_judge_them(shown, page)
     page.keyboard.press("ArrowRight")
     options(64).nth(3).check()
     assert shown.traits("guess_8", "guess_64") == [8, 500]
+    expect(button).to_be_enabled()  # from the next drawn frame on
     button.press("Enter")
     expect(answers).to_be_visible()
     judged = page.locator(".csg-judged")
