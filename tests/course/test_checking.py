@@ -106,6 +106,7 @@ def one_off(kernel, frames):
         (raising, "line 3 (`width = kernel.shape[9]`) raised IndexError"),
         (lambda k, t: k.shape[9], "This was with kernel of shape ("),
         (lambda k, t: torch.stack(k, 0.5), "raised TypeError"),
+        (lambda k, t: (k[..., None] @ torch.ones(1, t) / t).movedim(-1, 2), "RuntimeError: "),
         (lambda k, t: sys.exit("enough"), "raised SystemExit: enough"),
         (interrupted, "raised KeyboardInterrupt"),
         (deeper, "raised RecursionError"),

@@ -1,12 +1,13 @@
 """The practice folder: what is planted is found, and nothing else; no other folder is lost."""
 
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from csgcourse.practice import FORMATS, PLANTED, SWEEP, TISSUE, people, practice_folder
-from csglib.data.clips import Region
+from csglib.data.clips import GRADES, Region
 from csglib.data.readers import read_clip
 from csglib.doctor import examine
 from csglib.doctor.deidentification import DeidentifySettings, crop_clip
@@ -44,6 +45,12 @@ def test_all_formats_are_there(exports):
     assert min(endings.values()) > 10
     assert len(read_clip(exports / SWEEP).frames) > 60  # one long video
     assert len({one.folder for one in people()}) == len({one.number for one in people()}) == 56
+
+
+def test_the_side_does_not_tell_the_grade(exports):
+    rows = read_labels(exports / "labels.csv")
+    counts = Counter((Path(row.clip).name.partition(".")[0], row.grade) for row in rows)
+    assert min(counts[pair] for pair in product(("left", "right"), GRADES)) > 20
 
 
 def test_cleaning_leaves_no_letter_of_any_screen(exports, report):

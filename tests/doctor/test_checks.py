@@ -116,7 +116,8 @@ def plant_images(exports):
         Image.fromarray(colours).save(folder / f"doppler/a/{number}.png")
     exports.label("doppler/a")
     left = Region(0, 0, 40, 40)
-    exports.add("split/a.npz", side_by_side(cohort[62], cohort[65]))
+    exports.add("split/a.npz", side_by_side(cohort[62], cohort[65]), frames=4)
+    exports.label("split/a.npz", first_frame=4, box=left)  # one row's box is not enough
     exports.add("boxed/a.npz", side_by_side(cohort[82], cohort[84]), box=left)  # no fault
     exports.add("marked/a.npz", with_cross(cohort[66], 50, 50), frames=4, box=left)
     exports.label("marked/a.npz", first_frame=4, box=Region(20, 20, 60, 60))

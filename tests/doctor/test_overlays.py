@@ -82,6 +82,7 @@ def test_changes_are_fractions_of_the_pixels_and_encoder_noise_is_none(cohort, l
     still[2, :16] ^= 128
     assert frame_changes(still) == (0, 0.25, 0.25)
     assert frame_changes(still[:1]) == ()
+    assert frame_changes(np.array([[[9]], [[3]], [[9]], [[2]]], np.uint8)) == (0, 0, 1)
     assert min(change for clip in cohort for change in frame_changes(clip)) > 0.2
     frozen = large[0][:1].repeat(8, axis=0)
     assert max(frame_changes(h264(frozen, tmp_path, 28))) < 0.001

@@ -93,8 +93,8 @@ def test_a_patient_has_the_same_parameters_in_all_videos_and_splits_are_alike():
         assert set(spec.parameters) == set(PER_PATIENT)
         check_parameters(spec.parameters)
     assert {"diameter", "scanner", "gain", "heart_rate"} < set(PER_PATIENT)
-    per_clip = {"stenosis", "plaque", "side", "length", "calcified", "roll", "field"}
-    assert not per_clip & set(PER_PATIENT)
+    of_lesion, of_sweep = "stenosis plaque side length calcified", "roll speed margin aside lower"
+    assert not {*of_lesion.split(), *of_sweep.split(), "field"} & set(PER_PATIENT)
     assert len({values["depth"] for values in patients.values()}) == 169
     assert len({values["scanner"] for values in patients.values()}) > 2
     train, test = (
@@ -241,6 +241,8 @@ def test_an_observer_grades_what_it_sees_and_four_grades_keep_their_names(tmp_pa
 def test_an_estimate_shrinks_as_clips_are_made(tmp_path, folder):
     new = work_left(tmp_path / "new", CohortSpec(), videos=True)
     assert new[:2] == (459, 200)
+    short, long = (work_left(tmp_path / "new", CohortSpec(frames=frames)) for frames in PAPER)
+    assert long.seconds / short.seconds == pytest.approx(410 * 16 / (459 * 8)), "by frames"
     assert new.sentence(2).startswith("459 clips and 200 videos to make: about ")
     assert work_left(folder, SMALL) == (0, 0, 0, 0)
     assert work_left(folder, SMALL).sentence(1).startswith("nothing to make")

@@ -48,6 +48,23 @@ def test_what_it_has_learned_is_inflated(tmp_path, monkeypatch):
     assert pretrain(splits, config) == path, "once is enough"
 
 
+def test_the_seed_decides_the_first_weights(tmp_path, monkeypatch):
+    begun = []
+
+    def interrupted(network, *_):
+        begun.append(next(network.parameters()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("csglib.table1.pretrain.fit", interrupted)
+    splits = {"train": frames("a", 2), "validation": frames("b", 2)}
+    for seed in (1, 1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(splits, TrainConfig(folder=tmp_path, seed=seed), TINY_2D)
+    one, again, other = begun
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+
+
 def test_each_network_of_ours_has_its_2d_one():
     assert conformer_for("tiny") == TINY_2D
     assert conformer_for("csg3dct") == conformer_for("base") == CONFORMER_S

@@ -101,7 +101,8 @@ def test_another_experiment_in_the_same_folder_is_refused(tmp_path, splits):
 def test_a_run_goes_on_from_the_same_initial_weights_only(tmp_path, splits):
     init, asked = tmp_path / "init.safetensors", replace(ASKED, init=f"{tmp_path}/init.safetensors")
     save_file(ASKED.build(1).state_dict(), init)
-    list(asked.run(splits, config(tmp_path / "run")))
+    for _ in range(2):  # trained, then resumed
+        assert len(list(asked.run(splits, config(tmp_path / "run")))) == 3
     save_file(ASKED.build(2).state_dict(), init)
     with pytest.raises(ValueError, match="holds another experiment"):
         next(asked.run(splits, config(tmp_path / "run")))
@@ -155,18 +156,20 @@ def test_a_2d_network_is_a_start_where_there_is_one(tmp_path, monkeypatch):
         Experiment(network="csg3dct", init=start).build()
 
 
-def test_another_cohort_is_scored(tmp_path, splits):
+def test_another_cohort_of_such_clips_is_scored(tmp_path, splits):
     list(ASKED.run(splits, config(tmp_path)))
-    other = clips("z", 5)
-    np.savez_compressed(
-        tmp_path / "other.npz",
-        frames=np.concatenate([other.frames, splits["train"].frames[:2]]),
-        grade=np.concatenate([other.grades, [0, 1]]),
-        patient=np.array([*other.patients, "q", "r"]),
-        split=np.array(["test"] * 5 + ["train", "validation"]),
-    )
-    said = experiment.test_predictions(tmp_path, Path(tmp_path / "other.npz"))
-    assert said.patients == other.patients
+    other, path = clips("z", 5), tmp_path / "other.npz"
+    columns = {
+        "frames": np.concatenate([other.frames, splits["train"].frames[:2]]),
+        "grade": np.concatenate([other.grades, [0, 1]]),
+        "patient": np.array([*other.patients, "q", "r"]),
+        "split": np.array(["test"] * 5 + ["train", "validation"]),
+    }
+    np.savez_compressed(path, **columns)
+    assert experiment.test_predictions(tmp_path, path).patients == other.patients
+    np.savez_compressed(path, **columns | {"frames": columns["frames"][:, :4]})
+    with pytest.raises(ValueError, match=r"wanted clips of \(8, 32, 32\).*got \(4, 32, 32\)"):
+        experiment.test_predictions(tmp_path, path)
     assert json.loads((tmp_path / "experiment.json").read_text())["network"] == "csg3dct"
 
 
