@@ -101,7 +101,7 @@ def main(runs: Sequence[Path], folder: Path) -> None:
             one.network: {
                 "severe": one.severe,
                 "test accuracy": asdict(one.accuracy),
-                "scores": score_map(one.heat, one.clip).figures,
+                "scores": score_map(one.heat, one.clip),
             }
             for one in seen
         },

@@ -99,7 +99,8 @@ def cohort(simulated_clip, tmp_path):
     for number in range(12):
         severe = number % 2
         frames = simulated_clip.frames // (4 if severe else 2)
-        clip = replace(simulated_clip, frames=frames, truth=truth if severe else open_truth)
+        of_patient = replace(simulated_clip, frames=frames, patient=f"p{number}")
+        clip = replace(of_patient, truth=truth if severe else open_truth)
         path = folder / "clips" / f"{number}.npz"
         save_clip(clip, path)
         row = {
@@ -204,16 +205,27 @@ def test_attention_scores_maps_beside_their_controls(cohort, monkeypatch, tmp_pa
     attention = loaded("attention")
     chosen = {name: attention.METHODS[name] for name in ("time queries space", "Grad-CAM")}
     monkeypatch.setattr(attention, "METHODS", chosen)
-    monkeypatch.setattr(attention, "TWINS", 1)
-    monkeypatch.setattr(attention, "DRAWS", 20)
-    attention.main(cohort, tmp_path)
+    monkeypatch.setattr(attention, "UNTRAINED", 1)
+    monkeypatch.setattr(attention, "STEPS", 3)
+    given = [str(cohort), str(tmp_path / "work"), "--out", str(tmp_path)]
+    attention.main(given)
     found = drawn(tmp_path, "attention")
-    assert found["maps"].keys() == found["needed"].keys() == chosen.keys()
-    for kinds in found["maps"].values():
-        controls = ["random weights 0", "shuffled grades", "shuffled frames"]
-        assert list(kinds) == ["trained", *controls, "shuffled and put back", "uniform"]
-        assert kinds["uniform"]["rank percentile"]["value"] == 0.5
-        assert kinds["trained"]["plaque ratio"] != kinds["shuffled grades"]["plaque ratio"]
+    assert found["maps"].keys() == found["curves"].keys() == chosen.keys()
+    for name in chosen:
+        controls = found["maps"][name]["controls"]
+        assert list(controls)[-4:-1] == ["shuffled frames", "shuffled, put back", "untrained 0"]
+        assert controls["memorised"]["plaque ratio"] != controls["untrained 0"]["plaque ratio"]
+        own = found["curves"][name]["mean curves"]["own"]
+        assert own["deletion"][::2] == own["insertion"][::-2]
+        assert len(found["randomisation"]["alike"][name]) > 10
+    assert found["cover"] == next(iter(found["covers"]))
+    monkeypatch.setattr(attention, "METHODS", dict.fromkeys(chosen))  # all maps are kept
+    attention.main(given)
+    assert drawn(tmp_path, "attention") == found
+    with pytest.raises(ValueError, match="keeps results of other files"):
+        attention.main(
+            [*given, "--network", str(attention.SAMPLES / "tiny_128_shuffled.safetensors")]
+        )
 
 
 def test_the_kept_scores_are_of_all_test_clips_of_the_present_cohort():

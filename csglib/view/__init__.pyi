@@ -1,10 +1,15 @@
 from .capture import attention_maps as attention_maps
+from .controls import Comparison as Comparison
 from .controls import class_token_map as class_token_map
 from .controls import compare as compare
+from .controls import paired as paired
 from .controls import random_control as random_control
-from .controls import with_controls as with_controls
+from .controls import shuffled_maps as shuffled_maps
 from .deletion import blurred as blurred
+from .deletion import covers as covers
 from .deletion import curves as curves
-from .randomisation import depends_on_weights as depends_on_weights
+from .deletion import neutrality as neutrality
+from .randomisation import cascading_randomisation as cascading_randomisation
 from .scores import areas as areas
+from .scores import cross_scores as cross_scores
 from .scores import score_map as score_map

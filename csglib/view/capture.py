@@ -3,9 +3,10 @@
 Source: not in the paper, which shows Grad-CAM only (Fig. 4). These are the weights themselves.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jaxtyping import Float
@@ -49,16 +50,13 @@ def query_keys(module: nn.Module) -> Iterator[dict[str, QueryKeys]]:
     """
     record: dict[str, QueryKeys] = {}
 
-    def hook(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        def keep(_: nn.Module, arguments: tuple[Any, ...]) -> None:
-            query, key, _value, *bias = arguments
-            given = bias[0].detach() if bias and bias[0] is not None else None
-            record[name] = QueryKeys(query.detach(), key.detach(), given)
-
-        return keep
+    def keep(name: str, _: nn.Module, arguments: tuple[Any, ...]) -> None:
+        query, key, _value, *bias = arguments
+        given = bias[0].detach() if bias and bias[0] is not None else None
+        record[name] = QueryKeys(query.detach(), key.detach(), given)
 
     handles = [
-        part.register_forward_pre_hook(hook(name))
+        part.register_forward_pre_hook(partial(keep, name))
         for name, part in module.named_modules()
         if isinstance(part, Attention)
     ]

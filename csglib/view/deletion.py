@@ -1,10 +1,12 @@
 """Deletion and insertion curves: hide the most salient patches and run the network again.
 
 Source: not in the paper; Petsiuk et al. 2018 (RISE). The curves need no truth, and say what the
-network used, not whether it should have.
+network used, not whether it should have. What covers a hidden patch is a picture too: a network may
+take it for a grade, and then a curve shows how alike clip and cover are. So measure covers first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,14 +24,7 @@ Cover = Callable[[Frames], Frames]
 """From a clip to what replaces its hidden patches."""
 
 _BLUR = 1 / 8  # standard deviation, in widths of the picture
-
-
-def mean_grey(frames: Frames) -> Frames:
-    """The clip's mean grey everywhere: no content, but patches get new edges.
-
-    In a black lumen grey looks like plaque; compare with `blurred`.
-    """
-    return np.full_like(frames, round(frames.mean()))
+_GREYS = range(0, 256, 8)
 
 
 def blurred(frames: Frames) -> Frames:
@@ -37,6 +32,37 @@ def blurred(frames: Frames) -> Frames:
     spread = _BLUR * frames.shape[2]
     soft = gaussian_filter(frames.astype(np.float32), (0, spread, spread), mode="nearest")
     return np.rint(soft).astype(np.uint8)
+
+
+def covers(clips: Sequence[Clip]) -> dict[str, Cover]:
+    """Candidates for `neutrality` by name: some made of the clip, some the same for all clips."""
+    frames = np.concatenate([clip.frames for clip in clips])
+    fixed = {"mean frame": frames.mean(axis=0), "median frame": np.median(frames, axis=0)}
+    fixed |= {f"grey {level}": level for level in _GREYS}
+    return {
+        "mean grey": lambda frames: np.full_like(frames, round(frames.mean())),
+        "blurred": blurred,
+        "shuffled pixels": lambda frames: np.random.default_rng(0).permuted(frames),
+        **{name: partial(np.full_like, fill_value=np.rint(each)) for name, each in fixed.items()},
+    }
+
+
+def neutrality(
+    network: nn.Module, clips: Sequence[Clip], candidates: Mapping[str, Cover]
+) -> dict[str, tuple[float, float]]:
+    """How nearly a network takes clips that are wholly covered for neither grade, best cover first.
+
+    Returns:
+        By cover, the last grade's mean probability, and its mean distance from one half: a cover
+        under which half of the clips are surely mild and half surely severe hides nothing.
+    """
+    found = {}
+    for name, cover in candidates.items():
+        hidden = np.stack([cover(clip.frames) for clip in clips])
+        pictures, owners = np.unique(hidden, axis=0, return_inverse=True)  # a grey is only one
+        last = predict(network, pictures).softmax(dim=1)[owners, -1]
+        found[name] = float(last.mean()), float((last - 0.5).abs().mean())
+    return dict(sorted(found.items(), key=lambda item: item[1][1]))
 
 
 class Curve(NamedTuple):
@@ -51,36 +77,35 @@ class Curve(NamedTuple):
         middles = (self.probability[1:] + self.probability[:-1]) / 2
         return float(np.diff(self.changed) @ middles)
 
+    @property
+    def reversal(self) -> float:
+        """The largest change against the direction from first to last point; 0 if monotone."""
+        upwards = self.probability * (1 if self.probability[-1] >= self.probability[0] else -1)
+        return float((np.maximum.accumulate(upwards) - upwards).max())
+
 
 class Curves(NamedTuple):
-    """Patches hidden and shown in the order of a map, and in a random one as the control."""
+    """Patches hidden and shown in the order of a map. Both curves have the same ends, exchanged."""
 
     grade: int  # predicted for the whole clip; its probability is plotted
     deletion: Curve  # most salient patches hidden first; a small area speaks for the map
     insertion: Curve  # most salient patches shown first, in a hidden clip; a large area does
-    random_deletion: Curve
-    random_insertion: Curve
 
 
 def curves(
-    network: nn.Module,
-    clip: Clip,
-    saliency: Map,
-    cover: Cover = mean_grey,
-    steps: int = 9,
-    seed: int = 0,
+    network: nn.Module, clip: Clip, saliency: Map, cover: Cover, steps: int = 9, seed: int = 0
 ) -> Curves:
     """Hide and show a clip's patches step by step, and record the predicted grade's probability.
 
-    Patches with equal values come in random order, so that a uniform map is a second control.
+    Patches with equal values come in random order, so a uniform map gives the random control.
 
     Args:
         network: gives logits; left in evaluation mode, as `predict` leaves it.
         clip: with or without truth.
-        saliency: a map of it, on any grid that spans the frames.
-        cover: makes what replaces hidden patches.
-        steps: points of a curve, both ends among them; four times as many passes are made.
-        seed: of the random order.
+        saliency: a map of it, or of another clip, on any grid that spans the frames.
+        cover: makes what replaces hidden patches; see `neutrality`.
+        steps: points of a curve, both ends among them; twice as many passes are made.
+        seed: of the order of equal values.
 
     Raises:
         ValueError: a curve without both its ends, or a map that `shares_of` refuses.
@@ -88,25 +113,18 @@ def curves(
     if steps < 2:
         raise ValueError(f"a curve has both its ends: 2 steps or more: got {steps}")
     shares, rng = shares_of(saliency, clip), np.random.default_rng(seed)
-    chance = rng.permutation(shares.size)
-    most_salient = np.lexsort((rng.random(shares.size), -shares.ravel()))
+    order = np.lexsort((rng.random(shares.size), -shares.ravel()))
+    counts = np.rint(np.linspace(0, shares.size, steps)).astype(int)
+    changed = [_pixels(order[:count], shares.shape, clip) for count in counts]
     hidden = cover(clip.frames)
     grade = int(predict(network, clip.frames[None]).argmax())
-    counts = np.rint(np.linspace(0, shares.size, steps)).astype(int)
 
-    def followed(start: Frames, end: Frames, order: Int64[ndarray, " n"]) -> Curve:
-        changed = (_pixels(order[:count], shares.shape, clip) for count in counts)
+    def followed(start: Frames, end: Frames) -> Curve:
         pictures = np.stack([np.where(pixels, end, start) for pixels in changed])
         probabilities = predict(network, pictures).double().softmax(dim=1)[:, grade]
         return Curve(counts / shares.size, probabilities.numpy())
 
-    return Curves(
-        grade,
-        followed(clip.frames, hidden, most_salient),
-        followed(hidden, clip.frames, most_salient),
-        followed(clip.frames, hidden, chance),
-        followed(hidden, clip.frames, chance),
-    )
+    return Curves(grade, followed(clip.frames, hidden), followed(hidden, clip.frames))
 
 
 def _pixels(

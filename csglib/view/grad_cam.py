@@ -62,10 +62,9 @@ def grad_cam(
 
     The whole clip has one scale, so frames can be compared; clips and networks cannot. Rows and
     columns are the layer's own. A layer with fewer time steps than the clip has frames repeats each
-    of them: a step of ViViT's and MTV's tubelets, of Video Swin's patches and of I3D's pooled pairs
-    for its two frames, one of UniFormer and of MViT for the frame on which its first kernel is
-    centred and the next, one of SlowFast's slow pathway for the frame it reads and the three it
-    skips.
+    of them: for the two frames of a tubelet, patch or pooled pair, in UniFormer and MViT from the
+    one on which the first kernel is centred; in SlowFast's slow pathway for the frame it reads and
+    the three it skips.
 
     Args:
         network: anything in `csglib.train.networks.NETWORKS`; keeps its mode and gradients.
@@ -149,22 +148,10 @@ def _with_gradients(network: nn.Module) -> Iterator[None]:
         yield
 
 
-class LibraryCam(NamedTuple):
-    """Grad-CAM by pytorch-grad-cam: comparable with `raw_cam`, and as the library returns it.
-
-    `pixels` are 0 to 1 from least to most evidence in the clip, interpolated between the centres of
-    patches and of time steps, the outer ones placed on the clip's ends: smooth where nothing was
-    measured, and up to half a patch off.
-    """
-
-    raw: Float[Tensor, "steps rows columns"]
-    pixels: Float[Tensor, "t y x"]
-
-
 def library_cam(
     network: nn.Module, clip: Clip, grade: int | None = None, target: Target | None = None
-) -> LibraryCam:
-    """`grad_cam` by the library pytorch-grad-cam, which has many more methods of the kind."""
+) -> Float[Tensor, "steps rows columns"]:
+    """`raw_cam` by the library pytorch-grad-cam, which has many more methods of the kind."""
     from pytorch_grad_cam import GradCAM  # noqa: PLC0415  # seconds to import
 
     target = target_of(network) if target is None else target
@@ -175,8 +162,8 @@ def library_cam(
         # Not as a context manager, which swallows errors. The clip requires a gradient, since with
         # frozen weights nothing else does.
         cam = GradCAM(network, [layer], partial(target.volume, network))
-        pixels = cam(frames.requires_grad_(), wanted)[0]
+        cam(frames.requires_grad_(), wanted)  # returns maps scaled and smoothed to pixels
         kept = cam.activations_and_grads
         found, slopes = kept.activations[0].numpy(), kept.gradients[0].numpy()
         raw = cam.get_cam_image(frames, layer, wanted, found, slopes)[0]
-    return LibraryCam(torch.from_numpy(np.maximum(raw, 0)), torch.from_numpy(pixels))
+    return torch.from_numpy(np.maximum(raw, 0))

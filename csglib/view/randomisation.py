@@ -1,4 +1,4 @@
-"""Randomisation test: correlation of a map with itself while the weights are shuffled.
+"""Cascading randomisation: correlation of maps with themselves while the weights are shuffled.
 
 Source: not in the paper. Adebayo et al. 2018, "Sanity checks for saliency maps": a map that stays
 the same shows the input, not the network.
@@ -6,7 +6,8 @@ the same shows the input, not the network.
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,39 +25,42 @@ REST = "rest"
 """The stage of parameters outside all modules that run, such as a class token."""
 
 
-def depends_on_weights(
-    method: Method, network: nn.Module, clip: Clip, seed: int = 0
-) -> dict[str, float]:
-    """Correlation of a map with itself while a copy of the network is randomised stage by stage.
+def cascading_randomisation(
+    method: Method, network: nn.Module, clips: Sequence[Clip], seed: int = 0
+) -> dict[str, Float[ndarray, " clips"]]:
+    """Correlation of maps with themselves while a copy of the network is randomised by stages.
 
-    The entries of each tensor are shuffled: it keeps its scale, so activations neither vanish nor
-    explode, and loses what it has learned. Attention does not depend on later layers: it stays at 1
-    until its own block is shuffled.
+    From the head down, and what is randomised stays so. The entries of each tensor are shuffled: it
+    keeps its scale, so activations neither vanish nor explode, and loses what it has learned.
+    Attention does not depend on later layers: it stays at 1 until its own block is shuffled.
 
     Args:
         method: makes a map.
         network: a trained one; it is copied.
-        clip: to make the map of.
+        clips: to make maps of.
         seed: of the shuffling.
 
     Returns:
-        By stage, from the head down, the Spearman correlation with the map before any shuffling.
-        Near 1 to the end: the map ignores the weights. NaN where a map is uniform.
+        By stage, from the head down, each clip's Spearman correlation with its map before any
+        shuffling. Near 1 to the end: the map ignores the weights. NaN where a map is uniform.
 
     Raises:
-        ValueError: a map that does not fit the clip, or holds what is negative or no number.
+        ValueError: no clip, or a map that `shares_of` refuses.
     """
+    if not clips:
+        raise ValueError("maps are made of one clip or more: got none")
     copied = copy.deepcopy(network)
-    before = shares_of(method(copied, clip), clip)
+    before = [shares_of(method(copied, clip), clip) for clip in clips]
     generator = torch.Generator().manual_seed(seed)
-    parts = {name: [*copied.get_submodule(name).parameters()] for name in stages(copied, clip)}
+    parts = {name: [*copied.get_submodule(name).parameters()] for name in stages(copied, clips[0])}
     owned = {id(weights) for tensors in parts.values() for weights in tensors}
     if rest := [weights for weights in copied.parameters() if id(weights) not in owned]:
         parts[REST] = rest
     found = {}
     for name, tensors in parts.items():
         _shuffle(tensors, generator)
-        found[name] = _spearman(before, shares_of(method(copied, clip), clip))
+        after = [shares_of(method(copied, clip), clip) for clip in clips]
+        found[name] = np.array([_spearman(*pair) for pair in zip(before, after, strict=True)])
     return found
 
 
@@ -66,13 +70,14 @@ def stages(network: nn.Module, clip: Clip) -> list[str]:
     A module with more than a quarter of the parameters is split into its children.
     """
     finished: dict[str, None] = {}
-    handles = []
-    for name in _parts(network, "", _count(network) * _LARGE):
 
-        def note(*_: object, name: str = name) -> None:
-            finished.setdefault(name)
+    def note(name: str, *_: object) -> None:
+        finished.setdefault(name)
 
-        handles.append(network.get_submodule(name).register_forward_hook(note))
+    handles = [
+        network.get_submodule(name).register_forward_hook(partial(note, name))
+        for name in _parts(network, "", _count(network) * _LARGE)
+    ]
     try:
         predict(network, clip.frames[None])
     finally:

@@ -5,15 +5,14 @@ game is Zhang et al. 2016's. Compare every score with those of `csglib.view.cont
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from einops import reduce
+from einops import rearrange, reduce
 from jaxtyping import Bool, Float
 from numpy import ndarray
-from scipy.stats import entropy, rankdata
+from scipy.stats import rankdata
 from torch import Tensor, nn
 
 from csglib.data.clips import Clip, Truth
@@ -35,60 +34,6 @@ class Areas(NamedTuple):
     plaque: Float[ndarray, "t rows columns"]  # closed part of the original lumen
     lumen: Float[ndarray, "t rows columns"]  # open to blood
     vessel: Float[ndarray, "t rows columns"]  # the original lumen: both of them, without the wall
-
-
-class Inside(NamedTuple):
-    """How much of a map lies in an area."""
-
-    share: float  # of the map's sum over the whole clip
-    uniform: float  # the same for a uniform map: the area's share of the clip
-
-    @property
-    def ratio(self) -> float:
-        """Share over that of a uniform map; NaN for an empty area."""
-        return self.share / self.uniform if self.uniform else math.nan
-
-
-@dataclass(frozen=True, kw_only=True)
-class MapScores:
-    """How well a map fits the truth. All but `Inside.uniform` and the chance depend on the map.
-
-    What a softmax fixes says nothing: along "space" each frame has its own, so ranks of frames mean
-    nothing; along "time" each place has its own, so ratios mean nothing.
-
-    Attributes:
-        plaque, lumen, vessel: as in `Areas`.
-        rank: of the narrowest frame's sum among those of all frames; 1 is the largest, ties share
-            their mean rank.
-        rank_percentile: fraction of the other frames with a smaller sum, a tie counting half: 1 for
-            rank 1, 0.5 for a uniform map, NaN in a clip of one frame.
-        pointing: 1 if most of the largest patch lies in the vessel, else 0; the mean of ties.
-        pointing_chance: the same for a random patch.
-        entropy: over that of a uniform map, 0 (one patch) to 1.
-    """
-
-    plaque: Inside
-    lumen: Inside
-    vessel: Inside
-    rank: float
-    rank_percentile: float
-    pointing: float
-    pointing_chance: float
-    entropy: float
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """What depends on the map, by name."""
-        return {
-            "plaque share": self.plaque.share,
-            "plaque ratio": self.plaque.ratio,
-            "lumen ratio": self.lumen.ratio,
-            "vessel ratio": self.vessel.ratio,
-            "rank": self.rank,
-            "rank percentile": self.rank_percentile,
-            "pointing": self.pointing,
-            "entropy": self.entropy,
-        }
 
 
 def areas(clip: Clip, rows: int, columns: int) -> Areas:
@@ -117,37 +62,62 @@ def areas(clip: Clip, rows: int, columns: int) -> Areas:
     return Areas(plaque, lumen, vessel)
 
 
-def score_map(saliency: Map, clip: Clip, known: Areas | None = None) -> MapScores:
-    """Score a map of a simulated clip.
+def score_map(saliency: Map, clip: Clip) -> dict[str, float]:
+    """How well a map fits the truth; compare with a uniform map and with `csglib.view.controls`.
 
-    Only proportions count. A map of zeros, as Grad-CAM can be, is scored as a uniform one.
+    Only proportions count. What a softmax fixes says nothing: along "space" each frame has its own,
+    so the rank of a frame means nothing; along "time" each place has its own, and ratios mean
+    nothing.
 
     Args:
-        saliency: on any grid that spans the frames.
+        saliency: on any grid that spans the frames. One of zeros, as Grad-CAM can be, is uniform.
         clip: what it is a map of.
-        known: the clip's areas on the map's grid, to score many maps of a clip; else computed.
+
+    Returns:
+        vessel, plaque, remnant vessel ratio: the map's share in `Areas` over that of a uniform map,
+            which has 1; NaN for an empty area.
+        rank percentile: fraction of the other frames whose sum is smaller than that of the
+            narrowest frame, a tie counting half: 0.5 for a uniform map, NaN in a clip of one frame.
+        pointing: 1 if most of the largest patch lies in the vessel, else 0; the mean of ties.
 
     Raises:
         ValueError: the clip has no truth, or the map is one that `shares_of` refuses.
     """
-    truth, shares = _truth(clip), shares_of(saliency, clip)
-    found = areas(clip, *shares.shape[1:]) if known is None else known
-    plaque, lumen, vessel = (Inside(float((shares * a).sum()), float(a.mean())) for a in found)
-    in_vessel = found.vessel > 0.5
-    largest = shares >= shares.max() * (1 - TIE)
-    frames = len(shares)
-    totals = np.rint(reduce(shares, "t rows columns -> t", "sum") * frames / TIE)
-    rank = float(rankdata(-totals)[truth.narrowest])
-    return MapScores(
-        plaque=plaque,
-        lumen=lumen,
-        vessel=vessel,
-        rank=rank,
-        rank_percentile=(frames - rank) / (frames - 1) if frames > 1 else math.nan,
-        pointing=float(in_vessel[largest].mean()),
-        pointing_chance=float(in_vessel.mean()),
-        entropy=float(entropy(shares.ravel()) / math.log(shares.size)),
+    found = cross_scores(shares_of(saliency, clip)[None], [clip])
+    return {figure: float(values[0, 0]) for figure, values in found.items()}
+
+
+def cross_scores(
+    shares: Float[ndarray, "maps t rows columns"],
+    clips: Sequence[Clip],
+    known: Sequence[Areas] | None = None,
+) -> dict[str, Float[ndarray, "maps clips"]]:
+    """`score_map` of every map on every clip, by matrix products.
+
+    Args:
+        shares: maps from `shares_of`.
+        clips: simulated ones with as many frames.
+        known: their areas on the maps' grid; else computed, which takes most of the time.
+    """
+    _, frames, rows, columns = shares.shape
+    found = [areas(clip, rows, columns) for clip in clips] if known is None else known
+    plaque, lumen, vessel = (
+        rearrange(np.stack(area), "clips t rows columns -> clips (t rows columns)")
+        for area in zip(*found, strict=True)
     )
+    flat = rearrange(shares, "maps t rows columns -> maps (t rows columns)")
+    largest = (flat >= flat.max(axis=1, keepdims=True) * (1 - TIE)).astype(float)
+    totals = np.rint(reduce(shares, "maps t rows columns -> maps t", "sum") * frames / TIE)
+    smaller = frames - rankdata(-totals, axis=1)  # frames with a smaller sum, a tie counting half
+    narrowest = [_truth(clip).narrowest for clip in clips]
+    with np.errstate(invalid="ignore"):  # an empty area, a single frame: NaN
+        return {
+            "vessel ratio": flat @ vessel.T / vessel.mean(axis=1),
+            "plaque ratio": flat @ plaque.T / plaque.mean(axis=1),
+            "remnant vessel ratio": flat @ lumen.T / lumen.mean(axis=1),
+            "rank percentile": smaller[:, narrowest] / np.float64(frames - 1),
+            "pointing": largest @ (vessel.T > 0.5) / largest.sum(axis=1, keepdims=True),
+        }
 
 
 def shares_of(saliency: Map, clip: Clip) -> Float[ndarray, "t rows columns"]:

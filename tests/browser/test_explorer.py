@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from csglib.model.config import TINY, SingleBranch
 from csglib.model.csg3dct import CSG3DCT
 from csglib.view.attention_record import attention_record
-from csglib.view.scores import score_map
+from csglib.view.scores import areas, score_map
 from csglib.widgets.base import MAGNITUDE
 from csglib.widgets.explorer import AttentionExplorer
 from csglib.widgets.explorer.widget import SETTINGS
@@ -256,12 +256,14 @@ def test_scores_are_those_of_python_and_shown_with_the_truth(
     page.get_by_role("checkbox", name="show the truth").check()
     for view, block in product(("into_time", "into_space"), range(1, 6)):
         shown.put(view=view, block=block)
-        scores = score_map(seen.branches[view].maps[block - 1], simulated_clip)
+        saliency = seen.branches[view].maps[block - 1]
+        scores = score_map(saliency, simulated_clip)
+        uniform = areas(simulated_clip, *saliency.shape[1:]).plaque.mean()
         words = board.inner_text()
         shares = [float(text) for text in re.findall(r"([\d.]+)\u00a0%", words)]
-        expected = [100 * scores.plaque.share, 100 * scores.plaque.uniform]
+        expected = [100 * uniform * scores["plaque ratio"], 100 * uniform]
         assert shares == pytest.approx(expected, rel=1e-2)
-        assert f"the narrowest frame ranks {scores.rank:g} of 3" in words
+        assert f"the narrowest frame ranks {3 - 2 * scores['rank percentile']:g} of 3" in words
     shown.put(view="space", query=QUERY)
     answer(shown, explorer)
     assert "ranks" not in board.inner_text().partition("In this branch")[0]  # one frame is asked

@@ -13,7 +13,7 @@ from csglib.model.csg3dct import CSG3DCT
 from csglib.view.attention_record import attention_record
 from csglib.view.capture import attention_maps
 from csglib.view.grad_cam import grad_cam, library_cam
-from csglib.view.randomisation import depends_on_weights
+from csglib.view.randomisation import cascading_randomisation
 from csglib.view.rollout import rollout
 
 FRAMES, ROWS, COLUMNS = 3, 2, 5
@@ -100,7 +100,7 @@ def test_a_map_is_the_softmax_of_what_went_in(encoder, class_tokens, path, tiny,
         rollout,
         grad_cam,
         library_cam,
-        lambda network, clip: depends_on_weights(rollout, network, clip),
+        lambda network, clip: cascading_randomisation(rollout, network, [clip]),
     ],
 )
 def test_a_network_comes_back_as_it_came_even_from_an_error(look, noise_clip, unchanged):

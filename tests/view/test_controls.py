@@ -1,11 +1,10 @@
-"""Controls destroy what they are named after and nothing else; intervals are of patients."""
+"""Controls destroy what they are named after and nothing else; differences are by patient."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import rankdata
 from torch import nn
 
 from csglib.metrics.intervals import Score
@@ -16,18 +15,33 @@ from csglib.view.controls import (
     Comparison,
     class_token_map,
     compare,
-    of_shuffled_frames,
+    paired,
     random_control,
-    with_controls,
+    shuffled_maps,
 )
 from csglib.view.scores import areas, score_map
 
 NAMES = ("mild_near_wall_type_I", "severe_borderline_type_II", "severe_concentric_type_IV")
+WITHOUT_NETWORK = ("another patient's map", "mean map", "centre prior", "uniform map")
 
 
 @pytest.fixture(scope="module")
 def clips(sample):
     return [sample(name) for name in NAMES]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(clips):
+    """24 patients whose vessels lie, and are narrowest, in places and frames of their own."""
+    rng, found = np.random.default_rng(0), []
+    for number in range(24):
+        clip = clips[number % 3]
+        corner, order = rng.integers(-16, 17, (1, 2)), np.roll(np.arange(8), rng.integers(8))
+        truth = clip.truth.choose(order).move(corner, np.ones((1, 1)))
+        found.append(
+            replace(clip, frames=clip.frames[order], truth=truth, patient=f"patient {number}")
+        )
+    return found
 
 
 def brightness(network, clip):
@@ -50,98 +64,118 @@ def motion(network, clip):
     [(brightness, False, True), (clock, True, False), (motion, False, False)],
 )
 def test_frames_as_they_came_and_put_back(method, same_as_came, same_put_back, clips):
-    order, truths, nothing = np.random.default_rng(5).permutation(8), [], nn.Identity()
+    truths, nothing = [], nn.Identity()
 
     def watched(network, clip):
         truths.append(clip.truth)
         return method(network, clip)
 
     plain = method(nothing, clips[0])
-    came, put_back = of_shuffled_frames(watched, nothing, clips[0], np.random.default_rng(5))
-    assert np.array_equal(came, plain) == same_as_came
-    assert np.array_equal(put_back, plain) == same_put_back
-    np.testing.assert_array_equal(put_back[order], came)
-    assert truths == [None]  # a shuffled clip brings no truth
-    if method is brightness:
-        np.testing.assert_array_equal(came, plain[order])
+    maps = shuffled_maps(watched, nothing, [clips[0], clips[0]])
+    came, put_back = maps["shuffled frames"], maps["shuffled, put back"]
+    assert truths == [None, None]  # a shuffled clip brings no truth
+    assert np.array_equal(came[0], plain) == same_as_came
+    assert np.array_equal(put_back[0], plain) == same_put_back
+    assert np.array_equal(came[0], came[1]) == same_as_came, "each has an order of its own"
 
 
-def test_a_map_that_follows_the_narrowing_loses_when_frames_are_shuffled(clips):
-    """The narrower a frame, the brighter it is made."""
-    marked = []
-    for place in range(24):
-        clip = clips[place % len(clips)]
-        grey = (30 * rankdata(clip.truth.area_stenosis)).astype(np.uint8)
-        frames = np.broadcast_to(grey[:, None, None], clip.frames.shape)
-        marked.append(replace(clip, frames=frames, patient=f"patient {place}"))
-    maps = with_controls(brightness, nn.Identity(), marked, {})
-    one, same_clip = (maps["shuffled frames"][place] for place in (0, len(clips)))
-    assert not np.array_equal(one, same_clip), "each has an order of its own"
-    found = compare(marked, maps)
-    assert found.scores["trained"]["rank percentile"].value == 1
-    assert found.verdict("shuffled frames", "rank percentile") == "lower"
-    assert found.scores["shuffled frames"]["rank percentile"].value == pytest.approx(0.5, abs=0.2)
-    assert found.verdict("shuffled and put back", "rank percentile") == "overlaps"
-    assert found.scores["uniform"]["rank percentile"] == Score(0.5, 0.5, 0.5)
+def test_further_controls_stand_beside_the_four(elsewhere):
+    two = elsewhere[:2]
+    own, other = ([brightness(None, clip) ** power for clip in two] for power in (1, 2))
+    found = compare(two, own, {"other": other})
+    assert [*found.means] == ["own", *WITHOUT_NETWORK, "other"]
+    across = ((np.arange(4) + 0.5) / 4 - 0.5) * 6  # standard deviations from the middle
+    centre = np.exp(-(across**2 + across[:, None] ** 2) / 2) * np.ones((8, 1, 1))
+    for kind, maps in (("own", own), ("other", other), ("centre prior", [centre] * 2)):
+        scores = [score_map(*pair)["plaque ratio"] for pair in zip(maps, two, strict=True)]
+        assert found.means[kind]["plaque ratio"].value == pytest.approx(np.mean(scores))
 
 
-def test_every_control_is_there_with_a_map_for_each_clip(clips):
-    network = CSG3DCT(TINY)
-    untrained = {f"random weights {seed}": random_control(network, seed) for seed in (1, 2)}
-    maps = with_controls(class_token_map("into_time"), network, clips[:2], untrained)
-    assert list(maps) == [
-        *("trained", "random weights 1", "random weights 2"),
-        *("shuffled frames", "shuffled and put back", "uniform"),
-    ]
-    for kind in maps.values():
-        assert [tuple(saliency.shape) for saliency in kind] == [(8, 4, 4)] * 2
-    own = class_token_map("into_time")(untrained["random weights 2"], clips[1])
-    torch.testing.assert_close(maps["random weights 2"][1], own)
-    text = str(compare(clips[:2], maps))
-    assert text.startswith("plaque share\n  trained  ")
-    assert text.count("random weights 1") == len(score_map(maps["uniform"][0], clips[0]).figures)
+def test_maps_that_show_their_own_clip_are_above_every_control(elsewhere):
+    """Of each clip the narrow vessel itself: the smaller a frame's lumen, the more weight."""
+    own = []
+    for clip in elsewhere:
+        known = areas(clip, 16, 16)
+        weight = known.vessel + known.plaque + 0.5 * known.lumen + 1e-3
+        of_frame = 1 + clip.truth.area_stenosis**4
+        own.append(weight * (of_frame / weight.sum(axis=(1, 2)))[:, None, None])
+    found = compare(elsewhere, own, {})
+    for control in ("another patient's map", "mean map", "uniform map"):
+        assert {found.verdict(control, figure) for figure in found.means["own"]} == {"above"}
+    assert found.verdict("centre prior", "rank percentile") == "above"
 
 
-def test_scores_are_means_and_intervals_are_of_patients(clips):
-    rng = np.random.default_rng(0)
-    saliencies = [rng.random((8, 4, 4)) ** 3 for _ in range(6)]
-    owners = ["a", "a", "a", "b", "b", "c"]
-    owned = [replace(clips[n % 3], patient=owner) for n, owner in enumerate(owners)]
-    found = compare(owned, {"drawn": saliencies}, draws=4000, seed=1).scores["drawn"]
-    pairs = zip(saliencies, owned, strict=True)
-    values = np.array([score_map(*pair).plaque.ratio for pair in pairs])
-    assert found["plaque ratio"].value == pytest.approx(values.mean())
-    means = []
-    for _ in range(4000):
-        drawn = [np.flatnonzero(np.array(owners) == owner) for owner in rng.choice(list("abc"), 3)]
-        means.append(values[np.concatenate(drawn)].mean())
-    expected = np.quantile(means, (0.025, 0.975))
-    assert (found["plaque ratio"].low, found["plaque ratio"].high) == pytest.approx(expected)
+def test_the_same_blob_in_every_clip_is_not_apart_from_other_patients(elsewhere):
+    """It beats a uniform map all the same."""
+    blob = np.full((8, 16, 16), 0.01)
+    blob[3:5, 5:11, 5:11] += np.random.default_rng(1).random((2, 6, 6))
+    found = compare(elsewhere, [blob] * len(elsewhere), {})
+    for control in ("another patient's map", "mean map"):
+        assert {found.verdict(control, figure) for figure in found.means["own"]} == {"not apart"}
+    assert found.verdict("uniform map", "vessel ratio") == "above"
+
+
+def test_other_patients_are_those_of_the_other_clips(elsewhere):
+    """Two clips of a patient are no control of one another; by a plain loop over `score_map`."""
+    some = [replace(clip, patient="aabccc"[place]) for place, clip in enumerate(elsewhere[:6])]
+    maps = [np.random.default_rng(place).random((8, 4, 6)) ** 3 for place in range(6)]
+    maps = [saliency / saliency.sum() for saliency in maps]
+    found = compare(some, maps, {}).means
+    one, mean = [], []
+    for clip in some:
+        others = [m for m, other in zip(maps, some, strict=True) if other.patient != clip.patient]
+        scores = [score_map(saliency, clip) for saliency in others]
+        one.append({figure: np.mean([s[figure] for s in scores]) for figure in scores[0]})
+        mean.append(score_map(np.mean(others, axis=0), clip))
+    for kind, rows in (("another patient's map", one), ("mean map", mean)):
+        expected = {figure: np.mean([row[figure] for row in rows]) for figure in rows[0]}
+        assert {f: score.value for f, score in found[kind].items()} == pytest.approx(expected)
+    ratios = [found[kind]["vessel ratio"].value for kind in ("another patient's map", "mean map")]
+    assert ratios[0] == pytest.approx(ratios[1])
+
+
+def test_a_paired_interval_by_hand():
+    """Of 27 draws of 3 patients one has c alone, and one each a and b alone: 3.7 %, over 2.5 %."""
+    own, control = np.array([1.0, 1.5, 4.0, 3.0]), np.array([0.0, -1.5, 2.0, 4.0])
+    found = paired({"x": own}, {"control": {"x": control}}, ["a", "a", "b", "c"])
+    difference = found.differences["control"]["x"]  # 1 and 3 of a, 2 of b, -1 of c
+    assert (difference.value, difference.low, difference.high) == (1.25, -1, 2)
+    assert (found.means["own"]["x"].value, found.means["control"]["x"].value) == (2.375, 1.125)
+    assert found.verdict("control", "x") == "not apart"
+    steady = paired({"x": own}, {"control": {"x": own - 0.5}}, ["a", "a", "b", "c"])
+    assert steady.differences["control"]["x"] == Score(0.5, 0.5, 0.5)
+    assert steady.verdict("control", "x") == "above"
 
 
 def test_a_score_that_a_clip_does_not_have_is_left_out(clips):
     healthy = replace(clips[0], truth=replace(clips[0].truth, lumen=clips[0].truth.vessel_inner))
     saliency = areas(clips[1], 4, 4).plaque
-    kept, none = (
-        compare(some, {"plaque": [saliency] * len(some)}).scores["plaque"]["plaque ratio"]
-        for some in ([healthy, clips[1]], [healthy])
-    )
-    assert kept.value == kept.low == kept.high == score_map(saliency, clips[1]).plaque.ratio
-    assert np.isnan([none.value, none.low, none.high]).all()
+    for other, expected in (
+        (clips[1], score_map(saliency, clips[1])["plaque ratio"]),
+        (healthy, np.nan),
+    ):
+        two = [replace(healthy, patient="a"), replace(other, patient="b")]
+        found = compare(two, [saliency] * 2, {})
+        kept = found.means["own"]["plaque ratio"]
+        assert [kept.value, kept.low, kept.high] == pytest.approx([expected] * 3, nan_ok=True)
+    assert found.verdict("mean map", "plaque ratio") == "no score"
 
 
-def test_a_verdict_says_on_which_side_the_other_interval_lies():
+def test_a_verdict_says_whether_the_interval_excludes_0():
     rows = {
-        "first": Score(0.5, 0.4, 0.6),
-        "below": Score(0.3, 0.2, 0.39),
-        "touching": Score(0.3, 0.2, 0.4),
-        "above": Score(0.7, 0.61, 0.8),
+        "below": Score(-0.2, -0.3, -0.1),
+        "touching": Score(-0.1, -0.2, 0.0),
+        "rounding": Score(1e-16, 1e-17, 1e-15),
+        "above": Score(0.25, 0.125, 0.5),
         "unknown": Score(np.nan, np.nan, np.nan),
     }
-    found = Comparison({name: {"ratio": score} for name, score in rows.items()})
+    differences = {name: {"ratio": score} for name, score in rows.items()}
+    found = Comparison({"own": {"ratio": Score(1.0, 0.5, 1.5)}} | differences, differences)
     verdicts = [found.verdict(name, "ratio") for name in rows]
-    assert verdicts == ["overlaps", "lower", "overlaps", "higher", "overlaps"]
-    assert "  below      0.300  (0.200 to 0.390)  lower" in found.text("ratio").splitlines()
+    assert verdicts == ["below", "not apart", "not apart", "above", "no score"]
+    first, _, *lines = found.text("ratio").splitlines()
+    assert first == "ratio: own 1.000 (0.500 to 1.500)"
+    assert lines[3] == "  above      0.250  +0.250 (+0.125 to +0.500)  above"
 
 
 def test_a_twin_has_the_same_parts_and_other_weights():
@@ -155,7 +189,7 @@ def test_a_twin_has_the_same_parts_and_other_weights():
     assert torch.equal(weights[1], weights[2])
     for one, another in ((0, 1), (1, 3)):
         assert not torch.allclose(weights[one], weights[another])
-    with pytest.raises(ValueError, match=r"got Linear; csglib\.train\.networks\.build_network"):
+    with pytest.raises(ValueError, match="wanted a CSG3DCT, to build its like: got a Linear"):
         random_control(nn.Linear(2, 2))
 
 
@@ -171,18 +205,24 @@ def test_a_branch_is_shown_by_the_mean_of_its_blocks(clips, opinionated_network)
 def test_frames_with_a_softmax_each_are_not_ranked(clips, opinionated_network):
     network = opinionated_network
     saliency = class_token_map("space")(network, clips[0])
-    assert score_map(saliency, clips[0]).rank == 4.5
+    assert score_map(saliency, clips[0])["rank percentile"] == 0.5
     seen = attention_record(network, clips[0]).branches["space"].maps.mean(0)
-    assert score_map(seen, clips[0]).rank != 4.5
+    assert score_map(seen, clips[0])["rank percentile"] != 0.5
     torch.testing.assert_close(
         saliency / saliency.amax((1, 2), keepdim=True), seen / seen.amax((1, 2), keepdim=True)
     )
 
 
 def test_bad_input_is_named(clips):
-    with pytest.raises(ValueError, match="one kind of maps or more: got none"):
-        compare(clips, {})
-    with pytest.raises(ValueError, match=r"one of each of clips, ones is wanted.*got 3, 1"):
-        compare(clips, {"ones": [np.ones((8, 4, 4))]})
+    two = [replace(clip, patient=name) for clip, name in zip(clips[:2], "ab", strict=True)]
+    ones = [np.ones((8, 4, 4))] * 2
+    with pytest.raises(ValueError, match="clips of two patients or more are wanted: got 2 of 1"):
+        compare([clips[0], clips[0]], ones, {})
+    with pytest.raises(ValueError, match=r"one of each of clips, maps is wanted.*got 2, 1"):
+        compare(two, ones, {"short": ones[:1]})
+    with pytest.raises(ValueError, match=r"one grid of frames.* got \(8, 4, 4\) and \(8, 8, 8\)"):
+        compare.__wrapped__(two, ones, {"fine": [np.ones((8, 8, 8))] * 2})
+    with pytest.raises(ValueError, match=r"one of each of patients, own, x is .*got 1, 2"):
+        paired({"x": np.ones(2)}, {"control": {"x": np.ones(2)}}, ["a"])
     with pytest.raises(ValueError, match="no branch is called 'joint'; there are space, time"):
         class_token_map("joint")(CSG3DCT(TINY), clips[0])

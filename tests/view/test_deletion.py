@@ -1,5 +1,7 @@
 """Curves start and end where they must, follow the map's order, and hide the right pixels."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from csglib.data.normalise import network_input
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.train.fit import predict
-from csglib.view.deletion import Curve, blurred, curves, mean_grey
+from csglib.view.deletion import Curve, blurred, covers, curves, neutrality
 
 DARKEST, LIGHTEST = (float(network_input(np.full((1, 1, 1), g, np.uint8))[0]) for g in (0, 255))
 
@@ -50,7 +52,6 @@ def test_as_many_pixels_change_as_the_curve_says():
     np.testing.assert_allclose(found.deletion.changed, np.arange(9) / 8)
     np.testing.assert_allclose(found.deletion.probability, 1 - np.arange(9) / 8, atol=2e-6)
     np.testing.assert_allclose(found.insertion.probability, np.arange(9) / 8, atol=2e-6)
-    np.testing.assert_allclose(found.random_deletion.probability, 1 - np.arange(9) / 8, atol=2e-6)
 
 
 @pytest.mark.parametrize("place", [(2, 0, 3), (0, 1, 0)])
@@ -61,19 +62,20 @@ def test_a_map_that_knows_what_is_watched_beats_one_that_does_not(place):
     clip.frames[window] = 255
     saliency = ranked((4, 2, 4))
     saliency[place] = 100
-    knows = curves(Watching(window), clip, saliency)
+    knows = curves(Watching(window), clip, saliency, np.zeros_like)
+    by_chance = curves(Watching(window), clip, np.ones((4, 2, 4)), np.zeros_like)
     saliency[place] = 0
-    not_at_all = curves(Watching(window), clip, saliency)
+    not_at_all = curves(Watching(window), clip, saliency, np.zeros_like)
     assert knows.grade == 1
     low = knows.deletion.probability[-1]
     np.testing.assert_allclose(knows.deletion.probability, [1, *[low] * 8], atol=1e-5)
     np.testing.assert_allclose(knows.insertion.probability, [low, *[1] * 8], atol=1e-5)
     np.testing.assert_allclose(not_at_all.deletion.probability, [*[1] * 8, low], atol=1e-5)
-    assert knows.deletion.area < knows.random_deletion.area < not_at_all.deletion.area
-    assert knows.insertion.area > knows.random_insertion.area > not_at_all.insertion.area
+    assert knows.deletion.area < by_chance.deletion.area < not_at_all.deletion.area
+    assert knows.insertion.area > by_chance.insertion.area > not_at_all.insertion.area
 
 
-@pytest.mark.parametrize("cover", [mean_grey, blurred])
+@pytest.mark.parametrize("cover", [np.zeros_like, blurred])
 def test_ends_are_the_whole_clip_and_the_hidden_one(cover, sample):
     clip, network = sample("severe_concentric_type_IV", 32), CSG3DCT(TINY)
     found = curves(network, clip, ranked((8, 2, 2)), cover, steps=3)
@@ -82,7 +84,7 @@ def test_ends_are_the_whole_clip_and_the_hidden_one(cover, sample):
     assert whole >= 0.5
     ends = [curve.probability[[0, -1]].tolist() for curve in found[1:]]
     there, back = [whole, hidden], [hidden, whole]
-    np.testing.assert_allclose(ends, [there, back, there, back], atol=1e-5)
+    np.testing.assert_allclose(ends, [there, back], atol=1e-5)
 
 
 def test_patches_of_any_grid_take_the_pixels_whose_centres_they_hold():
@@ -107,7 +109,6 @@ def test_patches_that_tie_come_in_random_order():
         for seed in (0, 0, 1)
     )
     assert (np.diff(found.deletion.probability) < 0).sum() > 4  # not all of it at once
-    assert found.random_deletion.area == again.random_deletion.area
     assert found.deletion.area == again.deletion.area != other.deletion.area
 
 
@@ -116,18 +117,60 @@ def test_area_is_that_under_straight_lines():
     assert Curve(changed, probability).area == pytest.approx(trapezoid(probability, changed))
 
 
+@pytest.mark.parametrize(
+    ("probability", "reversal"),
+    [
+        ([0.9, 0.5, 0.1], 0),
+        ([0.9, 0.1, 0.5], 0.4),  # falls and rises again
+        ([0.9, 0.1, 0.9], 0.8),
+        ([0.9, 0.95, 0.2, 0.3, 0.1], 0.1),  # both are turns, the larger one counts
+    ],
+)
+def test_a_curve_that_turns_back_is_told_apart(probability, reversal):
+    curve = Curve(np.linspace(0, 1, len(probability)), np.array(probability))
+    assert curve.reversal == pytest.approx(reversal)
+    assert Curve(curve.changed, 1 - curve.probability).reversal == pytest.approx(reversal)
+
+
 def test_covers_leave_no_detail():
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 256, (2, 64, 64), dtype=np.uint8)
     frames[1] //= 4
-    assert np.unique(mean_grey(frames)).tolist() == [round(frames.mean())]
+    clips = [Clip(frames=frames, patient="a"), Clip(frames=frames // 3, patient="b")]
     soft = blurred(frames)
     assert soft.std(axis=(1, 2)).max() < 6 < frames[1].std()
     np.testing.assert_allclose(soft.mean((1, 2)), frames.mean((1, 2)), rtol=0.05)  # frame by frame
+    made = {name: cover(frames) for name, cover in covers(clips).items()}
+    assert {(cover.shape, cover.dtype) for cover in made.values()} == {(frames.shape, frames.dtype)}
+    assert np.unique(made["mean grey"]) == [round(frames.mean())]
+    pixels = made["shuffled pixels"]
+    np.testing.assert_array_equal(np.sort(pixels, axis=None), np.sort(frames, axis=None))
+    assert abs(np.corrcoef(pixels.ravel(), frames.ravel())[0, 1]) < 0.05
+    every = np.concatenate([clip.frames for clip in clips])
+    np.testing.assert_array_equal(made["mean frame"][1], np.rint(every.mean(axis=0)))
+    np.testing.assert_array_equal(made["median frame"][0], np.rint(np.median(every, axis=0)))
+
+
+def test_the_most_neutral_cover_is_neither_grade_in_any_clip():
+    """A cover that leaves clips as they are has a mean near one half, and tells them apart."""
+    greys = (25, 25, 230)
+    clips = [Clip(frames=np.full((4, 16, 32), g, np.uint8), patient="nobody") for g in greys]
+    candidates = {name: covers(clips)[name] for name in ("grey 0", "grey 120")}
+    found = neutrality(EVERYWHERE, clips, {"none": lambda frames: frames, **candidates})
+    assert list(found) == ["grey 120", "none", "grey 0"]
+    expected = [
+        120 / 255,
+        0.5 - 120 / 255,
+        280 / 3 / 255,
+        (230 - 127.5 + 2 * 102.5) / 3 / 255,
+        0,
+        0.5,
+    ]
+    assert [*chain(*found.values())] == pytest.approx(expected, abs=1e-3)
 
 
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="2 steps or more: got 1"):
-        curves(EVERYWHERE, black_clip(), ranked((4, 2, 4)), steps=1)
+        curves(EVERYWHERE, black_clip(), ranked((4, 2, 4)), white, steps=1)
     with pytest.raises(ValueError, match=r"clip's t of 4: got \(3, 2, 4\)"):
-        curves(EVERYWHERE, black_clip(), ranked((3, 2, 4)))
+        curves(EVERYWHERE, black_clip(), ranked((3, 2, 4)), white)

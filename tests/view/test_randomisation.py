@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from csglib.view.controls import class_token_map
-from csglib.view.randomisation import REST, depends_on_weights
+from csglib.view.randomisation import REST, cascading_randomisation
 
 TINY_STAGES = [
     *("head", "convs.3", "blocks.4", "convs.2", "blocks.3", "convs.1", "blocks.2", "convs.0"),
@@ -42,13 +42,13 @@ class Plain(nn.Module):
 
 
 def test_a_detector_of_edges_is_found_out(clip, opinionated_network):
-    found = depends_on_weights(edges, opinionated_network, clip)
+    found = cascading_randomisation(edges, opinionated_network, [clip])
     assert list(found) == TINY_STAGES
     assert list(found.values()) == pytest.approx([1] * len(TINY_STAGES), abs=1e-12)
 
 
 def test_attention_of_the_class_token_reads_the_weights(clip, opinionated_network):
-    found = depends_on_weights(class_token_map("into_time"), opinionated_network, clip)
+    found = cascading_randomisation(class_token_map("into_time"), opinionated_network, [clip])
     assert found["head"] == pytest.approx(1)  # nothing reads the head but the answer
     assert max(abs(found[stage]) for stage in ("blocks.0", "embed", "stem")) < 0.7
     assert abs(found["blocks.0"]) < found["convs.3"] <= 1
@@ -62,7 +62,10 @@ def test_stages_cascade_and_each_tensor_keeps_its_entries(clip):
         states.append({name: weights.clone() for name, weights in copied.named_parameters()})
         return copied.mine.detach().expand(8, 4, 4)
 
-    found = depends_on_weights(method, network, clip)
+    found = {
+        stage: values[0]
+        for stage, values in cascading_randomisation(method, network, [clip]).items()
+    }
     assert list(found) == ["narrow", "wide.2", "wide.0", REST]
     names = [{"narrow.weight"}, {"wide.2.weight"}, {"wide.0.weight"}, {"mine", "idle.weight"}]
     shuffled = set()
@@ -78,10 +81,21 @@ def test_stages_cascade_and_each_tensor_keeps_its_entries(clip):
     assert not rows[0] & rows[1], "entries are shuffled, not rows"
     expected = spearmanr(*ends).statistic
     assert found[REST] == pytest.approx(expected) != pytest.approx(1)
-    assert depends_on_weights(method, network, clip) == found
-    assert depends_on_weights(method, network, clip, seed=1) != found
+    assert cascading_randomisation(method, network, [clip]) == found
+    assert cascading_randomisation(method, network, [clip], seed=1) != found
 
 
-def test_a_uniform_map_has_no_order(clip):
-    found = depends_on_weights(lambda *_: np.ones((8, 2, 2)), Plain(), clip)
-    assert np.isnan(list(found.values())).all()
+def test_each_clip_is_compared_with_its_own_map(sample):
+    """The first map reads the weights, the second does not, the third is uniform: no order."""
+    clips, steps = [sample("mild_type_I") for _ in range(3)], np.arange(16.0).reshape(4, 4)
+
+    def method(network, clip):
+        kinds = (network.mine.detach().numpy(), steps, np.ones((4, 4)))
+        return kinds[[each is clip for each in clips].index(True)] * np.ones((8, 1, 1))
+
+    found = cascading_randomisation(method, Plain(), clips)
+    np.testing.assert_allclose(found["narrow"], [1, 1, np.nan])
+    assert found[REST][0] < 0.9
+    np.testing.assert_allclose(found[REST][1:], [1, np.nan])
+    with pytest.raises(ValueError, match="one clip or more: got none"):
+        cascading_randomisation(method, Plain(), [])
