@@ -17,6 +17,7 @@ from csglib.view.attention_record import attention_record
 from csglib.view.scores import areas, score_map
 from csglib.widgets.base import MAGNITUDE
 from csglib.widgets.explorer import AttentionExplorer
+from csglib.widgets.explorer.message import encoded
 from csglib.widgets.explorer.widget import SETTINGS
 
 pytestmark = pytest.mark.browser
@@ -25,12 +26,15 @@ FRAMES, ROWS, COLUMNS = 3, 6, 8
 PATCHES = ROWS * COLUMNS
 PATCH = (1, 3, 2)  # frame, row, column
 QUERY = 1 + PATCHES + 3 * COLUMNS + 2
+CURVE = "[role=img] .csg-{} polyline"
 TELL = "({ model }, [asked, packed]) => model.tell(asked, packed.map(model.unpack))"
 
 
 @pytest.fixture(scope="module")
 def explorer(opinionated_network, simulated_clip):
-    return AttentionExplorer(opinionated_network, simulated_clip)
+    """Without the truth at first, which would cover what is painted."""
+    settings = {"show_truth": False, "frame": 1}
+    return AttentionExplorer(opinionated_network, simulated_clip, settings=settings)
 
 
 @pytest.fixture(scope="module")
@@ -83,30 +87,39 @@ def painted(page, simulated_clip, pixels):
 
     def check(maps, ends, which=0):
         low, high = ends
+        sent, known = np.full(maps.shape, low, float), ~np.isnan(maps)
+        sent[known] = as_sent(maps[known]) if known.any() else low
+        codes = np.rint(255 * (sent - low) / (high - low)).astype(int)
+        inner = np.pad(np.ones((10, 10), bool), 3)  # a patch without its rim: a query's is framed
         for frame, canvas in enumerate(strip(page, which).locator("canvas").all()):
-            levels = 255 * (np.kron(maps[frame], np.ones((16, 16))) - low) / (high - low)
             grey = simulated_clip.frames[frame][..., None].astype(float)
-            assert not wrong(pixels(canvas), grey, levels).any()
+            expected = over(grey, np.kron(codes[frame], np.ones((16, 16), int)), 0.8)
+            wrong = np.abs(pixels(canvas) - expected).max(-1) > 3
+            assert not (wrong & np.tile(inner, (ROWS, COLUMNS))).any()
 
     return check
 
 
-def wrong(found, grey, levels):
-    """Pixels that are not a half of the frame and a half of the colour."""
-    asked, codes = ~np.isnan(levels), np.rint(np.nan_to_num(levels)).astype(int)
-    near = []
-    for by in (-1, 0, 1):  # a share was rounded to a byte: it may have its neighbour's colour
-        colours = MAGNITUDE(np.clip(codes + by, 0, 255), bytes=True)[..., :3]
-        expected = np.where(asked[..., None], 0.5 * grey + 0.5 * colours, grey)
-        near.append(np.abs(found - expected).max(-1))
-    y, x = (np.minimum(np.arange(side) % 16, 15 - np.arange(side) % 16) for side in (96, 128))
-    inner = np.minimum(y[:, None], x) >= 3  # without the rims of patches, where a query is framed
-    return (np.min(near, axis=0) > 2) & inner
+def as_sent(values):
+    """In the 256 steps that the page gets; on a scale from 1 to 2 times uniform one may be wide."""
+    (codes,), ((least, most),) = encoded(torch.tensor(values)[None])
+    return float(least) + codes.numpy() / 255 * float(most - least)
 
 
-def scale(maps, uniform, stretch=False):
-    most = np.nanmax(maps)
-    return (np.nanmin(maps), most) if stretch else (0, max(most, 2 * uniform))
+def over(grey, codes, opacity):
+    """A colour over a grey, as strong as the attention: at level 0 the grey alone."""
+    codes = np.clip(codes, 0, 255)
+    colours = MAGNITUDE(128 + codes // 2, bytes=True)[..., :3].astype(float)
+    alpha = (opacity * codes / 255)[..., None]
+    return (1 - alpha) * grey + alpha * colours
+
+
+def scale(maps, uniform, stretched_with=None):
+    """From 1 to 2 times uniform; or from the least to the most of these and of a matrix."""
+    if stretched_with is None:
+        return uniform, 2 * uniform
+    times = np.concatenate([maps[~np.isnan(maps)] / uniform, np.ravel(stretched_with)])
+    return times.min() * uniform, times.max() * uniform
 
 
 @pytest.mark.parametrize(
@@ -120,7 +133,9 @@ def test_a_patch_s_row_is_painted_and_said(view, head, stretch, live, painted, s
     rows = seen.patch_row(view, 1, QUERY - 1)
     row = rows[head - 1] if head else rows.mean(0)
     maps = seen.on_grid(view, QUERY - 1, row).numpy()
-    painted(maps, scale(maps, seen.branches[view].uniform_patch, stretch))
+    heads = seen.frame_matrix(1, 3 * COLUMNS + 2)
+    matrix = (heads[head - 1] if head else heads.mean(0)) / seen.branches["time"].uniform_frame
+    painted(maps, scale(maps, seen.branches[view].uniform_patch, matrix if stretch else None))
     frame, place, column = np.unravel_index(np.nanargmax(maps), maps.shape)
     spot = {"space": f"row {place + 1}, column {column + 1}", "time": f"frame {frame + 1}"}[view]
     most = "itself" if (frame, place, column) == PATCH else spot
@@ -152,9 +167,18 @@ def test_heads_of_the_class_token_are_painted_when_the_kernel_has_sent_them(
     np.testing.assert_allclose(shares, branch.totals[3], rtol=1e-2)
 
 
+@pytest.mark.parametrize(("against", "tallest"), [("", 560), ("other", 720)])
+def test_it_fits_a_notebook_on_a_laptop(against, tallest, names, clip_of_the_course, mount, page):
+    page.set_viewport_size({"width": 1000, "height": 768})
+    shown = mount(AttentionExplorer(names["model"], clip_of_the_course, names.get(against)))
+    for view, query in (("into_time", 0), ("space", 0), ("time", QUERY)):
+        shown.put(view=view, query=query)
+        assert page.locator(".csg").bounding_box()["height"] <= tallest
+
+
 def test_a_patch_of_the_base_network_asks_the_whole_clip(mount, names, painted, sentence):
     base, clip = names["other"], names["clip"]
-    widget = AttentionExplorer(base, clip, settings={"query": QUERY, "block": 1})
+    widget = AttentionExplorer(base, clip, None, {"query": QUERY, "block": 1, "show_truth": False})
     assert [0, "row", "joint", 1, QUERY] in answer(mount(widget), widget)
     found = attention_record(base, clip)
     maps = found.on_grid("joint", QUERY - 1, found.patch_row("joint", 0, QUERY - 1).mean(0)).numpy()
@@ -168,7 +192,7 @@ def test_rows_are_requested_once_each(shown, explorer, page):
     canvas = page.locator(".csg-matrix canvas").first
     expect(canvas).to_have_attribute("aria-label", re.compile("Waiting for the kernel"))
     assert answer(shown, explorer) == [[0, "matrix", "time", 5, 0]]  # all else is here at first
-    expect(canvas).to_have_attribute("aria-label", re.compile("Frame 1 attends most to"))
+    expect(canvas).to_have_attribute("aria-label", re.compile("frame 1 attends most to"))
     shown.put(view="space", query=QUERY)
     place = 1 + 3 * COLUMNS + 2
     asked = [[0, "row", "space", 5, QUERY], [0, "matrix", "time", 5, place]]
@@ -202,36 +226,41 @@ def test_the_matrix_is_that_of_the_place(query, head, live, page, pixels):
     heads = sum(seen.frame_matrix(3, place) for place in places) / len(places)
     expected = (heads[head - 1] if head else heads.mean(0)).numpy()
     canvas = page.locator(".csg-matrix canvas").first
-    levels = np.rint(255 * (expected - expected.min()) / np.ptp(expected)).astype(int)
+    row = seen.patch_row("time", 3, max(query, 1) - 1)[head - 1]
+    rows = row if query else seen.branches["time"].maps[3]
+    uniform = seen.branches["time"].uniform_frame
+    low, high = scale(rows.numpy(), uniform, expected / uniform)
+    levels = np.rint(255 * (expected - low) / (high - low)).astype(int)
     drawn, cell = pixels(canvas), 256 / FRAMES
     for asking, asked in np.ndindex(FRAMES, FRAMES):
         found = drawn[int((asking + 0.5) * cell), int((asked + 0.5) * cell)]
-        near = np.clip(levels[asking, asked] + np.arange(-2, 3), 0, 255)
-        assert np.abs(MAGNITUDE(near, bytes=True)[:, :3].astype(int) - found).max(1).min() <= 1
+        near = over(110, levels[asking, asked] + np.arange(-2, 3), 1)
+        assert np.abs(near - found).max(1).min() <= 2
     most = int(expected[1].argmax())
     share = f"{100 * expected[1, most]:#.3g}"[:3]
     whom = "itself" if most == 1 else f"frame {most + 1}"
-    name = re.compile(rf"^Frame 2 attends most to {whom}: {re.escape(share)}")
+    where = "At this place" if query else "In mean over places"
+    name = re.compile(rf"^{where}: frame 2 attends most to {whom}, {re.escape(share)}")
     expect(canvas).to_have_attribute("aria-label", name)
+    expect(page.get_by_text("temporal branch, frame by frame")).to_be_visible()
 
 
-def test_two_networks_have_one_scale(mount, names, page, painted, seen):
+def test_two_networks_have_one_scale_in_times_uniform(mount, names, page, painted, seen):
     shown = mount(AttentionExplorer(names["model"], names["clip"], against=names["other"]))
-    shown.put(block=2, other_block=4)
+    shown.put(block=2, other_block=4, show_truth=False)
     expect(strip(page, 1)).to_be_visible()
     one = seen.branches["into_time"]
     other = attention_record(names["other"], names["clip"]).branches["joint"]
-    both = np.stack([one.maps[1], other.maps[3]])
-    ends = scale(both, max(one.uniform_patch, other.uniform_patch))
-    painted(both[0], ends)
-    painted(both[1], ends, which=1)
+    first, second = one.maps[1].numpy(), other.maps[3].numpy()
+    painted(first, scale(first, one.uniform_patch))
+    painted(second, scale(second, other.uniform_patch), which=1)
     assert page.locator(".csg-strip .csg-title").all_inner_texts() == [
         "First network: Block 2 of 5, time queries space",
         "Second network: Block 4 of 5, the whole clip",
     ]
     page.get_by_role("checkbox", name="compare").uncheck()
     expect(strip(page, 1)).to_be_hidden()
-    painted(both[0], scale(both[0], one.uniform_patch))
+    painted(first, scale(first, one.uniform_patch))
 
 
 def test_another_block_of_the_same_network(shown, seen, page, painted, sentence):
@@ -266,7 +295,7 @@ def test_scores_are_those_of_python_and_shown_with_the_truth(
         assert f"the narrowest frame ranks {3 - 2 * scores['rank percentile']:g} of 3" in words
     shown.put(view="space", query=QUERY)
     answer(shown, explorer)
-    assert "ranks" not in board.inner_text().partition("In this branch")[0]  # one frame is asked
+    assert "ranks" not in board.inner_text()  # it attends to one frame
 
 
 def test_curves_stand_where_their_numbers_are(shown, explorer, page, seen):
@@ -275,18 +304,20 @@ def test_curves_stand_where_their_numbers_are(shown, explorer, page, seen):
     points = {
         kind: [
             [float(number) for number in point.split(",")]
-            for point in page.locator(f".csg-{kind} polyline").get_attribute("points").split()
+            for point in page.locator(CURVE.format(kind)).get_attribute("points").split()
         ]
         for kind in ("own", "closed")
     }
-    heights = {kind: (160 - np.array(places)[:, 1]) / 134 for kind, places in points.items()}
+    heights = {kind: (122 - np.array(places)[:, 1]) / 98 for kind, places in points.items()}
     full = max(2 / FRAMES, totals.max())
     np.testing.assert_allclose(heights["own"] * full, totals, atol=1e-5)
     np.testing.assert_allclose(heights["closed"], explorer.facts["truth"]["closed"], atol=1e-5)
     marked = page.locator(".csg-narrowest-line").get_attribute("d")
     assert marked.startswith(f"M{points['closed'][1][0]:g} ")  # frame 2
-    name = re.compile("Attention: frame 1 .* Closed:")
+    name = re.compile("Attention, space queries time: frame 1 .* Closed:")
     expect(page.get_by_role("img", name=name)).to_be_visible()
+    names = ["Attention, space queries time", "Diameter closed, right scale"]
+    assert page.locator(".csg-key > span").all_inner_texts() == names
 
 
 def test_keys_alone_reach_every_patch_and_come_back(shown, page, stolen):
@@ -343,16 +374,17 @@ def test_presses_choose_a_patch_and_fusion_is_greyed_meanwhile(shown, page, pixe
     [
         ({}, True),
         ({"view": "space", "query": QUERY, "head": 2, "block": 3, "stretch": True}, False),
-        ({"compare": True, "other_block": 2, "opacity": 0.25, "show_truth": True}, False),
+        ({"compare": True, "other_block": 2, "opacity": 0.25, "show_truth": False}, False),
         ({"compare": False, "frame": 2}, True),
     ],
 )
 def test_the_python_call_shows_the_same_view_again(settings, against, mount, page, names):
-    other = names["other"] if against else None
-    shown = mount(AttentionExplorer(names["model"], names["clip"], other))
+    other, grades = names["other"] if against else None, ("open", "closed") if against else ()
+    shown = mount(AttentionExplorer(names["model"], names["clip"], other, grades=grades))
     shown.put(**settings)
     line = page.get_by_role("textbox", name="Python call")
-    again = eval(line.input_value(), {"AttentionExplorer": AttentionExplorer, **names})
+    again = eval(line.input_value(), globals() | names | {"grades": grades})
+    assert again.facts["prediction"] == shown.trait("facts")["prediction"]
     traits = [name for name in SETTINGS if name not in ("playing", "other_block")]
     assert [getattr(again, name) for name in traits] == shown.traits(*traits)
     assert not shown.trait("compare") or again.other_block == shown.trait("other_block")
@@ -475,23 +507,24 @@ def test_space_plays_and_pauses(shown, page, sentence):
     assert shown.trait("playing") is False
 
 
-def test_where_motion_is_unwelcome_a_press_is_a_frame(mount, explorer, page):
-    page.emulate_media(reduced_motion="reduce")
-    shown = mount(explorer)
-    shown.put(playing=True)  # asked for by a kernel: still no motion
-    button = page.get_by_role("button", name="Next frame")
-    for frame in (2, 3, 1):
-        button.click()
-        assert shown.trait("frame") == frame
-
-
-def test_the_sentence_says_what_is_shown(shown, seen, sentence):
+def test_scale_and_sentence_say_what_is_shown(shown, seen, page, sentence):
+    branch = seen.branches["into_time"]
+    times = branch.maps[4] / branch.uniform_patch
+    most, uniform = (f"{number:.3g}" for number in (times.max(), 100 * branch.uniform_patch))
+    words = page.locator(".csg-legend")
+    fixed = f"Colour from 1 to 2 times uniform or more; the largest is {most}. Uniform: {uniform}"
+    expect(words).to_contain_text(fixed)
+    shown.put(stretch=True)
+    expect(words).to_contain_text(f"Stretched: colour from {times.min():.3g} to {most} times")
     shown.put(view="into_space", block=3, frame=2)
     share = 100 * float(seen.branches["into_space"].totals[2, 1])
     said = f"Block 3 of 5, space queries time: frame 2 holds {share:#.3g}\u00a0% of the attention"
     assert said in sentence.inner_text()
     assert "uniform: 33.3\u00a0%" in sentence.inner_text()
     assert "truth" not in sentence.inner_text()
+    assert "softmax" not in sentence.inner_text()
+    shown.put(view="space")
+    assert "each frame has its own softmax: compare places" in sentence.inner_text()
 
 
 def test_truth_is_drawn_on_demand(shown, page, sentence, pixels):

@@ -89,6 +89,33 @@ def test_facts_are_plain_json_with_sizes_labels_and_the_prediction(explorer, sim
     assert [branch["label"] for branch in branches[2:]] == labels
 
 
+def test_grades_have_the_names_of_the_cohort_or_of_a_rule(opinionated_network, simulated_clip):
+    four = CSG3DCT(replace(TINY, classes=4))
+    cohort, by_rule = ["healthy", "ill"], ["mild", "moderate", "severe", "occlusion"]
+    for network, grades, names, truth in (
+        (opinionated_network, cohort, cohort, None),
+        (four, (), by_rule, "moderate"),
+    ):
+        facts = AttentionExplorer(network, simulated_clip, grades=grades).facts
+        assert [grade for grade, _ in facts["prediction"]] == names
+        assert facts["truth"]["grade"] == truth
+        assert facts["named"] == bool(grades)
+    with pytest.raises(ValueError, match="grades must name the network's 4: got healthy, ill"):
+        AttentionExplorer(four, simulated_clip, grades=cohort)
+
+
+def test_it_opens_where_frames_compete_at_the_narrowest_with_the_truth(
+    explorer, opinionated_network, simulated_clip, seen
+):
+    where = "view='into_time', block=5, frame=2, query=0, head=0, compare=False, other_block=1"
+    assert (repr(explorer), explorer.show_truth) == (f"AttentionExplorer({where})", True)
+    found = (seen.branches[name] for name in ("into_time", "space"))
+    here, level = (float(each.totals[4].std()) / each.uniform_frame for each in found)
+    assert here > 3 * level
+    real = AttentionExplorer(opinionated_network, replace(simulated_clip, truth=None))
+    assert (real.view, real.frame, real.show_truth) == ("into_time", 1, False)
+
+
 def test_the_bytes_are_the_maps_and_totals(explorer, seen):
     branches = seen.branches.values()
     close(decoded(explorer.maps, explorer.ends), torch.cat([each.maps for each in branches]))
@@ -178,42 +205,30 @@ def test_a_single_branch_along_space_has_no_matrix(simulated_clip):
     assert sent.answer([0, "row", "space", 1, 5])
 
 
-def test_settings_are_attributes_and_bad_ones_are_refused(opinionated_network, simulated_clip):
+def test_settings_are_attributes_and_what_is_refused_changes_nothing(
+    opinionated_network, simulated_clip
+):
     wanted = {"view": "space", "block": 2, "query": 60, "head": 3, "stretch": True}
     explorer = AttentionExplorer(opinionated_network, simulated_clip, settings=wanted)
     assert {name: getattr(explorer, name) for name in wanted} == wanted
-    for settings, said in (
-        ({"blok": 2}, "settings are view, block, .*: got blok"),
-        ({"query": 145, "view": "space"}, "query must be 0 to 144: got 145"),
-        ({"head": 5}, "head must be 0 to 4: got 5"),
-        ({"query": 7}, "in view 'into_time' the class token is the only .* space and time: got"),
-    ):
-        with pytest.raises((ValueError, traitlets.TraitError), match=said):
-            AttentionExplorer(opinionated_network, simulated_clip, settings=settings)
-
-
-def test_what_is_refused_changes_nothing(explorer):
-    explorer.view = "space"
-    explorer.query = 7
     for name, value, said in (
-        ("query", -1, "0 to 144: got -1"),
+        ("query", 145, "0 to 144: got 145"),
         ("block", 6, "block must be 1 to 5: got 6"),
         ("frame", 0, "frame must be 1 to 3: got 0"),
+        ("head", 5, "head must be 0 to 4: got 5"),
         ("other_block", 0, "other_block must be 1 to 5: got 0"),
         ("view", "sideways", "view must be one of .*: got 'sideways'"),
-        ("view", "into_time", "class token is the only query"),
+        ("view", "into_time", "in view 'into_time' the class token is the only .* space and time:"),
     ):
         with pytest.raises(traitlets.TraitError, match=said):
             setattr(explorer, name, value)
-    assert (explorer.query, explorer.block, explorer.frame, explorer.view) == (7, 5, 1, "space")
-
-
-def test_the_text_says_what_is_unusual(explorer):
-    plain = "AttentionExplorer(view='into_time', block=5 of 5, frame=1 of 3, 6 x 8 patches"
-    assert repr(explorer) == f"{plain})"
-    explorer.compare, explorer.view = True, "space"
-    explorer.query, explorer.head = 60, 2
-    assert repr(explorer).endswith("6 x 8 patches, patch 60, head 2 of 4, against block 1)")
+    assert {name: getattr(explorer, name) for name in wanted} == wanted
+    for settings, error, said in (
+        ({"blok": 2}, ValueError, "settings are view, block, .*: got blok"),
+        ({"query": 7}, traitlets.TraitError, "the class token is the only query"),
+    ):
+        with pytest.raises(error, match=said):
+            AttentionExplorer(opinionated_network, simulated_clip, settings=settings)
 
 
 @pytest.mark.parametrize(
@@ -236,13 +251,33 @@ def test_the_still_shows_the_query_and_the_head(view, query, head, expected, exp
     assert ("frame 2, row 2, column 4" in title) == (query == 60)
 
 
+def opacities(still):  # of the first frame's overlay
+    return still.axes[0].images[1].get_array().data[..., 3]
+
+
+def test_the_still_s_colour_follows_attention(explorer, seen):
+    """Below uniform attention the tissue is bare; from twice as much on all has the full colour."""
+    branch = seen.branches["into_time"]
+    times = (branch.maps[4, 0] / branch.uniform_patch).numpy()
+    strength = np.clip(times - 1, 0, 1)
+    still = explorer.still()
+    assert 0 < (strength == 0).mean() < 1
+    np.testing.assert_allclose(opacities(still), 0.8 * strength, atol=1e-6)
+    assert [line.get_linestyle() for line in still.axes[0].lines] == ["--", "-"]  # the truth's
+    lumen = np.frombuffer(explorer.lumen, np.float32).reshape(FRAMES, -1, 2)[1] * [128, 96]
+    np.testing.assert_allclose(still.axes[1].lines[1].get_xydata(), lumen, rtol=1e-6)
+    explorer.show_truth, explorer.stretch = False, True
+    maps = branch.maps[4]
+    spread = (maps[0] - maps.min()) / (maps.max() - maps.min())
+    np.testing.assert_allclose(opacities(explorer.still()), 0.8 * spread, atol=1e-6)
+
+
 def test_the_still_has_one_scale_for_both_sides(base, opinionated_network, simulated_clip, seen):
-    both = AttentionExplorer(opinionated_network, simulated_clip, against=base)
+    both = AttentionExplorer(opinionated_network, simulated_clip, base, settings={"stretch": True})
     joint = attention_record(base, simulated_clip).branches["joint"]
-    maps = (seen.branches["into_time"], joint)
-    most = max(float(branch.maps[4].max()) for branch in maps)
-    uniform = max(branch.uniform_patch for branch in maps)
-    assert both.still().axes[-1].get_ylim() == pytest.approx((0, max(most, 2 * uniform)))
+    times = [each.maps[4] / each.uniform_patch for each in (seen.branches["into_time"], joint)]
+    ends = (float(torch.cat(times).min()), float(torch.cat(times).max()))
+    assert both.still().axes[-1].get_ylim() == pytest.approx(ends)
 
 
 def packed_in(path):
@@ -251,20 +286,6 @@ def packed_in(path):
     letters = json.loads(text.partition("const PACKED = ")[2].partition(";\n")[0])
     plain = json.loads(text.partition("const PLAIN = ")[2].partition(";\n")[0])
     return {name: base64.b64decode(each) for name, each in letters.items()}, plain["row_index"]
-
-
-def test_a_page_that_cannot_be_written_leaves_the_old_one(explorer, tmp_path, monkeypatch):
-    path = tmp_path / "explorer.html"
-    path.write_text("old")
-
-    def broken(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(module, "MOST_EMBEDDED", 0)
-    monkeypatch.setattr("csglib.data.atomic.os.fsync", broken)
-    with pytest.raises(OSError, match="disk full"):
-        explorer.to_html(path)
-    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
 
 
 def test_rows_in_a_page_are_the_means_of_the_kernels(
@@ -292,11 +313,13 @@ def test_rows_in_a_page_are_the_means_of_the_kernels(
 
 def test_rows_that_are_too_many_stay_with_the_kernel(explorer, tmp_path, monkeypatch):
     path = tmp_path / "explorer.html"
-    for most, kept in (
-        (5 * FRAMES * PATCHES**2, True),
-        (5 * FRAMES * PATCHES**2 - 1, False),
-    ):
+    for most, kept in ((5 * FRAMES * PATCHES**2, True), (5 * FRAMES * PATCHES**2 - 1, False)):
         monkeypatch.setattr(module, "MOST_EMBEDDED", most)
         explorer.to_html(path)
         assert ("0,row,space" in packed_in(path)[1]) == kept
         assert {"0,matrix,time", "0,row,time"} <= set(packed_in(path)[1])
+    before = path.read_bytes()
+    monkeypatch.setattr("csglib.data.atomic.os.fsync", None)  # as on a full disk
+    with pytest.raises(TypeError):
+        explorer.to_html(path)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]

@@ -1,7 +1,9 @@
 // The explorer's numbers: what was sent at once, what the kernel sends on request, what is on view.
 
 const QUERY_COLOUR = "#ff9d2e";
-const CIVIDIS = palette("magnitude");
+const MAGNITUDE = palette("magnitude");
+/** From a grey that lets the tissue through to a strong yellow. */
+const OVERLAY = (level) => [...MAGNITUDE(128 + (level >> 1)), level];
 const TIMEOUT = 5000; // milliseconds until a missing reply is reported
 const MISSING = {
   requested: "Waiting for the kernel to send this row.",
@@ -152,23 +154,31 @@ function panelOf(desk, data, store, side) {
   const { map, missing } = store.row(chosen);
   const exact = map && !query && !chosen.head;
   const totals = exact ? network.totals(branch, chosen.block) : map && totalsOf(map, branch.axis, data);
-  return { ...chosen, map, missing, totals: totals ?? Array(data.frames).fill(NaN) };
+  const times = network.branches.find(({ name }) => name === network.timeBranch);
+  const { matrix, missing: noMatrix } = store.matrix(chosen);
+  return { ...chosen, map, missing, totals: totals ?? Array(data.frames).fill(NaN), times, matrix, noMatrix };
 }
 
-/** What is on view, with one scale for both sides: from 0 to twice uniform attention at least. */
+/**
+ * What is on view. All colours have one scale, `low` to `high` times uniform attention: from 1, so
+ * that a uniform map has no colour, to 2 or more; or stretched from the least to the largest.
+ */
 function choose(desk, data, store) {
   const panels = (desk.get("compare") ? [0, 1] : [0]).map((side) => panelOf(desk, data, store, side));
-  const values = panels.flatMap(({ map }) => (map ? [...known(map)] : []));
-  const [least, most] = values.length ? [Math.min(...values), Math.max(...values)] : [0, 0];
-  const wide = [0, Math.max(most, ...panels.map(({ uniformPatch }) => 2 * uniformPatch))];
-  const [low, high] = desk.get("stretch") && values.length ? [least, most] : wide;
+  const values = panels.flatMap(({ map, uniformPatch, matrix, times }) => [
+    ...known(map ?? []).map((value) => value / uniformPatch),
+    ...(matrix ?? []).map((value) => value / times.uniformFrame),
+  ]);
+  const [least, most] = values.length ? [Math.min(...values), Math.max(...values)] : [1, 1];
+  const stretched = desk.get("stretch") && values.length > 0;
+  const [low, high] = stretched ? [least, most] : [1, 2];
   const full = Math.max(
     ...panels.map(({ uniformFrame }) => Math.min(1, 2 * uniformFrame)),
     ...known(panels.flatMap(({ totals }) => totals)),
   );
   const [query, frame, opacity, playing] = desk.values("query", "frame", "opacity", "playing");
   const truth = desk.get("show_truth") && data.truth;
-  return { panels, most, low, high, full, where: whereIs(query, data), frame, opacity, playing, truth };
+  return { panels, most, low, high, stretched, full, where: whereIs(query, data), frame, opacity, playing, truth };
 }
 
 /**

@@ -1,12 +1,18 @@
 // Attention across the frames of one clip: words, controls, and the view as a whole.
 
 const PACE = 450; // milliseconds a frame
-const DEFAULTS = { query: 0, head: 0, opacity: 0.5, stretch: false, show_truth: false, compare: false };
+const DEFAULTS = { query: 0, head: 0, opacity: 0.8, stretch: false, compare: false };
 
 const place = ({ row, column }) => `row ${row + 1}, column ${column + 1}`;
 
-function panelTitle({ networks }, { block, network, label, head }, side) {
-  const whose = networks.length > 1 ? `${side ? "Second" : "First"} network: ` : "";
+/** Whose a side is, of two networks or of two blocks of one. */
+function sideName({ networks }, { block }, side) {
+  return networks.length > 1 ? `${side ? "Second" : "First"} network` : `Block ${block}`;
+}
+
+function panelTitle(data, panel, side) {
+  const { block, network, label, head } = panel;
+  const whose = data.networks.length > 1 ? `${sideName(data, panel, side)}: ` : "";
   return `${whose}Block ${block} of ${network.blocks}, ${label}${head ? `, head ${head}` : ""}`;
 }
 
@@ -35,29 +41,33 @@ function patchWords({ axis, map, uniformPatch }, where, data, side) {
   return `${query}most to ${itself ? "itself" : spot}, ${percent(map[most])} (uniform: ${percent(uniformPatch)})`;
 }
 
+// What a softmax of the class token fixes.
+const FIXED = {
+  space: "In this branch each frame has its own softmax: compare places, not frames.",
+  time: "In this branch each place has its own softmax: compare frames, not places.",
+};
+
 function sentenceOf(data, chosen) {
   const { panels, where, truth, frame } = chosen;
   const seen = panels.map((panel, side) => {
     const words = () => (where ? patchWords(panel, where, data, side) : classTokenWords(panel, frame));
     return `${panelTitle(panels.length > 1 ? data : { networks: [] }, panel, side)}: ${panel.map ? `${words()}.` : panel.missing}`;
   });
+  if (!where) seen.push(...new Set(panels.map(({ axis }) => FIXED[axis]).filter(Boolean)));
   const output = ({ prediction }) => prediction.map(([grade, share]) => `${grade} ${percent(share)}`).join(", ");
   const outputs = data.networks.slice(0, panels.length).map(output).join("; the second's: ");
   if (!where) seen.push(`The network's prediction for this clip: ${outputs}.`);
-  if (truth) seen.push(`The truth of this simulated clip: ${truth.grade}, narrowest in frame ${truth.narrowest}.`);
+  if (truth) {
+    const grade = truth.grade ?? `${Math.round(100 * truth.closed[truth.narrowest - 1])} % of the diameter closed`;
+    seen.push(`The truth of this simulated clip: ${grade}, narrowest in frame ${truth.narrowest}.`);
+  }
   return seen.join(" ");
 }
 
-// What a softmax of the class token fixes.
-const FIXED = {
-  space: " In this branch each frame has its own softmax: compare places, not frames.",
-  time: " In this branch each place has its own softmax: compare frames, not places.",
-};
-
-function scoreWords({ inside, area, rank, frames }, { query, axis }) {
+function scoreWords({ inside, area, rank, frames }) {
   const times = area ? `${(inside / area).toFixed(2)} times uniform` : "no plaque here";
   const ranked = rank === null ? "" : `; the narrowest frame ranks ${rank} of ${frames}`;
-  return `${percent(inside)} of the attention in the plaque, which is ${percent(area)} of the area: ${times}${ranked}.${(!query && FIXED[axis]) || ""}`;
+  return `${percent(inside)} of the attention in the plaque, which is ${percent(area)} of the area: ${times}${ranked}.`;
 }
 
 /** The Python call that shows this view again, with variable names that its reader fills in. */
@@ -65,11 +75,13 @@ function pythonCall(desk, data) {
   const literal = (value) => (typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value));
   const names = ["view", "block", "frame", "query", "head", "opacity", "stretch", "show_truth"];
   if (desk.get("compare")) names.push("compare", "other_block");
-  const settings = names.filter((name) => desk.get(name) !== DEFAULTS[name]);
+  const defaults = { ...DEFAULTS, show_truth: Boolean(data.truth) };
+  const settings = names.filter((name) => desk.get(name) !== defaults[name]);
   const pairs = settings.map((name) => `"${name}": ${literal(desk.get(name))}`);
   const against = data.other ? ", against=other" : "";
   if (data.other && !desk.get("compare")) pairs.push('"compare": False'); // two are compared at first
-  return `AttentionExplorer(model, clip${against}, settings={${pairs.join(", ")}})`;
+  const grades = data.named ? ", grades=grades" : "";
+  return `AttentionExplorer(model, clip${against}${grades}, settings={${pairs.join(", ")}})`;
 }
 
 /** The call in a line that can be copied by hand too, since a page may lack the clipboard. */
@@ -99,24 +111,29 @@ function branchChoice(desk, data) {
   const [{ branches }] = data.networks;
   const box = desk.choice("view", { label: "Branch", options: branches.map(({ name, label }) => [name, label]) });
   const radios = [...box.querySelectorAll("input")];
-  const why = paragraph("csg-small", "Greyed: in the fusion the class token alone is a query, never a patch.");
-  box.append(why);
-  const draw = ({ where }) => {
+  const draw = ({ where }) =>
     branches.forEach(({ byPatches }, which) => (radios[which].disabled = Boolean(where) && !byPatches));
-    why.hidden = !radios.some(({ disabled }) => disabled);
-  };
   return { box, draw };
 }
 
+const HELP = {
+  token: "Press a patch to make it the query, or Tab to the frames for arrow keys.",
+  patch: "Or press Escape.",
+  greyed: "Or press Escape. Greyed: in the fusion the class token alone is a query.",
+};
+
 /** The query, and a button that returns to the class token. */
 function queryLine(desk, data) {
-  const words = make("span");
+  const [{ branches }] = data.networks;
+  const greyed = branches.every(({ byPatches }) => byPatches) ? HELP.patch : HELP.greyed;
+  const words = make("strong");
   const back = desk.button("Class token", () => setQuery(desk, data, 0));
-  const help = paragraph("csg-small", "Press a patch in any frame, or Tab to the frames and use arrow keys; Escape goes back.");
-  const box = make("div", { class: "csg-query" }, make("div", { class: "csg-row" }, words, back), help);
+  const help = make("span", { class: "csg-small" });
+  const box = make("div", { class: "csg-row csg-query" }, words, back, help);
   const draw = ({ where }) => {
     words.textContent = where ? `Query: the patch in frame ${where.frame + 1}, ${place(where)}` : "Query: the class token";
     back.hidden = !where;
+    help.textContent = where ? greyed : HELP.token;
   };
   return { box, draw };
 }
@@ -127,32 +144,36 @@ function headChoice(desk, { networks: [{ heads }] }, { live }) {
   const box = desk.choice("head", { label: "Head", options });
   if (live) return box;
   box.querySelectorAll("input").forEach((radio, head) => (radio.disabled = head > 0));
-  box.append(paragraph("csg-small", "Greyed: single heads come from the kernel, and this page has none."));
+  box.lastChild.append(make("i", { class: "csg-small", textContent: "Single heads need a kernel, and this page has none." }));
   return box;
 }
 
-/** Another network or another block beside it. */
-function comparison(desk, data) {
+/** The block of what stands beside it. */
+function otherBlock(desk, data) {
   const { blocks } = data.networks[1] ?? data.networks[0];
-  const words = data.other ? "compare with the second network" : "compare with another block";
-  const slider = desk.slider("other_block", { label: data.other ? "Its block" : "Other block", min: 1, max: blocks });
-  const box = make("div", { class: "csg-compare" }, desk.checkbox("compare", words), slider);
-  return { box, draw: ({ panels }) => (slider.hidden = panels.length < 2) };
+  const box = desk.slider("other_block", { label: data.other ? "Its block" : "Other block", min: 1, max: blocks });
+  return { box, draw: ({ panels }) => (box.hidden = panels.length < 2) };
 }
 
 function controls(desk, data, store, player, parts) {
-  const row = make("div", { class: "csg-row" }, player.button, desk.checkbox("stretch", "stretch the colours"));
-  if (data.truth) row.append(desk.checkbox("show_truth", "show the truth"));
+  const row = (kind, ...children) => make("div", { class: `csg-row ${kind}` }, ...children);
   return make(
     "div", { class: "csg-controls" },
     parts.query.box,
     parts.branch.box,
-    desk.slider("block", { label: "Block", min: 1, max: data.blocks }),
     headChoice(desk, data, store),
-    desk.slider("frame", { label: "Frame", min: 1, max: data.frames }),
-    desk.slider("opacity", { label: "Overlay", min: 0, max: 1, step: 0.05 }),
-    row,
-    parts.compare.box,
+    row("csg-sliders",
+      desk.slider("block", { label: "Block", min: 1, max: data.blocks }),
+      parts.other.box,
+      desk.slider("frame", { label: "Frame", min: 1, max: data.frames }),
+      desk.slider("opacity", { label: "Overlay", min: 0, max: 1, step: 0.05 }),
+    ),
+    row("csg-checks",
+      player.button,
+      desk.checkbox("stretch", "stretch the colours"),
+      ...(data.truth ? [desk.checkbox("show_truth", "show the truth")] : []),
+      desk.checkbox("compare", data.other ? "compare with the second network" : "compare with another block"),
+    ),
   );
 }
 
@@ -167,22 +188,22 @@ function render({ model, el }) {
   const strips = [0, 1].map((side) => strip(desk, data, side));
   const matrices = [0, 1].map((side) => matrixFigure(desk, data, side));
   const parts = {
-    query: queryLine(desk, data), branch: branchChoice(desk, data), compare: comparison(desk, data),
+    query: queryLine(desk, data), branch: branchChoice(desk, data), other: otherBlock(desk, data),
     large: enlarged(desk, data), colours: legend(), curves: curvesFigure(data), board: scoreBoard(data),
     call: callLine(desk, data),
   };
-  const lines = paragraph("csg-small", "Open lumen: solid line. Vessel before the plaque: dashed. Percent: of the diameter.");
+  const lines = paragraph("csg-small", "Solid line: open lumen. Dashed: vessel before the plaque.");
   const sentence = paragraph("csg-sentence");
   desk.root.append(
-    ...strips.map(({ box }) => box),
     make(
-      "div", { class: "csg-below" },
-      make("div", { class: "csg-large" }, parts.large.box, parts.colours.box, lines),
-      make("div", { class: "csg-side" }, controls(desk, data, store, player, parts), sentence),
+      "div", { class: "csg-layout" },
+      make("div", { class: "csg-strips" }, ...strips.map(({ box }) => box)),
+      make("div", { class: "csg-large" }, parts.large.box, parts.colours.box, lines, parts.board.box),
+      make("div", { class: "csg-figures" }, parts.curves.box, ...matrices.map(({ box }) => box)),
+      controls(desk, data, store, player, parts),
+      sentence,
+      parts.call.box,
     ),
-    make("div", { class: "csg-figures" }, parts.curves.box, ...matrices.map(({ box }) => box)),
-    parts.board.box,
-    parts.call.box,
   );
 
   const draw = () => {

@@ -4,7 +4,7 @@ Source: not in the paper. Bytes and not lists, which would be eight times as lon
 patches in space would be 80 MB.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from csglib.data.clips import GRADES, Clip
+from csglib.data.clips import Clip
+from csglib.data.stenosis import RULES
 from csglib.view.attention_record import AttentionRecord
 from csglib.view.scores import areas
 
@@ -23,13 +24,16 @@ LONGER_SIDE = 128  # pixels of a frame that is sent
 Labels = dict[str, str]
 
 
-def message(clip: Clip, records: list[AttentionRecord], labels: list[Labels]) -> dict[str, Any]:
+def message(
+    clip: Clip, records: list[AttentionRecord], labels: list[Labels], grades: Sequence[str]
+) -> dict[str, Any]:
     """All traits that hold data, by name; arrays are flat.
 
     Args:
         clip: whose frames are shown.
         records: of one network or two; the arrays of two follow each other.
         labels: words for each branch of each network.
+        grades: names, from open to closed; empty for those of the first rule with so many.
 
     Returns:
         "facts": sizes, labels, each network's prediction, the truth.
@@ -44,12 +48,14 @@ def message(clip: Clip, records: list[AttentionRecord], labels: list[Labels]) ->
     frames, grid = shrunk(clip.frames), records[0].shape
     branches = [branch for record in records for branch in record.branches.values()]
     maps = [encoded(branch.maps) for branch in branches]
-    sizes = dict(zip(("frames", "rows", "columns"), grid, strict=True))
-    sizes |= {"height": frames.shape[1], "width": frames.shape[2]}
-    truth, drawn = _truth(clip, *grid[1:])
-    first, *others = map(_facts, records, labels)
+    sizes = ("frames", "rows", "columns", "height", "width")
+    names = [_names(len(record.probabilities), grades) for record in records]
+    truth, drawn = _truth(clip, names[0], *grid[1:])
+    first, *others = map(_facts, records, labels, names)
+    facts = first | dict(zip(sizes, (*grid, *frames.shape[1:]), strict=True))
+    facts |= {"other": next(iter(others), None), "truth": truth, "named": bool(grades)}
     return {
-        "facts": first | sizes | {"other": next(iter(others), None), "truth": truth},
+        "facts": facts,
         "frames": frames.tobytes(),
         "maps": b"".join(_bytes(codes) for codes, _ in maps),
         "ends": b"".join(_bytes(ends) for _, ends in maps),
@@ -149,17 +155,20 @@ def shrunk(frames: UInt8[ndarray, "t y x"]) -> UInt8[ndarray, "t small_y small_x
     """Frames no longer than `LONGER_SIDE` pixels; each pixel is the mean of what it covers."""
     height, width = frames.shape[1:]
     scale = min(1.0, LONGER_SIDE / max(height, width))
-    if scale == 1:
-        return frames
     size = (round(scale * height), round(scale * width))
     grey = F.adaptive_avg_pool2d(torch.tensor(frames).float(), size)
     return grey.round().byte().numpy()
 
 
-def _facts(record: AttentionRecord, labels: Labels) -> dict[str, Any]:
-    probabilities = record.probabilities.tolist()
-    numbered = tuple(f"grade {place}" for place in range(len(probabilities)))
-    grades = GRADES if len(probabilities) == len(GRADES) else numbered
+def _names(count: int, grades: Sequence[str]) -> Sequence[str]:
+    if grades and len(grades) != count:
+        raise ValueError(f"grades must name the network's {count}: got {', '.join(grades)}")
+    numbered = [f"grade {place} of {count}" for place in range(1, count + 1)]
+    fitting = [rule.grades for rule in RULES.values() if len(rule.grades) == count]
+    return grades or (*fitting, numbered)[0]
+
+
+def _facts(record: AttentionRecord, labels: Labels, grades: Sequence[str]) -> dict[str, Any]:
     branches = [
         {
             "name": name,
@@ -176,19 +185,22 @@ def _facts(record: AttentionRecord, labels: Labels) -> dict[str, Any]:
         "heads": record.heads,
         "timeBranch": record.time_branch,
         "branches": branches,
-        "prediction": [list(pair) for pair in zip(grades, probabilities, strict=True)],
+        "prediction": [*map(list, zip(grades, record.probabilities.tolist(), strict=True))],
     }
 
 
-def _truth(clip: Clip, rows: int, columns: int) -> tuple[dict[str, Any] | None, dict[str, bytes]]:
-    """Facts, and contours and masks as bytes."""
+def _truth(
+    clip: Clip, grades: Sequence[str], rows: int, columns: int
+) -> tuple[dict[str, Any] | None, dict[str, bytes]]:
+    """Facts, and contours and masks as bytes; the grade is by the first rule with these names."""
     truth = clip.truth
     if truth is None:
         return None, {"lumen": b"", "vessel": b"", "masks": b""}
+    rule = next((rule for rule in RULES.values() if rule.grades == tuple(grades)), None)
     facts = {
         "narrowest": truth.narrowest + 1,
         "closed": truth.diameter_stenosis.tolist(),
-        "grade": GRADES[truth.grade],
+        "grade": rule and rule.grades[rule.grade(truth.stenosis(rule))],
     }
     height, width = clip.frames.shape[1:]
     lumen, vessel = (  # a point (0, 0) is the middle of the first pixel

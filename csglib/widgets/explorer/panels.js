@@ -2,7 +2,7 @@
 
 const LARGE = 448; // pixels on the longer side of an enlarged frame
 const MATRIX = 256; // pixels of the matrix
-const CHART = { width: 440, height: 190, left: 46, right: 402, top: 26, bottom: 160 };
+const CHART = { width: 440, height: 146, left: 46, right: 402, top: 24, bottom: 122 };
 
 /** Choose a query; a patch needs a branch in which patches are queries. */
 function setQuery(desk, data, query) {
@@ -16,12 +16,16 @@ function setQuery(desk, data, query) {
 const setPatch = (desk, data, { frame, row, column }) =>
   setQuery(desk, data, 1 + frame * data.patches + row * data.columns + column);
 
+/** The scale that is shown, in attention, where `uniform` is uniform. */
+const scaleOf = ({ low, high }, uniform) => ({ low: low * uniform, high: high * uniform });
+
 /** One frame, the map over it, the truth, and the query's patch: orange, white in other frames. */
 function paint(canvas, data, chosen, panel, frame) {
   blit(canvas, data.photographs[frame], { smooth: true });
   if (panel.map) {
     const map = part(panel.map, frame, data.patches);
-    blit(canvas, mapPicture(map, data.columns, chosen, CIVIDIS), { opacity: chosen.opacity });
+    const over = mapPicture(map, data.columns, scaleOf(chosen, panel.uniformPatch), OVERLAY);
+    blit(canvas, over, { opacity: chosen.opacity });
   }
   if (chosen.truth)
     for (const [points, dashes] of [[data.outlines.vessel, [3, 2.5]], [data.outlines.lumen, []]])
@@ -31,7 +35,7 @@ function paint(canvas, data, chosen, panel, frame) {
   else if (where && panel.axis === "time") outlinePatch(canvas, data, where, "#ffffff");
 }
 
-/** All frames in a row, each above a bar: how much attention falls on it. */
+/** All frames in a row, and how much attention falls on each. */
 function strip(desk, data, side) {
   const { list, cells } = filmstrip(desk, data, side ? {} : {
     label: "Query: arrow keys choose a patch, Page Up and Page Down its frame, Escape the class token",
@@ -44,9 +48,9 @@ function strip(desk, data, side) {
   for (const cell of cells) {
     if (side) pressable(desk, data, cell.canvas, () => cell.frame);
     cell.caption.addEventListener("click", () => desk.put("frame", cell.frame + 1));
-    cell.fill = make("span", { class: "csg-fill" });
-    cell.number = make("span", { class: "csg-number" });
-    cell.box.append(make("div", { class: "csg-bar", "aria-hidden": "true" }, make("div", {}, cell.fill), cell.number));
+    [cell.number, cell.state] = ["csg-number", "csg-state"].map((kind) => make("span", { class: kind }));
+    cell.caption.append(cell.number);
+    cell.shown.append(cell.state);
   }
   const title = paragraph("csg-small csg-title");
   const box = make("div", { class: "csg-strip" }, title, list);
@@ -55,29 +59,24 @@ function strip(desk, data, side) {
     box.hidden = !panel;
     if (!panel) return;
     title.textContent = chosen.panels.length > 1 ? panelTitle(data, panel, side) : "";
-    list.style.setProperty("--uniform", `${(100 * panel.uniformFrame) / chosen.full}%`);
     for (const cell of cells) drawCell(cell, data, chosen, panel);
   };
   return { box, draw };
 }
 
-function drawCell({ frame, canvas, caption, shown, fill, number, box }, data, chosen, panel) {
+function drawCell({ frame, canvas, shown, number, state, box }, data, chosen, panel) {
   const total = panel.totals[frame];
   const attended = !Number.isNaN(total);
   const narrowest = chosen.truth && chosen.truth.narrowest === frame + 1;
   paint(canvas, data, chosen, panel, frame);
-  fill.style.height = `${attended ? (100 * total) / chosen.full : 0}%`;
   number.textContent = attended ? percent(total) : "–";
-  const closed = chosen.truth ? `${Math.round(100 * chosen.truth.closed[frame])} %` : "";
-  caption.replaceChildren(
-    make("b", { textContent: frame + 1 }),
-    make("span", { textContent: closed }, make("i", { textContent: closed && " closed" })),
-  );
+  const closed = chosen.truth ? `${Math.round(100 * chosen.truth.closed[frame])} % closed` : "";
+  state.textContent = closed;
   box.classList.toggle("csg-current", chosen.frame === frame + 1);
   box.classList.toggle("csg-narrowest", Boolean(narrowest));
   box.classList.toggle("csg-unattended", !attended);
   const words = [`Frame ${frame + 1}`, attended ? `${percent(total)} of the attention` : "no attention possible"];
-  if (closed) words.push(`${closed} closed`);
+  if (closed) words.push(closed);
   if (narrowest) words.push("the narrowest");
   shown.setAttribute("aria-label", words.join(", "));
 }
@@ -111,27 +110,25 @@ function enlarged(desk, data) {
   return { box, draw };
 }
 
-/** What the colours mean. */
+/** What the colours mean, as they look over a grey: one scale for all that is shown. */
 function legend() {
-  const scale = make("canvas", { width: 256, height: 1, "aria-hidden": "true" });
-  blit(scale, picture(256, 1, CIVIDIS));
-  const [low, high, uniform] = [0, 0, 0].map(() => make("span"));
-  const tick = make("div", { class: "csg-tick" }, uniform);
+  const scale = make("canvas", { width: 256, height: 12, "aria-hidden": "true" });
+  const grey = picture(1, 1, () => [110, 110, 110]);
   const note = paragraph("csg-small");
-  const ends = make("div", { class: "csg-ends" }, low, high);
-  const box = make("div", { class: "csg-legend" }, make("div", { class: "csg-scale" }, scale, tick), ends, note);
-  const draw = (chosen) => {
-    const { uniformPatch } = chosen.panels[0];
-    const place = (uniformPatch - chosen.low) / (chosen.high - chosen.low || 1);
-    low.textContent = percent(chosen.low);
-    high.textContent = percent(chosen.high);
-    tick.hidden = place < 0 || place > 1;
-    tick.style.left = `${100 * place}%`;
-    uniform.textContent = "uniform";
-    uniform.className = place > 0.8 ? "csg-left" : place < 0.2 ? "csg-right" : "";
-    const scope = chosen.panels.length > 1 ? "all frames of both" : "all frames";
-    const largest = chosen.most ? ` The largest is ${(chosen.most / uniformPatch).toFixed(2)} times uniform.` : "";
-    note.textContent = `Attention on one patch, one scale for ${scope}.${largest}`;
+  const box = make("div", { class: "csg-legend" }, scale, note);
+  const draw = ({ panels, low, high, most, stretched, opacity }) => {
+    blit(scale, grey);
+    blit(scale, picture(256, 1, OVERLAY), { opacity });
+    const [from, to, largest] = [low, high, most].map((times) => Number(times.toPrecision(3)));
+    const range = `olour from ${from} to ${to} times uniform`;
+    const shares = new Set(panels.map(({ uniformPatch }) => percent(uniformPatch)));
+    const uniform = `Uniform${stretched ? ", the white line" : ""}: ${[...shares].join(" and ")} a patch.`;
+    const words = stretched ? `Stretched: c${range}` : `C${range} or more; the largest is ${largest}`;
+    note.textContent = `${words}. ${uniform}`;
+    if (!stretched || low >= 1 || high <= 1) return;
+    const context = scale.getContext("2d");
+    context.fillStyle = "#ffffff";
+    context.fillRect((255 * (1 - low)) / (high - low), 0, 2, 12);
   };
   return { box, draw };
 }
@@ -151,25 +148,25 @@ function matrixFigure(desk, data, side) {
     make("div", { class: "csg-down", "aria-hidden": "true" }, ...down),
     canvas,
   );
-  const box = make("div", { class: "csg-figure" }, title, grid, note);
+  const box = make("div", { class: "csg-figure csg-matrix-figure" }, title, grid, note);
   onPatchPress(canvas, { rows: frames, columns: frames }, (row, column) => {
     const where = whereIs(desk.get("query"), data);
     if (where) setPatch(desk, data, { ...where, frame: row });
     desk.put("frame", column + 1);
   });
-  const draw = (chosen, store) => {
+  const draw = (chosen) => {
     const panel = chosen.panels[side];
-    box.hidden = !panel?.network.timeBranch;
+    box.hidden = !panel?.times;
     if (box.hidden) return;
-    const { matrix, missing } = store.matrix(panel);
+    const { matrix, noMatrix, times } = panel;
     const row = chosen.where ? chosen.where.frame : chosen.frame - 1;
-    const which = data.networks.length > 1 ? ["First network", "Second network"][side] : `Block ${panel.block}`;
-    const begin = chosen.panels.length > 1 ? `${which}, frame` : "Frame";
-    title.textContent = `${begin} by frame ${chosen.where ? "at this place" : "in mean over places"}`;
-    const [low, high] = matrixScale(chosen.panels, store, desk.get("stretch"));
-    note.textContent = matrix ? matrixWords(matrix, row, frames, low, high) : missing;
+    const begin = chosen.panels.length > 1 ? `${sideName(data, panel, side)}, ` : "";
+    title.textContent = `${begin}${times.label}${begin ? "" : ", frame by frame"}`;
+    const where = chosen.where ? "At this place" : "In mean over places";
+    note.textContent = matrix ? `${where}: ${matrixWords(matrix, row, frames, times)}` : noMatrix;
     canvas.setAttribute("aria-label", note.textContent);
-    blit(canvas, matrix ? mapPicture(matrix, frames, { low, high }, CIVIDIS) : picture(1, 1, () => [128, 128, 128]));
+    blit(canvas, picture(1, 1, () => [110, 110, 110]));
+    if (matrix) blit(canvas, mapPicture(matrix, frames, scaleOf(chosen, times.uniformFrame), OVERLAY));
     const context = canvas.getContext("2d");
     context.beginPath();
     context.rect(1.5, (row * MATRIX) / frames + 1.5, MATRIX - 3, MATRIX / frames - 3);
@@ -183,21 +180,11 @@ function matrixFigure(desk, data, side) {
   return { box, draw };
 }
 
-/** Ends of the matrices' colours, one scale for both sides: from 0 unless stretched. */
-function matrixScale(panels, store, stretch) {
-  const found = panels.filter(({ network }) => network.timeBranch);
-  const values = found.flatMap((panel) => [...(store.matrix(panel).matrix ?? [])]);
-  const uniform = ({ network }) => network.branches.find(({ name }) => name === network.timeBranch).uniformFrame;
-  return stretch && values.length
-    ? [Math.min(...values), Math.max(...values)]
-    : [0, Math.max(...values, ...found.map((panel) => 2 * uniform(panel)))];
-}
-
-function matrixWords(matrix, row, frames, low, high) {
+function matrixWords(matrix, row, frames, { uniformFrame }) {
   const values = [...part(matrix, row, frames)];
   const most = values.indexOf(Math.max(...values));
   const itself = most === row ? "itself" : `frame ${most + 1}`;
-  return `Frame ${row + 1} attends most to ${itself}: ${percent(values[most])}. Colours: ${percent(low)} to ${percent(high)}.`;
+  return `frame ${row + 1} attends most to ${itself}, ${percent(values[most])} (uniform: ${percent(uniformFrame)}).`;
 }
 
 /** A line over the frames, with a mark at each known value. */
@@ -211,6 +198,13 @@ function curve(kind, values, x, y) {
 }
 
 const text = (x, y, kind, words) => `<text x="${x}" y="${y}" class="${kind}">${words}</text>`;
+
+/** A curve's mark and its name, for the line above the curves. */
+const curveName = (kind, words) =>
+  make("span", {
+    class: "csg-name",
+    innerHTML: `<svg viewBox="-5 0 36 12" aria-hidden="true">${curve(kind, [0, 0, 0], (at) => 13 * at, () => 6)}</svg>${words}`,
+  });
 
 /** How much of the diameter is closed, on a scale of its own, and where most. */
 function closedCurve({ closed, narrowest }, x) {
@@ -229,16 +223,20 @@ function closedCurve({ closed, narrowest }, x) {
 function curvesFigure(data) {
   const { width, height, left, right, top, bottom } = CHART;
   const drawing = make("div", { role: "img" });
-  const key = paragraph("csg-small");
-  const box = make("div", { class: "csg-figure csg-curves" }, paragraph("csg-title", "Attention on each frame"), drawing, key);
+  const key = make("div", { class: "csg-key" });
+  const box = make("div", { class: "csg-figure csg-curves" }, key, drawing);
   const x = (frame) => left + 14 + (frame * (right - left - 28)) / Math.max(1, data.frames - 1);
   const draw = ({ panels, truth, frame: here, full }) => {
     const y = (share) => bottom - ((bottom - top) * share) / full;
     const uniform = y(panels[0].uniformFrame);
     const numbers = Array.from({ length: data.frames }, (_, frame) =>
-      text(x(frame), bottom + 18, `csg-middle ${frame + 1 === here ? "csg-here" : ""}`, frame + 1),
+      text(x(frame), bottom + 17, `csg-middle ${frame + 1 === here ? "csg-here" : ""}`, frame + 1),
     );
-    const curves = panels.map(({ totals }, side) => curve(side ? "csg-other" : "csg-own", totals, x, y));
+    const kinds = ["csg-own", "csg-other"];
+    const names = panels.map((panel, side) =>
+      `${panels.length > 1 ? sideName(data, panel, side) : "Attention"}, ${panel.label}`,
+    );
+    const curves = panels.map(({ totals }, side) => curve(kinds[side], totals, x, y));
     drawing.innerHTML =
       `<svg viewBox="0 0 ${width} ${height}" aria-hidden="true">` +
       `<path d="M${left} ${bottom}H${right}" class="csg-floor"/><path d="M${left} ${uniform}H${right}" class="csg-uniform"/>` +
@@ -246,12 +244,12 @@ function curvesFigure(data) {
       text(left - 6, top + 4, "csg-end", percent(full)) +
       (uniform > top + 14 ? text(left - 6, uniform + 4, "csg-end", "uniform") : "") +
       `${numbers.join("")}${truth ? closedCurve(truth, x) : ""}${curves.reverse().join("")}</svg>`;
+    key.replaceChildren(...names.map((name, side) => curveName(kinds[side], name)));
+    if (truth) key.append(curveName("csg-closed", "Diameter closed, right scale"));
     const each = (values) => values.flatMap((value, at) => (Number.isNaN(value) ? [] : [`frame ${at + 1} ${percent(value)}`])).join(", ");
-    const words = `Attention: ${each(panels[0].totals) || "not here"}${truth ? `. Closed: ${each(truth.closed)}` : ""}`;
-    drawing.setAttribute("aria-label", words);
-    const other = panels.length > 1 ? " Dashed with open dots: the second." : "";
-    const closed = truth ? " Diamonds: diameter that is closed, right-hand scale." : "";
-    key.textContent = `Blue dots: attention.${other}${closed}`;
+    const said = panels.map(({ totals }, side) => `${names[side]}: ${each(totals) || "not here"}`);
+    if (truth) said.push(`Closed: ${each(truth.closed)}`);
+    drawing.setAttribute("aria-label", `Attention on each frame. ${said.join(". ")}`);
   };
   return { box, draw };
 }
@@ -265,9 +263,9 @@ function scoreBoard(data) {
     box.hidden = !truth;
     if (!truth) return;
     const lines = panels.map((panel, side) => {
-      const name = panels.length > 1 ? `${panelTitle(data, panel, side)}: ` : "";
+      const name = panels.length > 1 ? `${sideName(data, panel, side)}: ` : "";
       if (!panel.map) return `${name}${panel.missing}`;
-      return name + scoreWords(scoresOf(panel.map, data.masks, panel.totals, truth.narrowest - 1), panel);
+      return name + scoreWords(scoresOf(panel.map, data.masks, panel.totals, truth.narrowest - 1));
     });
     list.replaceChildren(...lines.map((textContent) => make("li", { textContent })));
   };

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy import ndarray
 from torch import Tensor
@@ -15,6 +15,7 @@ from csglib.view.attention_record import AttentionRecord
 from csglib.widgets.base import MAGNITUDE
 
 _BLUE, _GREY = "#1668b8", "#555555"
+_ATTENDED = ListedColormap(MAGNITUDE(np.linspace(0.5, 1, 128)))  # from grey to yellow
 
 
 @dataclass(frozen=True)
@@ -55,41 +56,43 @@ def panel_of(
 
 
 def figure(
-    frames: UInt8[ndarray, "t y x"], panels: list[Panel], title: str, opacity: float, stretch: bool
+    frames: UInt8[ndarray, "t y x"],
+    panels: list[Panel],
+    title: str,
+    contours: list[Float[ndarray, "t points 2"]],  # fractions of a side: vessel, then lumen
+    opacity: float,
+    stretch: bool,
 ) -> Figure:
     """Frames with the overlay, and the attention on each as a bar; panels under one another."""
-    values = torch.cat([panel.maps[~panel.maps.isnan()] for panel in panels])
-    least, most = float(values.min()), float(values.max())
-    wide = (0.0, max(most, *(2 * panel.uniform_patch for panel in panels)))
+    times = [panel.maps / panel.uniform_patch for panel in panels]
+    values = torch.cat([each[~each.isnan()] for each in times])
+    low, high = (float(values.min()), float(values.max())) if stretch else (1.0, 2.0)
     count = len(frames)
     side = min(1.1, 9 / count)  # inches of a frame: many must still fit a page
     size = (max(side * count + 1.2, 4), (side + 1.3) * len(panels) + 0.5)
     drawn = Figure(figsize=size, layout="constrained")
     drawn.suptitle(title, fontsize=11)
-    ratios = [1, 0.5] * len(panels)
-    rows = drawn.subplots(2 * len(panels), count, squeeze=False, height_ratios=ratios)
-    scale = ScalarMappable(Normalize(*((least, most) if stretch else wide)), MAGNITUDE)
+    heights = [1, 0.5] * len(panels)
+    rows = drawn.subplots(2 * len(panels), count, squeeze=False, height_ratios=heights)
+    scale = ScalarMappable(Normalize(low, high, clip=True), _ATTENDED)
     for place, panel in enumerate(panels):
-        above, below = rows[2 * place : 2 * place + 2]
-        for frame, axes in enumerate(above):
+        full = np.nanmax([2 * panel.uniform_frame, *panel.totals])
+        for frame, (axes, below) in enumerate(zip(*rows[2 * place : 2 * place + 2], strict=True)):
             extent = (0, frames.shape[2], frames.shape[1], 0)
             axes.imshow(frames[frame], cmap="gray", vmin=0, vmax=255, extent=extent)
-            colours = scale.to_rgba(panel.maps[frame].numpy(), alpha=opacity)
-            colours[..., 3] *= ~panel.maps[frame].isnan().numpy()
-            axes.imshow(colours, extent=extent)
+            here = times[place][frame].numpy()
+            over = scale.to_rgba(here)
+            over[..., 3] = opacity * np.nan_to_num(scale.norm(here))  # none where it cannot attend
+            axes.imshow(over, extent=extent)
+            for style, contour in zip(("--", "-"), contours, strict=False):
+                axes.plot(*(contour[frame] * frames.shape[:0:-1]).T, style, color="white", lw=0.8)
             axes.set(xticks=[], yticks=[], title=frame + 1)
-        _bars(list(below), panel)
+            total = panel.totals[frame].item()
+            below.bar([0], [np.nan_to_num(total)], color=_BLUE)
+            below.axhline(panel.uniform_frame, color=_GREY, ls="--", lw=1)
+            below.set(xlim=(-1, 1), ylim=(0, full), xticks=[], yticks=[])
+            below.set_xlabel("none" if np.isnan(total) else f"{total:.1%}")
         if len(panels) > 1:
-            above[0].set_ylabel(panel.title, fontsize=9)
-    drawn.colorbar(scale, ax=list(rows[::2].flat), format="{x:.2%}", label="one patch")
+            rows[2 * place, 0].set_ylabel(panel.title, fontsize=9)
+    drawn.colorbar(scale, ax=list(rows[::2].flat), label="times uniform")
     return drawn
-
-
-def _bars(axes: list[Axes], panel: Panel) -> None:
-    attended = ~panel.totals.isnan()
-    full = max(2 * panel.uniform_frame, *panel.totals[attended].tolist())
-    for below, total, known in zip(axes, panel.totals.nan_to_num().tolist(), attended, strict=True):
-        below.bar([0], [total], color=_BLUE)
-        below.axhline(panel.uniform_frame, color=_GREY, ls="--", lw=1)
-        below.set(xlim=(-1, 1), ylim=(0, full), xticks=[], yticks=[])
-        below.set_xlabel(f"{total:.1%}" if known else "none")

@@ -4,10 +4,11 @@ Source: not in the paper, whose Fig. 4 shows Grad-CAM of one clip. Attention is 
 prediction is right; beside a simulated clip's truth one can at least see where it does not fall.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 from torch import nn
@@ -46,28 +47,30 @@ class AttentionExplorer(LiveFigure):
         clip: height and width multiples of 16.
         against: another network to compare with; without it, two blocks of one can be.
         settings: attributes to begin with, by name; the page writes such a call for its view.
+        grades: the network's, as in `ClipSet.grade_names`; else those of a rule with so many.
 
     Attributes:
         block: counted from 1, as on the slider; the last at first.
-        frame: counted from 1.
-        view: the branch on show, a key of `LABELS`; "into_time" at first.
+        frame: counted from 1; the narrowest at first, where it is known.
+        view: the branch on show, a key of `LABELS`; at first the last: its frames share a softmax.
         query: 0 is the class token; patches count from 1, frame by frame, row by row.
         head: counted from 1; 0 is the mean over heads.
         compare: beside it, another network or another block.
         other_block: the block there.
-        opacity: of the colours over the frames, 0 to 1.
+        opacity: of the strongest colour over the frames, 0 to 1; it falls with the attention.
         playing: frames advance by themselves.
-        stretch: colours run from the map's least to its largest value; else from 0 to twice uniform
-            attention at least, so that a uniform map is grey and not a pattern.
-        show_truth: contours, the narrowest frame and scores, of a simulated clip.
+        stretch: colours run from the least to the largest attention shown; else from uniform
+            attention to twice as much or more, so that a uniform map has no colour.
+        show_truth: contours, the narrowest frame and scores, of a simulated clip; at first if so.
 
     Raises:
         ValueError: the clip's size does not suit a network, a network has no class token, the two
-            cut the clip into different patches, or a setting is unknown.
+            cut the clip into different patches, a setting is unknown, or a grade has no name.
         traitlets.TraitError: a setting is out of range.
     """
 
     _esm, _css = front_end(__file__, "data", "panels", "explorer")
+    _settings = SETTINGS[:7]
 
     block = traitlets.Int(1).tag(sync=True)
     frame = traitlets.Int(1).tag(sync=True)
@@ -76,7 +79,7 @@ class AttentionExplorer(LiveFigure):
     head = traitlets.Int(0).tag(sync=True)
     compare = traitlets.Bool(False).tag(sync=True)
     other_block = traitlets.Int(1).tag(sync=True)
-    opacity = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)
+    opacity = traitlets.Float(0.8, min=0.0, max=1.0).tag(sync=True)
     playing = traitlets.Bool(False).tag(sync=True)
     stretch = traitlets.Bool(False).tag(sync=True)
     show_truth = traitlets.Bool(False).tag(sync=True)
@@ -97,6 +100,7 @@ class AttentionExplorer(LiveFigure):
         clip: Clip,
         against: nn.Module | None = None,
         settings: Mapping[str, Any] | None = None,
+        grades: Sequence[str] = (),
     ) -> None:
         networks = [model] if against is None else [model, against]
         self._records = [attention_record(network, clip) for network in networks]
@@ -107,11 +111,13 @@ class AttentionExplorer(LiveFigure):
                 "two networks are compared patch by patch, so both must cut the clip alike "
                 f"(frames, rows, columns): got {first} and {others[0]}"
             )
-        data = message(clip, self._records, [_labels(network) for network in networks])
+        data = message(clip, self._records, [_labels(network) for network in networks], grades)
         facts = data["facts"]
         begin = {
             "view": facts["branches"][-1]["name"],
             "block": facts["blocks"],
+            "frame": facts["truth"]["narrowest"] if facts["truth"] else 1,
+            "show_truth": bool(facts["truth"]),
             "compare": against is not None,
             "other_block": facts["other"]["blocks"] if facts["other"] else 1,
         }
@@ -120,37 +126,28 @@ class AttentionExplorer(LiveFigure):
         super().__init__(**data, **begin | dict(settings or {}))
         self.on_msg(lambda _, request, __: self.send(request, self.answer(request)))
 
-    @traitlets.validate("block", "frame", "other_block", "query", "head")
-    def _in_range(self, proposal: dict[str, Any]) -> Any:
+    @traitlets.validate("view", "block", "frame", "other_block", "query", "head")
+    def _possible(self, proposal: dict[str, Any]) -> Any:
         name, value, facts = proposal["trait"].name, proposal["value"], self.facts
-        first, most = {
-            "block": (1, facts["blocks"]),
-            "frame": (1, facts["frames"]),
-            "other_block": (1, (facts["other"] or facts)["blocks"]),
-            "query": (0, facts["frames"] * facts["rows"] * facts["columns"]),
-            "head": (0, facts["heads"]),
+        possible = {
+            "view": [branch["name"] for branch in facts["branches"]],
+            "block": range(1, facts["blocks"] + 1),
+            "frame": range(1, facts["frames"] + 1),
+            "other_block": range(1, (facts["other"] or facts)["blocks"] + 1),
+            "query": range(facts["frames"] * facts["rows"] * facts["columns"] + 1),
+            "head": range(facts["heads"] + 1),
         }[name]
-        if not first <= value <= most:
-            raise traitlets.TraitError(f"{name} must be {first} to {most}: got {value}")
-        if name == "query":
-            self._check_query(value, self.view)
-        return value
-
-    @traitlets.validate("view")
-    def _exists(self, proposal: dict[str, Any]) -> Any:
-        view, names = proposal["value"], [branch["name"] for branch in self.facts["branches"]]
-        if view not in names:
-            raise traitlets.TraitError(f"view must be one of {names}: got {view!r}")
-        self._check_query(self.query, view)
-        return view
-
-    def _check_query(self, query: int, view: str) -> None:
-        possible = [item["name"] for item in self.facts["branches"] if item["byPatches"]]
-        if query and view not in possible:
+        if value not in possible:
+            wanted = f"one of {possible}" if name == "view" else f"{possible[0]} to {possible[-1]}"
+            raise traitlets.TraitError(f"{name} must be {wanted}: got {value!r}")
+        chosen = {"query": self.query, "view": self.view, name: value}
+        by_patches = [branch["name"] for branch in facts["branches"] if branch["byPatches"]]
+        if name in ("query", "view") and chosen["query"] and chosen["view"] not in by_patches:
             raise traitlets.TraitError(
-                f"in view {view!r} the class token is the only query (query 0); patches are "
-                f"queries in {' and '.join(possible)}: got query {query}"
+                f"in view {chosen['view']!r} the class token is the only query (query 0); patches "
+                f"are queries in {' and '.join(by_patches)}: got query {chosen['query']}"
             )
+        return value
 
     def answer(self, request: list[Any]) -> list[bytes]:
         """The reply to a request of the page: the network, 0 or 1, then as in `message.reply`."""
@@ -170,34 +167,23 @@ class AttentionExplorer(LiveFigure):
         state |= {"playing": False} | embedded(self._records, MOST_EMBEDDED)
         write_page(path, "Attention across frames", self, state)
 
-    def __repr__(self) -> str:
-        rows, columns = self.facts["rows"], self.facts["columns"]
-        patch = f", patch {self.query}" if self.query else ""
-        head = f", head {self.head} of {self.facts['heads']}" if self.head else ""
-        other = f", against block {self.other_block}" if self.compare else ""
-        return (
-            f"AttentionExplorer(view={self.view!r}, block={self.block} of {self.facts['blocks']}, "
-            f"frame={self.frame} of {self.facts['frames']}, {rows} x {columns} patches"
-            f"{patch}{head}{other})"
-        )
-
     def still(self) -> Figure:
         """All frames with the overlay, and the attention on each as a bar."""
-        blocks = (self.block, self.other_block)[: 1 + self.compare]
-        two = len(self._records) > 1
         panels = []
-        for side, block in enumerate(blocks):
-            name = f"{('first', 'second')[side]} network\n" if two else ""
-            record = self._records[side if two else 0]
+        for side, block in enumerate((self.block, self.other_block)[: 1 + self.compare]):
+            name = f"{('First', 'Second')[side]} network\n" if self.facts["other"] else ""
+            record = self._records[side % len(self._records)]
             panels.append(panel_of(record, self.view, block, self.head, self.query, name))
         title = panels[0].title if len(panels) == 1 else "Compared on one scale"
         labels = {branch["name"]: branch["label"] for branch in self.facts["branches"]}
         title += f", {labels[self.view]}" + (f", head {self.head}" if self.head else "")
         if self.query:
-            frame, place = divmod(self.query - 1, self._records[0].patches)
-            row, column = divmod(place, self.facts["columns"])
+            frame, row, column = np.unravel_index(self.query - 1, self._records[0].shape)
             title += f", of the patch in frame {frame + 1}, row {row + 1}, column {column + 1}"
-        return figure(self._frames, panels, title, self.opacity, self.stretch)
+        outlines = (self.vessel, self.lumen) if self.facts["truth"] and self.show_truth else ()
+        shape = (self.facts["frames"], -1, 2)
+        contours = [np.frombuffer(each, np.float32).reshape(shape) for each in outlines]
+        return figure(self._frames, panels, title, contours, self.opacity, self.stretch)
 
 
 def _labels(network: nn.Module) -> Labels:
