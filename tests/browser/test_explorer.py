@@ -26,6 +26,7 @@ FRAMES, ROWS, COLUMNS = 3, 6, 8
 PATCHES = ROWS * COLUMNS
 PATCH = (1, 3, 2)  # frame, row, column
 QUERY = 1 + PATCHES + 3 * COLUMNS + 2
+MATRIX = ".csg-matrix >> nth={} >> canvas"
 CURVE = "[role=img] .csg-{} polyline"
 TELL = "({ model }, [asked, packed]) => model.tell(asked, packed.map(model.unpack))"
 
@@ -415,14 +416,16 @@ def offline(chromium, tmp_path):
     assert [url for url in asked if not url.startswith(("file:", "blob:"))] == []
 
 
-def test_a_file_without_kernel_and_net_answers_to_every_control_but_heads(offline, explorer):
+def test_a_file_without_a_kernel_lacks_heads_and_long_rows_alone(offline, explorer, monkeypatch):
+    monkeypatch.setattr("csglib.widgets.explorer.widget.MOST_EMBEDDED", 10_000)
     alone = offline(explorer)
     press(strip(alone).locator("canvas").nth(1), *PATCH[1:])
-    alone.get_by_role("radio", name="spatial branch").check()
     expect(alone.locator(".csg-sentence")).to_contain_text("most to")
+    alone.get_by_role("radio", name="spatial branch").check()
+    expect(alone.locator(".csg-sentence")).to_contain_text("this page has none")
     for name in ("1", "4"):
         expect(alone.get_by_role("radio", name=name, exact=True)).to_be_disabled()
-    expect(alone.get_by_text("this page has none")).to_be_visible()
+    expect(alone.get_by_text("Single heads need a kernel")).to_be_visible()
     alone.get_by_role("slider", name="Frame").focus()
     alone.keyboard.press("ArrowRight")
     expect(alone.get_by_role("slider", name="Frame")).to_have_value("3")
@@ -430,31 +433,24 @@ def test_a_file_without_kernel_and_net_answers_to_every_control_but_heads(offlin
     expect(strip(alone, 1)).to_be_visible()
     alone.get_by_role("checkbox", name="show the truth").check()
     expect(alone.locator(".csg-score-board")).to_be_visible()
-    alone.get_by_role("button", name="Play").click()
+    alone.get_by_role("slider", name="Frame").press("Space")
     expect(alone.get_by_role("slider", name="Frame")).to_have_value("1")
+    expect(alone.locator(".csg-sentence")).to_have_attribute("aria-live", "off")
     alone.get_by_role("button", name="Pause").click()
+    expect(alone.get_by_role("button", name="Play")).to_be_visible()
 
 
 def test_rows_in_the_file_are_those_of_the_kernel(offline, mount, page, names, sentence, pixels):
-    """Of two networks, in later blocks."""
+    """Of two networks, in later blocks; matrices too."""
     settings = {"view": "space", "query": QUERY, "block": 2, "other_block": 4}
     widget = AttentionExplorer(names["model"], names["clip"], names["other"], settings)
     alone = offline(widget)
     answer(mount(widget), widget)
     assert sentence.inner_text().count("most to") == 2
     expect(alone.locator(".csg-sentence")).to_have_text(sentence.inner_text())
-    for which in (0, 1):
-        pair = [strip(each, which).locator("canvas").nth(1) for each in (alone, page)]
+    for kind, which in product((".csg-strip >> nth={} >> canvas >> nth=1", MATRIX), (0, 1)):
+        pair = [each.locator(kind.format(which)) for each in (alone, page)]
         assert np.array_equal(*map(pixels, pair))
-
-
-def test_a_file_without_rows_says_so(offline, names, monkeypatch):
-    monkeypatch.setattr("csglib.widgets.explorer.widget.MOST_EMBEDDED", 10_000)
-    settings = {"view": "space", "query": QUERY}
-    alone = offline(AttentionExplorer(names["model"], names["clip"], settings=settings))
-    expect(alone.locator(".csg-sentence")).to_contain_text("this page has none")
-    alone.get_by_role("radio", name="temporal branch").check()
-    expect(alone.locator(".csg-sentence")).to_contain_text("most to")
 
 
 def test_the_enlarged_frame_follows_the_slider(shown, page, simulated_clip, pixels):
@@ -493,18 +489,6 @@ def test_a_key_that_comes_before_the_screen_is_drawn_is_not_lost(shown, page):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
     assert shown.traits("frame", "query") == [2, 1 + 48 + 8 + 1]
-
-
-def test_space_plays_and_pauses(shown, page, sentence):
-    page.get_by_role("slider", name="Frame").focus()
-    page.keyboard.press("Space")
-    assert shown.trait("playing") is True
-    page.get_by_role("button", name="Pause").wait_for()
-    assert sentence.get_attribute("aria-live") == "off"
-    for frame in (3, 1):
-        shown.becomes("frame", frame)
-    page.keyboard.press("Space")
-    assert shown.trait("playing") is False
 
 
 def test_scale_and_sentence_say_what_is_shown(shown, seen, page, sentence):
