@@ -227,7 +227,7 @@ MUTANTS = [Mutant(*fields) for fields in (
      "the cost of every row is that of 8 frames",
      "table1/test_run.py"),
     ("non-local-sum", "csglib/table1/baselines/i3d.py",
-     "mean = query @ (key @ value) / key.shape[-1]", "mean = query @ (key @ value)",
+     "mean = query @ (key @ (value / key.shape[-1]))", "mean = query @ (key @ value)",
      "NL-I3D: a non-local block sums over places instead of taking their mean",
      "table1/test_restatements.py"),
     # --- course ---

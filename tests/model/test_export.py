@@ -62,7 +62,7 @@ def network(name, frames=8):
             nn.init.normal_(parameter, std=0.02)
     for part in model.modules():
         if isinstance(part, nn.BatchNorm3d) and not part.weight.any():
-            nn.init.ones_(part.weight)  # a non-local block: its products need a batch's statistics
+            nn.init.constant_(part.weight, 0.5)  # a non-local block needs a batch's statistics
             part.train().momentum = 1.0
     model(clips(3, frames))
     return model.eval()
@@ -149,15 +149,14 @@ def test_one_graph_is_compiled(names):
     subprocess.run([sys.executable, "-c", COMPILE, *names], check=True)
 
 
-@pytest.mark.parametrize("name", quick("short", "i3d", "vivit", "uniformer"))
+@pytest.mark.parametrize("name", quick("short", "nl_i3d", "vivit", "uniformer"))
 @torch.no_grad()
 def test_half_precision_is_near(name):
     wanted = network(name)(clips(3))
     for dtype, error in ((torch.bfloat16, 0.05), (torch.float16, 0.005)):
         with torch.autocast("cpu", dtype):
             found = network(name)(clips(3)).float()
-        if (name, dtype) != ("nl_i3d", torch.float16):  # untrained, its products overflow
-            assert (found - wanted).norm() < error * wanted.norm()
+        assert (found - wanted).norm() < error * wanted.norm()
 
 
 @pytest.mark.parametrize("name", SMALL)

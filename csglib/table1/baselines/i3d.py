@@ -69,8 +69,9 @@ class NonLocal(nn.Module):
         query = rearrange(self.q(volume), "b c t y x -> b (t y x) c")
         key = rearrange(self.pool(self.k(volume)), "b c t y x -> b c (t y x)")
         value = rearrange(self.pool(self.v(volume)), "b c t y x -> b (t y x) c")
-        # without a softmax the product is associative: no map of (t y x) x (t y x) is made
-        mean = query @ (key @ value) / key.shape[-1]
+        # Without a softmax the product is associative: no map of (t y x) x (t y x) is made.
+        # Divided first, since a sum over all places may exceed float16.
+        mean = query @ (key @ (value / key.shape[-1]))
         t, y = volume.shape[2:4]
         mean = rearrange(mean, "b (t y x) c -> b c t y x", t=t, y=y)
         return volume + self.norm(self.proj(mean))
