@@ -4,6 +4,7 @@ from collections import Counter
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from csgcourse.practice import FORMATS, PLANTED, SWEEP, TISSUE, people, practice_folder
@@ -14,7 +15,7 @@ from csglib.doctor.deidentification import DeidentifySettings, crop_clip
 from csglib.doctor.labels import list_exports, read_labels
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
-TRUE_ANYWAY = {("no pixel size", name) for name in (".mp4", ".avi", ".mkv", ".nii.gz", ".gif", "")}
+WITHOUT_SCALE = {".mp4", ".avi", ".mkv", ".nii.gz", ".gif", ""}
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +30,16 @@ def report(exports):
 
 def test_the_doctor_finds_all_that_is_planted_and_nothing_else(report):
     found = {(finding.where, finding.kind) for finding in report.findings}
-    true = {
-        (where, kind) for where, kind in found if kind in ("no pixel size", "pixel sizes differ")
-    }
+    true = {pair for pair in found if pair[1] in ("no pixel size", "pixel sizes differ")}
     assert found - true == {*PLANTED.items()}
-    formats = {
-        ("no pixel size", "".join(Path(where).suffixes)) for where, _ in true if "/" in where
-    }
-    assert formats == TRUE_ANYWAY
+    assert {"".join(Path(where).suffixes) for where, _ in true if "/" in where} == WITHOUT_SCALE
+
+
+def test_what_was_enlarged_twice_has_pixels_half_as_wide(exports):
+    with np.load(SAMPLES / "cohort_64.npz") as file:
+        scales = file["mm_per_px"]
+    for clip, place in (("abel_dan/left.dcm", 7), ("abel_eve/left.npz", 8)):
+        assert read_clip(exports / clip).mm_per_px == pytest.approx(scales[place] / 2)
 
 
 def test_all_formats_are_there(exports):

@@ -103,9 +103,8 @@ def test_frames_of_nearby_slices_resemble_each_other_as_theory_says():
     )
     norm = np.linalg.norm
     similarity = [abs(np.vdot(one, other)) / norm(one) / norm(other) for other in others]
-    assert similarity == pytest.approx(
-        np.exp(-(steps**2) / (4 * ONE_BEAM.elevational**2)), abs=0.05
-    )
+    theory = np.exp(-(steps**2) / (4 * ONE_BEAM.elevational**2))
+    assert similarity == pytest.approx(theory, abs=0.05)
 
 
 def test_tissue_behind_blood_is_brighter_by_what_blood_did_not_take():
@@ -147,6 +146,8 @@ def test_noise_and_haze_have_their_levels():
     noisy, hazy = replace(ONE_BEAM, noise=-30.0), replace(ONE_BEAM, haze=-20.0)
     frame = envelope(nothing, loss, GRID, noisy, np.random.default_rng(3))
     assert 10 * np.log10((frame**2).mean()) == pytest.approx(-30, abs=0.3)
+    five = envelope(nothing, loss, GRID, replace(noisy, beams=5), np.random.default_rng(3))
+    assert contrast(five) == pytest.approx(contrast(frame) * np.sqrt(5), rel=0.1), "each its own"
     at, amplitude = tissue(10, 2)
     points = slice_at(0.0, at, amplitude * (at[1] < 15))
     frame = envelope(points, loss, GRID, hazy, np.random.default_rng(3))

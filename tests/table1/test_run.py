@@ -72,9 +72,7 @@ def shared(cohorts, monkeypatch, cheap_videos):
 def test_each_row_is_run_for_each_seed_and_kept(tmp_path, built):
     rows = ["i3d", "base_random"]
     done = list(Table1(tmp_path, SMALL, "random").run(rows, seeds=2))
-    assert [(name, seed) for name, seed, _ in done] == [
-        ("i3d", 0), ("base_random", 0), ("i3d", 1), ("base_random", 1)
-    ]  # fmt: skip
+    assert [row[:2] for row in done] == [(name, seed) for seed in (0, 1) for name in rows]
     assert built[0] == ("i3d", 2, 8, 32)
     for _, _, folder in done:
         assert len(Predictions.read(folder / "test.csv").grades) > 0
@@ -148,9 +146,8 @@ def test_pretraining_sees_single_frames_of_other_patients(tmp_path, monkeypatch)
 def test_speed_is_clips_over_seconds(monkeypatch):
     clock = SimpleNamespace(perf_counter=iter([1.0, 1.5]).__next__)
     monkeypatch.setattr(run, "time", clock)
-    clips = ClipSet(
-        frames=np.zeros((3, 8, 32, 32), np.uint8), grades=np.zeros(3, int), patients=tuple("abc")
-    )
+    frames, grades = np.zeros((3, 8, 32, 32), np.uint8), np.zeros(3, int)
+    clips = ClipSet(frames=frames, grades=grades, patients=tuple("abc"))
     assert run._measured(Small(), clips)["clips_per_second"] == 6
 
 
@@ -191,6 +188,7 @@ def test_budgets(tmp_path):
     paper = BUDGETS["paper"]
     assert (paper.patients, paper.size, paper.epochs, paper.batch_size) == (169, 256, 100, 4)
     assert (paper.lr, paper.schedule, paper.augment) == (1e-4, "constant", False)
+    assert (paper.finetune_lr, paper.finetune_epochs) == (2.5e-3, 40)
     budget = BUDGETS["laptop"]
     config = budget.config(tmp_path, seed=3)
     shared = vars(config).keys() & vars(budget).keys()

@@ -208,8 +208,9 @@ def test_the_matrix_of_a_place_counts_its_frames(encoder, tiny, clip):
         torch.testing.assert_close(found[:, query, key], row.sum(-1))
 
 
-def test_a_record_is_its_own_and_does_not_change_when_the_network_trains_on(clip):
-    network = CSG3DCT(TINY)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_record_is_its_own_and_does_not_change_when_the_network_trains_on(dtype, clip):
+    network = CSG3DCT(TINY).to(dtype)
     record = attention_record(network, clip)
     for recorded in record.query_keys["space"]:  # no larger array is kept behind them
         for part in (recorded.query, recorded.key):
