@@ -22,6 +22,8 @@ class Sweep:
     heart_rate: float  # beats a minute
     tremor: float  # random step of the hand from frame to frame, mm
     roll: float  # rotation of the probe against the neck, degrees
+    cluttered: float = 0.0  # probability that a heartbeat fills part of the lumen with clutter
+    shadowed: float = 0.0  # probability that a frame has a shadow over the artery
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +68,14 @@ LIMITS: dict[str, tuple[float, float]] = {
     "stenosis": (0, 1),
     "length": (3, 30),
     "calcified": (0, 1),
+    "sharpness": (0.5, 4),
     "speed": (0, 20),
     "frame_rate": (2, 100),
     "heart_rate": (30, 200),
     "tremor": (0, 0.3),
     "roll": (-30, 30),
+    "cluttered": (0, 1),
+    "shadowed": (0, 1),
     "gain": (-20, 20),
     "dynamic_range": (40, 80),
     "gamma": (0.5, 2),
@@ -98,7 +103,7 @@ CHOICES: dict[str, tuple[str | bool | int, ...]] = {
     "field": ("artery", "neck"),
 }
 _PER_LESION = {field.name for field in fields(Lesion)}
-_PER_SWEEP = {"roll", "speed", "margin", "aside", "lower", "field"}
+_PER_SWEEP = {"roll", "speed", "cluttered", "shadowed", "margin", "aside", "lower", "field"}
 PER_PATIENT = tuple(sorted({*LIMITS, *CHOICES} - _PER_LESION - _PER_SWEEP))
 """Parameters that all clips of a patient share: those of artery, heart and scanner."""
 
@@ -171,6 +176,7 @@ def _lesion(rng: np.random.Generator) -> dict[str, Any]:
         "side": str(rng.choice(sides, p=[0.5, 0.15, 0.125, 0.125, 0.1])),
         "plaque": str(rng.choice(plaques, p=[0.2, 0.3, 0.3, 0.2])),
         "calcified": float(rng.uniform(0.05, 0.35) * (rng.random() < 0.4)),
+        "sharpness": 1.0,
     }
 
 
@@ -183,6 +189,8 @@ def _sweep(rng: np.random.Generator, field: str) -> dict[str, Any]:
         "frame_rate": 12.0,
         "heart_rate": float(np.clip(rng.normal(68, 9), 45, 110)),
         "tremor": 0.05,
+        "cluttered": 0.0,
+        "shadowed": 0.0,
         "roll": 0.0 if neck else roll,  # the probe lies on the skin, which is level in the image
         "field": field,
         "margin": rng.uniform(1.2, 1.6),

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from csglib.phantom.anatomy import Anatomy
+from csglib.phantom.anatomy import TISSUES, Anatomy
 from csglib.phantom.probe import Grid, Probe
 from csglib.phantom.recipe import Sweep
 from csglib.phantom.speckle import Points, envelope
@@ -24,6 +24,22 @@ _SEED_OFFSET = 100_000  # added to a slab's index, since a seed must not be nega
 _TURNING = np.deg2rad(8.0)  # rotation of the probe per mm of tremor
 
 
+class Clutter(NamedTuple):
+    """Echoes from elsewhere that fill the lumen from one side, in one frame."""
+
+    angle: float  # from where, radians
+    share: float  # of the artery's diameter that they cover
+    echo: float  # dB relative to the adventitia
+
+
+class Shadow(NamedTuple):
+    """Columns that are dim in one frame, where the probe has lost contact."""
+
+    aside: float  # of its middle from the artery's axis, mm
+    half: float  # width at which it is 1 / e as deep, mm
+    loss: float  # in its middle, dB
+
+
 class Moment(NamedTuple):
     """State of probe and artery in one frame."""
 
@@ -31,6 +47,8 @@ class Moment(NamedTuple):
     swelling: float  # area gained by the heartbeat, over pi, mm2
     shift: Float[ndarray, "2"]  # displacement of the hand, mm
     turn: float  # rotation of the probe about the artery's axis, radians
+    clutter: Clutter | None = None
+    shadow: Shadow | None = None
 
 
 def steps(sweep: Sweep, frames: int, rng: np.random.Generator) -> Float[ndarray, " frames"]:
@@ -41,16 +59,35 @@ def steps(sweep: Sweep, frames: int, rng: np.random.Generator) -> Float[ndarray,
 def moments(
     sweep: Sweep, way: Float[ndarray, " moments"], vessel: Vessel, rng: np.random.Generator
 ) -> list[Moment]:
-    """Add heartbeat and tremor to a path `way` of the probe along the artery, mm."""
+    """Add heartbeat, tremor and artefacts to a path `way` of the probe along the artery, mm."""
     phases = rng.random() + np.arange(len(way)) / sweep.frame_rate * sweep.heart_rate / 60
     slips = np.cumsum(rng.normal(0, sweep.tremor, (len(way), 2)), axis=0)
     slips -= slips.mean(axis=0)
     turns = np.cumsum(rng.normal(0, _TURNING * sweep.tremor, len(way)))
     turns = np.deg2rad(sweep.roll) + turns - turns.mean()
+    beats = np.diff(np.floor(phases), prepend=np.floor(phases[0])) > 0
+    found = [_artefacts(sweep, vessel.artery.diameter / 2, bool(beat), rng) for beat in beats]
     return [
-        Moment(float(y), vessel.swelling(phase), slip, float(turn))
-        for y, phase, slip, turn in zip(way, phases, slips, turns, strict=True)
+        Moment(float(y), vessel.swelling(phase), slip, float(turn), *artefacts)
+        for y, phase, slip, turn, artefacts in zip(way, phases, slips, turns, found, strict=True)
     ]
+
+
+def _artefacts(
+    sweep: Sweep, radius: float, beat: bool, rng: np.random.Generator
+) -> tuple[Clutter | None, Shadow | None]:
+    """Clutter and shadow of one frame, if it has them; sizes are our choice.
+
+    Clutter comes with the first frame of a `beat`, when the wall moves fastest, and is gone in the
+    next; plaque stays.
+    """
+    dice = rng.random(2)
+    clutter = Clutter(*rng.uniform([-np.pi, 0.6, -36.0], [np.pi, 0.9, -22.0]))
+    shadow = Shadow(*rng.uniform([-0.6, 0.5, 15], [0.6, 1.2, 35]) * [radius, radius, 1])
+    return (
+        clutter if beat and dice[0] < sweep.cluttered else None,
+        shadow if dice[1] < sweep.shadowed else None,
+    )
 
 
 class Slab(NamedTuple):
@@ -88,7 +125,11 @@ class Scatterers:
         x, z = self.turned(np.stack([x, z]), moment)
         image = envelope(Points(x, z, amplitude), self._loss(moment), self.grid, self.probe, rng)
         aside = self.grid.x - self.anatomy.vessel.axis(np.array([moment.y]))[0]
-        return image * 10 ** (-self.anatomy.neck.dimming(aside) / 20)
+        loss = self.anatomy.neck.dimming(aside)
+        if moment.shadow:
+            middle, half, deepest = moment.shadow
+            loss = loss + deepest * np.exp(-(((aside - middle) / half) ** 2))
+        return image * 10 ** (-loss / 20)
 
     def turned(self, at: Float[ndarray, "2 points"], moment: Moment) -> Float[ndarray, "2 points"]:
         """Transform (x, z) of the neck into the probe's frame of that moment."""
@@ -105,7 +146,21 @@ class Scatterers:
         amplitude = amplitude[near] * np.exp(-0.5 * away[near] ** 2)
         amplitude[flows] *= rng.choice([-1.0, 1.0], flows.sum())
         x, z, _ = self.anatomy.vessel.move(at, moment.swelling)
+        if moment.clutter:
+            hidden = flows & self._covered(at, moment.clutter)
+            amplitude[hidden] *= 10 ** ((moment.clutter.echo - TISSUES["blood"].echo) / 20)
+            x[hidden], z[hidden] = self.anatomy.vessel.flow(at[:, hidden], moment.swelling)
         return Points(x, z, amplitude)
+
+    def _covered(
+        self, at: Float[ndarray, "3 points"], clutter: Clutter
+    ) -> Bool[ndarray, " points"]:
+        """Which points are in the artery and on the side from which clutter covers it."""
+        radius = self.anatomy.vessel.artery.diameter / 2
+        offset = at[:2] - self.anatomy.vessel.axis(at[2])
+        along = np.array([np.cos(clutter.angle), np.sin(clutter.angle)]) @ offset
+        inside = np.hypot(*offset) < 1.1 * radius
+        return np.asarray(inside & (along > radius * (1 - 2 * clutter.share)))
 
     def _slab(self, number: int) -> Slab:
         if number not in self.made:

@@ -50,6 +50,7 @@ class Lesion:
     side: Side  # the wall it sits on; "near" is the one next to the probe
     plaque: PlaqueType  # its Gray-Weale type, from I, echolucent, to IV, uniformly echogenic
     calcified: float  # fraction of the circumference that is calcified
+    sharpness: float = 1.0  # of its narrowing; at 2, it is as narrow over about 0.7 of the length
     at: float = 0.0  # y of its narrowest section, mm
 
 
@@ -105,7 +106,9 @@ def grow(wall: Float[ndarray, " points"], lesion: Lesion, rng: np.random.Generat
     facing = _COMPASS.get(lesion.side, rng.uniform(-np.pi, np.pi)) + rng.normal(0, 0.3)
     stations = np.linspace(-0.7, 0.7, STATIONS) * lesion.length
     grown = _profile(
-        stations / lesion.length, lean=rng.uniform(-0.35, 0.35), steep=rng.uniform(1, 3.5)
+        stations / lesion.length,
+        lean=rng.uniform(-0.35, 0.35),
+        steep=rng.uniform(1, 3.5) * lesion.sharpness,
     )
     healthy = min(0.02, lesion.stenosis)  # no wall is perfect
     closed = healthy + (lesion.stenosis - healthy) * grown
@@ -252,6 +255,13 @@ class Vessel:
         offset = at[:2] - centre
         square = np.maximum((offset**2).sum(axis=0), 1e-6)
         return np.vstack([centre + offset * np.sqrt(np.maximum(1 + swelling / square, 0)), at[2:]])
+
+    def flow(self, at: Float[ndarray, "3 points"], swelling: float) -> Float[ndarray, "2 points"]:
+        """Move resting points of the remnant vessel to a swelling so that they fill it evenly."""
+        centre = self.centre(at[2])
+        offset = at[:2] - centre
+        radius = self._lumen_radius(at[2], np.arctan2(offset[1], offset[0]))
+        return centre + offset * np.sqrt(np.maximum(1 + swelling / radius**2, 0))
 
     def section(self, y: float, swelling: float) -> Section:
         """The contours at `y`: media-adventitia border, original lumen, remnant vessel."""

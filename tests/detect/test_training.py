@@ -19,11 +19,8 @@ from csglib.model.weights import read_weights
 SCRIPTS = Path(csglib.__file__).parents[1] / "benchmarks" / "detector"
 sys.path.insert(0, str(SCRIPTS))
 
-import degrade  # noqa: E402
 import frames  # noqa: E402
 import train  # noqa: E402
-
-VESSEL = np.array([160.0, 100, 240, 170])
 
 
 def toy_neck(seed, alone=True):
@@ -87,52 +84,12 @@ def test_the_box_follows_the_vessel_into_every_view(monkeypatch):
     np.testing.assert_allclose(whole.box, white_extent(whole.square), atol=1)
 
 
-def test_tissue_from_aside_replaces_the_vessel():
-    for seed in range(4):
-        neck = toy_neck(seed)
-        left, top, right, bottom = neck.box.astype(int)
-        inside = slice(top + 15, bottom - 15), slice(left + 15, right - 15)
-        for offset in degrade.free_offsets(neck.box, 384):
-            gone = degrade.paint_out(neck.frame, neck.box, offset)
-            aside = neck.frame[:, np.arange(384) + offset - 384 * (offset > 0)]
-            np.testing.assert_array_equal(gone[inside], aside[inside])
-            assert gone.max() < 130 < neck.frame.max()
-    for left, right, offsets in ((10, 60, [85]), (150, 200, [-85, 85]), (100, 300, [])):
-        assert degrade.free_offsets(np.array([left, 40.0, right, 90.0]), 384) == offsets
-
-
 def test_beside_a_second_artery_the_first_is_never_painted_out(monkeypatch):
     monkeypatch.delattr(frames, "paint_out")
     rng = np.random.default_rng(2)
     assert all(frames.empty_view(toy_neck(3, alone=False), rng).box is None for _ in range(9))
     with pytest.raises(NameError, match="paint_out"):
         [frames.empty_view(toy_neck(3), rng) for _ in range(9)]
-
-
-def test_views_are_degraded_around_the_vessel_which_is_spared():
-    def made(change, grey):
-        frame = np.full((384, 384), grey, np.uint8)
-        return np.stack([change(frame, VESSEL, np.random.default_rng(s)) for s in range(16)])
-
-    lit, holes = made(degrade.relight, 200), made(degrade.add_holes, 200)
-    assert (lit[:, 135, 200] > 35).all()  # light reaches the vessel, dark or not
-    for row, column in ((135, 200), (190, 200), (370, 200), (135, 370)):
-        assert (lit[:, row, column] < 150).any() and (lit[:, row, column] > 195).any()
-    dark = (holes < 90).sum(axis=(1, 2))
-    assert (dark == 0).any() and (dark > 700).sum() >= 6
-    assert (holes[:, 105:165, 165:235] > 190).all()
-    veins = made(degrade.add_veins, 60)
-    assert (veins == 60).all(axis=(1, 2)).any(), "some necks have none"
-    assert ((veins < 24).sum(axis=(1, 2)) > 200).sum() >= 6
-    assert (veins > 90).any(), "veins have a wall"
-    assert (veins[:, 112:158, 180:220] > 57).all()
-    rows, columns = np.nonzero((veins < 24).any(axis=0))
-    assert rows.max() < 190, "above or beside, not below the vessel"
-    assert np.hypot(columns - 200, rows - 135).max() < 3.5 * 80
-    image = toy_neck(3).frame[:90, :130] / 255
-    changed = degrade.degrade(image, np.random.default_rng(4))
-    assert changed.shape == image.shape and np.isfinite(changed).all()
-    assert not np.array_equal(changed, image)
 
 
 @pytest.mark.parametrize("options", [{"frames": 11}, {"epochs": 0}, {"jobs": 0}])

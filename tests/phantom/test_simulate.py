@@ -282,6 +282,39 @@ def test_drawn_parameters_are_within_limits_and_distributed_as_meant():
     assert np.percentile(stenosis, [5, 50, 95]) == pytest.approx([0.26, 0.63, 0.91], abs=0.05)
 
 
+def lumen_grey(clip):
+    return [grey(clip, t)[mask(clip, "lumen", t)].mean() for t in range(len(clip.frames))]
+
+
+def test_clutter_fills_the_lumen_in_a_frame_of_each_heartbeat_and_leaves_the_truth():
+    what = PLAIN | STILL | {"frames": 18, "size": 64, "stenosis": 0.3, "heart_rate": 120.0}
+    clean, often = (make_clip(12, **what, cluttered=p) for p in (0.0, 1.0))
+    assert max(lumen_grey(clean)) < 12
+    filled = np.flatnonzero(np.array(lumen_grey(often)) > 20)
+    assert np.diff(filled).tolist() == [6, 6], "two beats a second, twelve frames"
+    np.testing.assert_array_equal(clean.truth.lumen, often.truth.lumen)
+    outside = ~mask(clean, "vessel_outer")
+    for before, after in zip(clean.frames, often.frames, strict=True):
+        assert np.abs(before.astype(float) - after)[outside].mean() < 3
+
+
+def test_a_shadow_dims_columns_of_the_artery_and_brightens_nothing():
+    what = PLAIN | {"frames": 2, "size": 64, "bifurcation": False}
+    clean, dark = (make_clip(14, **what, shadowed=p) for p in (0.0, 1.0))
+    change = dark.frames.astype(float) - clean.frames
+    assert change.max() <= 1
+    assert change[:, mask(clean, "vessel_outer").any(axis=0)].min() < -40
+
+
+def test_a_sharper_narrowing_is_shorter_and_as_deep():
+    wide, sharp = (
+        make_clip(3, 9, 16, stenosis=0.8, pulsation=0.0, sharpness=s).truth.area_stenosis
+        for s in (1.0, 2.5)
+    )
+    assert wide.max() == pytest.approx(sharp.max(), abs=1e-6)
+    assert (sharp > 0.6).sum() < (wide > 0.6).sum()
+
+
 @pytest.mark.parametrize("scanner", SCANNERS)
 def test_a_clip_of_every_scanner_can_be_made_again_from_its_parameters(scanner):
     clip = make_clip(31, frames=1, size=32, scanner=scanner)
