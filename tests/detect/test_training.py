@@ -1,14 +1,10 @@
-"""Training of the detector, benchmarks/detector: its views, degradations, loss and resume."""
+"""Training of the detector, benchmarks/detector: its views, loss and resume."""
 
 import json
 import sys
-from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import torch
 
 import csglib
@@ -16,14 +12,15 @@ from csglib.data.clips import Clip, Truth
 from csglib.detect.network import SIDE, STRIDE, Detector, cell_centres, decode, encode
 from csglib.model.weights import read_weights
 
-SCRIPTS = Path(csglib.__file__).parents[1] / "benchmarks" / "detector"
-sys.path.insert(0, str(SCRIPTS))
+from ..conftest import in_this_process
 
-import frames  # noqa: E402
-import train  # noqa: E402
+sys.path.insert(0, str(Path(csglib.__file__).parents[1] / "benchmarks" / "detector"))
+
+import frames
+import train
 
 
-def toy_neck(seed, alone=True):
+def toy_neck(seed):
     """A dark disc with a bright rim on noise, 50 to 110 of 384 pixels wide."""
     rng = np.random.default_rng(seed)
     radius = rng.uniform(25, 55)
@@ -31,9 +28,8 @@ def toy_neck(seed, alone=True):
     rows, columns = np.mgrid[:384, :384] + 0.5
     away = np.hypot(rows - y, columns - x)
     grain = 60 * rng.random((384, 384))
-    frame = np.where(away < radius, 8, np.where(away < 1.15 * radius, 200, grain))
-    box = np.array([x - radius, y - radius, x + radius, y + radius])
-    return frames.Neck(frame.astype(np.uint8), box, alone)
+    frame = np.where(away < radius, 8, np.where(away < 1.15 * radius, 200, grain)).astype(np.uint8)
+    return frames.Neck(frame, np.array([x - radius, y - radius, x + radius, y + radius]), True)
 
 
 def test_iou_is_intersection_over_union():
@@ -84,21 +80,6 @@ def test_the_box_follows_the_vessel_into_every_view(monkeypatch):
     np.testing.assert_allclose(whole.box, white_extent(whole.square), atol=1)
 
 
-def test_beside_a_second_artery_the_first_is_never_painted_out(monkeypatch):
-    monkeypatch.delattr(frames, "paint_out")
-    rng = np.random.default_rng(2)
-    assert all(frames.empty_view(toy_neck(3, alone=False), rng).box is None for _ in range(9))
-    with pytest.raises(NameError, match="paint_out"):
-        [frames.empty_view(toy_neck(3), rng) for _ in range(9)]
-
-
-@pytest.mark.parametrize("options", [{"frames": 11}, {"epochs": 0}, {"jobs": 0}])
-def test_too_little_is_refused_before_anything_is_written(tmp_path, options):
-    with pytest.raises(ValueError, match="wanted frames >= 12, epochs >= 1, jobs >= 1: got"):
-        train.train_detector(tmp_path / "out", **options)
-    assert not list(tmp_path.iterdir())
-
-
 def test_the_network_overfits_two_necks(monkeypatch):
     monkeypatch.setattr(train, "random_view", lambda neck, _: frames.whole_view(neck))
     necks = [toy_neck(seed) for seed in range(2)]
@@ -109,10 +90,6 @@ def test_the_network_overfits_two_necks(monkeypatch):
     assert train.box_iou(found, train.boxes(views)).min() > 0.7
     assert score.min() > 0.9
     assert train.evaluate(detector, necks)["whole_found"] == 1
-
-
-def in_this_process(jobs, work, paths):
-    return nullcontext([SimpleNamespace(result=partial(work, path)) for path in paths])
 
 
 def simulated_toy(seed, frames, size, field, **preset):
