@@ -57,5 +57,5 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || $(PYTHON) -m venv --clear .venv
 	@echo "Installing the course into .venv: a few minutes and 2 GB or more, once; silent until it is done."
-	@$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]' --no-compile
 	@touch $@
