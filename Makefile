@@ -42,7 +42,6 @@ notebooks: $(READY)  ## run all notebooks and save them with their outputs
 clean:           ## remove the environment and caches; runs/ stays
 	rm -rf .venv build csglib.egg-info .pytest_cache .ruff_cache .mypy_cache
 
-# Python compiles a module when it is first imported: compiling all of them here takes half the time.
 # The stamp comes last: whatever fails on the way is tried again the next time.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -57,5 +56,5 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || $(PYTHON) -m venv --clear .venv
 	@echo "Installing the course into .venv: a few minutes and 2 GB or more, once; silent until it is done."
-	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]' --no-compile
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	@touch $@
