@@ -100,11 +100,11 @@ class Plain(nn.Module):
     """Blocks of convolution, pooling, norm and rectifier, then means and one linear layer.
 
     `kernel` is the length of all kernels in time: 3, or 1 for a network that sees single frames.
-    `pooled` says what happens to the scores of frames: "clip" takes the mean of the features of all
-    frames, as a 3D network does; the others are in `POOLED`.
+    `pooled` says how the logits of frames become those of the clip, see `POOLED`; their mean is the
+    logits of the mean features, what a 3D network has.
     """
 
-    def __init__(self, classes: int, kernel: int = 3, pooled: str = "clip") -> None:
+    def __init__(self, classes: int, kernel: int = 3, pooled: str = "mean") -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for before, after in zip((1, *WIDTHS), WIDTHS, strict=False):
@@ -135,13 +135,12 @@ def highest(logits: Float[Tensor, "b frames classes"], count: int) -> Float[Tens
 
 
 POOLED: dict[str, Callable[[Tensor], Tensor]] = {
-    "clip": lambda logits: logits.mean(dim=1),
     "mean": lambda logits: logits.mean(dim=1),
     "max": lambda logits: highest(logits, 1),
     "top two": lambda logits: highest(logits, 2),
 }
 READERS = {  # length of the kernels, what the loss is taken of, and how the frames are pooled
-    "3D": (3, "clip", ("clip",)),
+    "3D": (3, "clip", ("mean",)),
     "by frame": (1, "frame", ("mean", "max", "top two")),
     "by frame, trained through mean": (1, "clip", ("mean",)),
     "by frame, trained through max": (1, "clip", ("max",)),
@@ -216,7 +215,8 @@ def shown(clips: ClipSet, narrowest: Int64[ndarray, " clips"]) -> dict[str, Clip
 def graded(cohort: Path, reader: str, seed: int, kept: Path) -> dict[str, list[bool]]:
     """Which clips a trained reader grades right: of training, and of the test in all its ways.
 
-    What is known already is read from `kept`, so that a stopped run goes on.
+    What is known already is read from `kept`, a folder for one cohort and recipe, so that a stopped
+    run goes on.
     """
     file = kept / f"{reader.replace(' ', '_').replace(',', '')}_{seed}.json"
     if file.exists():
@@ -317,7 +317,8 @@ def _facts(cohort: Path) -> dict[str, Any]:
 def main(cohort: Path, folder: Path, runs: Path) -> None:
     """Examine, write, and print a small table."""
     name = digest(cohort if cohort.is_file() else cohort / "manifest.csv")[:12]
-    found = examine(cohort, runs / f"difficulty-{name}")
+    recipe = f"{SIZE}px-{EPOCHS}x{BATCH}-{RATE}"
+    found = examine(cohort, runs / f"difficulty-{name}-{recipe}")
     with replacing(folder / "difficulty.json") as file:
         file.write((json.dumps(found, indent=2) + "\n").encode())
     oracle, plain = found["oracle"], found["plain_cnn"]

@@ -21,7 +21,7 @@ _INITIAL = 0.04  # of the peak learning rate
 def one_cycle(done: float) -> float:
     """Cosine warm-up from lr / 25 to lr over the first 30 % of the steps, then cosine decay to 0.
 
-    Not in the paper. After Smith and Topin 2018; better than a constant rate when epochs are few.
+    Not in the paper. After Smith and Topin 2018; better than a constant one when epochs are few.
     `done` is the fraction of all steps taken so far; returns a fraction of the peak learning rate.
     """
     if done < _WARM_UP:
