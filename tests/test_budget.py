@@ -19,7 +19,7 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     ("py", "csglib"): 13_500,
     ("py", *(f"csglib/{room}" for room in CORE)): 7_000,
     ("js", "csglib"): 2_000,
-    ("py", "notebooks/csgcourse"): 3_500,
+    ("py", "notebooks/csgcourse"): 3_800,  # 3,500 before the 14 exercises that build the network
     ("js", "notebooks/csgcourse"): 2_000,
     ("py", "tests"): 18_900,
 }

@@ -93,7 +93,7 @@ def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | Non
     printed = trouble = None
     for given in exercise.cases(torch.Generator().manual_seed(_SEED)):
         handed = deepcopy(given)
-        outcome = run(function, handed)
+        outcome = run(function, handed, exercise.use)
         printed = outcome.printed if printed is None else printed
         if trouble := outcome.trouble or _changed(exercise, given, handed):
             trouble = _sentence(exercise, trouble, given)
@@ -110,7 +110,7 @@ def _wrong(exercise: Exercise, answers: Answers) -> str | None:
         if exercise.validate:
             if wrong := exercise.validate(answer, *given):
                 return _ended(wrong)
-        elif wrong := compare(exercise.read(answer), exercise.read(exercise.reference(*given))):
+        elif wrong := compare(exercise.read(answer), exercise.read(exercise.wanted(*given))):
             known = explain(exercise, answers)
             return _ended(known) if known else _sentence(exercise, wrong, given)
     return _not_by_seed(exercise, answers) if exercise.validate else None

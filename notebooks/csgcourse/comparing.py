@@ -18,12 +18,15 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-5  # float32, whatever the order of summation
 def compare(answer: object, wanted: object) -> str | None:
     """None if the answer is right; else a clause that says what is wrong.
 
-    `wanted` is a tensor, an int, a float, a str, or a tuple or list of these; an answer, anything.
+    `wanted` is a tensor, an int, a float, a str, or a tuple, list or dict of these; an answer,
+    anything.
     """
     if answer is None or answer is ...:
         return "nothing came back. Does the function still end with `...`, or lack its `return`?"
     if isinstance(wanted, Tensor):
         return _compare_tensors(answer, wanted)
+    if isinstance(wanted, dict):
+        return _compare_named(answer, wanted)
     if isinstance(wanted, tuple | list):
         return _compare_rows(answer, wanted)
     if isinstance(wanted, int | float):
@@ -75,6 +78,13 @@ def _compare_rows(answer: object, wanted: Sequence[object]) -> str | None:
     for place, (one, other) in enumerate(zip(answer, wanted, strict=True)):
         if difference := compare(one, other):
             return f"at place {place}: {difference}"
+    return None
+
+
+def _compare_named(answer: Any, wanted: dict[str, object]) -> str | None:
+    for name, value in wanted.items():
+        if difference := compare(came := answer[name], value):
+            return difference if came is None or came is ... else f"{name}: {difference}"
     return None
 
 

@@ -31,11 +31,23 @@ class Exercise:
     read: Callable[[object], object] = lambda result: result  # where several types are right
     # (answer, *inputs) -> what is wrong; for exercises with many right answers, one for each `seed`
     validate: Callable[..., str | None] | None = None
+    # (function, *inputs) -> what is judged, where that is not just what the function returns:
+    # weights after a step, gradients. An input that learns is given by its name and built here.
+    use: Callable[..., Any] = lambda function, *given: function(*given)
 
     @property
     def parameters(self) -> list[str]:
         """Names of the solution's arguments."""
         return list(inspect.signature(self.reference).parameters)
+
+    def wanted(self, *given: object) -> object:
+        """The right result for these inputs."""
+        return self.use(self.reference, *given)
+
+    def wrong(self, *given: object) -> Wrong:
+        """`mistakes`, each wrong function replaced by what comes of it."""
+        table = self.mistakes(*given)
+        return {w: self.use(it, *given) if callable(it) else it for w, it in table.items()}
 
 
 def find(number: str) -> Exercise:

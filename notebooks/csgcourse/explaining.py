@@ -32,14 +32,14 @@ def explain(exercise: Exercise, answers: Answers) -> str | None:
     came = [exercise.read(answer) for _, answer in answers]
     if not all(map(_plain, came)):
         return None
-    for changes in (exercise.mistakes, partial(_inputs_changed, exercise, answers)):
+    for changes in (exercise.wrong, partial(_inputs_changed, exercise, answers)):
         tables = (
             {words: exercise.read(value) for words, value in changes(*given).items()}
             for given, _ in answers
         )
         if named := _common(came, tables):
             return named
-    wanted = [exercise.read(exercise.reference(*given)) for given, _ in answers]
+    wanted = [exercise.read(exercise.wanted(*given)) for given, _ in answers]
     sizes = [_sizes(exercise, given) for given, _ in answers]
     return _results(came, wanted, exercise.axes, sizes)
 
@@ -69,7 +69,7 @@ def _inputs_changed(exercise: Exercise, answers: Answers, *given: object) -> Wro
 
     def note(words: str, changed: Iterable[object]) -> None:
         try:
-            wrong[words] = exercise.reference(*changed)
+            wrong[words] = exercise.wanted(*changed)
         except Exception:  # shapes that do not fit, for instance: no answer equals this
             wrong[words] = object()
 

@@ -28,13 +28,15 @@ class Outcome:
     printed: str = ""
 
 
-def run(function: Callable[..., object], arguments: tuple[object, ...]) -> Outcome:
-    """Call a function; report what it raises, and that it does not end within `SECONDS`."""
+def run(
+    function: Callable[..., object], arguments: tuple[object, ...], use: Callable[..., object]
+) -> Outcome:
+    """Use a function; report what it raises, and that it does not end within `SECONDS`."""
     done: dict[str, Any] = {}
 
     def call() -> None:
         try:
-            done["value"] = function(*arguments)
+            done["value"] = use(function, *arguments)
         except BaseException as error:  # SystemExit too: it must not end the check
             done["error"] = error
 
