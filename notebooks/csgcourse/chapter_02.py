@@ -121,8 +121,10 @@ def _unfold_mistakes(sequences: Tensor, clips: int) -> Wrong:
 
 
 EXERCISES = (
-    Exercise("2.1", patches, VOLUMES, "b t n c*size*size", _patches_mistakes),
-    Exercise("2.2", fold_space, _TOKENS, "b*t 1+n d", partial(_fold_mistakes, "space")),
-    Exercise("2.3", fold_time, _TOKENS, "b*n 1+t d", partial(_fold_mistakes, "time")),
-    Exercise("2.4", unfold_time, _SEQUENCES, "b 1 d; b t n d", _unfold_mistakes),
+    Exercise("2.1", patches, VOLUMES, "b t n c*size*size", _patches_mistakes, learns=True),
+    Exercise(
+        "2.2", fold_space, _TOKENS, "b*t 1+n d", partial(_fold_mistakes, "space"), learns=True
+    ),
+    Exercise("2.3", fold_time, _TOKENS, "b*n 1+t d", partial(_fold_mistakes, "time"), learns=True),
+    Exercise("2.4", unfold_time, _SEQUENCES, "b 1 d; b t n d", _unfold_mistakes, learns=True),
 )

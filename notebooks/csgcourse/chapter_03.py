@@ -73,6 +73,11 @@ def _heads_mistakes(tokens: Tensor, heads: int) -> Wrong:
     }
 
 
+def _whole(result: object) -> object:
+    """`2.0 * ...` is as right as `2 * ...`."""
+    return int(result) if isinstance(result, float) and result.is_integer() else result
+
+
 def _cost_mistakes(frames: int, patches: int, width: int, kind: str) -> Wrong:
     sequences = {"joint": 1, "space": frames, "time": patches}[kind]
     length = frames * patches // sequences
@@ -83,12 +88,17 @@ def _cost_mistakes(frames: int, patches: int, width: int, kind: str) -> Wrong:
         "this is one product; there are two, scores and weighted values": right // 2,
         "this is one sequence; space has `frames`, time has `patches`": right // sequences,
         "the length is not squared": right // (1 + length),
+        "`patches` is n, the number in a frame, not on a side": attention_cost(
+            frames, patches**2, width, kind
+        ),
+        "the projections are counted too; the two products alone are wanted": right
+        + 4 * sequences * (1 + length) * width**2,
         "the clip has one class token, not one a frame": 2 * tokens * width if joint else right,
     }
 
 
 EXERCISES = (
-    Exercise("3.1", attention_map, _QUERY_KEY, axes="b h i j", mistakes=wrong_maps),
-    Exercise("3.2", split_heads, _WIDE, axes="b heads s d/heads", mistakes=_heads_mistakes),
-    Exercise("3.3", attention_cost, lambda _: _CLIPS, mistakes=_cost_mistakes),
+    Exercise("3.1", attention_map, _QUERY_KEY, "b h i j", wrong_maps, learns=True),
+    Exercise("3.2", split_heads, _WIDE, "b heads s d/heads", _heads_mistakes, learns=True),
+    Exercise("3.3", attention_cost, lambda _: _CLIPS, mistakes=_cost_mistakes, read=_whole),
 )

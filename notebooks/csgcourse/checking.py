@@ -13,6 +13,7 @@ from torch import Tensor
 from csgcourse.comparing import compare
 from csgcourse.exercise import Answers, Arguments, Exercise, find, html
 from csgcourse.explaining import explain
+from csgcourse.gradients import cannot_learn
 from csgcourse.hints import texts
 from csgcourse.record import remember
 from csgcourse.running import run
@@ -91,7 +92,8 @@ def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | Non
     """What is wrong, None if nothing is, and what the function printed on its first input."""
     answers: list[tuple[Arguments, object]] = []
     printed = trouble = None
-    for given in exercise.cases(torch.Generator().manual_seed(_SEED)):
+    cases = exercise.cases(torch.Generator().manual_seed(_SEED))
+    for given in cases:
         handed = deepcopy(given)
         outcome = run(function, handed, exercise.use)
         printed = outcome.printed if printed is None else printed
@@ -99,7 +101,10 @@ def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | Non
             trouble = _sentence(exercise, trouble, given)
             break
         answers.append((given, outcome.value))
-    return _wrong(exercise, answers) or trouble, printed or ""
+    trouble = _wrong(exercise, answers) or trouble
+    if exercise.learns and not trouble and (why := cannot_learn(exercise, function, cases)):
+        trouble = _ended(why)
+    return trouble, printed or ""
 
 
 def _wrong(exercise: Exercise, answers: Answers) -> str | None:

@@ -23,6 +23,7 @@ def compare(answer: object, wanted: object) -> str | None:
     """
     if answer is None or answer is ...:
         return "nothing came back. Does the function still end with `...`, or lack its `return`?"
+    answer = answer.detach() if isinstance(answer, Tensor) else answer
     if isinstance(wanted, Tensor):
         return _compare_tensors(answer, wanted)
     if isinstance(wanted, dict):

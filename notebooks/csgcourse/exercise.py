@@ -34,6 +34,7 @@ class Exercise:
     # (function, *inputs) -> what is judged, where that is not just what the function returns:
     # weights after a step, gradients. An input that learns is given by its name and built here.
     use: Callable[..., Any] = lambda function, *given: function(*given)
+    learns: bool = False  # whether gradients must flow through the answer, as through the solution
 
     @property
     def parameters(self) -> list[str]:

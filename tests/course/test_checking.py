@@ -231,3 +231,37 @@ def test_every_mistake_of_an_exercise_is_rejected_by_its_own_name(exercise):
         results = iter([table[name] for table in tables])
         message = rejected(lambda *_, results=results: next(results), exercise.number)
         assert any(words in message for words in alike), name
+
+
+LEARNS = [exercise for exercise in EXERCISES if exercise.learns]
+
+
+@pytest.mark.parametrize("exercise", LEARNS, ids=lambda one: one.number)
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (Tensor.detach, "no gradient flows back"),
+        (lambda one: torch.tensor(one.tolist(), dtype=one.dtype), "no gradient flows back"),
+        (lambda one: torch.from_numpy(one.numpy()), "Can't call numpy() on Tensor that requires"),
+        (lambda one: one / 2 + one.detach() / 2, "is not: every value is 0.5 times"),
+    ],
+    ids=["detach", "tolist", "numpy", "half"],
+)
+def test_answers_through_which_nothing_learns_are_refused(exercise, change, words):
+    def answer(*given):
+        result = exercise.reference(*given)
+        return change(result) if torch.is_tensor(result) else tuple(map(change, result))
+
+    assert words in rejected(answer, exercise.number)
+
+
+def test_an_input_that_no_gradient_reaches_is_named():
+    def deaf(query, key):
+        return (query @ key.detach().mT / query.shape[-1] ** 0.5).softmax(-1)
+
+    def overwritten(query, key):
+        weights = (query @ key.mT / query.shape[-1] ** 0.5).exp()
+        return weights.div_(weights.sum(-1, keepdim=True))
+
+    assert "no gradient reaches `key`, which could not learn" in rejected(deaf, "3.1")
+    assert "the backward pass raised: " in rejected(overwritten, "3.1")
