@@ -37,6 +37,7 @@ LINES_OF_A_CELL = 20
 COMPARED_SHARE = 0.7
 BYTES_OF_A_NOTEBOOK, BYTES_OF_AN_OUTPUT, BYTES_OF_A_PICTURE = 1_000_000, 100_000, 300_000
 NOT_COMPARED = {"nbval-ignore-output", "nbval-skip"}
+TAGS = NOT_COMPARED | {"claims"}
 FORBIDDEN = {  # in code: why not
     r"sys\.path": "csglib is installed",
     r"%run": "import it",
@@ -156,8 +157,8 @@ def wrong_tags(page: Page) -> Iterator[str]:
     if compared < COMPARED_SHARE * len(tags):
         yield f"nbval compares {compared} of {len(tags)} cells, less than {COMPARED_SHARE:.0%}"
     for place, cell in enumerate(page.notebook.cells, start=1):
-        for tag in set(cell.metadata.get("tags", [])) - NOT_COMPARED:
-            yield f"cell {place}: tag {tag!r} is none of {', '.join(sorted(NOT_COMPARED))}"
+        for tag in set(cell.metadata.get("tags", [])) - TAGS:
+            yield f"cell {place}: tag {tag!r} is none of {', '.join(sorted(TAGS))}"
 
 
 def too_large(page: Page) -> Iterator[str]:
@@ -281,7 +282,7 @@ def cell(place: int, **changes: object) -> Callable[[NotebookNode], None]:
         (lambda notebook: notebook.cells.pop(0), "no question"),
         (lambda notebook: notebook.cells.pop(), "is code"),
         (cell(-1, source="Bye"), "not link 01_inflation"),
-        (cell(1, metadata={"tags": ["raises-exception"]}), "is none of nbval-ignore"),
+        (cell(1, metadata={"tags": ["raises-exception"]}), "is none of claims, nbval-ignore"),
     ],
 )
 def test_a_bad_notebook_is_found(change, words):

@@ -3,8 +3,6 @@
 Chapters and widgets name their sources in the paper; all else here is not in the paper.
 """
 
-from csgcourse.checking import check, mine
-from csgcourse.hints import hint
-from csgcourse.record import progress, start_over
+import lazy_loader
 
-__all__ = ["check", "hint", "mine", "progress", "start_over"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
