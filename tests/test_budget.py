@@ -21,7 +21,7 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     ("js", "csglib"): 2_000,
     ("py", "notebooks/csgcourse"): 3_800,  # 3,500 before the 14 exercises that build the network
     ("js", "notebooks/csgcourse"): 2_000,
-    ("py", "tests"): 18_900,
+    ("py", "tests"): 19_030,  # 18,900 again when the tests share their small networks
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400
