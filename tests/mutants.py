@@ -5,11 +5,9 @@
 
 Not part of the suite. The repository's tracked files are copied to a temporary folder, and the
 faults are planted there. A fault is caught if one of its test files fails with it and the failing
-test passes without it. The two faults in JavaScript need a Chromium. POSIX only.
+test passes without it. The two faults in JavaScript need a Chromium.
 """
 
-import importlib
-import multiprocessing
 import os
 import re
 import shlex
@@ -19,19 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 900  # seconds of a fault's test files
-# Imported once; every run of pytest is a fork of this process.
-SLOW_IMPORTS = (
-    "numpy", "scipy.ndimage", "scipy.stats", "torch", "torch._dynamo", "torch.utils.flop_counter",
-    "torchvision", "einops.layers.torch", "PIL.Image", "av", "pydicom.pixels", "nibabel",
-    "safetensors.torch", "matplotlib.figure", "ipywidgets", "anywidget", "tqdm.auto",
-    "lightning.fabric", "beartype", "typer", "pytest",
-)  # fmt: skip
 
 
 class Mutant(NamedTuple):
@@ -248,59 +238,31 @@ def copy_tracked_files(folder: Path) -> None:
             shutil.copy(ROOT / name, folder / name)
 
 
-def import_once(folder: Path) -> None:
-    """Import what is slow, but nothing of ours: each fork then imports the copy, jaxtyping on."""
-    paths = [str(folder), str(folder / "notebooks")]
-    sys.path[:0] = paths
-    sys.dont_write_bytecode = True
-    os.environ |= {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
-    os.chdir(folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in SLOW_IMPORTS:
-            importlib.import_module(name)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "csglib"]:
-        del sys.modules[name]  # torch imports csglib._compat
+def run_pytest(words: list[str], folder: Path) -> tuple[int | None, str]:
+    """Exit status, None if it took too long, and output of pytest on the copy."""
+    paths = os.pathsep.join([str(folder), str(folder / "notebooks")])
+    env = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *words]
+    with subprocess.Popen(
+        command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=LIMIT)
+            return process.returncode, said
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return None, ""
 
 
-def _pytest(words: list[str], log: Path) -> None:
-    os.setsid()
-    file = os.open(log, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    import pytest  # noqa: PLC0415  # imported before the fork
-
-    quiet = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    ignored = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    code = pytest.main([*quiet, *ignored, *words])
-    sys.stdout.flush()
-    os._exit(int(code))
-
-
-def run_pytest(words: list[str], log: Path) -> tuple[int | None, str]:
-    """Exit status, None if it took too long, and output of pytest in a fork of this process."""
-    process = multiprocessing.get_context("fork").Process(target=_pytest, args=(words, log))
-    process.start()
-    process.join(LIMIT)
-    if process.is_alive() and process.pid:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.join()
-        return None, ""
-    return process.exitcode, log.read_text(errors="replace")
-
-
-def tried(mutant: Mutant, folder: Path, log: Path) -> tuple[str, str]:
+def tried(mutant: Mutant, folder: Path) -> tuple[str, str]:
     """The result in a word or two, and the first failing test."""
     path = folder / mutant.file
     text = path.read_text("utf-8")
     if text.count(mutant.old) != 1:
         return "does not fit", f"{mutant.old!r} occurs {text.count(mutant.old)} times"
-    words = [f"tests/{word}" for word in shlex.split(mutant.tests)]
     path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
-    try:
-        code, said = run_pytest(words, log)
-    finally:
-        path.write_text(text, "utf-8")
+    code, said = run_pytest([f"tests/{word}" for word in shlex.split(mutant.tests)], folder)
+    path.write_text(text, "utf-8")
     if code is None:
         return "too slow", f"over {LIMIT} s"
     if code == 0:
@@ -308,7 +270,7 @@ def tried(mutant: Mutant, folder: Path, log: Path) -> tuple[str, str]:
     failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", said, re.MULTILINE)
     if failed is None:
         return "pytest failed", said[-300:]
-    code, _ = run_pytest([failed[1]], log)
+    code, _ = run_pytest([failed[1]], folder)
     return ("caught" if code == 0 else "fails without the fault too"), failed[1]
 
 
@@ -321,16 +283,14 @@ def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place).resolve() / "csglib"
         copy_tracked_files(folder)
-        import_once(folder)
         for mutant in chosen:
             start = time.monotonic()
-            result, first = tried(mutant, folder, folder.with_name("pytest.log"))
+            result, first = tried(mutant, folder)
             caught += result == "caught"
             seconds = time.monotonic() - start
             print(f"{mutant.name:<30} {result:<12} {seconds:>4.0f} s  {first}", flush=True)
             if result != "caught":
                 print(f"{'':<30} {mutant.fault}")
-        os.chdir(ROOT)
     print(f"{caught} of {len(chosen)} caught")
     return len(chosen) - caught
 

@@ -66,10 +66,10 @@ def bundled(name):
     return Path(path)
 
 
-def folder(frames, path, ending="png", **options):
+def folder(frames, path, ending="png", stem="frame", **options):
     path.mkdir()
     for number, frame in enumerate(frames):
-        Image.fromarray(frame).save(path / f"frame_{number}.{ending}", **options)
+        Image.fromarray(frame).save(path / f"{stem}_{number}.{ending}", **options)
 
 
 def gif(frames, path):
@@ -89,6 +89,7 @@ def nifti(voxels, path, kind=nibabel.Nifti1Image, unit="mm", step=(0.0679, 0.067
 
 def video(frames, path, codec, pixels, tag=FULL, container=None, **options):
     with av.open(path, "w", format=container, options=options.pop("mux", {})) as output:
+        output.metadata.update(options.pop("metadata", {}))
         stream = output.add_stream(codec, rate=20, options=options)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt, stream.codec_context.color_range = pixels, tag
@@ -114,6 +115,19 @@ def ultrasound(frames, kind="MONOCHROME2", **changes):
     for name, value in changes.items():
         setattr(dataset, name, value)
     return dataset
+
+
+def region(dataset, **changes):
+    """Of tissue, by default the whole frame, in cm a pixel; None leaves an attribute out."""
+    item = Dataset()
+    item.RegionSpatialFormat = item.RegionDataType = 1
+    item.RegionLocationMinX0 = item.RegionLocationMinY0 = 0
+    item.RegionLocationMaxX1, item.RegionLocationMaxY1 = dataset.Columns - 1, dataset.Rows - 1
+    item.PhysicalUnitsXDirection = item.PhysicalUnitsYDirection = 3
+    item.PhysicalDeltaX = item.PhysicalDeltaY = 0.00679
+    for name, value in changes.items():
+        setattr(item, name, value) if value is not None else delattr(item, name)
+    return item
 
 
 def saved(dataset, path):

@@ -12,7 +12,6 @@ import pytest
 from clip_files import EXACT, NEARLY, moving, refused, same
 from PIL import Image
 from pydicom import uid
-from pydicom.dataset import Dataset
 
 from csglib.data.clips import TRUTH_ARRAYS, Region, save_clip
 from csglib.data.readers import ClipError, limits, read_clip
@@ -174,21 +173,9 @@ def test_a_live_recording_that_states_no_length_reads(tmp_path):
 # --- DICOM
 
 
-def region(dataset, **changes):
-    item = Dataset()
-    item.RegionSpatialFormat = item.RegionDataType = 1
-    item.RegionLocationMinX0 = item.RegionLocationMinY0 = 0
-    item.RegionLocationMaxX1, item.RegionLocationMaxY1 = dataset.Columns - 1, dataset.Rows - 1
-    item.PhysicalUnitsXDirection = item.PhysicalUnitsYDirection = 3
-    item.PhysicalDeltaX = item.PhysicalDeltaY = 0.00679
-    for name, value in changes.items():
-        setattr(item, name, value) if value is not None else delattr(item, name)
-    return item
-
-
 def with_regions(path, *items, **changes):
     dataset = files.ultrasound(moving(), **changes)
-    dataset.SequenceOfUltrasoundRegions = [region(dataset, **item) for item in items]
+    dataset.SequenceOfUltrasoundRegions = [files.region(dataset, **item) for item in items]
     return read_clip(files.saved(dataset, path))
 
 

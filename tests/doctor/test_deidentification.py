@@ -7,11 +7,9 @@ import zipfile
 from dataclasses import replace
 from functools import partial
 
-import av
 import numpy as np
-import pydicom
 import pytest
-from clip_files import saved, simulated, ultrasound
+from clip_files import folder, region, saved, simulated, ultrasound, video
 from filelock import FileLock
 from PIL import Image, PngImagePlugin
 
@@ -48,48 +46,33 @@ def as_npz(frames, path):
     save_clip(Clip(frames=frames, patient=NAME, mm_per_px=0.1, truth=truth), path)
 
 
-def as_video(frames, path, codec, pixels, **options):
-    with av.open(path, "w") as output:
-        output.metadata.update({"title": f"{NAME} {NUMBER}", "comment": HOUSE, "date": BORN})
-        stream = output.add_stream(codec, rate=20, options=options)
-        stream.height, stream.width = frames.shape[1:]
-        stream.pix_fmt, stream.codec_context.color_range = pixels, 2
-        for frame in frames:
-            image = av.VideoFrame.from_ndarray(frame, "gray")
-            if pixels != "gray":
-                image = image.reformat(format=pixels, dst_color_range=2)
-            image.color_range = 2
-            output.mux(stream.encode(image))
-        output.mux(stream.encode())
+def as_video(frames, path, *args, **options):
+    named = {"title": f"{NAME} {NUMBER}", "comment": HOUSE, "date": BORN}
+    video(frames, path, *args, metadata=named, **options)
 
 
 def as_images(frames, path):
-    path.mkdir()
-    for number, frame in enumerate(frames):
-        notes = PngImagePlugin.PngInfo()
-        notes.add_text("Patient", f"{NAME} {BORN}")
-        Image.fromarray(frame).save(path / f"{NAME}_{number}.png", pnginfo=notes)
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text("Patient", f"{NAME} {BORN}")
+    folder(frames, path, stem=NAME, pnginfo=notes)
 
 
-def as_dicom(frames, path, region=None):
+def as_dicom(frames, path, box=None):
     names = {"PatientName": NAME, "PatientID": NUMBER, "InstitutionName": HOUSE}
     dates = {"PatientBirthDate": BORN, "StudyDate": BORN}
     dataset = ultrasound(frames, SpecificCharacterSet="ISO_IR 192", **names, **dates)
-    if region:
-        item = pydicom.Dataset()
-        item.RegionSpatialFormat, item.RegionDataType = 1, 1
-        item.RegionLocationMinX0, item.RegionLocationMinY0 = region.left, region.top
-        item.RegionLocationMaxX1, item.RegionLocationMaxY1 = region.right - 1, region.bottom - 1
-        item.PhysicalUnitsXDirection = item.PhysicalUnitsYDirection = 3
-        item.PhysicalDeltaX = item.PhysicalDeltaY = 0.02
-        dataset.SequenceOfUltrasoundRegions = [item]
+    if box:
+        edges = {"MinX0": box.left, "MinY0": box.top, "MaxX1": box.right - 1}
+        edges |= {"MaxY1": box.bottom - 1}
+        stated = region(dataset, **{f"RegionLocation{edge}": at for edge, at in edges.items()})
+        dataset.SequenceOfUltrasoundRegions = [stated]
     saved(dataset, path)
 
 
 LOSSLESS = {
     "clip.npz": as_npz,
     "clip.dcm": as_dicom,
-    "stated.dcm": partial(as_dicom, region=Region(0, 0, 240, 200)),
+    "stated.dcm": partial(as_dicom, box=Region(0, 0, 240, 200)),
     "images": as_images,
     "clip.mkv": partial(as_video, codec="ffv1", pixels="gray"),
 }
@@ -242,7 +225,7 @@ def test_a_stated_region_is_kept_if_it_is_the_smaller(own, tissues):
     frames = screen(tissues[0])
     as_dicom(frames, own / "p/a.dcm", inner)
     cropped = crop(own, "p/a.dcm")
-    assert cropped.mm_per_px == pytest.approx(0.2 * 80 / 32)
+    assert cropped.mm_per_px == pytest.approx(0.0679 * 80 / 32)
     np.testing.assert_array_equal(cropped.frames, small(inner.crop(frames)))
 
 

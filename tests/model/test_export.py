@@ -18,7 +18,8 @@ from csglib.model.csg3dct import CSG3DCT
 from csglib.model.weights import load_weights, write_weights
 from csglib.train.experiment import Experiment
 from csglib.train.networks import build_network, load_initial_weights
-from tests.table1.test_baselines import SMALL
+
+from ..small_networks import SMALL
 
 pytestmark = pytest.mark.filterwarnings(  # torch's own, as it traces
     "ignore:There is a performance drop:UserWarning",  # attention, a clip at a time

@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models import video
 
-from csglib.model.config import CONFORMER_S, TINY, VARIANTS
+from csglib.model.config import CONFORMER_S, VARIANTS
 from csglib.model.cost import costs
 from csglib.model.csg3dct import CSG3DCT
-from csglib.table1.baselines import cnn_lstm, i3d, mtv, resnet, slowfast, tpn, uniformer, vit
-from csglib.table1.baselines.torchvision_video import MViT, VideoSwin
-from csglib.table1.baselines.torchvision_video import Sizes as VideoSizes
+from csglib.table1.baselines import i3d, mtv, resnet, uniformer
 from csglib.train.networks import NETWORKS, build_network
 from csglib.train.step import HeadLogits, adam
+
+from ..small_networks import COARSE, FINE, SMALL, small_mtv
 
 # At 400 classes: published, or, of TPN, counted by its authors' own code.
 PUBLISHED = {
@@ -37,37 +37,11 @@ COUNTED = {  # at 2 classes, with other code
     "csg3dct": 62_931_854,
     "base": 41_573_762,
 }
-FINE = mtv.MTVView(width=16, heads=2, hidden=24, tubelet=2)
-COARSE = mtv.MTVView(width=8, heads=4, hidden=12, tubelet=8)
-SIZES = uniformer.Sizes(depths=(1, 2, 1, 1), widths=(4, 6, 64, 128), drop_path=0.2)
-SWIN = VideoSizes(depths=(2, 1, 1, 1), width=12, heads=3)
-MVIT = VideoSizes(depths=(1, 1, 2, 2), width=8, heads=1)
 IDLE = {  # only the class token leaves MViT's last block, and it has no place
     "mvit": [
         f"network.blocks.5.attn.{name}"
         for name in ("rel_pos_h", "rel_pos_w", "rel_pos_t", "pool_q.pool.weight")
     ]
-}
-
-
-def small_mtv(classes=5, frames=8, size=32, views=(FINE, COARSE)):
-    torch.manual_seed(0)
-    return mtv.MTV(classes, frames, size, views=views, global_layers=2)
-
-
-SMALL = {
-    "i3d": lambda c, t: i3d.I3D(c, layout=replace(i3d.LAYOUT, width=8)),
-    "nl_i3d": lambda c, t: i3d.NLI3D(c, layout=replace(i3d.LAYOUT, width=8)),
-    "slowfast": lambda c, t: slowfast.SlowFast(c, width=16),
-    "tpn": lambda c, t: tpn.TPN(c, layout=replace(resnet.SLOW_ONLY, width=8)),
-    "cnn_lstm": lambda c, t: cnn_lstm.CNNLSTM(c, layout=replace(resnet.FLAT, width=8)),
-    "timesformer": lambda c, t: vit.TimeSformer(c, t, 32, layers=1),
-    "vivit": lambda c, t: vit.ViViT(c, t, 32, layers=1),
-    "mtv": small_mtv,
-    "uniformer": lambda c, t: uniformer.UniFormer(c, sizes=SIZES),
-    "video_swin": lambda c, t: VideoSwin(c, sizes=SWIN),
-    "mvit": lambda c, t: MViT(c, t, 32, sizes=MVIT),
-    "tiny": lambda c, t: CSG3DCT(replace(TINY, classes=c)),
 }
 
 

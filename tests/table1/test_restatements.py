@@ -4,19 +4,14 @@ Float64, small widths, random weights everywhere: also where training starts fro
 the names of their tensors and nothing else. TimeSformer and ViViT are `transformers`' own.
 """
 
-from dataclasses import replace
-
 import pytest
 import torch
 import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import nn
 
-from csglib.table1.baselines import cnn_lstm, i3d, mtv, resnet, slowfast, tpn, uniformer
+from ..small_networks import COARSE, FINE, SIZES, SMALL
 
-FINE = mtv.MTVView(width=16, heads=2, hidden=24, tubelet=2)
-COARSE = mtv.MTVView(width=8, heads=4, hidden=12, tubelet=8)
-SIZES = uniformer.Sizes(depths=(1, 2, 1, 2), widths=(4, 6, 64, 128), drop_path=0.2)
 I3D = ((3, 3, 3), (3, 1, 3, 1), (3, 1, 3, 1, 3, 1), (1, 3, 1))  # Wang et al. 2018, Table 1
 SLOW = ((1,) * 3, (1,) * 4, (3,) * 6, (3,) * 3)  # Feichtenhofer et al. 2019, Table 1
 FAST = ((3,) * 3, (3,) * 4, (3,) * 6, (3,) * 3)
@@ -228,27 +223,22 @@ def plain_mtv(w, clip):
     return linear(w, "head", layer_norm(w, "encoder.norm", x)[:, 0])
 
 
-NARROW = {"layout": replace(i3d.LAYOUT, width=8)}
-CASES = {
-    "i3d": (plain_i3d, lambda t: i3d.I3D(3, **NARROW)),
-    "nl_i3d": (plain_i3d, lambda t: i3d.NLI3D(3, **NARROW)),
-    "slowfast": (plain_slowfast, lambda t: slowfast.SlowFast(3, width=16)),
-    "tpn": (plain_tpn, lambda t: tpn.TPN(3, layout=replace(resnet.SLOW_ONLY, width=8))),
-    "cnn_lstm": (
-        plain_cnn_lstm,
-        lambda t: cnn_lstm.CNNLSTM(3, hidden=16, layout=replace(resnet.FLAT, width=8)),
-    ),
-    "uniformer": (plain_uniformer, lambda t: uniformer.UniFormer(3, sizes=SIZES)),
-    "mtv": (plain_mtv, lambda t: mtv.MTV(3, t, 64, views=(FINE, COARSE), global_layers=2)),
+PLAIN = {
+    "i3d": plain_i3d,
+    "nl_i3d": plain_i3d,
+    "slowfast": plain_slowfast,
+    "tpn": plain_tpn,
+    "cnn_lstm": plain_cnn_lstm,
+    "uniformer": plain_uniformer,
+    "mtv": plain_mtv,
 }
 
 
 @pytest.mark.parametrize("frames", [8, 16])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", PLAIN)
 def test_it_is_its_papers_network(name, frames):
     torch.manual_seed(0)
-    plain, build = CASES[name]
-    network = build(frames).double().eval()
+    network = SMALL[name](3, frames, 64).double().eval()
     for key, tensor in network.state_dict().items():
         if key.endswith(("running_var", "norm.weight")):
             nn.init.uniform_(tensor, 0.5, 1.5)
@@ -258,6 +248,6 @@ def test_it_is_its_papers_network(name, frames):
             tensor.copy_(tensor / 100)
     clip = torch.randn(2, 3, frames, 64, 64, dtype=torch.float64)
     with torch.no_grad():
-        ours, theirs = network(clip), plain(network.state_dict(), clip)
+        ours, theirs = network(clip), PLAIN[name](network.state_dict(), clip)
     assert ours.std() > 1e-3, "logits that do not depend on anything"
     assert (ours - theirs).norm() < 1e-9 * theirs.norm()
