@@ -11,20 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from csglib.data.clips import Clip, Truth, resample
-from csglib.data.cohort import ClipSet
-from csglib.data.readers import read_clip
-from csglib.model.config import TINY
-from csglib.model.csg3dct import CSG3DCT
+from csglib import CSG3DCT, TINY, Clip, read_clip, resample
+from csglib.data import ClipSet, Truth
 from csglib.phantom import make_cohort as making
 from csglib.phantom.patients import CohortSpec
 from csglib.phantom.simulate import VERSION, Video
 from csglib.table1.report import COSTS
 from csglib.table1.rows import ALL_ROWS
 from csglib.table1.run import RESULT
-from csglib.train.config import SMOKE
+from csglib.train import SMOKE, Predictions
 from csglib.train.experiment import TEST
-from csglib.train.predictions import Predictions
 
 SAMPLES = Path(__file__).parents[1] / "data_samples"
 

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from csglib.model.config import TINY
-from csglib.model.csg3dct import CSG3DCT
+from csglib import CSG3DCT, TINY
 from csglib.table1.baselines import cnn_lstm, i3d, mtv, resnet, slowfast, tpn, uniformer, vit
 from csglib.table1.baselines.torchvision_video import MViT, Sizes, VideoSwin
 

@@ -13,19 +13,13 @@ import torch
 from scipy import ndimage, stats
 
 import csglib
-from csglib.data.clips import resample, save_clip
+from csglib import CSG3DCT, NETWORKS, PAPER, TINY, TrainConfig, read_clip, resample
+from csglib.data import DEFAULT_RULE, save_clip
 from csglib.data.cohort import COLUMNS, ClipSet, digest, write_manifest, write_metadata
-from csglib.data.readers import read_clip
-from csglib.data.stenosis import DEFAULT_RULE
-from csglib.model.config import PAPER, TINY
 from csglib.model.cost import summary
-from csglib.model.csg3dct import CSG3DCT
 from csglib.phantom.simulate import VERSION
+from csglib.train import Experiment, predict, trained
 from csglib.train import experiment as experiment_module
-from csglib.train.config import TrainConfig
-from csglib.train.experiment import Experiment, trained
-from csglib.train.fit import predict
-from csglib.train.networks import NETWORKS
 
 ROOT = Path(csglib.__file__).parents[1]
 REAL_FRAMES = ROOT.parent / "shared" / "real"

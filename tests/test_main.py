@@ -14,17 +14,15 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from csglib import TrainConfig
 from csglib.__main__ import main
 from csglib.data.cohort import digest
 from csglib.phantom import make_cohort as making
 from csglib.phantom.make_cohort import work_left
 from csglib.phantom.patients import CohortSpec
-from csglib.table1 import pretrain, report
+from csglib.table1 import BUDGETS, ROWS, pretrain, report
 from csglib.table1 import run as table1_run
-from csglib.table1.budget import BUDGETS
-from csglib.table1.rows import ROWS
 from csglib.train import experiment, fit
-from csglib.train.config import TrainConfig
 
 SAMPLES = str(Path(__file__).parents[1] / "data_samples" / "cohort_64.npz")
 

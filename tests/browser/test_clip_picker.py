@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from csglib.data.clips import Clip, Region
-from csglib.doctor.labels import Label, read_labels
-from csglib.doctor.picker.clip_picker import ClipPicker
+from csglib import Clip
+from csglib.data.clips import Region
+from csglib.doctor import ClipPicker, Label, read_labels
 
 pytestmark = pytest.mark.browser
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from csglib.data.clips import Clip, save_clip
+from csglib import Clip
+from csglib.data.clips import save_clip
 from csglib.doctor import examine
 
 pytestmark = pytest.mark.browser

@@ -11,12 +11,11 @@ import torch
 from PIL import Image
 from playwright.sync_api import expect
 
-from csglib.model.config import TINY, SingleBranch
-from csglib.model.csg3dct import CSG3DCT
+from csglib import CSG3DCT, TINY, AttentionExplorer
+from csglib.model.config import SingleBranch
 from csglib.view.attention_record import attention_record
 from csglib.view.scores import areas, score_map
 from csglib.widgets.base import MAGNITUDE
-from csglib.widgets.explorer import AttentionExplorer
 from csglib.widgets.explorer.message import encoded
 from csglib.widgets.explorer.widget import SETTINGS
 

@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 from csgcourse.widgets.token_explorer import TokenExplorer, lineup
-from csglib.data.clips import Clip
+from csglib import Clip
 
 pytestmark = pytest.mark.browser
 

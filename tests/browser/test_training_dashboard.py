@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import expect
 from torch import nn
 
+from csglib import TrainConfig
 from csglib.data.cohort import ClipSet
-from csglib.train.config import TrainConfig
 from csglib.widgets.dashboard import TrainingDashboard
 
 pytestmark = pytest.mark.browser

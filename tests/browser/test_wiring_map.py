@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from csgcourse.widgets import wiring_map
 from csgcourse.widgets.wiring_map import COLUMNS, NETWORKS, SPOTS, WiringMap, parts_of
-from csglib.model.config import TINY
+from csglib import TINY
 
 pytestmark = pytest.mark.browser
 

@@ -21,7 +21,7 @@ import av
 import nibabel  # noqa: F401  # now, or the first NIfTI takes a second
 import numpy as np
 
-from csglib.data.readers import ClipError, read_clip
+from csglib import ClipError, read_clip
 
 ODD = (0, 1, 2, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF)
 

@@ -15,8 +15,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from scipy import ndimage
 
-from csglib.data.clips import Clip, Truth, save_clip
-from csglib.data.readers import ClipError, read_clip
+from csglib import Clip, ClipError, read_clip
+from csglib.data.clips import Truth, save_clip
 
 UNTAGGED, LIMITED, FULL = 0, 1, 2  # FFmpeg's numbers for the range of grey levels
 

@@ -22,8 +22,9 @@ from clip_files import refused, same
 from PIL import Image
 from pydicom import uid
 
+from csglib import read_clip
 from csglib.data.clips import save_clip
-from csglib.data.readers import limits, read_clip
+from csglib.data.readers import limits
 
 BREAKER = Path(__file__).with_name("broken_files.py")
 GREY = files.moving(4, 24, 32)

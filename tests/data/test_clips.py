@@ -8,8 +8,8 @@ import pytest
 from clip_files import simulated
 from scipy import ndimage
 
-from csglib.data.clips import GRADES, Clip, Region, Truth, resample, save_clip
-from csglib.data.stenosis import DEFAULT_RULE, RULES
+from csglib import Clip, resample
+from csglib.data import DEFAULT_RULE, GRADES, RULES, Region, Truth, save_clip
 
 
 def test_the_same_clip_gives_the_same_bytes(tmp_path):

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from csglib.data.clips import resample
+from csglib import read_clip, resample
 from csglib.data.cohort import ClipSet, read_cohort, read_manifest
-from csglib.data.readers import read_clip
 
 ARRAYS = {
     "frames": np.arange(6 * 2 * 3 * 5, dtype=np.uint8).reshape(6, 2, 3, 5),

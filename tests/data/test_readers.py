@@ -13,8 +13,9 @@ from clip_files import EXACT, NEARLY, moving, refused, same
 from PIL import Image
 from pydicom import uid
 
+from csglib import ClipError, read_clip
 from csglib.data.clips import TRUTH_ARRAYS, Region, save_clip
-from csglib.data.readers import ClipError, limits, read_clip
+from csglib.data.readers import limits
 from csglib.data.readers.limits import as_clip_error
 
 CINE = "examples_ybr_color.dcm"

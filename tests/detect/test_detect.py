@@ -8,12 +8,11 @@ import torch
 from PIL import Image
 
 import csglib.detect
-from csglib.data.clips import Clip, Truth
-from csglib.data.stenosis import inside
-from csglib.detect import MARGIN, THRESHOLD, Box, best_boxes, crop_clip, find_vessel
+from csglib import Clip, find_vessel, make_clip
+from csglib.data import Truth, inside
+from csglib.detect import MARGIN, THRESHOLD, Box, best_boxes, crop_clip
 from csglib.detect.network import SIDE, STRIDE, Detector, cell_centres, decode, encode, logits
 from csglib.model.weights import read_weights
-from csglib.phantom.simulate import make_clip
 
 WEIGHTS = Path(csglib.detect.__file__).with_name("detector.safetensors")
 REAL = Path(__file__).parents[3] / "shared" / "real" / "momot_cca_ccby4"

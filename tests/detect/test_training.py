@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 import csglib
-from csglib.data.clips import Clip, Truth
+from csglib import Clip
+from csglib.data.clips import Truth
 from csglib.detect.network import SIDE, STRIDE, Detector, cell_centres, decode, encode
 from csglib.model.weights import read_weights
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from csglib.data.clips import Clip, Region, save_clip
-from csglib.data.readers import read_clip
+from csglib import Clip, read_clip
+from csglib.data.clips import Region, save_clip
 from csglib.doctor.labels import Label, write_labels
 from csglib.phantom import parallel
 

@@ -6,10 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
+from csglib import TrainConfig
 from csglib.data.cohort import read_cohort
-from csglib.doctor.card import QUESTIONS, model_card
-from csglib.doctor.deidentification import DeidentifySettings, deidentify
-from csglib.train.config import TrainConfig
+from csglib.doctor import QUESTIONS, DeidentifySettings, deidentify, model_card
 from csglib.train.experiment import TEST, Experiment
 from csglib.train.predictions import Predictions
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from csglib.data.clips import Clip, Region
-from csglib.doctor import examine
+from csglib import Clip
+from csglib.data.clips import Region
+from csglib.doctor import examine, read_labels
 from csglib.doctor.checks import ALL, KINDS
 from csglib.doctor.examination import read_record
-from csglib.doctor.labels import read_labels
 from csglib.doctor.near_duplicates import fingerprints
 from csglib.doctor.tissue import moving_extent
 

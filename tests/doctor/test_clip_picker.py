@@ -9,7 +9,8 @@ import pytest
 import traitlets
 from PIL import Image
 
-from csglib.data.clips import Clip, Region
+from csglib import Clip
+from csglib.data.clips import Region
 from csglib.doctor.labels import Label, read_labels, write_labels
 from csglib.doctor.picker.clip_picker import MAX_PREVIEW, PREVIEW_SIDES, ClipPicker, make_preview
 

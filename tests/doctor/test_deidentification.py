@@ -13,9 +13,9 @@ from clip_files import folder, region, saved, simulated, ultrasound, video
 from filelock import FileLock
 from PIL import Image, PngImagePlugin
 
-from csglib.data.clips import Clip, Region, hash_patient, resample, save_clip
+from csglib import Clip, read_clip, resample
+from csglib.data.clips import Region, hash_patient, save_clip
 from csglib.data.cohort import COLUMNS, read_cohort, read_metadata
-from csglib.data.readers import read_clip
 from csglib.data.readers.npz import read_npz
 from csglib.doctor import deidentification
 from csglib.doctor.deidentification import DeidentifySettings as Settings

@@ -7,15 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from csglib.metrics import (
-    Answers,
-    confusion,
-    grade_scores,
-    mcnemar,
-    paired_difference,
-    scores_of,
-    wilson,
-)
+from csglib import grade_scores
+from csglib.metrics import Answers, confusion, mcnemar, paired_difference, scores_of, wilson
 from csglib.metrics.intervals import draw_patients
 
 

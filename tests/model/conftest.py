@@ -6,10 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.model.config import AMDF, ModelConfig
-from csglib.model.csg3dct import CSG3DCT
-from csglib.model.inflation import inflate_kernel
-from csglib.model.pretrained import conformer_names
+from csglib import CSG3DCT
+from csglib.model import AMDF, ModelConfig, conformer_names, inflate_kernel
 
 WIDTHS = (8, 8, 16)  # one stage alone, one that strides as it is entered, one as it is left
 

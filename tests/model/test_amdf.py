@@ -1,10 +1,6 @@
 import torch
 
-from csglib.model.amdf import AMDFBlock
-from csglib.model.fusion import CrossAttention
-from csglib.model.intra import IntraDimension
-from csglib.model.tokens import VideoTokens
-from csglib.model.weighting import LearnableWeighting
+from csglib.model import AMDFBlock, CrossAttention, IntraDimension, LearnableWeighting, VideoTokens
 
 
 def test_both_branches_learn_from_what_the_other_was_before():

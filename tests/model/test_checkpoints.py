@@ -9,11 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from csglib import CONFORMER_S, CSG3DCT, load_conformer
 from csglib.model import checkpoints
 from csglib.model.checkpoints import read_checkpoint
-from csglib.model.config import CONFORMER_S
-from csglib.model.csg3dct import CSG3DCT
-from csglib.model.pretrained import load_conformer
 
 
 @pytest.fixture

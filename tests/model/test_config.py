@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from csglib.model.config import BASE, CONFORMER_S, PAPER, TINY, VARIANTS, Stage, _check_names
-from csglib.model.csg3dct import CSG3DCT
+from csglib import BASE, CONFORMER_S, CSG3DCT, PAPER, TINY
+from csglib.model.config import VARIANTS, Stage, _check_names
 
 
 def test_variants_are_the_papers_last_rows():

@@ -5,10 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.model.attention import Attention
-from csglib.model.config import BASE, CONFORMER_S, PAPER, TINY
-from csglib.model.cost import costs, summary
-from csglib.model.csg3dct import CSG3DCT
+from csglib import BASE, CONFORMER_S, CSG3DCT, PAPER, TINY
+from csglib.model import Attention, costs, summary
 
 
 @cache

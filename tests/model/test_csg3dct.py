@@ -6,19 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch.autograd.graph import saved_tensors_hooks
 
-from csglib.model.config import (
-    AMDF,
-    BASE,
-    CONFORMER_S,
-    PAPER,
-    TINY,
-    VARIANTS,
-    WARM,
-    ModelConfig,
-    SingleBranch,
-)
-from csglib.model.conv import TemporalConv
-from csglib.model.csg3dct import CSG3DCT
+from csglib import BASE, CONFORMER_S, CSG3DCT, PAPER, TINY, WARM
+from csglib.model import AMDF, VARIANTS, ModelConfig, SingleBranch, TemporalConv
 
 
 def readings():

@@ -13,11 +13,11 @@ from onnxruntime import InferenceSession
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
-from csglib.model.config import PAPER, TINY, VARIANTS
-from csglib.model.csg3dct import CSG3DCT
+from csglib import CSG3DCT, PAPER, TINY, build_network
+from csglib.model.config import VARIANTS
 from csglib.model.weights import load_weights, write_weights
 from csglib.train.experiment import Experiment
-from csglib.train.networks import build_network, load_initial_weights
+from csglib.train.networks import load_initial_weights
 
 from ..small_networks import SMALL
 

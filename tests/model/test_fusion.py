@@ -2,13 +2,15 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.model.fusion import CrossAttention, SwitchedAttention
-from csglib.model.fusion_variants import (
+from csglib.model import (
     AllTokenCrossAttention,
     AllTokenSwitchedAttention,
+    CrossAttention,
     InsertedCrossAttention,
+    SwitchedAttention,
+    VideoTokens,
+    fold,
 )
-from csglib.model.tokens import VideoTokens, fold
 
 
 def tokens():

@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.model.conv import TemporalConv
-from csglib.model.inflation import inflate_kernel
+from csglib.model import TemporalConv, inflate_kernel
 
 
 @pytest.mark.parametrize("frames", [1, 3, 5])

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.model.config import PAPER
-from csglib.model.csg3dct import CSG3DCT
+from csglib import CSG3DCT, PAPER
 from csglib.model.init import init_weights
 from csglib.model.tokens import VideoTokens
 

@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.model.intra import IntraDimension, LogTIntraDimension
-from csglib.model.tokens import VideoTokens, fold
+from csglib.model import IntraDimension, LogTIntraDimension, VideoTokens, fold
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange, repeat
 
-from csglib.model.config import BASE, CONFORMER_S, PAPER, WARM
-from csglib.model.csg3dct import CSG3DCT
-from csglib.model.pretrained import canonical_keys, load_conformer
+from csglib import BASE, CONFORMER_S, CSG3DCT, PAPER, WARM, load_conformer
+from csglib.model.pretrained import canonical_keys
 
 FIRST_OF_STAGE = {5: 2, 9: 2}  # blocks that begin a stage, and their stride
 WIDTHS = {2: 64, 3: 64, 4: 64} | dict.fromkeys(range(5, 9), 128) | dict.fromkeys(range(9, 13), 256)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from csglib.model.config import BASE, CONFORMER_S, PAPER
+from csglib import BASE, CONFORMER_S, PAPER
 
 EACH_FRAME = replace(BASE, encoder=CONFORMER_S.encoder)
 JOINT = BASE

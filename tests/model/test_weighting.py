@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from csglib.model.tokens import VideoTokens
-from csglib.model.weighting import (
+from csglib.model import (
     LearnableWeighting,
     RawWeighting,
     SoftmaxWeighting,
     UniformWeighting,
+    VideoTokens,
 )
 
 LEARNABLE = [LearnableWeighting, SoftmaxWeighting, RawWeighting]

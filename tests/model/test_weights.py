@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.model.config import TINY
-from csglib.model.csg3dct import CSG3DCT
+from csglib import CSG3DCT, TINY
 from csglib.model.weights import load_weights, read_weights, write_weights
 
 

@@ -17,11 +17,9 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from csglib.data.clips import save_clip
+from csglib import read_clip
+from csglib.data import RULES, check_no_overlap, save_clip
 from csglib.data.cohort import read_cohort, read_manifest, read_metadata
-from csglib.data.readers import read_clip
-from csglib.data.split import check_no_overlap
-from csglib.data.stenosis import RULES
 from csglib.phantom import make_cohort as making
 from csglib.phantom.contact_sheet import contact_sheet, sample
 from csglib.phantom.make_cohort import clip_file, make_cohort, work_left

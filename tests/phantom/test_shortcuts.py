@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import csglib
+from csglib import make_clip
 from csglib.data.stenosis import inside
 from csglib.phantom.recipe import CHOICES, LIMITS, draw
-from csglib.phantom.simulate import make_clip
 
 sys.path.insert(0, str(Path(csglib.__file__).parents[1] / "benchmarks"))
 

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from csglib.data.clips import GRADES
-from csglib.data.readers import read_clip
-from csglib.data.stenosis import inside, polygon_area
+from csglib import make_clip, read_clip
+from csglib.data import GRADES, inside, polygon_area
 from csglib.phantom.probe import SCANNERS
 from csglib.phantom.recipe import CHOICES, LIMITS, draw
-from csglib.phantom.simulate import make_clip, make_video
+from csglib.phantom.simulate import make_video
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 CONTOURS = ("vessel_outer", "vessel_inner", "lumen")

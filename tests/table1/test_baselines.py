@@ -11,11 +11,9 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models import video
 
-from csglib.model.config import CONFORMER_S, VARIANTS
-from csglib.model.cost import costs
-from csglib.model.csg3dct import CSG3DCT
+from csglib import CONFORMER_S, CSG3DCT, NETWORKS, build_network
+from csglib.model import VARIANTS, costs
 from csglib.table1.baselines import i3d, mtv, resnet, uniformer
-from csglib.train.networks import NETWORKS, build_network
 from csglib.train.step import HeadLogits, adam
 
 from ..small_networks import COARSE, FINE, SMALL, small_mtv

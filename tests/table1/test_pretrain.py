@@ -5,15 +5,11 @@ import numpy as np
 import pytest
 import torch
 
+from csglib import CONFORMER_S, CSG3DCT, TINY, TrainConfig, build_network, load_conformer, read_clip
 from csglib.data.cohort import ClipSet, read_cohort, read_manifest
-from csglib.data.readers import read_clip
-from csglib.model.config import CONFORMER_S, TINY, TINY_2D
-from csglib.model.csg3dct import CSG3DCT
-from csglib.model.pretrained import conformer_state, load_conformer
-from csglib.model.weights import read_weights
+from csglib.model import TINY_2D, read_weights
+from csglib.model.pretrained import conformer_state
 from csglib.table1.pretrain import conformer_for, pretrain, read_frames
-from csglib.train.config import TrainConfig
-from csglib.train.networks import build_network
 
 
 def frames(who, count):

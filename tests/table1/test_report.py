@@ -8,9 +8,8 @@ import pytest
 from scipy.stats import binomtest
 
 from csglib.metrics import Score
-from csglib.table1 import report
+from csglib.table1 import ROWS, report
 from csglib.table1.report import COSTS, Pair, SplitSummary, lines, pairs_in, runs_in, write_table
-from csglib.table1.rows import ROWS
 from csglib.table1.run import RESULT
 
 PAIRED = 30

@@ -16,8 +16,7 @@ from csglib.table1 import run
 from csglib.table1.budget import BUDGETS, Budget
 from csglib.table1.rows import ALL_ROWS, ROWS
 from csglib.table1.run import RESULT, Table1
-from csglib.train import experiment
-from csglib.train.predictions import Predictions
+from csglib.train import Predictions, experiment
 
 SMALL = Budget(
     patients=3, pretrain_patients=4, size=32, epochs=2, finetune_epochs=1, pretrain_epochs=1,

@@ -8,16 +8,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from csglib.data.clips import resample
+from csglib import TrainConfig, build_network, read_clip, resample
 from csglib.data.cohort import ClipSet
-from csglib.data.readers import read_clip
 from csglib.model.weights import load_weights, read_weights
-from csglib.train import experiment
-from csglib.train.config import TrainConfig
-from csglib.train.experiment import Experiment, trained
-from csglib.train.fit import predict
-from csglib.train.networks import build_network
-from csglib.train.predictions import Predictions
+from csglib.train import Experiment, Predictions, experiment, predict, trained
 
 
 class Small(nn.Module):

@@ -14,14 +14,11 @@ import torch.nn.functional as F
 from lightning.fabric import Fabric
 from torch import nn
 
+from csglib import CSG3DCT, TINY, TrainConfig, fit, network_input
 from csglib.data.cohort import ClipSet
-from csglib.data.normalise import network_input
-from csglib.model.config import TINY
-from csglib.model.csg3dct import CSG3DCT
 from csglib.model.weights import load_weights, read_weights
 from csglib.train import fit as training
-from csglib.train.config import TrainConfig
-from csglib.train.fit import fit, predict
+from csglib.train import predict
 from csglib.train.step import HeadLogits, TrainStep
 
 HERE = str(Path(__file__).parent)

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from csglib.data.clips import Clip, resample
-from csglib.data.readers import read_clip
-from csglib.model.config import TINY, SingleBranch
+from csglib import TINY, Clip, read_clip, resample
+from csglib.model.config import SingleBranch
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 

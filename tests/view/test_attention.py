@@ -7,11 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.data.normalise import network_input
-from csglib.model.config import TINY
-from csglib.model.csg3dct import CSG3DCT
+from csglib import CSG3DCT, TINY, attention_maps, network_input
 from csglib.view.attention_record import attention_record
-from csglib.view.capture import attention_maps
 from csglib.view.grad_cam import grad_cam, library_cam
 from csglib.view.randomisation import cascading_randomisation
 from csglib.view.rollout import rollout

@@ -7,19 +7,19 @@ import pytest
 import torch
 from torch import nn
 
+from csglib import CSG3DCT, TINY
 from csglib.metrics.intervals import Score
-from csglib.model.config import TINY
-from csglib.model.csg3dct import CSG3DCT
-from csglib.view.attention_record import attention_record
-from csglib.view.controls import (
+from csglib.view import (
     Comparison,
+    areas,
     class_token_map,
     compare,
     paired,
     random_control,
+    score_map,
     shuffled_maps,
 )
-from csglib.view.scores import areas, score_map
+from csglib.view.attention_record import attention_record
 
 NAMES = ("mild_near_wall_type_I", "severe_borderline_type_II", "severe_concentric_type_IV")
 WITHOUT_NETWORK = ("another patient's map", "mean map", "centre prior", "uniform map")

@@ -8,10 +8,7 @@ import torch
 from scipy.integrate import trapezoid
 from torch import nn
 
-from csglib.data.clips import Clip
-from csglib.data.normalise import network_input
-from csglib.model.config import TINY
-from csglib.model.csg3dct import CSG3DCT
+from csglib import CSG3DCT, TINY, Clip, network_input
 from csglib.train.fit import predict
 from csglib.view.deletion import Curve, blurred, covers, curves, neutrality
 

@@ -9,9 +9,8 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from csglib.data.normalise import network_input
-from csglib.model.config import TINY, SingleBranch
-from csglib.model.csg3dct import CSG3DCT
+from csglib import CSG3DCT, TINY, network_input
+from csglib.model.config import SingleBranch
 from csglib.table1.baselines.vit import TimeSformer, ViViT
 from csglib.train.fit import predict
 from csglib.view.grad_cam import Target, grad_cam, library_cam, raw_cam, target_of

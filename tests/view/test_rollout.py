@@ -8,10 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from csglib.data.normalise import network_input
+from csglib import CSG3DCT, attention_maps, network_input
 from csglib.model.attention import Attention
-from csglib.model.csg3dct import CSG3DCT
-from csglib.view.capture import attention_maps
 from csglib.view.rollout import rollout
 
 FRAMES, ROWS, COLUMNS = 3, 2, 5

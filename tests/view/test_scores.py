@@ -8,7 +8,7 @@ import pytest
 import torch
 from matplotlib.path import Path as Outline
 
-from csglib.data.clips import resample
+from csglib import resample
 from csglib.data.stenosis import polygon_area
 from csglib.view.scores import areas, cross_scores, score_map, shares_of
 

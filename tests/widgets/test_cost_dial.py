@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from csgcourse.widgets.cost_dial import KINDS, CostDial, macs, temporal_maps
-from csglib.data.normalise import network_input
-from csglib.model.config import TINY, SingleBranch
-from csglib.model.csg3dct import CSG3DCT
+from csglib import CSG3DCT, TINY, network_input
+from csglib.model.config import SingleBranch
 
 
 @pytest.mark.parametrize(

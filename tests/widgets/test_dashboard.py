@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from csglib import TrainConfig, fit
 from csglib.data.cohort import ClipSet
-from csglib.train.config import TrainConfig
-from csglib.train.fit import fit, predict
+from csglib.train.fit import predict
 from csglib.widgets.dashboard import TrainingDashboard
 
 CLIPS, WATCHED, EPOCHS = 6, 4, 5

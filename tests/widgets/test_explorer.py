@@ -8,12 +8,10 @@ import pytest
 import torch
 import traitlets
 
-from csglib.data.clips import Clip
-from csglib.model.config import PAPER, TINY, SingleBranch
-from csglib.model.csg3dct import CSG3DCT
+from csglib import CSG3DCT, PAPER, TINY, AttentionExplorer, Clip
+from csglib.model.config import SingleBranch
 from csglib.view.attention_record import attention_record
 from csglib.view.scores import areas
-from csglib.widgets.explorer import AttentionExplorer
 from csglib.widgets.explorer import widget as module
 from csglib.widgets.explorer.message import encoded
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from csgcourse.widgets.table_reader import TableReader
-from csglib.table1.report import lines, pairs_in, runs_in
-from csglib.table1.rows import ROWS
+from csglib.table1 import ROWS, lines, pairs_in, runs_in
 
 CLIPS = 30
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from csgcourse.widgets.token_explorer import TokenExplorer, lineup
-from csglib.data.clips import Clip
+from csglib import Clip
 
 
 def by_loops(axis, frames, patches):

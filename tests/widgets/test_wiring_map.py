@@ -15,9 +15,8 @@ from csgcourse.widgets.wiring_map import (
     WiringMap,
     parts_of,
 )  # fmt: skip
-from csglib.model.config import BASE, PAPER, TINY
+from csglib import BASE, CSG3DCT, PAPER, TINY
 from csglib.model.cost import summary
-from csglib.model.csg3dct import CSG3DCT
 
 MEASURES = {"macs": 1e9, "parameters": 1e6, "saved_bytes": 2**20}
 
