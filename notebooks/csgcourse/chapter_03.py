@@ -1,11 +1,20 @@
-"""Exercises 3.1 to 3.3: attention, its heads, and what it costs along each axis.
+"""Exercises 3.1 to 3.4: attention, its heads, what it costs along each axis, and the block.
 
 Source: section 2, "Intra-dimension ST Learning Module"; Fig. 2(c); Vaswani et al. 2017, equation 1.
 """
 
-from torch import Tensor
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
 
-from csgcourse.exercise import Exercise, Wrong, inputs
+import torch
+import torch.nn.functional as F
+from einops import rearrange, reduce, repeat
+from torch import Generator, Tensor, nn
+
+from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
+from csglib.model.intra import IntraDimension
+from csglib.model.tokens import VideoTokens
 
 
 def attention_map(query: Tensor, key: Tensor) -> Tensor:
@@ -28,6 +37,24 @@ def attention_cost(frames: int, patches: int, width: int, kind: str) -> int:
         "time": (patches, 1 + frames),
     }[kind]
     return 2 * sequences * length**2 * width
+
+
+def intra_forward(
+    block: IntraDimension, cls: Tensor, patches: Tensor, axis: str
+) -> tuple[Tensor, Tensor]:
+    """Self-attention along the axis, then the FFN, both residual."""
+    clips, frames, count, _ = patches.shape
+    lines, copies = ("(b t) n d", frames) if axis == "space" else ("(b n) t d", count)
+    heads = repeat(block.norm(cls), "b 1 d -> (b g) 1 d", g=copies)
+    others = rearrange(block.norm(patches), f"b t n d -> {lines}")
+    projected = block.qkv(torch.cat([heads, others], dim=1))
+    query, key, value = rearrange(projected, "g s (k h e) -> k g h s e", k=3, h=block.heads)
+    mixed = F.scaled_dot_product_attention(query, key, value)
+    mixed = block.proj(rearrange(mixed, "g h s e -> g s (h e)"))
+    cls = cls + reduce(mixed[:, :1], "(b g) 1 d -> b 1 d", "mean", g=copies)
+    sizes = {"b": clips, "t": frames, "n": count}
+    patches = patches + rearrange(mixed[:, 1:], f"{lines} -> b t n d", **sizes)
+    return cls + block.ffn(cls), patches + block.ffn(patches)
 
 
 _QUERY_KEY = inputs(
@@ -97,8 +124,71 @@ def _cost_mistakes(frames: int, patches: int, width: int, kind: str) -> Wrong:
     }
 
 
+_PARTS = inputs(
+    lambda b, t, n, h, e, axis: ((b, 1, h * e), (b, t, n, h * e), axis, h),
+    *({"axis": "space"}, {"axis": "time"}, {"axis": "time", "t": 1}, {"axis": "space", "n": 1}),
+)
+
+
+def _blocks(generator: Generator) -> list[Arguments]:
+    """A block of random weights beside random tokens."""
+    drawn: list[Arguments] = []
+    given: Any = _PARTS(generator)
+    for cls, patches, axis, heads in given:
+        block = IntraDimension(cls.shape[2], heads, 7, axis).to(cls)
+        for weights in block.parameters():
+            weights.data.normal_(0, 0.5, generator=generator)
+        drawn.append((block, cls, patches, axis))
+    return drawn
+
+
+def _intra_mistakes(block: IntraDimension, cls: Tensor, patches: Tensor, axis: str) -> Wrong:
+    def run(**parts: object) -> tuple[Tensor, Tensor]:
+        """What the block gives with other parts."""
+        other = deepcopy(block)
+        for name, part in parts.items():
+            setattr(other, name, part)
+        return intra_forward(other, cls, patches, axis)
+
+    zero = nn.Linear(cls.shape[2], cls.shape[2]).to(cls)
+    for weights in zero.parameters():
+        weights.data.zero_()
+    both, attended = (cls, patches), run(ffn=zero)
+    mixed = [one - before for one, before in zip(attended, both, strict=True)]
+    whole = run()
+    return {
+        "the FFN is missing: this is what attention leaves": attended,
+        "attention is missing: this is the FFN alone": run(proj=zero),
+        "the residual connection around attention is missing": [m + block.ffn(m) for m in mixed],
+        "the residual connection around the FFN is missing": [block.ffn(one) for one in attended],
+        "the FFN reads what attention has updated, not what came in": [
+            one + block.ffn(before) for one, before in zip(attended, both, strict=True)
+        ],
+        "`block.norm` comes before `qkv`, and is missing": run(norm=nn.Identity()),
+        "`block.proj` is missing: it mixes what the heads found": run(proj=nn.Identity()),
+        "the heads are not split: this is one head of the whole width": run(heads=1),
+        "the patches are right; the class token attends and is updated too": (
+            cls + block.ffn(cls),
+            whole[1],
+        ),
+    }
+
+
+def _in_network(function: Callable[..., Any], block: Any, tokens: VideoTokens) -> VideoTokens:
+    return VideoTokens(*function(block, tokens.cls, tokens.patches, block.axis))
+
+
 EXERCISES = (
     Exercise("3.1", attention_map, _QUERY_KEY, "b h i j", wrong_maps, learns=True),
     Exercise("3.2", split_heads, _WIDE, "b heads s d/heads", _heads_mistakes, learns=True),
     Exercise("3.3", attention_cost, lambda _: _CLIPS, mistakes=_cost_mistakes, read=_whole),
+    Exercise(
+        "3.4",
+        intra_forward,
+        _blocks,
+        "b 1 d; b t n d",
+        _intra_mistakes,
+        learns=True,
+        part=(IntraDimension, _in_network),
+    ),
 )

@@ -8,8 +8,9 @@ from html import escape
 from itertools import combinations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from csgcourse.building import differs_in_tiny
 from csgcourse.comparing import compare
 from csgcourse.exercise import Answers, Arguments, Exercise, find, html
 from csgcourse.explaining import explain
@@ -102,9 +103,11 @@ def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | Non
             break
         answers.append((given, outcome.value))
     trouble = _wrong(exercise, answers) or trouble
-    if exercise.learns and not trouble and (why := cannot_learn(exercise, function, cases)):
-        trouble = _ended(why)
-    return trouble, printed or ""
+    if exercise.learns and not trouble:
+        trouble = cannot_learn(exercise, function, cases)
+    if exercise.part and not trouble:
+        trouble = differs_in_tiny(exercise.number, function)
+    return trouble and _ended(trouble), printed or ""
 
 
 def _wrong(exercise: Exercise, answers: Answers) -> str | None:
@@ -155,6 +158,8 @@ def _named(name: str, value: object) -> str:
     if isinstance(value, Tensor):
         shown = f" of shape {tuple(value.shape)}" if value.ndim else f" = {value.item():.4g}"
         return f"{name}{shown}"
+    if isinstance(value, nn.Module):
+        return f"{name} = {type(value).__name__}(...)"
     if isinstance(value, list) and value and isinstance(value[0], Tensor):
         return f"{name}, {len(value)} tensors of shape {tuple(value[0].shape)}"
     if isinstance(value, list) and len(value) > _ITEMS_SHOWN:

@@ -10,20 +10,21 @@ from contextlib import suppress
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+PLACES = ("first", "second", "third")
 RELATIVE, ABSOLUTE = 1e-4, 1e-5  # float32, whatever the order of summation
 
 
 def compare(answer: object, wanted: object) -> str | None:
     """None if the answer is right; else a clause that says what is wrong.
 
-    `wanted` is a tensor, an int, a float, a str, or a tuple, list or dict of these; an answer,
-    anything.
+    `wanted` is a tensor, an int, a float, a str, a module (its state counts), or a tuple, list or
+    dict of these; an answer, anything.
     """
     if answer is None or answer is ...:
         return "nothing came back. Does the function still end with `...`, or lack its `return`?"
-    answer = answer.detach() if isinstance(answer, Tensor) else answer
+    answer, wanted = _values(answer), _values(wanted)
     if isinstance(wanted, Tensor):
         return _compare_tensors(answer, wanted)
     if isinstance(wanted, dict):
@@ -34,6 +35,13 @@ def compare(answer: object, wanted: object) -> str | None:
         return _compare_numbers(answer, wanted)
     same = type(answer) is type(wanted) and answer == wanted
     return None if same else f"{wanted!r} is wanted: got {answer!r}"
+
+
+def _values(thing: object) -> object:
+    """What is compared: a tensor's numbers without its graph, a module's state."""
+    if isinstance(thing, nn.Module):
+        return dict(thing.state_dict())
+    return thing.detach() if isinstance(thing, Tensor) else thing
 
 
 def _compare_tensors(answer: object, wanted: Tensor) -> str | None:
@@ -78,7 +86,9 @@ def _compare_rows(answer: object, wanted: Sequence[object]) -> str | None:
         return f"a {kind} of {len(wanted)} is wanted: got {len(answer)}"
     for place, (one, other) in enumerate(zip(answer, wanted, strict=True)):
         if difference := compare(one, other):
-            return f"at place {place}: {difference}"
+            tuple_of_few = isinstance(wanted, tuple) and len(wanted) <= len(PLACES)
+            where = f"in the {PLACES[place]} result, " if tuple_of_few else f"at index {place}: "
+            return f"{where}{difference}"
     return None
 
 

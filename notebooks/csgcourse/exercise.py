@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Generator
+from torch import Generator, nn
 
 Arguments = tuple[object, ...]
 Answers = Sequence[tuple[Any, Any]]  # the inputs of each case, and what came back
@@ -35,6 +35,8 @@ class Exercise:
     # weights after a step, gradients. An input that learns is given by its name and built here.
     use: Callable[..., Any] = lambda function, *given: function(*given)
     learns: bool = False  # whether gradients must flow through the answer, as through the solution
+    # The library's module whose forward this is, and (function, module, *inputs) -> its output.
+    part: tuple[type[nn.Module], Callable[..., object]] | None = None
 
     @property
     def parameters(self) -> list[str]:

@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from csgcourse.comparing import compare, near, ratio
+from csgcourse.comparing import PLACES, compare, near, ratio
 from csgcourse.exercise import Answers, Arguments, Exercise, Wrong
 
-_PLACES = ("first", "second", "third")
 _PERCENT = "every value is 100 times what it should be: in percent?"
 _FACTORS = {-1.0: "the sign is wrong", 0.0: "every value is zero", 100.0: _PERCENT}
 _HUGE = 10**7  # numbers in an answer
@@ -116,7 +115,7 @@ def _results(came: list[Any], wanted: list[Any], axes: str, sizes: list[Sizes]) 
     for place, part in enumerate(axes.split(";")):
         if all(compare((*w[:place], a[place], *w[place + 1 :]), a) is None for a, w in pairs):
             named = _results([a[place] for a in came], [w[place] for w in wanted], part, sizes)
-            return named and f"in the {_PLACES[place]} result, {named}"
+            return named and f"in the {PLACES[place]} result, {named}"
     return None
 
 

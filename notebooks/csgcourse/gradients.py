@@ -51,14 +51,20 @@ def cannot_learn(
 def gradients(
     exercise: Exercise, function: Callable[..., object], given: Arguments
 ) -> Gradients | str:
-    """What reaches each floating-point input, zeros if nothing does; a clause if it cannot be."""
-    handed, leaves = deepcopy(given), dict[str, Tensor]()
-    for name, value in zip(exercise.parameters, handed, strict=True):
+    """What reaches each floating-point input, in float64, zeros if nothing does.
+
+    A clause if the function or its backward pass raises.
+    """
+    handed: list[Any] = []
+    leaves: dict[str, Tensor] = {}
+    for name, value in zip(exercise.parameters, deepcopy(given), strict=True):
+        handed.append(value)
         if isinstance(value, Tensor) and value.is_floating_point():
-            leaves[name] = value.requires_grad_()
+            handed[-1] = leaves[name] = value.double().requires_grad_()
         elif isinstance(value, nn.Module):
-            leaves |= {f"{name}.{inner}": each for inner, each in value.named_parameters()}
-    outcome = run(function, handed, exercise.use)
+            parameters = value.double().named_parameters()
+            leaves |= {f"{name}.{inner}": each for inner, each in parameters}
+    outcome = run(function, tuple(handed), exercise.use)
     if outcome.trouble:
         return outcome.trouble
     result: Any = exercise.read(outcome.value)

@@ -15,7 +15,7 @@ from einops import rearrange, reduce
 from csgcourse import check
 from csgcourse.chapter_01 import inflate_center, inflate_mean, still_clip
 from csgcourse.chapter_02 import fold_space, fold_time, patches, unfold_time
-from csgcourse.chapter_03 import attention_cost, attention_map
+from csgcourse.chapter_03 import attention_cost, attention_map, intra_forward
 from csgcourse.chapter_05 import weigh
 from csgcourse.chapter_06 import output_size, tokens_to_volume, volume_to_tokens
 from csgcourse.chapter_07 import split
@@ -27,6 +27,7 @@ from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.fcu import TokensToVolume, VolumeToTokens
 from csglib.model.inflation import inflate_kernel
+from csglib.model.intra import IntraDimension
 from csglib.model.tokens import VideoTokens, fold, unfold
 from csglib.model.weighting import LearnableWeighting
 
@@ -103,6 +104,40 @@ def cost_by_counting(frames, patches, width, kind):
     tokens = VideoTokens(torch.zeros(1, 1, 1), torch.zeros(1, frames, patches, 1))
     sequences, length, _ = fold(tokens, kind).shape
     return torch.tensor(2 * sequences * length**2 * width)
+
+
+def sides(tokens):
+    return tokens.cls, tokens.patches
+
+
+def intra_by_frames(block, cls, patches, axis):
+    """A loop over the sequences of every clip, and torch's own module for their attention."""
+    own = block.qkv.in_features
+    whole = torch.nn.MultiheadAttention(own, block.heads, batch_first=True).to(cls)
+    del whole.in_proj_weight, whole.in_proj_bias, whole.out_proj.weight, whole.out_proj.bias
+    whole.in_proj_weight, whole.in_proj_bias = block.qkv.weight, block.qkv.bias
+    whole.out_proj.weight, whole.out_proj.bias = block.proj.weight, block.proj.bias
+    lines = patches if axis == "space" else patches.transpose(1, 2)
+    tokens, rows = [], []
+    for place in range(lines.shape[1]):
+        line = block.norm(torch.cat([cls, lines[:, place]], dim=1))
+        mixed = whole(line, line, line, need_weights=False)[0]
+        tokens.append(mixed[:, :1])
+        rows.append(mixed[:, 1:])
+    lines = torch.stack(rows, dim=1)
+    cls = cls + sum(tokens) / len(tokens)
+    patches = patches + (lines if axis == "space" else lines.transpose(1, 2))
+    return [cls + block.ffn(cls), block.ffn(patches) + patches]
+
+
+def steps(change):
+    """What a change makes of the block, its tokens, and what attention adds to them."""
+
+    def forward(block, cls, patches, axis):
+        tokens = VideoTokens(cls, patches)
+        return sides(change(block, tokens, block._attend(tokens)))
+
+    return forward
 
 
 def shares(scores, axis=-1):
@@ -342,6 +377,8 @@ RIGHT = [  # the library's own functions, and other styles
     ("3.2", lambda x, h: torch.stack(x.chunk(h, dim=-1), dim=1)),
     ("3.3", cost_by_counting),
     ("3.3", lambda *given: 2.0 * attention_cost(*given) / 2),
+    ("3.4", lambda block, z, x, axis: sides(IntraDimension.forward(block, VideoTokens(z, x)))),
+    ("3.4", intra_by_frames),
     ("4.1", F.scaled_dot_product_attention),
     ("4.2", Attention()),
     ("4.3", lambda t, p, s: F.pad(p, (0, 0, 1, 0)).index_copy(1, torch.tensor([0]), t) if s ==
@@ -481,9 +518,9 @@ WRONG = {
          "you only reshaped"),
         (lambda s, b: unfold_time(s, b)[::-1], "the results are right, but in another order"),
         (clips_inside, "clips are mixed up"),
-        (another_token(lambda copies: copies.amax(1, keepdim=True)), "at place 0"),
-        (another_token(lambda copies: copies.mean(2)[:, None]), "at place 0"),
-        (lambda s, b: (clips_inside(s, b)[0], unfold_time(s, b)[1]), "at place 0"),
+        (another_token(lambda copies: copies.amax(1, keepdim=True)), "in the first result, "),
+        (another_token(lambda copies: copies.mean(2)[:, None]), "in the first result, "),
+        (lambda s, b: (clips_inside(s, b)[0], unfold_time(s, b)[1]), "in the first result, "),
         (lambda s, b: unfold_time(s, b)[1], "a tuple is wanted"),
     ],
     "3.1": [
@@ -529,6 +566,21 @@ WRONG = {
          n), (t, 1 + n), (n, 1 + t)))), "the projections are counted too"),
         (lambda t, n, d, kind: attention_cost(t, n, 384, kind), "result for width = 384"),
         (lambda t, n, d, kind: attention_cost(t, n, d, "space"), "result for kind = 'space'"),
+    ],
+    "3.4": [
+        (steps(lambda b, x, a: a + a.map(b.ffn)), "the residual connection around attention is"),
+        (steps(lambda b, x, a: (x + a).map(b.ffn)), "the residual connection around the FFN is"),
+        (steps(lambda b, x, a: x + a), "the FFN is missing"),
+        (steps(lambda b, x, a: x + x.map(b.ffn)), "attention is missing"),
+        (steps(lambda b, x, a: x + a + x.map(b.ffn)), "the FFN reads what attention has updated"),
+        (steps(lambda b, x, a: (x + a) + (x + a).map(b.ffn[1])), "of the values are wrong"),
+        (lambda b, z, x, axis: intra_by_frames(b, z, x, "time"), "result for axis = 'time'"),
+        (lambda b, z, x, axis: intra_by_frames(b, z, x, {"space": "time", "time": "space"}[axis]),
+         "'space' and 'time' are exchanged"),
+        (lambda *given: intra_forward(*given)[::-1], "in another order"),
+        (lambda *given: intra_forward(*given)[1], "a tuple is wanted"),
+        (lambda b, z, x, axis: intra_forward(b, z, x, axis)[:1] * 2, "in the second result, "),
+        (lambda b, z, x, axis: (z + b.ffn(z), intra_forward(b, z, x, axis)[1]), "updated too"),
     ],
     "4.1": [
         (lambda q, k, v: attention(q, k, v, scale=1), "the division by sqrt(e) is missing"),

@@ -198,7 +198,7 @@ def test_an_unknown_number_is_refused():
         (float("nan"), 0.5, "NaN"),
         ("0.5", 0.5, "a number is wanted: got a str"),
         (torch.ones(2), 0.5, "a number is wanted: got a tensor of shape (2,)"),
-        ((8, 4, 5), (8, 4, 4), "at place 2: 4 is wanted: got 5"),
+        ((8, 4, 5), (8, 4, 4), "in the third result, 4 is wanted: got 5"),
         ((n for n in [1]), [1], "a list is wanted: got a generator"),
         (torch.ones(3), torch.ones(3, dtype=torch.bool), "numbers of type bool are wanted"),
         (torch.ones(3), torch.ones(3, dtype=torch.int64), "numbers of type int64 are wanted"),
