@@ -177,7 +177,7 @@ MUTANTS = [Mutant(*fields) for fields in (
      "explorer: the kernel sends the row of the next patch",
      "widgets/test_explorer.py"),
     ("dashboard-wrong-grade", "csglib/widgets/dashboard.py",
-     "return logits.softmax(1)[:, 1]", "return logits.softmax(1)[:, 0]",
+     "[clip[1] for clip in", "[clip[0] for clip in",
      "dashboard: the probability of the first grade, not of the second",
      "widgets/test_dashboard.py"),
     ("row-in-the-first-frame", "csglib/widgets/explorer/data.js",

@@ -6,7 +6,7 @@ nothing is computed across. Comparing rows clip by clip is not in the paper.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
 from statistics import mean
@@ -14,11 +14,11 @@ from statistics import mean
 import numpy as np
 
 from csglib.data.atomic import replacing, write_csv
-from csglib.metrics import Score, Scores, mcnemar, paired_difference
+from csglib.metrics import Answers, Score, Scores, mcnemar, paired_difference
 from csglib.table1.rows import ALL_ROWS, Printed
 from csglib.table1.run import RESULT
 from csglib.train.experiment import TEST
-from csglib.train.predictions import Predictions, pooled
+from csglib.train.predictions import Predictions
 
 COSTS = ("parameters", "macs", "saved_bytes", "clips_per_second", "seconds", "peak_bytes")
 _REFERENCE = "csg3dct"
@@ -127,11 +127,11 @@ def pairs_in(runs: Mapping[str, Sequence[Path]]) -> dict[tuple[str, str], Pair]:
 def pair_of(first: Mapping[str, Predictions], second: Mapping[str, Predictions]) -> Pair:
     """Two rows by their predictions, by seed; a ValueError for different clips."""
     seeds = [(first[seed], second[seed]) for seed in first if seed in second]
-    one, other = (pooled(list(runs)).answers() for runs in zip(*seeds, strict=True))
+    one, other = (answers(pooled(list(runs))) for runs in zip(*seeds, strict=True))
     difference = paired_difference(one, other)
     cells = np.bincount(2 * one.right + other.right, minlength=4).tolist()
     neither, second_alone, first_alone, both = cells
-    chances = tuple(mcnemar(a.answers().right, b.answers().right) for a, b in seeds)
+    chances = tuple(mcnemar(answers(a).right, answers(b).right) for a, b in seeds)
     return Pair(len(seeds), difference, chances, both, first_alone, second_alone, neither)
 
 
@@ -201,3 +201,20 @@ def _numbers(line: Line) -> dict[str, object]:
     numbers |= {name: line.costs.get(name, "") for name in COSTS}
     printed = row.printed._asdict() if row.printed else dict.fromkeys(Printed._fields, "")
     return numbers | {f"paper_{name}": value for name, value in printed.items()}
+
+
+def pooled(runs: list[Predictions]) -> Predictions:
+    """Predictions of several runs on the same clips, concatenated; a ValueError for other clips."""
+    first = runs[0]
+    for other in runs[1:]:
+        if other.patients != first.patients or not np.array_equal(other.grades, first.grades):
+            raise ValueError("runs to be pooled need the same clips in the same order")
+    probabilities = np.concatenate([run.probabilities for run in runs])
+    grades, patients = np.tile(first.grades, len(runs)), first.patients * len(runs)
+    return replace(first, probabilities=probabilities, grades=grades, patients=patients)
+
+
+def answers(said: Predictions) -> Answers:
+    """Which clips are predicted correctly."""
+    right = said.probabilities.argmax(1) == said.grades
+    return Answers(right=right, clips=range(len(right)), patients=said.patients)

@@ -26,7 +26,7 @@ from csglib.data.cohort import ClipSet
 from csglib.data.normalise import network_input
 from csglib.train.config import TrainConfig
 from csglib.train.predictions import Predictions
-from csglib.train.runs import Epoch, fingerprint, resume, run_in, save
+from csglib.train.runs import Epoch, fingerprint, progress, resume, run_in, save
 from csglib.train.step import HeadLogits, TrainStep, adam, compiled
 
 if TYPE_CHECKING:  # four seconds to import, and needed for training only
@@ -52,10 +52,10 @@ def fit(
     if shared := set(train.patients) & set(validation.patients):
         raise ValueError(f"patient {min(shared)} is among the training and the validation clips")
     fabric = _fabric(config)
-    main, newest = fabric.is_global_zero, config.schedule != "constant"  # main: it writes
+    main = fabric.is_global_zero  # it writes
+    heads = HeadLogits(model)
+    module = compiled(heads, fabric.device) if config.compile else heads
     facts = fingerprint(config, train, model, fabric.world_size)
-    network = HeadLogits(model)
-    module = compiled(network, fabric.device) if config.compile else network
     with run_in(config.folder, facts) if main else nullcontext():
         fabric.barrier()
         optimizer = adam(model, config.lr, config.weight_decay)
@@ -63,17 +63,18 @@ def fit(
         records = resume(config.folder, model, optimizer)
         yield from list(records)
         steps, done = -(-len(train) // config.batch_size), len(records)
-        total, initial = config.epochs * steps, done * steps
-        with tqdm(total=total, initial=initial, desc="training", disable=not main) as bar:
+        total = config.epochs * steps
+        with tqdm(total=total, initial=done * steps, desc="training", disable=not main) as bar:
             for epoch in range(done + 1, config.epochs + 1):
                 start = time.perf_counter()
                 with torch.random.fork_rng():  # a resumed run draws the same random numbers
                     torch.manual_seed(_seed(config.seed, epoch, fabric.global_rank))
                     trained = _train(step, _batches(train, config, epoch), config, epoch, bar)
-                validated = _validate(fabric, model, validation, config.batch_size)
-                records.append(Epoch(epoch, *trained, *validated, time.perf_counter() - start))
+                scores, rows = _validate(fabric, model, validation, config.batch_size)
+                seconds = time.perf_counter() - start
+                records.append(Epoch(epoch, *trained, *scores, seconds, rows))
                 if main:
-                    save(config.folder, model, optimizer, records, newest)
+                    save(config.folder, model, optimizer, progress(config, validation, records))
                 yield records[-1]
         logits = _predict_shared(fabric, model, validation, config.batch_size)
         if main:
@@ -151,12 +152,13 @@ def _train(
 
 def _validate(
     fabric: "Fabric", model: nn.Module, clips: ClipSet, batch_size: int
-) -> tuple[float, float]:
-    """Loss and accuracy."""
+) -> tuple[tuple[float, float], list[list[float]]]:
+    """Loss and accuracy, and the probabilities of each clip, to six digits."""
     logits = _predict_shared(fabric, model, clips, batch_size)
     grades = torch.from_numpy(clips.grades)
     accuracy = (logits.argmax(1) == grades).float().mean().item()
-    return F.cross_entropy(logits, grades).item(), accuracy
+    rows = [[round(p, 6) for p in row] for row in logits.double().softmax(1).tolist()]
+    return (F.cross_entropy(logits, grades).item(), accuracy), rows
 
 
 def _predict_shared(

@@ -4,7 +4,7 @@ Not in the paper. One row per clip, so that two runs can be compared clip by cli
 """
 
 import csv
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from csglib.data.atomic import write_csv
 from csglib.data.cohort import ClipSet
-from csglib.metrics import Answers, Scores, grade_scores
+from csglib.metrics import Scores, grade_scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +62,3 @@ class Predictions:
     def scores(self) -> Scores:
         """All scores, with intervals by patient."""
         return grade_scores(self.probabilities, self.grades, self.patients)
-
-    def answers(self) -> Answers:
-        """Which clips are predicted correctly."""
-        right = self.probabilities.argmax(1) == self.grades
-        return Answers(right=right, clips=range(len(right)), patients=self.patients)
-
-
-def pooled(runs: list[Predictions]) -> Predictions:
-    """Predictions of several runs on the same clips, concatenated; a ValueError for other clips."""
-    first = runs[0]
-    for other in runs[1:]:
-        if other.patients != first.patients or not np.array_equal(other.grades, first.grades):
-            raise ValueError("runs to be pooled need the same clips in the same order")
-    probabilities = np.concatenate([run.probabilities for run in runs])
-    grades, patients = np.tile(first.grades, len(runs)), first.patients * len(runs)
-    return replace(first, probabilities=probabilities, grades=grades, patients=patients)

@@ -1,15 +1,16 @@
 """A training run on disk, with everything that is needed to resume it exactly.
 
 Not in the paper. resume.safetensors is the checkpoint that counts and is replaced after each epoch.
-For readers there are config.json, epochs.csv, last.safetensors, best.safetensors and, at the end,
-predictions.csv of the validation clips.
+For readers there are config.json, epochs.csv, last.safetensors, best.safetensors, progress.json for
+those who watch, without a lock, and, at the end, predictions.csv of the validation clips.
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -20,6 +21,7 @@ from csglib.data.cohort import ClipSet
 from csglib.model.weights import read_weights, write_weights
 from csglib.train.config import TrainConfig
 
+PROGRESS = "progress.json"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's state of each parameter
 
 
@@ -33,6 +35,8 @@ class Epoch:
     validation_loss: float
     validation_accuracy: float
     seconds: float
+    # of each validation clip and grade; runs of older versions have none
+    probabilities: list[list[float]] = field(default_factory=list, repr=False, hash=False)
 
 
 def fingerprint(
@@ -104,27 +108,37 @@ def resume(folder: Path, model: nn.Module, adam: torch.optim.Optimizer) -> list[
     return [Epoch(**record) for record in json.loads(notes["records"])]
 
 
-def save(
-    folder: Path, model: nn.Module, adam: torch.optim.Optimizer, records: list[Epoch], newest: bool
-) -> None:
-    """Save the epoch that has just ended, the last of `records`.
+def progress(config: TrainConfig, clips: ClipSet, records: list[Epoch]) -> dict[str, Any]:
+    """What a dashboard shows of a run; `best` is the epoch of best.safetensors, 0 before any."""
+    constant = config.schedule == "constant"  # else the newest weights count as the best
+    best = sorted(records, key=lambda one: (one.validation_loss if constant else 0, -one.epoch))
+    return {
+        "epochs": config.epochs,
+        "names": list(clips.grade_names),
+        "grades": clips.grades.tolist(),
+        "patients": list(clips.patients),
+        "best": best[0].epoch if best else 0,
+        "records": [asdict(record) for record in records],
+    }
 
-    If `newest`, the newest weights count as the best, whatever the validation loss.
-    """
-    weights = model.state_dict()
-    last = records[-1]
-    note = {"epoch": str(last.epoch)}
-    if newest or last.validation_loss <= min(record.validation_loss for record in records):
+
+def save(folder: Path, model: nn.Module, adam: torch.optim.Optimizer, told: dict[str, Any]) -> None:
+    """Save the epoch that has just ended, the last of the `progress`."""
+    weights, records = model.state_dict(), told["records"]
+    note = {"epoch": str(len(records))}
+    if len(records) == told["best"]:
         write_weights(folder / "best.safetensors", weights, note)
     state = {f"model.{name}": tensor for name, tensor in weights.items()}
     moments = adam.state_dict()["state"]
     for index, (name, _) in enumerate(_parameters(model, adam)):
         for moment in _MOMENTS:
             state[f"adam.{name}.{moment}"] = moments[index][moment]
-    notes = {"records": json.dumps([asdict(record) for record in records])}
-    write_weights(folder / "resume.safetensors", state, notes)
+    write_weights(folder / "resume.safetensors", state, {"records": json.dumps(records)})
     write_weights(folder / "last.safetensors", weights, note)
-    write_csv(folder / "epochs.csv", asdict(last), (asdict(r).values() for r in records))
+    header, *rows = records[0], *(record.values() for record in records)  # probabilities last
+    write_csv(folder / "epochs.csv", [*header][:-1], ([*row][:-1] for row in rows))
+    with replacing(folder / PROGRESS) as file:
+        file.write(json.dumps(told).encode())
 
 
 def _parameters(

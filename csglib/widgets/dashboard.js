@@ -2,6 +2,7 @@
 // back through earlier epochs. The kernel trains.
 
 const PACE = 600; // milliseconds an epoch, when they are replayed
+const NEWS = 2000; // milliseconds between two readings of a run that is only watched
 const PARTS = ["train", "validation"];
 const CHART = { width: 480, height: 186, left: 46, right: 466, top: 30, bottom: 156 };
 const FIELD = { width: 520, height: 402, left: 32, right: 488, top: 42, row: 152, gap: 12, rim: 16, label: 26 };
@@ -24,12 +25,13 @@ function chart(which, title, baseline) {
   const { box, svg, part } = svgDrawing(which, CHART, `
     <text x="${left}" y="15" class="csg-start csg-title">${title}</text>
     <g class="csg-ticks"></g>
+    <line class="csg-best" y1="${top}" y2="${bottom}"/>
     <line class="csg-shown" y1="${top}" y2="${bottom}"/>
     <line class="csg-baseline" x1="${left}" x2="${right}"/>
     <line class="csg-dots" x1="${right - 224}" x2="${right - 196}" y1="10" y2="10"/>
     <text class="csg-end csg-axis" x="${right}" y="15">constant prediction: ${two(baseline)}</text>
     ${PARTS.map((name) => `<g class="csg-${name}"><polyline/><g></g></g>`).join("")}`);
-  const draw = (records, shown, epochs) => {
+  const draw = (records, shown, epochs, best) => {
     const most = Math.max(1, ...records.flatMap((record) => PARTS.map((name) => record[`${name}_${which}`])));
     const x = (epoch) => (epochs < 2 ? left + 8 : left + 8 + ((right - left - 16) * (epoch - 1)) / (epochs - 1));
     const y = (value) => bottom - ((bottom - top) * value) / most;
@@ -39,6 +41,7 @@ function chart(which, title, baseline) {
     const below = new Set([1, ...ticksOf(epochs, 12).filter((epoch) => Number.isInteger(epoch) && epoch)]);
     part("ticks").innerHTML = ticksOf(most, 4).map(line).join("") + [...below].map(number).join("");
     setAttributes(part("baseline"), { y1: y(baseline), y2: y(baseline) });
+    setAttributes(part("best"), { x1: x(best || 1), x2: x(best || 1), visibility: best ? "visible" : "hidden" });
     setAttributes(part("shown"), { x1: x(shown || 1), x2: x(shown || 1), visibility: shown ? "visible" : "hidden" });
     for (const name of PARTS) {
       const points = records.map((record) => [x(record.epoch), y(record[`${name}_${which}`])]);
@@ -151,11 +154,21 @@ function sentenceOf({ grades, epochs }, records, epoch, now, before) {
   return `${losses} ${right} of ${clips} validation clips right${since}.${surest}`;
 }
 
+/** Of a run that another notebook or command trains: how long ago its newest epoch was saved. */
+function watchedOf(desk, done, epochs) {
+  const age = desk.get("age");
+  const ago = age < 60 ? "under a minute" : age < 7200 ? `${Math.round(age / 60)} min` : `${Math.round(age / 3600)} h`;
+  const late = age > 60 + 5 * (desk.get("records").at(-1)?.seconds ?? 0);
+  return `Watching: epoch ${done} of ${epochs} was saved ${ago} ago.${late ? " No epoch since: it has probably stopped." : ""}`;
+}
+
 function stateOf(desk, done, epochs, stopping) {
   if (desk.get("running")) {
     const under = `epoch ${Math.min(done + 1, epochs)} of ${epochs}`;
     return stopping ? `Stopping when ${under} is done.` : `Training ${under}.`;
   }
+  if (desk.get("watching") && done < epochs) return watchedOf(desk, done, epochs);
+  if (desk.get("watching")) return `All ${done} epochs done.`;
   if (!done) return "Not started: run() in a cell trains.";
   if (done < epochs) return `Stopped after epoch ${done} of ${epochs}; all of it is kept. run() again goes on with epoch ${done + 1}.`;
   return `All ${done} epochs done; run() again only returns them.`;
@@ -188,6 +201,7 @@ function commands(desk) {
   const row = make("div", { class: "csg-commands" }, stop, slider, button);
   const draw = () => {
     asked &&= desk.get("running");
+    stop.hidden = desk.get("watching");
     slider.hidden = button.hidden = !done();
     for (const input of slider.querySelectorAll("input")) {
       input.max = Math.max(done(), 1);
@@ -215,7 +229,8 @@ function render({ model, el }) {
   const key = make("div", {
     class: "csg-legend csg-small",
     innerHTML: `<svg viewBox="0 0 40 14" aria-hidden="true"><g class="csg-train"><polyline points="0,7 40,7"/>${dot(20, 7)}</g></svg> training
-      <svg viewBox="0 0 40 14" aria-hidden="true"><g class="csg-validation"><polyline points="0,7 40,7"/>${diamond(20, 7)}</g></svg> validation`,
+      <svg viewBox="0 0 40 14" aria-hidden="true"><g class="csg-validation"><polyline points="0,7 40,7"/>${diamond(20, 7)}</g></svg> validation
+      <svg viewBox="0 0 14 14" aria-hidden="true"><line class="csg-best" x1="7" x2="7" y1="0" y2="14"/></svg> <span></span>`,
   });
   const sentence = make("p", { class: "csg-sentence" });
   desk.root.append(
@@ -224,12 +239,20 @@ function render({ model, el }) {
     make("div", { class: "csg-sides" }, make("div", { class: "csg-charts" }, key, ...charts.map(({ box }) => box)), clips.box),
     sentence,
   );
-  desk.follow(["records", "shares", "epoch", "running", "stopping", "playing"], () => {
+  if (desk.get("watching")) {
+    const timer = setInterval(() => {
+      if (desk.get("records").length < facts.epochs) model.send("read");
+    }, NEWS);
+    desk.closing.push(() => clearInterval(timer));
+  }
+  desk.follow(["records", "shares", "epoch", "running", "stopping", "playing", "best", "age"], () => {
     const records = desk.get("records");
     const shown = shownOf(desk);
     if (records.length && desk.get("epoch") >= records.length) desk.put("epoch", 0);
     const [now, before] = [probabilitiesAfter(desk, shown), probabilitiesAfter(desk, shown - 1)];
-    for (const { draw } of charts) draw(records, shown, Math.max(facts.epochs, records.length));
+    for (const { draw } of charts) draw(records, shown, Math.max(facts.epochs, records.length), desk.get("best"));
+    const best = desk.get("best");
+    key.querySelector("span").textContent = best ? `best weights: epoch ${best}` : "best weights";
     clips.draw(now, before, fieldWords(facts, now, shown), shown > 0);
     run.draw();
     say(sentence, sentenceOf(facts, records, shown, now, before), desk.get("playing"));

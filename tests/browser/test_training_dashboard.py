@@ -239,3 +239,41 @@ def test_epochs_of_another_session_have_curves_and_no_places(empty, page):
     expect(page.get_by_text("another session")).to_be_hidden()
     expect(page.locator(".csg-mark:visible")).to_have_count(6)
     expect(page.locator(".csg-sentence")).not_to_contain_text("changed")
+
+
+def test_the_epoch_of_the_best_weights_is_marked_in_both_curves(shown, page):
+    mark = page.locator(".csg-loss line.csg-best")
+    expect(mark).to_be_hidden()
+    shown.put(best=2)
+    expect(page.get_by_text("best weights: epoch 2")).to_be_visible()
+    shown.put(epoch=2)
+    for which in ("loss", "accuracy"):
+        places = [
+            page.locator(f".csg-{which} line.csg-{line}").get_attribute("x1")
+            for line in ("best", "shown")
+        ]
+        assert places[0] == places[1]
+
+
+def test_a_run_of_another_process_is_asked_for_news_until_it_is_done(page, mount, widget):
+    page.clock.install()
+    widget.watching = True
+    shown = mount(widget)
+    shown.evaluate("({ model }) => { model.send = (said) => (model.sent ??= []).push(said); }")
+    give(shown, 3, age=70)
+    expect(page.get_by_role("button", name="Stop after this epoch")).to_be_hidden()
+    state = page.locator(".csg-state")
+    expect(state).to_have_text(
+        "Watching: epoch 3 of 8 was saved 1 min ago. No epoch since: it has probably stopped."
+    )
+    shown.put(age=20)
+    expect(state).to_have_text("Watching: epoch 3 of 8 was saved under a minute ago.")
+    sent = "({ model }) => model.sent ?? []"
+    page.clock.run_for(4500)
+    assert len(asked := shown.evaluate(sent)) >= 2
+    assert {*asked} == {"read"}
+    shown.put(records=records_of(3) + [{**records_of(3)[2], "epoch": n} for n in range(4, 9)])
+    expect(state).to_have_text("All 8 epochs done.")
+    asked = shown.evaluate(sent)
+    page.clock.run_for(9000)
+    assert shown.evaluate(sent) == asked

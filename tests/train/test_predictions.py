@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from csglib.data.cohort import ClipSet
-from csglib.train.predictions import Predictions, pooled
+from csglib.table1.report import answers, pooled
+from csglib.train.predictions import Predictions
 
 
 @pytest.fixture
@@ -30,9 +31,9 @@ def test_there_and_back(said, tmp_path):
 
 
 def test_what_is_right(said):
-    answers = said.answers()
-    assert (answers.right.tolist(), answers.patients) == ([False, False, True, True], said.patients)
-    assert said.scores().accuracy.value == answers.right.mean()
+    found = answers(said)
+    assert (found.right.tolist(), found.patients) == ([False, False, True, True], said.patients)
+    assert said.scores().accuracy.value == found.right.mean()
 
 
 def test_pooled_runs_are_each_clip_once_more(said):

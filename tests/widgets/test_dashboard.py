@@ -1,7 +1,9 @@
 """The training dashboard without a page: what it takes from a run, and how the run ends."""
 
 import asyncio
+import itertools
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
@@ -13,7 +15,7 @@ from torch import nn
 from csglib import TrainConfig, fit
 from csglib.data.cohort import ClipSet
 from csglib.train.fit import predict
-from csglib.widgets.dashboard import TrainingDashboard
+from csglib.widgets.dashboard import RunDashboard, TrainingDashboard
 
 CLIPS, WATCHED, EPOCHS = 6, 4, 5
 
@@ -83,13 +85,14 @@ def test_every_epoch_arrives_while_it_trains_with_its_probabilities(make, config
 
     def ask(change):
         heard.append((len(change["new"]), dashboard.running))
-        logits = predict(dashboard._model, dashboard._validation.frames)
+        model, _, validation, _ = dashboard._what
+        logits = predict(model, validation.frames)
         said.append(logits.softmax(1)[:, 1].numpy())
 
     dashboard.observe(ask, "records")
     records = awaited(dashboard.run())
     assert heard == [(epoch, True) for epoch in range(1, EPOCHS + 1)]
-    assert dashboard.records == [asdict(record) for record in records]
+    assert dashboard.records == [{**asdict(one), "probabilities": None} for one in records]
     assert json.loads(json.dumps(dashboard.records)) == dashboard.records
     assert (dashboard.epoch, dashboard.running) == (0, False)
     shares = shares_of(dashboard)
@@ -98,14 +101,14 @@ def test_every_epoch_arrives_while_it_trains_with_its_probabilities(make, config
     right = ((shares > 0.5) == clips_of(WATCHED, "b").grades).mean(axis=1)
     assert right.tolist() == [record["validation_accuracy"] for record in dashboard.records]
 
-    alone, apart = network(), replace(config, folder=config.folder / "x")
-    list(fit(alone, dashboard._train, dashboard._validation, apart))
+    (model, *sets, _), alone = dashboard._what, network()
+    list(fit(alone, *sets, replace(config, folder=config.folder / "x")))
     for name, weight in alone.state_dict().items():  # to be watched changes nothing
-        assert torch.equal(weight, dashboard._model.state_dict()[name])
+        assert torch.equal(weight, model.state_dict()[name])
 
 
 def test_stop_ends_with_the_epoch_and_run_goes_on_from_there(make):
-    dashboard, undisturbed = make(), make(folder=make()._config.folder.with_name("other"))
+    dashboard, undisturbed = make(), make(folder=make()._what[3].folder.with_name("other"))
     awaited(undisturbed.run())
     stop_after(dashboard, 2)
     assert len(awaited(dashboard.run())) == 2
@@ -124,18 +127,61 @@ def test_a_stop_in_the_last_epoch_leaves_a_whole_run(make, config):
     assert (config.folder / "predictions.csv").is_file()
 
 
-def test_a_new_kernel_shows_the_old_epochs_and_knows_where_clips_stood_since(make):
+def test_a_new_kernel_shows_the_old_epochs_too(make):
     first, second = make(), make()
     stop_after(first, 3)
     awaited(first.run())
-    lengths = []
-    second.observe(lambda change: lengths.append(len(change["new"])), "records")
     awaited(second.run())
-    assert lengths == [3, 4, 5]  # what is old comes at once
     assert second.records[:3] == first.records
-    assert np.isnan(shares_of(second)[:2]).all()
-    np.testing.assert_array_equal(shares_of(second)[2], shares_of(first)[2])
-    assert np.isfinite(shares_of(second)[2:]).all()
+    np.testing.assert_array_equal(shares_of(second)[:3], shares_of(first))
+
+
+def test_a_run_is_watched_while_another_trains_it(make, config):
+    """The trainer's lock refuses no reader, and a reader leaves no trace."""
+    (model, *sets, _), folder = make()._what, config.folder
+    with pytest.raises(ValueError, match=r"holds no run with an epoch to show: no progress\.json"):
+        RunDashboard(folder)
+    epochs = fit(model, *sets, config)
+    next(epochs)
+    watching = RunDashboard(folder)
+    files = sorted(folder.iterdir())
+    assert (len(watching.records), watching.best, watching.watching) == (1, 1, True)
+    assert repr(watching) == "RunDashboard(1 of 5 epochs, 4 validation clips)"
+    losses = [record.validation_loss for record in itertools.islice(epochs, 2)]
+    watching._handle_custom_msg("read", [])
+    assert [record["validation_loss"] for record in watching.records[1:]] == losses
+    shown = shares_of(watching)
+    np.testing.assert_allclose(
+        shown[-1], predict(model, sets[1].frames).softmax(1)[:, 1], atol=1e-6
+    )
+    os.utime(folder / "progress.json", (0, 0))
+    watching._handle_custom_msg("read", [])
+    assert watching.age > 1e9
+    list(epochs)
+    assert {*files} <= {*folder.iterdir()}
+    assert not {path.name for path in folder.iterdir() if path.suffix == ".part"}
+    whole = RunDashboard(folder)
+    losses = [record["validation_loss"] for record in whole.records]
+    assert whole.best == 1 + losses.index(min(losses))
+    titles = [axes.get_title() for axes in whole.still().axes]
+    assert titles[0] == f"5 of 5 epochs, best weights: epoch {whole.best}"
+
+
+def test_with_a_schedule_the_newest_weights_are_the_best(make):
+    dashboard = make(schedule="one_cycle")
+    stop_after(dashboard, 2)
+    awaited(dashboard.run())
+    assert dashboard.best == 2
+
+
+def test_a_run_of_an_older_version_has_curves_and_no_places(make, config):
+    awaited(make().run())
+    path = config.folder / "progress.json"
+    told = json.loads(path.read_bytes())
+    for record in told["records"]:
+        record["probabilities"] = []
+    path.write_text(json.dumps(told))
+    assert np.isnan(shares_of(RunDashboard(config.folder))).all()
 
 
 def test_a_finished_run_is_shown_and_not_trained_again(make):
@@ -194,7 +240,7 @@ def test_the_baseline_is_a_constant_prediction(make):
     assert facts["baseline"] == {"loss": pytest.approx(0.693147, abs=1e-6), "accuracy": 0.5}
     assert (facts["grades"], facts["patients"]) == ([0, 1, 0, 1], ["b0", "b1", "b2", "b3"])
     uneven = clips_of(5, "c").choose(np.array([0, 2, 4, 1]))
-    dashboard = TrainingDashboard(network(), clips_of(2, "a"), uneven, make()._config)
+    dashboard = TrainingDashboard(network(), clips_of(2, "a"), uneven, make()._what[3])
     assert dashboard.facts["baseline"]["accuracy"] == 0.75
 
 
@@ -206,7 +252,7 @@ def test_more_than_two_grades_are_refused(make, config):
 
 def test_it_prints_how_far_it_is_and_a_still_of_it(make):
     dashboard = make()
-    assert repr(dashboard).endswith("(0 of 5 epochs, 6 training clips, 4 validation clips)")
+    assert repr(dashboard).endswith("(0 of 5 epochs, 4 validation clips)")
     assert dashboard.still().axes[0].get_title() == "0 of 5 epochs"
     awaited(dashboard.run())
     assert repr(dashboard).startswith("TrainingDashboard(5 of 5 epochs")
