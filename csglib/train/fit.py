@@ -71,8 +71,7 @@ def fit(
                     torch.manual_seed(_seed(config.seed, epoch, fabric.global_rank))
                     trained = _train(step, _batches(train, config, epoch), config, epoch, bar)
                 scores, rows = _validate(fabric, model, validation, config.batch_size)
-                seconds = time.perf_counter() - start
-                records.append(Epoch(epoch, *trained, *scores, seconds, rows))
+                records.append(Epoch(epoch, *trained, *scores, time.perf_counter() - start, rows))
                 if main:
                     save(config.folder, model, optimizer, progress(config, validation, records))
                 yield records[-1]
