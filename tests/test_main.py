@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from torch import nn
 
 from csglib import TrainConfig
 from csglib.__main__ import main
@@ -23,6 +22,8 @@ from csglib.phantom.patients import CohortSpec
 from csglib.table1 import BUDGETS, ROWS, pretrain, report
 from csglib.table1 import run as table1_run
 from csglib.train import experiment, fit
+
+from .small_networks import Small
 
 SAMPLES = str(Path(__file__).parents[1] / "data_samples" / "cohort_64.npz")
 
@@ -36,15 +37,6 @@ def exits(monkeypatch, *words):
     with pytest.raises(SystemExit) as ended:
         run(monkeypatch, *words)
     return ended.value.code
-
-
-class Small(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.classify = nn.Linear(3, 2)
-
-    def forward(self, clip):
-        return self.classify(clip.mean((2, 3, 4)))
 
 
 @pytest.fixture

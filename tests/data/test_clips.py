@@ -11,6 +11,8 @@ from scipy import ndimage
 from csglib import Clip, resample
 from csglib.data import DEFAULT_RULE, GRADES, RULES, Region, Truth, save_clip
 
+from ..conftest import circles
+
 
 def test_the_same_clip_gives_the_same_bytes(tmp_path):
     one, two = tmp_path / "one.npz", tmp_path / "two.npz"
@@ -40,13 +42,6 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
         save_clip(simulated(), path)
     assert path.read_bytes() == after
     assert [*tmp_path.iterdir()] == [path]
-
-
-def circles(radii, centre=(40.0, 33.0), points=128):
-    """A circle a frame."""
-    turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
-    ring = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
-    return np.array(centre) + np.array(radii)[:, None, None] * ring
 
 
 @pytest.mark.parametrize(
@@ -109,7 +104,7 @@ def test_what_a_clip_cannot_give_is_refused():
 
 
 def rings(radii):
-    borders = (circles(border) for border in zip(*radii, strict=True))
+    borders = (circles(border, (40.0, 33.0), 128) for border in zip(*radii, strict=True))
     names, unknown = ("vessel_outer", "vessel_inner", "lumen"), np.zeros(len(radii))
     borders = dict(zip(names, borders, strict=True))
     return Truth(**borders, area_stenosis=unknown, diameter_stenosis=unknown)

@@ -6,24 +6,20 @@ import pytest
 import torch
 
 from csglib import CONFORMER_S, CSG3DCT, TINY, TrainConfig, build_network, load_conformer, read_clip
-from csglib.data.cohort import ClipSet, read_cohort, read_manifest
+from csglib.data.cohort import read_cohort, read_manifest
 from csglib.model import TINY_2D, read_weights
 from csglib.model.pretrained import conformer_state
 from csglib.table1.pretrain import conformer_for, pretrain, read_frames
 
-
-def frames(who, count):
-    grades = np.arange(count) % 2
-    pictures = np.random.default_rng(count).integers(0, 100, (count, 1, 32, 32)).astype(np.uint8)
-    pictures[grades == 1] += 90
-    names = tuple(f"{who}{place}" for place in range(count))
-    return ClipSet(frames=pictures, grades=grades, patients=names)
+from ..small_networks import bright_clips
 
 
 def test_what_it_has_learned_is_inflated(tmp_path, monkeypatch):
-    validation = frames("b", 4)  # its grades turned around: the first epoch's loss is the best
+    validation = bright_clips(
+        "b", 4, 1, 32
+    )  # its grades turned around: the first epoch's loss is the best
     splits = {
-        "train": frames("a", 8),
+        "train": bright_clips("a", 8, 1, 32),
         "validation": replace(validation, grades=1 - validation.grades),
     }
     config = TrainConfig(folder=tmp_path, epochs=2, batch_size=8, lr=0.01)
@@ -52,7 +48,7 @@ def test_the_seed_decides_the_first_weights(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("csglib.table1.pretrain.fit", interrupted)
-    splits = {"train": frames("a", 2), "validation": frames("b", 2)}
+    splits = {"train": bright_clips("a", 2, 1, 32), "validation": bright_clips("b", 2, 1, 32)}
     for seed in (1, 1, 2):
         with pytest.raises(KeyboardInterrupt):
             pretrain(splits, TrainConfig(folder=tmp_path, seed=seed), TINY_2D)

@@ -6,23 +6,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import nn
 
 from csglib import TrainConfig, build_network, read_clip, resample
-from csglib.data.cohort import ClipSet
 from csglib.model.weights import load_weights, read_weights
 from csglib.train import Experiment, Predictions, experiment, predict, trained
 
-
-class Small(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv3d(3, 4, 1)
-        self.norm = nn.BatchNorm3d(4)
-        self.classify = nn.Linear(4, 2)
-
-    def forward(self, clip):
-        return self.classify(self.norm(self.conv(clip)).relu().mean((2, 3, 4)))
+from ..small_networks import Small, bright_clips
 
 
 @pytest.fixture(autouse=True)
@@ -30,16 +19,13 @@ def small(monkeypatch):
     monkeypatch.setattr(experiment, "build_network", lambda *_: Small())
 
 
-def clips(who, count, size=32):
-    grades = np.arange(count) % 2
-    frames = np.random.default_rng(count).integers(0, 100, (count, 8, size, size)).astype(np.uint8)
-    frames[grades == 1] += 90
-    return ClipSet(frames=frames, grades=grades, patients=tuple(f"{who}{n}" for n in range(count)))
-
-
 @pytest.fixture
 def splits():
     return {"train": clips("a", 9), "validation": clips("b", 4), "test": clips("c", 6)}
+
+
+def clips(who, count, size=32):
+    return bright_clips(who, count, 8, size)
 
 
 def config(folder):
