@@ -105,7 +105,8 @@ def test_a_preset_sets_what_is_not_given(monkeypatch, tmp_path, configs):
 
 def test_what_is_not_given_is_the_papers(monkeypatch, tmp_path, configs):
     exits(monkeypatch, "train", SAMPLES, tmp_path, "--network", "tiny", "--image-size", 32)
-    assert configs[0][1] == TrainConfig(folder=tmp_path)
+    paper = {"epochs": 100, "batch_size": 4, "lr": 1e-4, "weight_decay": 1e-4}
+    assert configs[0][1] == TrainConfig(folder=tmp_path, **paper)
 
 
 def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):

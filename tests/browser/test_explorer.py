@@ -56,6 +56,12 @@ def shown(mount, explorer):
     return mount(explorer)
 
 
+@pytest.fixture
+def live(shown, explorer, seen):
+    """The explorer in a page, in Python, and what its network asked."""
+    return shown, explorer, seen
+
+
 def answer(shown, widget):
     """Be the kernel: answer all that was asked, and say what it was."""
     asked = shown.evaluate("({ model }) => model.sent.splice(0)")
@@ -120,9 +126,8 @@ def scale(maps, uniform, stretched_with=None):
     ("view", "head", "stretch"),
     [("space", 0, False), ("space", 2, True), ("time", 0, True), ("time", 2, False)],
 )
-def test_a_patch_s_row_is_painted_and_said(
-    view, head, stretch, shown, explorer, seen, painted, sentence
-):
+def test_a_patch_s_row_is_painted_and_said(view, head, stretch, live, painted, sentence):
+    shown, explorer, seen = live
     shown.put(view=view, query=QUERY, block=2, head=head, stretch=stretch)
     answer(shown, explorer)
     rows = seen.patch_row(view, 1, QUERY - 1)
@@ -145,8 +150,9 @@ def test_a_patch_s_row_is_painted_and_said(
 
 @pytest.mark.parametrize("view", ["time", "into_space"])
 def test_heads_of_the_class_token_are_painted_when_the_kernel_has_sent_them(
-    view, shown, explorer, seen, page, painted, sentence
+    view, live, page, painted, sentence
 ):
+    shown, explorer, seen = live
     shown.put(view=view, block=3, head=4)
     expect(sentence).to_contain_text("Waiting for the kernel")
     painted(np.full((FRAMES, ROWS, COLUMNS), np.nan), (0, 1))
@@ -212,7 +218,8 @@ def test_a_silent_kernel_gets_a_word_and_may_still_answer(mount, explorer, page,
 
 
 @pytest.mark.parametrize(("query", "head"), [(0, 0), (QUERY, 3)])
-def test_the_matrix_is_that_of_the_place(query, head, shown, explorer, seen, page, pixels):
+def test_the_matrix_is_that_of_the_place(query, head, live, page, pixels):
+    shown, explorer, seen = live
     shown.put(view="time", query=query, head=head, block=4, frame=2, stretch=True)
     answer(shown, explorer)
     places = [3 * COLUMNS + 2] if query else range(PATCHES)

@@ -57,6 +57,7 @@ def test_it_counts_clips_patients_and_predictions(work, splits):
     assert f"| severe | 0 | {severe} |" in text
     assert "| accuracy | 1.000 | 1.000 to 1.000 |" in text
     assert "1 epochs, batch size 8, learning rate" in text
+    assert "Its confidence is off by 10 points" in text
     assert f"| mild | 0 | {mild} |" in card(work, test, np.full(len(test.grades), 0.9))
 
 

@@ -236,9 +236,23 @@ def files_with_the_same_name(exports):
     return {("no pixel size", f"p{patient}/film.mp4", WARNING) for patient in (0, 4)}
 
 
+def severe_clips_that_cannot_be_read(exports):
+    for name in ANY[1::2]:
+        (exports.folder / name).write_bytes(b"")
+    missing = {("missing grade", ALL, STOPS), ("missing grade", ALL, WARNING)}
+    return missing | {("unreadable", name, STOPS) for name in ANY[1::2]}
+
+
+def what_has_no_label(exports):
+    """It is left out, so it may have the id of another, other sizes, another scale."""
+    exports.save("spare/a.npz", exports.cohort[54][:, :60], "id of p1", mm_per_px=0.4)
+    return {("no label", "spare/a.npz", WARNING)}
+
+
 WHOLE = (
     two_patients, copied_between_patients, contradiction, near_between_patients,
     half_are_anonymous, nothing_can_be_read, files_with_the_same_name,
+    severe_clips_that_cannot_be_read, what_has_no_label,
 )  # fmt: skip
 
 

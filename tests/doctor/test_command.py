@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from csglib.__main__ import main
-from csglib.data.cohort import read_cohort
+from csglib.data.cohort import read_cohort, read_manifest
 from csglib.doctor import examine
 
 
@@ -72,6 +72,7 @@ def test_a_reviewed_folder_is_deidentified(exports, doctor, capsys, tmp_path):
         said = capsys.readouterr().out
         assert "Nothing was found" in said
         assert f"{tmp_path / 'out'} is ready, de-identified: csglib train" in said
+    assert len({row["video"] for row in read_manifest(tmp_path / "out")}) == 12
     splits = read_cohort(tmp_path / "out")
     assert [len(clips) for clips in splits.values()] == [4, 4, 4]
     assert splits["train"].frames.shape == (4, 8, 64, 64)

@@ -422,6 +422,11 @@ def test_the_output_is_apart_and_holds_nothing_else(exports, written, tmp_path):
     ):
         with pytest.raises(ValueError, match=f"holds another cohort, of .*{differ}"):
             deidentify(exports, wanted, written, settings)
+    copy = shutil.copytree(exports, tmp_path / "copy")
+    with (copy / LABELS[0].clip).open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(ValueError, match=r"holds another cohort, of .*made_from"):
+        deidentify(copy, ROWS, written, SMALL)
     with FileLock(written / ".lock"), pytest.raises(ValueError, match="by another process"):
         deidentify(exports, ROWS, written, SMALL)
     assert contents(written) == before

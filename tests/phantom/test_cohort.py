@@ -157,6 +157,7 @@ def test_folder_manifest_and_clips_agree(folder):
             "grade": ("mild", "severe")[int(closed >= 0.5)], "observed_stenosis": "",
             "plaque": "III", "side": "near", "calcified": "0.125",
             "scanner": spec.parameters["scanner"],
+            "depth_mm": f"{spec.parameters['depth']:.1f}",
         }  # fmt: skip
         assert wanted.items() <= row.items()
         assert clip.patient == spec.patient
@@ -224,6 +225,8 @@ def test_an_observer_grades_what_it_sees_and_four_grades_keep_their_names(tmp_pa
     assert {clips.grade_names for clips in sets.values()} == {names}
     assert set(sets["train"].grades.tolist()) >= {0, 1, 2}
     make_cohort(tmp_path / "c", CohortSpec(patients=9, size=16, rule="area_75", observer=0.2))
+    graded = read_metadata(tmp_path / "c")["graded_by"]
+    assert graded == "area_75 of an observer with errors of 0.2"
     rows = read_manifest(tmp_path / "c")
     seen, truth = (
         np.array([float(row[f"{name}_stenosis"]) for row in rows]) for name in ("observed", "area")

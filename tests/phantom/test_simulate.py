@@ -240,6 +240,8 @@ def test_each_key_frame_shows_its_plaque_exactly():
         made_of = video.clip(key, 1).truth.parameters
         assert (made_of["stenosis"], made_of["seed"]) == (lesion.stenosis, 3)
     assert 0 < keys[0] < keys[1] < len(video) - 1
+    shifts = [moment.shift for moment in video.moments]
+    np.testing.assert_allclose(np.mean(shifts, axis=0), 0, atol=1e-9)  # the hand comes back
     assert (stenosis[[0, -1]] < 0.05).all()  # from before to past all plaques
 
 
@@ -277,6 +279,10 @@ def test_drawn_parameters_are_within_limits_and_distributed_as_meant():
     drawn = [parameters(seed) for seed in range(400)]
     for seed, values in enumerate(drawn[:20]):
         assert parameters(seed + 1, **values) == values
+    forked = np.array([values["bifurcation"] for values in drawn])  # mostly internal carotids
+    diameters = np.array([values["diameter"] for values in drawn])
+    assert diameters[forked].mean() < diameters[~forked].mean() - 0.5
+    assert {parameters(seed, field="neck")["roll"] for seed in range(5)} == {0}
     stenosis = [values["stenosis"] for values in drawn]
     assert np.percentile(stenosis, [5, 50, 95]) == pytest.approx([0.26, 0.63, 0.91], abs=0.05)
 

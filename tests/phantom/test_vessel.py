@@ -80,6 +80,7 @@ def test_a_pulse_rises_fast_falls_slowly_and_repeats():
     made = vessel()
     beat = [made.swelling(phase) for phase in np.arange(0, 1, 0.01)]
     assert np.mean(beat) == pytest.approx(0, abs=0.02)
+    assert vessel(stenosis=1.0).swelling(0.14) == 0, "an occlusion stays closed"
 
 
 def test_a_plaque_thins_out_at_both_ends():

@@ -1,4 +1,5 @@
 import csv
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -6,26 +7,32 @@ import pytest
 import torch
 
 from csglib import CONFORMER_S, CSG3DCT, TINY, TrainConfig, build_network, load_conformer, read_clip
-from csglib.data.cohort import read_cohort, read_manifest
+from csglib.data.cohort import ClipSet, read_cohort, read_manifest, read_metadata, write_metadata
+from csglib.data.stenosis import RULES
 from csglib.model import TINY_2D, read_weights
 from csglib.model.pretrained import conformer_state
 from csglib.table1.pretrain import conformer_for, pretrain, read_frames
 
-from ..small_networks import bright_clips
+
+def frames(who, count):
+    grades = np.arange(count) % 2
+    pictures = np.random.default_rng(count).integers(0, 100, (count, 1, 32, 32)).astype(np.uint8)
+    pictures[grades == 1] += 90
+    names = tuple(f"{who}{place}" for place in range(count))
+    return ClipSet(frames=pictures, grades=grades, patients=names)
 
 
 def test_what_it_has_learned_is_inflated(tmp_path, monkeypatch):
-    validation = bright_clips(
-        "b", 4, 1, 32
-    )  # its grades turned around: the first epoch's loss is the best
+    validation = frames("b", 4)  # its grades turned around: the first epoch's loss is the best
     splits = {
-        "train": bright_clips("a", 8, 1, 32),
+        "train": frames("a", 8),
         "validation": replace(validation, grades=1 - validation.grades),
     }
     config = TrainConfig(folder=tmp_path, epochs=2, batch_size=8, lr=0.01)
-    path = pretrain(splits, config, conformer_for("tiny"))
+    path = pretrain(splits, config, replace(conformer_for("tiny"), classes=1000))
     _, notes = read_weights(path)
     best, best_notes = read_weights(tmp_path / "best.safetensors")
+    assert {len(tensor) for name, tensor in best.items() if "classify" in name} == {2}
     assert notes["epoch"] == best_notes["epoch"] == "1"
     first, second = csv.DictReader((tmp_path / "epochs.csv").read_text().splitlines())
     assert notes["accuracy"] == first["validation_accuracy"] != second["validation_accuracy"]
@@ -48,7 +55,7 @@ def test_the_seed_decides_the_first_weights(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("csglib.table1.pretrain.fit", interrupted)
-    splits = {"train": bright_clips("a", 2, 1, 32), "validation": bright_clips("b", 2, 1, 32)}
+    splits = {"train": frames("a", 2), "validation": frames("b", 2)}
     for seed in (1, 1, 2):
         with pytest.raises(KeyboardInterrupt):
             pretrain(splits, TrainConfig(folder=tmp_path, seed=seed), TINY_2D)
@@ -69,7 +76,7 @@ def test_only_a_network_of_single_frames_is_inflated():
         conformer_state(CSG3DCT(TINY))
 
 
-def test_each_frame_by_itself_has_the_grade_of_what_it_shows(a_cheap_cohort):
+def test_each_frame_by_itself_has_the_grade_of_what_it_shows(a_cheap_cohort, tmp_path):
     clips, frames = read_cohort(a_cheap_cohort), read_frames(a_cheap_cohort)
     assert frames.keys() == clips.keys()
     for split, found in frames.items():
@@ -85,3 +92,6 @@ def test_each_frame_by_itself_has_the_grade_of_what_it_shows(a_cheap_cohort):
     np.testing.assert_array_equal(frames["train"].grades, (shares >= 0.5).ravel())
     worst = frames["train"].grades.reshape(shares.shape).max(axis=1)
     np.testing.assert_array_equal(worst, clips["train"].grades)
+    four = shutil.copytree(a_cheap_cohort, tmp_path / "four")
+    write_metadata(four, read_metadata(four) | {"rule": "four_grades"})
+    assert read_frames(four)["train"].grade_names == RULES["four_grades"].grades

@@ -22,7 +22,7 @@ def runs(write_runs, tmp_path):
         write_runs(tmp_path, name, *(np.arange(40) < right for right in rights))
         for seed in range(len(rights)):
             peak = 7 * 2**20 if name == "i3d" else None  # on a GPU
-            costs = dict.fromkeys(COSTS, 1e6 * (seed + 1)) | {"peak_bytes": peak}
+            costs = dict.fromkeys(COSTS, 1e6 * (seed + 1)) | {"peak_bytes": peak, "macs": 5e9}
             (tmp_path / name / f"seed-{seed}" / RESULT).write_text(json.dumps(costs))
     return dict(reversed(runs_in(tmp_path).items()))
 
@@ -49,7 +49,7 @@ def test_the_papers_numbers_stand_apart(runs, tmp_path):
     assert head.split(" | ")[-1] == "the paper's accuracy % |"
     assert i3d.startswith("| I3D | 1 | 75.0 [")
     assert i3d.endswith(f"| {ROWS['i3d'].printed.accuracy} |")
-    assert i3d.split(" | ")[-2] == "7", "MiB"
+    assert i3d.split(" | ")[-5:-1] == ["1.0", "5.0", "1000000.00", "7"], "millions, 10^9, MiB"
     assert "Simulated clips, 40 of 20 patients" in text
     assert "one clip is 2.50 points" in text
     rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
@@ -57,7 +57,8 @@ def test_the_papers_numbers_stand_apart(runs, tmp_path):
     assert float(rows[0]["accuracy"]) == pytest.approx(0.75)
     assert float(rows[0]["paper_accuracy"]) == 78.8
     for place, name in enumerate(("accuracy", "f1", "precision", "recall"), start=2):
-        assert i3d.split(" | ")[place].startswith(f"{100 * float(rows[0][name]):.1f} [")
+        value, low, high = (100 * float(rows[0][name + end]) for end in ("", "_low", "_high"))
+        assert i3d.split(" | ")[place] == f"{value:.1f} [{low:.1f}, {high:.1f}]"
     ours = {name for name in rows[0] if not name.startswith("paper_")}
     assert {"f1_low", "auc_high", "minus_csg3dct", "macs"} <= ours
 

@@ -1,5 +1,6 @@
 """Tables of small networks: what is finished is kept, and what was killed is resumed."""
 
+import csv
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,7 +69,9 @@ def test_each_row_is_run_for_each_seed_and_kept(tmp_path, built):
         assert found["parameters"] == sum(value.numel() for value in Small().parameters())
         assert found["macs"] == 8 * 32 * 32 * 3 * 5 + 5 * 2
         assert (found["epochs"], found["peak_bytes"]) == (2, None)
-        assert not (folder / "resume.safetensors").exists(), "no gigabytes are left"
+        epochs = csv.DictReader((folder / "epochs.csv").read_text().splitlines())
+        assert found["seconds"] == pytest.approx(sum(float(row["seconds"]) for row in epochs))
+        assert [path.name for path in folder.glob("*.safetensors")] == ["best.safetensors"]
     first, second = (read_weights(f / "best.safetensors")[0] for _, _, f in done[::2])
     assert not torch.equal(first["conv.weight"], second["conv.weight"]), "seeds differ"
     built.clear()
@@ -127,6 +130,8 @@ def test_pretraining_sees_single_frames_of_other_patients(tmp_path, monkeypatch)
     assert Table1(tmp_path, SMALL, "some.pth")._weights(ROWS["base"], 0) == "some.pth"
     monkeypatch.setattr(Table1, "_finished", lambda _, name, seed: Path(name) / str(seed))
     assert table._weights(ROWS["base_16"], 3) == "base/3/best.safetensors"
+    others = {"base_random": "base", "base_16": "base"}
+    assert all(row.network == others.get(name, name) for name, row in ALL_ROWS.items())
     pretrained = {name for name, row in ROWS.items() if row.init == "pretrained"}
     assert pretrained == {"base", "swa", "ca", "csg3dct"}
 

@@ -55,7 +55,9 @@ def test_it_leaves_what_the_best_weights_say_of_the_test_clips(tmp_path, splits)
 
 
 def test_the_seed_decides_the_first_weights():
+    before = torch.get_rng_state()
     one, same, other = (ASKED.build(seed).conv.weight for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
@@ -109,6 +111,8 @@ def test_no_run_no_network_and_no_file_no_start(tmp_path):
         trained(tmp_path)
     with pytest.raises(ValueError, match=r"nothing.pth: no such file"):
         Experiment(init=str(tmp_path / "nothing.pth")).build()
+    (tmp_path / "experiment.json").write_text('{"network": "tiny", "start": "0123"}')
+    assert Experiment.load(tmp_path) == Experiment(network="tiny", init="0123"), "of version 0.1"
 
 
 def test_what_started_from_a_file_needs_it_no_more(tmp_path, splits):

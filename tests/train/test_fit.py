@@ -18,7 +18,7 @@ from csglib import CSG3DCT, TINY, TrainConfig, fit, network_input
 from csglib.model.weights import load_weights, read_weights
 from csglib.train import fit as training
 from csglib.train import predict
-from csglib.train.step import HeadLogits, TrainStep
+from csglib.train.step import HeadLogits, TrainStep, adam
 
 from ..small_networks import Small, bright_clips
 
@@ -324,7 +324,13 @@ def test_another_run_in_the_same_folder_is_refused_and_nothing_is_touched(tmp_pa
             fitted(tmp_path, **changes)
     with pytest.raises(ValueError, match="another run, with training clips="):
         next(fit(network(), clips(7), clips(who="b"), config(tmp_path)))
+    with pytest.raises(ValueError, match="another run, with parameters="):
+        fitted(tmp_path, Plain())
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    facts = json.loads(before["config.json"])
+    (tmp_path / "config.json").write_text(json.dumps(facts | {"processes": "2"}))
+    with pytest.raises(ValueError, match="processes=2 instead of 1"):
+        fitted(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -393,6 +399,14 @@ def test_the_papers_learning_rate_is_constant_and_one_cycle_torchs(tmp_path):
     found = learning_rates(config(tmp_path, epochs=10, lr=0.3, schedule="one_cycle"), 200)
     assert np.abs(found - wanted).max() < 0.002 * 0.3
     assert (found.argmax(), found.max()) == (600, 0.3)
+
+
+def test_norms_and_biases_follow_the_schedule_too(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(training, "adam", lambda *what: made.append(adam(*what)) or made[0])
+    fitted(tmp_path, epochs=1, schedule="one_cycle")
+    decaying, others = made[0].param_groups
+    assert decaying["lr"] == others["lr"] < 0.05
 
 
 # --- Several processes, torch.compile ---
