@@ -100,8 +100,8 @@ def _heads_mistakes(tokens: Tensor, heads: int) -> Wrong:
     }
 
 
-def _whole(result: object) -> object:
-    """`2.0 * ...` is as right as `2 * ...`."""
+def whole(result: object) -> object:
+    """`2.0 * ...` is as right as `2 * ...`; chapter 4 uses it too."""
     return int(result) if isinstance(result, float) and result.is_integer() else result
 
 
@@ -130,48 +130,60 @@ _PARTS = inputs(
 )
 
 
+def randomised(block: nn.Module, like: Tensor, generator: Generator) -> nn.Module:
+    """The block with random weights, of a tensor's type."""
+    for weights in block.to(like).parameters():
+        weights.data.normal_(0, 0.5, generator=generator)
+    return block
+
+
 def _blocks(generator: Generator) -> list[Arguments]:
     """A block of random weights beside random tokens."""
     drawn: list[Arguments] = []
     given: Any = _PARTS(generator)
     for cls, patches, axis, heads in given:
-        block = IntraDimension(cls.shape[2], heads, 7, axis).to(cls)
-        for weights in block.parameters():
-            weights.data.normal_(0, 0.5, generator=generator)
-        drawn.append((block, cls, patches, axis))
+        block = IntraDimension(cls.shape[2], heads, 7, axis)
+        drawn.append((randomised(block, cls, generator), cls, patches, axis))
     return drawn
 
 
-def _intra_mistakes(block: IntraDimension, cls: Tensor, patches: Tensor, axis: str) -> Wrong:
+def block_mistakes(
+    forward: Callable[[Any], tuple[Tensor, Tensor]], block: Any, before: tuple[Tensor, Tensor]
+) -> Wrong:
+    """What a block of attention and an FFN gives with a part left out; chapter 4 uses it too."""
+
     def run(**parts: object) -> tuple[Tensor, Tensor]:
-        """What the block gives with other parts."""
         other = deepcopy(block)
         for name, part in parts.items():
             setattr(other, name, part)
-        return intra_forward(other, cls, patches, axis)
+        return forward(other)
 
-    zero = nn.Linear(cls.shape[2], cls.shape[2]).to(cls)
+    zero = nn.Linear(before[0].shape[2], before[0].shape[2]).to(before[0])
     for weights in zero.parameters():
         weights.data.zero_()
-    both, attended = (cls, patches), run(ffn=zero)
-    mixed = [one - before for one, before in zip(attended, both, strict=True)]
-    whole = run()
+    attended = run(ffn=zero)
+    mixed = [one - old for one, old in zip(attended, before, strict=True)]
     return {
         "the FFN is missing: this is what attention leaves": attended,
         "attention is missing: this is the FFN alone": run(proj=zero),
         "the residual connection around attention is missing": [m + block.ffn(m) for m in mixed],
         "the residual connection around the FFN is missing": [block.ffn(one) for one in attended],
         "the FFN reads what attention has updated, not what came in": [
-            one + block.ffn(before) for one, before in zip(attended, both, strict=True)
+            one + block.ffn(old) for one, old in zip(attended, before, strict=True)
         ],
-        "`block.norm` comes before `qkv`, and is missing": run(norm=nn.Identity()),
+        "`block.norm` comes before the projections, and is missing": run(norm=nn.Identity()),
         "`block.proj` is missing: it mixes what the heads found": run(proj=nn.Identity()),
         "the heads are not split: this is one head of the whole width": run(heads=1),
-        "the patches are right; the class token attends and is updated too": (
-            cls + block.ffn(cls),
-            whole[1],
-        ),
     }
+
+
+def _intra_mistakes(block: IntraDimension, cls: Tensor, patches: Tensor, axis: str) -> Wrong:
+    def forward(block: IntraDimension) -> tuple[Tensor, Tensor]:
+        return intra_forward(block, cls, patches, axis)
+
+    updated_too = "the patches are right; the class token attends and is updated too"
+    alone = (cls + block.ffn(cls), forward(block)[1])
+    return block_mistakes(forward, block, (cls, patches)) | {updated_too: alone}
 
 
 def _in_network(function: Callable[..., Any], block: Any, tokens: VideoTokens) -> VideoTokens:
@@ -181,7 +193,7 @@ def _in_network(function: Callable[..., Any], block: Any, tokens: VideoTokens) -
 EXERCISES = (
     Exercise("3.1", attention_map, _QUERY_KEY, "b h i j", wrong_maps, learns=True),
     Exercise("3.2", split_heads, _WIDE, "b heads s d/heads", _heads_mistakes, learns=True),
-    Exercise("3.3", attention_cost, lambda _: _CLIPS, mistakes=_cost_mistakes, read=_whole),
+    Exercise("3.3", attention_cost, lambda _: _CLIPS, mistakes=_cost_mistakes, read=whole),
     Exercise(
         "3.4",
         intra_forward,

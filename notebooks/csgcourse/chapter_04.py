@@ -1,13 +1,22 @@
-"""Exercises 4.1 to 4.4: fusion, how one branch uses the other.
+"""Exercises 4.1 to 4.5: fusion, how one branch uses the other.
 
 Source: section 2, "Inter-dimension ST Fusion Module"; Fig. 3.
 """
 
-import torch
-from torch import Tensor
+from collections.abc import Callable
+from typing import Any
 
-from csgcourse.chapter_03 import wrong_maps
-from csgcourse.exercise import Exercise, Wrong, inputs
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Generator, Tensor
+
+from csgcourse.chapter_03 import block_mistakes, randomised, whole, wrong_maps
+from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
+from csglib.model.fusion import CrossAttention, InterDimension, SwitchedAttention
+from csglib.model.tokens import VideoTokens
+
+Pair = tuple[Tensor, Tensor]  # class token (b, 1, d) and patches (b, t, n, d)
 
 
 def switched(query_other: Tensor, key_other: Tensor, value_own: Tensor) -> Tensor:
@@ -36,6 +45,23 @@ def fusion_cost(tokens: int, width: int, query: str) -> int:
     return 2 * tokens * width
 
 
+def fusion_forward(block: InterDimension, target: Pair, complement: Pair, scheme: str) -> Pair:
+    """Attention updates the class token, the FFN all tokens, both residual."""
+    own, other = (patches.flatten(1, 2) for _, patches in (target, complement))
+    if scheme == "switched":
+        return _fused(block, target, complement[0], other, own)
+    return _fused(block, target, target[0], other, other)
+
+
+def _fused(block: InterDimension, target: Pair, query: Tensor, key: Tensor, value: Tensor) -> Pair:
+    """The target's pair, updated by one query over keys and values, all given as tokens."""
+    projected = (block.q(block.norm(query)), block.k(block.norm(key)), block.v(block.norm(value)))
+    heads = (rearrange(part, "b s (h e) -> b h s e", h=block.heads) for part in projected)
+    mixed = rearrange(F.scaled_dot_product_attention(*heads), "b h 1 e -> b 1 (h e)")
+    cls, patches = target[0] + block.proj(mixed), target[1]
+    return cls + block.ffn(cls), patches + block.ffn(patches)
+
+
 _HEADS = inputs(
     lambda b, h, j, e: ((b, h, 1, e), (b, h, j, e), (b, h, j, e)), {}, {}, {"e": 1}, {"j": 1}
 )
@@ -57,6 +83,7 @@ def _attention_mistakes(query: Tensor, key: Tensor, value: Tensor) -> dict[str, 
         "the own token is among keys and values, as in CrossViT": crossed(query, *joined),
         "this is the attention map; it still has to weight the values: `map @ value`": right,
         "the query is added: the residual connection comes later": query + right @ value,
+        "the values are added: the residual connection comes later": value + right @ value,
         **{words: wrong @ value for words, wrong in maps.items()},
     }
 
@@ -84,9 +111,68 @@ def _cost_mistakes(tokens: int, width: int, query: str) -> Wrong:
     }
 
 
+_PAIRS = inputs(
+    lambda b, t, n, h, e, scheme: (*2 * ((b, 1, h * e), (b, t, n, h * e)), scheme, h),
+    *({"scheme": "cross"}, {"scheme": "switched"}),
+    *({"scheme": scheme, "t": 1, "n": 1} for scheme in ("cross", "switched")),
+)
+
+
+def _blocks(generator: Generator) -> list[Arguments]:
+    """A fusion of random weights beside two branches of random tokens."""
+    drawn: list[Arguments] = []
+    given: Any = _PAIRS(generator)
+    for cls, patches, other, others, scheme, heads in given:
+        kind = SwitchedAttention if scheme == "switched" else CrossAttention
+        block = randomised(kind(cls.shape[2], heads, 7), cls, generator)
+        drawn.append((block, (cls, patches), (other, others), scheme))
+    return drawn
+
+
+def _fusion_mistakes(block: Any, target: Pair, complement: Pair, scheme: str) -> Wrong:
+    def forward(block: Any) -> Pair:
+        return fusion_forward(block, target, complement, scheme)
+
+    (right, after), switch = forward(block), scheme == "switched"
+    cls, other = target[0], complement[1].flatten(1, 2)
+    inserted, query = torch.cat([cls, other], dim=1), complement[0] if switch else cls
+    wrong: dict[str, Any] = block_mistakes(forward, block, target)
+    mixed = wrong["the FFN is missing: this is what attention leaves"][0] - cls
+    return wrong | {
+        "the residual connection around attention is missing": (mixed + block.ffn(mixed), after),
+        "the FFN updates the patches too": (right, target[1]),
+        "in switched attention the query is the complement's class token": (
+            _fused(block, target, cls, other, target[1].flatten(1, 2)) if switch else (right, after)
+        ),
+        "in switched attention the values are the target's patches": _fused(
+            block, target, query, other, other
+        ),
+        "the target's class token is among keys and values, as in CrossViT": (
+            (right, after) if switch else _fused(block, target, cls, inserted, inserted)
+        ),
+    }
+
+
+def _in_network(
+    function: Callable[..., Any], block: Any, target: VideoTokens, complement: VideoTokens
+) -> VideoTokens:
+    pairs = ((branch.cls, branch.patches) for branch in (target, complement))
+    scheme = "switched" if isinstance(block, SwitchedAttention) else "cross"
+    return VideoTokens(*function(block, *pairs, scheme))
+
+
 EXERCISES = (
-    Exercise("4.1", switched, _HEADS, axes="b h 1 e", mistakes=_attention_mistakes),
-    Exercise("4.2", crossed, _HEADS, axes="b h 1 e", mistakes=_attention_mistakes),
-    Exercise("4.3", context, _TOKENS, axes="b tokens d", mistakes=_context_mistakes),
-    Exercise("4.4", fusion_cost, lambda _: _LENGTHS, mistakes=_cost_mistakes),
+    Exercise("4.1", switched, _HEADS, "b h 1 e", _attention_mistakes, learns=True),
+    Exercise("4.2", crossed, _HEADS, "b h 1 e", _attention_mistakes, learns=True),
+    Exercise("4.3", context, _TOKENS, "b tokens d", _context_mistakes, learns=True),
+    Exercise("4.4", fusion_cost, lambda _: _LENGTHS, mistakes=_cost_mistakes, read=whole),
+    Exercise(
+        "4.5",
+        fusion_forward,
+        _blocks,
+        "b 1 d; b t n d",
+        _fusion_mistakes,
+        learns=True,
+        part=(InterDimension, _in_network),
+    ),
 )

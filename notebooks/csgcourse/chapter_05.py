@@ -1,11 +1,21 @@
-"""Exercises 5.1 and 5.2: the gate between the two branches.
+"""Exercises 5.1 to 5.3: the gate between the two branches, and the AMDF block.
 
 Source: section 2, "Learnable Mechanism for Adaptive Updating"; "Weighted Sum" in Table SI.
 """
 
-from torch import Tensor
+from collections.abc import Callable
+from typing import Any
 
-from csgcourse.exercise import Exercise, Wrong, inputs
+from torch import Generator, Tensor
+
+from csgcourse.chapter_03 import intra_forward, randomised
+from csgcourse.chapter_04 import Pair, fusion_forward
+from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
+from csglib.model.amdf import AMDFBlock
+from csglib.model.fusion import CrossAttention
+from csglib.model.intra import IntraDimension
+from csglib.model.tokens import VideoTokens
+from csglib.model.weighting import LearnableWeighting
 
 
 def weigh(space: Tensor, time: Tensor, theta: Tensor) -> Tensor:
@@ -18,6 +28,17 @@ def weigh_gradient(space: Tensor, time: Tensor, theta: Tensor, upstream: Tensor)
     """Derivative of the loss by theta, by the chain rule."""
     gate = theta.sigmoid()
     return (upstream * (space - time)).sum() * gate * (1 - gate)
+
+
+def amdf_forward(block: AMDFBlock, cls: Tensor, patches: Tensor) -> Pair:
+    """Both branches in parallel, both fusions of the branches as they were, the gate."""
+    space = intra_forward(block.space, cls, patches, "space")
+    time = intra_forward(block.time, cls, patches, "time")
+    new_space = fusion_forward(block.into_space, space, time, "cross")
+    new_time = fusion_forward(block.into_time, time, space, "cross")
+    theta: Any = block.weigh.theta
+    cls, patches = (weigh(*both, theta) for both in zip(new_space, new_time, strict=True))
+    return cls, patches
 
 
 _EDGES = ({"theta": -1.3}, {"theta": 2.2}, {"theta": 0.0}, {"theta": 0.4, "y": 1, "x": 1})
@@ -56,7 +77,76 @@ def _gradient_mistakes(space: Tensor, time: Tensor, theta: Tensor, upstream: Ten
     }
 
 
+_CLIPS = inputs(
+    lambda b, t, n, h, e: ((b, 1, h * e), (b, t, n, h * e), h), {}, {}, {"t": 1}, {"n": 1}
+)
+
+
+def _blocks(generator: Generator) -> list[Arguments]:
+    """An AMDF block of random weights beside random tokens."""
+    drawn: list[Arguments] = []
+    given: Any = _CLIPS(generator)
+    for cls, patches, heads in given:
+        sizes = (cls.shape[2], heads, 7)
+        branches = (IntraDimension(*sizes, "space"), IntraDimension(*sizes, "time"))
+        fusions = (CrossAttention(*sizes), CrossAttention(*sizes))
+        block = AMDFBlock(*branches, *fusions, LearnableWeighting())
+        drawn.append((randomised(block, cls, generator), cls, patches))
+    return drawn
+
+
+def _amdf_mistakes(block: Any, cls: Tensor, patches: Tensor) -> Wrong:
+    tokens, into_space, into_time = VideoTokens(cls, patches), block.into_space, block.into_time
+    space, time = block.space(tokens), block.time(tokens)
+    new_space, new_time, in_turn = (
+        into_space(space, time),
+        into_time(time, space),
+        block.time(space),
+    )
+    first = "a fusion reads a branch that the other fusion has updated; both read the branches"
+    weighed = {
+        first: (new_space, into_time(time, new_space)),
+        f"{first}, before either fusion": (into_space(space, new_time), new_time),
+        "the branches run in parallel, not one after the other": (
+            into_space(space, in_turn),
+            into_time(in_turn, space),
+        ),
+        "both fusions are missing": (space, time),
+        "the targets are exchanged: `into_space` has space as its target": (
+            into_space(time, space),
+            into_time(space, time),
+        ),
+        "`into_space` and `into_time` are exchanged": (
+            into_time(space, time),
+            into_space(time, space),
+        ),
+        "the weights are exchanged: a is the weight of space": (new_time, new_space),
+    }
+    parts = ((new_space.cls, new_time.cls), (new_space.patches, new_time.patches))
+    gates = {
+        "this is the plain mean: theta is not used": 0.5,
+        "theta is used as it is; a = sigmoid(theta)": block.weigh.theta,
+    }
+    results = {words: block.weigh(*pair) for words, pair in weighed.items()}
+    return {words: (after.cls, after.patches) for words, after in results.items()} | {
+        words: [a * one + (1 - a) * other for one, other in parts] for words, a in gates.items()
+    }
+
+
+def _in_network(function: Callable[..., Any], block: Any, tokens: VideoTokens) -> VideoTokens:
+    return VideoTokens(*function(block, tokens.cls, tokens.patches))
+
+
 EXERCISES = (
-    Exercise("5.1", weigh, _BRANCHES, mistakes=_weigh_mistakes),
+    Exercise("5.1", weigh, _BRANCHES, mistakes=_weigh_mistakes, learns=True),
     Exercise("5.2", weigh_gradient, _UPSTREAM, mistakes=_gradient_mistakes),
+    Exercise(
+        "5.3",
+        amdf_forward,
+        _blocks,
+        "b 1 d; b t n d",
+        _amdf_mistakes,
+        learns=True,
+        part=(AMDFBlock, _in_network),
+    ),
 )

@@ -160,8 +160,9 @@ def _named(name: str, value: object) -> str:
         return f"{name}{shown}"
     if isinstance(value, nn.Module):
         return f"{name} = {type(value).__name__}(...)"
-    if isinstance(value, list) and value and isinstance(value[0], Tensor):
-        return f"{name}, {len(value)} tensors of shape {tuple(value[0].shape)}"
+    if isinstance(value, list | tuple) and value and isinstance(value[0], Tensor):
+        shapes = dict.fromkeys(str(tuple(one.shape)) for one in value)
+        return f"{name}, {len(value)} tensors of shape {' and '.join(shapes)}"
     if isinstance(value, list) and len(value) > _ITEMS_SHOWN:
         return f"{name}, a list of {len(value)}: {value[0]!r}, {value[1]!r}, ..."
     return f"{name} = {value!r}"

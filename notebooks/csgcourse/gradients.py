@@ -55,15 +55,9 @@ def gradients(
 
     A clause if the function or its backward pass raises.
     """
-    handed: list[Any] = []
     leaves: dict[str, Tensor] = {}
-    for name, value in zip(exercise.parameters, deepcopy(given), strict=True):
-        handed.append(value)
-        if isinstance(value, Tensor) and value.is_floating_point():
-            handed[-1] = leaves[name] = value.double().requires_grad_()
-        elif isinstance(value, nn.Module):
-            parameters = value.double().named_parameters()
-            leaves |= {f"{name}.{inner}": each for inner, each in parameters}
+    named = zip(exercise.parameters, deepcopy(given), strict=True)
+    handed = [_learning(name, value, leaves) for name, value in named]
     outcome = run(function, tuple(handed), exercise.use)
     if outcome.trouble:
         return outcome.trouble
@@ -82,3 +76,16 @@ def gradients(
         return f"the backward pass raised: {str(error).partition(';')[0]}"
     pairs = zip(leaves.items(), reached, strict=True)
     return {name: torch.zeros_like(leaf) if g is None else g for (name, leaf), g in pairs}
+
+
+def _learning(name: str, value: Any, leaves: dict[str, Tensor]) -> Any:
+    """An input in float64, alone or in a tuple; notes its leaves by name."""
+    if isinstance(value, tuple):
+        parts = enumerate(value)
+        return tuple(_learning(f"{name}[{place}]", part, leaves) for place, part in parts)
+    if isinstance(value, Tensor) and value.is_floating_point():
+        value = leaves[name] = value.double().requires_grad_()
+    elif isinstance(value, nn.Module):
+        parameters = value.double().named_parameters()
+        leaves |= {f"{name}.{inner}": each for inner, each in parameters}
+    return value

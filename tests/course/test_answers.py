@@ -1,5 +1,6 @@
 """Right answers in several styles pass each exercise; wrong ones are rejected and named."""
 
+import copy
 import functools
 import itertools
 import math
@@ -16,7 +17,8 @@ from csgcourse import check
 from csgcourse.chapter_01 import inflate_center, inflate_mean, still_clip
 from csgcourse.chapter_02 import fold_space, fold_time, patches, unfold_time
 from csgcourse.chapter_03 import attention_cost, attention_map, intra_forward
-from csgcourse.chapter_05 import weigh
+from csgcourse.chapter_04 import fusion_forward
+from csgcourse.chapter_05 import amdf_forward, weigh
 from csgcourse.chapter_06 import output_size, tokens_to_volume, volume_to_tokens
 from csgcourse.chapter_07 import split
 from csgcourse.chapter_08 import confusion, macro_f1, patient_bootstrap
@@ -26,6 +28,7 @@ from csglib.model.attention import Attention
 from csglib.model.config import PAPER, TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.fcu import TokensToVolume, VolumeToTokens
+from csglib.model.fusion import CrossAttention, SwitchedAttention
 from csglib.model.inflation import inflate_kernel
 from csglib.model.intra import IntraDimension
 from csglib.model.tokens import VideoTokens, fold, unfold
@@ -140,6 +143,61 @@ def steps(change):
     return forward
 
 
+def fused_by_torch(block, target, complement, scheme):
+    """The library's modules, whichever the block is: CA and SWA have the same parts."""
+    kind = SwitchedAttention if scheme == "switched" else CrossAttention
+    return sides(kind.forward(block, VideoTokens(*target), VideoTokens(*complement)))
+
+
+def fused_head_by_head(block, target, complement, scheme):
+    (cls, own), (other_cls, other) = target, complement
+    switch = scheme == "switched"
+    query, value = (other_cls, own) if switch else (cls, other)
+    clips, d = len(cls), cls.shape[2]
+    key, value = (part.reshape(clips, -1, d) for part in (other, value))
+    q, k, v = block.q(block.norm(query)), block.k(block.norm(key)), block.v(block.norm(value))
+    found = []
+    for h in range(block.heads):
+        part = slice(h * d // block.heads, (h + 1) * d // block.heads)
+        scores = torch.einsum("bie,bje->bij", q[..., part], k[..., part])
+        found.append(shares(scores / (d / block.heads) ** 0.5) @ v[..., part])
+    cls = cls + block.proj(torch.cat(found, dim=-1))
+    return [block.ffn(part) + part for part in (cls, own)]
+
+
+def without(name):
+    """The fusion without one of its parts: with an identity, or one head, in its place."""
+
+    def forward(block, *given):
+        other = copy.deepcopy(block)
+        setattr(other, name, 1 if name == "heads" else torch.nn.Identity())
+        return fusion_forward(other, *given)
+
+    return forward
+
+
+def amdf_by_modules(block, cls, patches):
+    tokens = VideoTokens(cls, patches)
+    space, time = block.space(tokens), block.time(tokens)
+    return sides(block.weigh(block.into_space(space, time), block.into_time(time, space)))
+
+
+def amdf(into_space, into_time, gate=None):
+    """The AMDF block with other arguments of its fusions, or another gate."""
+
+    def forward(block, cls, patches):
+        tokens = VideoTokens(cls, patches)
+        s, t = block.space(tokens), block.time(tokens)
+        one, other = into_space(block, s, t), into_time(block, s, t)
+        a = block.weigh.theta.sigmoid() if gate is None else gate(block.weigh.theta)
+        return [a * one.cls + (1 - a) * other.cls, a * one.patches + (1 - a) * other.patches]
+
+    return forward
+
+
+RIGHT_SPACE, RIGHT_TIME = (lambda b, s, t: b.into_space(s, t)), (lambda b, s, t: b.into_time(t, s))
+
+
 def shares(scores, axis=-1):
     return scores.exp() / scores.exp().sum(axis, keepdim=True)
 
@@ -155,11 +213,10 @@ def attention(query, key, value, scale=None, axis=-1):
 
 
 def by_the_library(space, time, theta):
-    weighting = LearnableWeighting().to(space.dtype)
-    weighting.theta.data.copy_(theta)
     flat = [branch.reshape(1, 1, 1, -1) for branch in (space, time)]
-    tokens = [VideoTokens(branch[0], branch) for branch in flat]
-    return weighting(*tokens).patches.view_as(space).detach()
+    tokens = tuple(VideoTokens(branch[0], branch) for branch in flat)
+    mixed = torch.func.functional_call(LearnableWeighting(), {"theta": theta}, tokens)
+    return mixed.patches.view_as(space)
 
 
 def by_autograd(space, time, theta, upstream):
@@ -384,10 +441,15 @@ RIGHT = [  # the library's own functions, and other styles
     ("4.3", lambda t, p, s: F.pad(p, (0, 0, 1, 0)).index_copy(1, torch.tensor([0]), t) if s ==
      "crossvit" else p[:]),
     ("4.4", lambda n, d, q: torch.tensor(2 * d * ((n + 1) ** 2 if q == "all" else n))),
+    ("4.4", lambda n, d, q: 2.0 * d * ((n + 1) ** 2 if q == "all" else n)),
+    ("4.5", fused_by_torch),
+    ("4.5", fused_head_by_head),
     ("5.1", by_the_library),
     ("5.1", lambda s, t, theta: (torch.stack([s, t], -1) * torch.stack([theta, theta *
      0]).softmax(0)).sum(-1)),
     ("5.2", by_autograd),
+    ("5.3", amdf_by_modules),
+    ("5.3", amdf(RIGHT_SPACE, RIGHT_TIME)),
     ("6.1", down_by_the_library),
     ("6.1", lambda v, s: patches(v, s).unflatten(-1, (v.shape[1], -1)).mean(-1)),
     ("6.2", up_by_the_library),
@@ -595,6 +657,10 @@ WRONG = {
         (lambda q, k, v: attention(q, k, v).transpose(1, 2), "you only reshaped"),
         (lambda q, k, v: attention(q, k, v).flatten(1), "axes are joined"),
         (lambda q, k, v: attention(q[:1], k[:1], v), "of the values are wrong"),
+        (lambda q, k, v: q + attention(q, k, v), "the query is added: the residual"),
+        (lambda q, k, v: v + attention(q, k, v), "the values are added: the residual"),
+        (lambda q, k, v: attention(q, k, v.detach()), "no gradient reaches `value_own`"),
+        (lambda q, k, v: attention(q, k, v).detach(), "no gradient flows back"),
         (lambda q, k, v: attention(q, k, v, scale=(q.shape[1] * q.shape[-1])**(-0.5)),
          "you divided by sqrt(h*e)"),
     ],
@@ -638,11 +704,30 @@ WRONG = {
         (lambda n, d, q: 2 * n * d, "result for query = 'class'"),
         (lambda n, d, q: 4 * ((1 + n)**2 if q == "all" else n) * d, "this is twice too much"),
         (lambda n, d, q: 2 * ((1 + n)**2 if q == "all" else n) * d * d, "`width` times too large"),
-        (lambda n, d, q: 2.0 * ((1 + n)**2 if q == "all" else n) * d, "a whole number is wanted"),
         (lambda n, d, q: 24 * ((1 + n)**2 if q == "all" else n) * d, "every value is 12 times wha"),
         (lambda n, d, q: 2 * ((1 + n)**2 if q == "all" else n), "divided by `width`"),
     ],
+    "4.5": [
+        (lambda b, t, c, s: fusion_forward(b, c, t, s), "`target` and `complement` are exchanged"),
+        (lambda b, t, c, s: fusion_forward(b, t, c, "cross"), "result for scheme = 'cross'"),
+        (lambda b, t, c, s: fusion_forward(b, t, c, {"cross": "switched", "switched": "cross"}[s]),
+         "'cross' and 'switched' are exchanged"),
+        (lambda b, t, c, s: (fusion_forward(b, t, c, s)[0], t[1]), "the FFN updates the patches"),
+        (lambda b, t, c, s: fusion_forward(b, (t[0] if s == "cross" else c[0], t[1]), c, s),
+         "of the values are wrong"),
+        (lambda b, t, c, s: fusion_forward(b, t, (t[0] if s == "switched" else c[0], c[1]), s),
+         "the query is the complement's class token"),
+        (lambda b, t, c, s: fusion_forward(b, t, c, s)[0], "a tuple is wanted"),
+        (lambda b, t, c, s: fusion_forward(b, t, c, s)[::-1], "in another order"),
+        (lambda b, t, c, s: [p.detach() for p in fusion_forward(b, t, c, s)], "no gradient flows"),
+        (lambda b, t, c, s: fusion_forward(b, t, (c[0], c[1].detach()), s), "no gradient reaches"),
+        (without("heads"), "the heads are not split"),
+        (without("proj"), "`block.proj` is missing"),
+        (without("norm"), "`block.norm` comes before the projections"),
+    ],
     "5.1": [
+        (lambda s, t, theta: weigh(s, t, torch.tensor(theta.item())), "no gradient reaches `thet"),
+        (lambda s, t, theta: t + (s - t) / (1 + math.exp(-theta.item())), "no gradient reaches"),
         (lambda s, t, theta: share_of(theta) * t + share_of(-theta) * s, "`space` and `time` are"),
         (lambda s, t, theta: theta * s + (1 - theta) * t, "theta is used as it is"),
         (lambda s, t, theta: torch.lerp(t, s, theta.clip(0, 1)), "theta is cut off, so its gradie"),
@@ -671,6 +756,23 @@ WRONG = {
         (lambda s, t, theta, up: (up * (s - t)).sum(0) * slope(theta), "the shape should be ()"),
         (lambda s, t, theta, up: (up * (s + t)).sum() * slope(theta), "every value is"),
         (lambda s, t, theta, up: ((up * (s - t)).sum() * slope(theta)).item(), "a torch tensor is"),
+    ],
+    "5.3": [
+        (amdf(RIGHT_SPACE, lambda b, s, t: b.into_time(t, b.into_space(s, t))), "updated; both"),
+        (amdf(lambda b, s, t: b.into_space(s, b.into_time(t, s)), RIGHT_TIME), "has updated; both"),
+        (amdf(lambda b, s, t: s, lambda b, s, t: t), "both fusions are missing"),
+        (amdf(lambda b, s, t: b.into_space(t, s), lambda b, s, t: b.into_time(s, t)), "targets"),
+        (amdf(lambda b, s, t: b.into_time(s, t), lambda b, s, t: b.into_space(t, s)),
+         "`into_space` and `into_time` are exchanged"),
+        (amdf(RIGHT_TIME, RIGHT_SPACE), "the weights are exchanged"),
+        (amdf(RIGHT_SPACE, RIGHT_TIME, lambda theta: theta), "theta is used as it is"),
+        (amdf(RIGHT_SPACE, RIGHT_TIME, lambda theta: 0.5), "the plain mean"),
+        (amdf(RIGHT_SPACE, RIGHT_TIME, lambda theta: 1 / (1 + math.exp(-theta.item()))),
+         "no gradient reaches `block.weigh.theta`"),
+        (lambda b, z, x: amdf_forward(b, z, b.space(VideoTokens(z, x)).patches), "are wrong"),
+        (lambda b, z, x: [2 * one for one in amdf_forward(b, z, x)], "every value is 2 times"),
+        (lambda b, z, x: amdf_forward(b, z, x)[1], "a tuple is wanted"),
+        (lambda b, z, x: sides(b(VideoTokens(z, x))), "it calls itself"),
     ],
     "6.1": [
         (lambda v, s: patches(v, s).unflatten(-1, (v.shape[1], -1)).sum(-1), "`stride**2` times t"),
