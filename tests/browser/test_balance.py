@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from csgcourse.widgets.balance import LR, STEPS, Balance, descend, two_estimates
+from csgcourse.widgets.balance import CLIPS, LR, STEPS, Balance, descend, noisy
 
 pytestmark = pytest.mark.browser
 
@@ -25,8 +25,7 @@ def shown(mount):
 
 def trained(space_noise, time_noise, reading="sigmoid", start=0.5, decay=0.0):
     """Gate, loss and gradient, step by step."""
-    space, time = two_estimates()
-    return descend(space_noise * space, time_noise * time, reading, start, decay).numpy()
+    return descend(*noisy(space_noise, time_noise, "alike"), reading, start, decay).numpy()
 
 
 def test_every_step_equals_autograd(shown):
@@ -85,6 +84,35 @@ def test_a_changed_setting_hides_the_result_and_each_result_has_its_reason(shown
         expect(page.locator(".csg-sentence")).to_contain_text(reason)
 
 
+@pytest.mark.parametrize("clips", ["alike", "two kinds"])
+def test_it_fits_a_notebook_on_a_laptop(shown, page, clips):
+    page.set_viewport_size({"width": 980, "height": 768})
+    shown.put(clips=clips)
+    for step in (0, STEPS):
+        shown.put(step=step)
+        assert page.locator(".csg").bounding_box()["height"] <= 560
+
+
+def test_of_two_kinds_of_clips_one_gate_serves_neither(shown, page, sentence):
+    shown.put(clips="two kinds", guess=0.9)
+    expect(sentence).to_contain_text("of space 0.30 for the filled clips, exchanged for the open")
+    shown.put(step=STEPS)
+    space, time = noisy(0.3, 0.9, "two kinds")
+    gates, losses, _ = descend(space, time, "sigmoid", 0.5, 0.0)
+    one, each = float(losses[-1]) ** 0.5, (0.9 * 0.3**2) ** 0.5
+    assert float(gates[-1]) == pytest.approx(0.5)
+    expect(sentence).to_contain_text("a = 0.50")
+    expect(sentence).to_contain_text("filled clips want a = 0.90, the open ones 0.10")
+    expect(sentence).to_contain_text(f"would leave an error of {each:.2f}")
+    label = f"time 0.67, space 0.67, mixture {one:.2f}, gate per clip {each:.2f}"
+    expect(page.get_by_role("img", name=label)).to_be_visible()
+    found = [float(dot.get_attribute("cx")) for dot in page.locator(".csg-space circle").all()]
+    np.testing.assert_allclose(found, 256 + 64 * space, atol=1e-3)
+    assert page.locator(".csg-space .csg-second").count() == CLIPS // 2
+    shown.put(clips="alike")
+    expect(page.locator(".csg-chosen circle")).to_have_count(0)
+
+
 def test_chain_rule_arrow_and_beam_show_the_present_step(shown, page):
     def arrow():
         """Its length, and how far it points to the right of the ball."""
@@ -119,7 +147,7 @@ def test_the_beam_follows_the_pointer_and_all_controls_the_keys(shown, page):
     guess = page.get_by_role("slider", name="Your guess for a")
     box = page.locator(".csg-seesaw svg").bounding_box()
     scale = box["width"] / 480
-    x, y = box["x"] + 400 * scale, box["y"] + 112 * scale
+    x, y = box["x"] + 400 * scale, box["y"] + 98 * scale
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x, y + 22 * scale, steps=3)

@@ -5,6 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 from csgcourse.widgets.switchboard import WIRINGS, Switchboard, two_branches, wired
+from csglib.data.clips import Clip
 from csglib.widgets.base import MAGNITUDE, SIGNED
 
 pytestmark = pytest.mark.browser
@@ -13,49 +14,88 @@ WIRES = ("query", "key", "value")
 
 
 @pytest.fixture
-def shown(mount, clip_of_the_course):
-    return mount(Switchboard(clip_of_the_course))
+def shown(mount, simulated_clip, opinionated_network):
+    return mount(Switchboard(simulated_clip, opinionated_network, head=1, narrowest=1))
+
+
+@pytest.fixture
+def branches(simulated_clip, opinionated_network):
+    pairs = (
+        (t, two_branches(opinionated_network, simulated_clip, t, 1)) for t in ("space", "time")
+    )
+    return dict(pairs)
 
 
 def wire(shown, wiring, **traits):
     shown.put(**dict(zip(WIRES, wiring.split(), strict=True)), **traits)
 
 
-def test_the_sentence_names_every_wiring_and_its_output(shown, page, clip_of_the_course, sentence):
-    branches = two_branches(clip_of_the_course)
+def minus(number, digits=3):
+    return f"{number:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def test_the_sentence_names_every_wiring_and_its_output(shown, page, branches, sentence):
     page.set_viewport_size({"width": 560, "height": 900})
     for target, other in (("space", "time"), ("time", "space")):
         for wiring, words in WIRINGS.items():
             wire(shown, wiring, target=target, guess="own own own")
-            _, output = wired(branches, target, tuple(wiring.split()))
+            ends = [target if side == "own" else other for side in wiring.split()]
+            weights, output = wired(branches[target], *ends)
+            by_frame = weights.reshape(3, 48).sum(dim=1)
+            most = int(by_frame.argmax())
             expect(sentence).to_contain_text(words.format(own=target, other=other))
-            for feature, number in zip(("brightness", "difference"), output.tolist(), strict=True):
-                signed = f"{number:+.2f}".replace("-", "\N{MINUS SIGN}")
-                expect(sentence).to_contain_text(f"{feature} {signed}")
-            query, key, value = (target if side == "own" else other for side in wiring.split())
-            formula = f"output{target} = softmax( Q{query} · K{key}T / √2 ) V{value}"
+            expect(sentence).to_contain_text(f"Frame {1 + most} has most of the weight")
+            assert ("it is the narrowest" in sentence.inner_text()) is (most == 1)
+            expect(sentence).to_contain_text(f"moves the logits by {minus(output)} towards")
+            formula = "output{} = softmax( Q{} · K{}T / √16 ) V{}".format(target, *ends)
             expect(page.locator(".csg-formula")).to_have_text(formula)
     room = page.locator(".csg-formula").evaluate("(p) => [p.scrollWidth, p.clientWidth]")
     assert room[0] <= room[1]
 
 
-def test_the_map_lies_over_the_frames_and_the_values_below(shown, page, clip_of_the_course):
+def test_the_map_lies_over_the_frames_and_the_effects_below(shown, page, branches, simulated_clip):
     wire(shown, "other other own", guess="own own own")
-    branches = two_branches(clip_of_the_course)
-    weights, _ = wired(branches, "space", ("other", "other", "own"))
-    levels = np.rint(255 * (weights / weights.max()).numpy().reshape(4, 8, 8)).astype(int)
+    weights, _ = wired(branches["space"], "time", "time", "space")
+    levels = np.rint(255 * (weights / weights.max()).numpy().reshape(3, 6, 8)).astype(int)
     veil = np.kron(MAGNITUDE(levels[2], bytes=True)[..., :3], np.ones((16, 16, 1)))
-    expected = 0.45 * clip_of_the_course.frames[2][..., None] + 0.55 * veil
+    expected = 0.45 * simulated_clip.frames[2][..., None] + 0.55 * veil
     found = shown.pixels(page.get_by_label("the map, frame 3", exact=True))
     assert np.abs(found - expected).max() < 4
-    values = branches["space"].value[:, 0].numpy().reshape(4, 8, 8)[2]
-    colours = SIGNED(np.rint(127.5 * (1 + np.clip(values / 3, -1, 1))).astype(int), bytes=True)
-    canvas = shown.pixels(page.get_by_label("brightness, frame 3", exact=True)).astype(int)
-    marked = levels[2] > 127
-    assert marked.any()
-    white = (canvas[::16, 8::16] > 180).all(axis=-1)  # upper edges, shared with the patch above
-    np.testing.assert_array_equal(white[1:], marked[1:] | marked[:-1])
+    effects = np.stack([[part.effect for part in pair.values()] for pair in branches.values()])
+    part = branches["space"]["space"].effect.numpy().reshape(3, 6, 8)[2] / np.abs(effects).max()
+    colours = SIGNED(np.rint(127.5 * (1 + part)).astype(int), bytes=True)
+    canvas = shown.pixels(page.get_by_label("effect, frame 3", exact=True)).astype(int)
     assert np.abs(canvas[8::16, 8::16] - colours[..., :3]).max() < 6  # half way: either level
+    expect(page.locator(".csg-narrowest")).to_contain_text("2: ")
+
+
+def test_pointing_at_a_patch_gives_its_numbers_and_marks_it_in_both_rows(shown, page, branches):
+    wire(shown, "other other own", guess="own own own")
+    weights, _ = wired(branches["space"], "time", "time", "space")
+    canvas, twin = (page.get_by_label(f"{row}, frame 3") for row in ("the map", "effect"))
+    size, before = canvas.bounding_box(), shown.pixels(twin)
+    canvas.hover(position={"x": size["width"] * 3.5 / 8, "y": size["height"] * 4.5 / 6})
+    cell = 2 * 48 + 4 * 8 + 3
+    note = page.locator(".csg-note")
+    expect(note).to_contain_text("Frame 3, row 5, column 4: weight")
+    effect = float(branches["space"]["space"].effect[cell])
+    expect(note).to_contain_text(
+        f" effect {minus(effect)} = {minus(float(weights[cell]) * effect, 5)}"
+    )
+    assert np.argwhere((shown.pixels(twin) != before).any(-1)).mean(0) == pytest.approx(
+        (71.5, 55.5), abs=2
+    )
+    page.mouse.move(0, 0)
+    expect(note).to_contain_text("Map: yellow")
+
+
+@pytest.mark.parametrize("guess", ["", "own own own"])
+def test_it_fits_a_notebook_on_a_laptop(page, mount, simulated_clip, opinionated_network, guess):
+    frames = np.resize(simulated_clip.frames[:, :, :96], (8, 96, 96))
+    eight = Clip(frames=frames, patient="nobody")
+    page.set_viewport_size({"width": 980, "height": 768})
+    mount(Switchboard(eight, opinionated_network, narrowest=1)).put(guess=guess)
+    assert page.locator(".csg").bounding_box()["height"] <= 560
 
 
 def test_wires_are_moved_by_clicks_drags_and_keys(shown, page):
@@ -98,14 +138,14 @@ def test_map_and_values_wait_for_a_guess_which_is_judged(shown, page, sentence):
     guess = page.get_by_role("button", name="This is SWA")
     plain = shown.pixels(page.get_by_label("the clip, frame 1"))
     assert (plain == plain[..., :1]).all()  # grey: no map lies over it
-    values = page.get_by_label("brightness, frame 1")
+    values = page.get_by_label("effect, frame 1")
     expect(values).to_be_hidden()
-    expect(sentence).to_have_text("The name of this wiring and its map are shown after your guess.")
+    expect(sentence).to_be_hidden()
     wire(shown, "own other other")
     guess.click()
     expect(values).to_be_visible()
     assert shown.trait("guess") == "own other other"
-    expect(sentence).to_contain_text("Not SWA. CA, cross attention")
+    expect(sentence).to_contain_text("This is: CA, cross attention")
     page.get_by_role("button", name="Hide and guess again").click()
     expect(values).to_be_hidden()
     wire(shown, "other other own")

@@ -4,19 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from csgcourse.widgets.balance import CLIPS, LR, STEPS, Balance, descend, two_estimates
+from csgcourse.widgets.balance import CLIPS, HALF, LR, STEPS, Balance, descend, noisy, two_estimates
 
 
 def branches(space_noise, time_noise):
-    space, time = two_estimates()
-    return space_noise * space, time_noise * time
+    return noisy(space_noise, time_noise, "alike")
 
 
 def test_errors_of_the_branches_are_uncorrelated_with_mean_square_1():
     errors = two_estimates().numpy()
     assert errors.shape == (2, CLIPS)
-    np.testing.assert_allclose(errors.mean(axis=1), 0, atol=1e-12)
-    np.testing.assert_allclose(errors @ errors.T / CLIPS, np.eye(2), atol=1e-12)
+    for half in (errors[:, :HALF], errors[:, HALF:]):
+        np.testing.assert_allclose(half.mean(axis=1), 0, atol=1e-12)
+        np.testing.assert_allclose(half @ half.T / HALF, np.eye(2), atol=1e-12)
+    one, two = noisy(0.3, 0.9, "alike"), noisy(0.3, 0.9, "two kinds")
+    np.testing.assert_allclose(one, errors * [[0.3], [0.9]])
+    np.testing.assert_allclose(two[:, :HALF], one[:, :HALF])
+    np.testing.assert_allclose(two[:, HALF:], errors[:, HALF:] * [[0.9], [0.3]])
     np.testing.assert_allclose(
         np.frombuffer(Balance().errors, "<f4").reshape(2, CLIPS), errors, rtol=1e-6
     )
@@ -73,12 +77,16 @@ def test_the_still_shows_errors_and_gates_at_the_present_settings():
     balance = Balance()
     balance.reading, balance.start, balance.weight_decay, balance.time_noise = "raw", 0.99, 0.1, 0.2
     assert repr(balance) == (
-        "Balance(time_noise=0.2, space_noise=0.3, reading='raw', start=0.99, weight_decay=0.1)"
+        "Balance(time_noise=0.2, space_noise=0.3, clips='alike', reading='raw', start=0.99, "
+        "weight_decay=0.1)"
     )
+    dots, path = balance.still().axes
+    assert len(dots.lines) == 3 and len(path.lines) == 1  # the guess comes first
+    balance.step = STEPS
     dots, path = balance.still().axes
     space, time = branches(0.3, 0.2)
     gates, _, _ = descend(space, time, "raw", 0.99, 0.1)
-    np.testing.assert_allclose(path.lines[0].get_ydata(), gates)
+    np.testing.assert_allclose(path.lines[1].get_ydata(), gates)
     mixture = gates[-1] * space + (1 - gates[-1]) * time
     for line, errors in zip(dots.lines, (time, space, mixture), strict=False):
         np.testing.assert_allclose(line.get_xdata(), errors, atol=1e-6)

@@ -11,6 +11,7 @@ import csgcourse.widgets
 
 REFUSED = {  # a value of each trait that is out of range, and what the error says
     "Balance": {
+        "clips": ("half", "half"),
         "reading": ("tanh", "tanh"), "start": (0.7, "start"), "weight_decay": (1.0, "weight_decay"),
         "guess": (1.2, "guess"), "step": (301, "step"),
     },

@@ -1,11 +1,11 @@
 // Notebook 05: two branches on a seesaw. Guess where training leaves the beam, then watch plain
 // gradient descent on the parameter behind the gate. The page computes every step.
 
-const SETTINGS = ["time_noise", "space_noise", "reading", "start", "weight_decay"];
+const SETTINGS = ["time_noise", "space_noise", "clips", "reading", "start", "weight_decay"];
 const RIGHT = 0.05; // a guess this close is right
 const STILL = 1e-4; // a gate that moves less than this in a step has converged
 const TILT = 16; // degrees of the beam when one branch has everything
-const PIVOT = { x: 240, y: 112 };
+const PIVOT = { x: 240, y: 98 };
 const fixed = (number) => (Math.abs(number) < 0.005 ? 0 : number).toFixed(2).replace("-", "−");
 const signed = (number) => (number > 0 ? "+" : "") + number.toFixed(3).replace("-", "−");
 
@@ -33,6 +33,18 @@ const READINGS = {
 const lossOf = (gate, { space, time }) => gate ** 2 * space ** 2 + (1 - gate) ** 2 * time ** 2;
 const slopeOf = (gate, { space, time }) => 2 * (gate * space ** 2 - (1 - gate) * time ** 2);
 
+/**
+ * The noise that one gate for all clips has to deal with: of "two kinds" of clips, the second half
+ * has the noise of space and time exchanged, and the loss is the mean of both halves' losses.
+ */
+function facing({ space_noise: space, time_noise: time, clips }) {
+  const both = Math.hypot(space, time) / Math.SQRT2;
+  return clips === "two kinds" ? { space: both, time: both } : { space, time };
+}
+
+/** The gate with the least loss. */
+const bestOf = ({ space, time }) => time ** 2 / (time ** 2 + space ** 2);
+
 /** Before the first step and after each. `push`: where the next step goes, over the learning rate. */
 function descend(noise, { reading, start, weight_decay: decay }, { steps, lr }) {
   const { begin, at, slopes, gateAt } = READINGS[reading];
@@ -49,13 +61,13 @@ function descend(noise, { reading, start, weight_decay: decay }, { steps, lr }) 
 
 /** The beam; `pointed` is the gate for which it would point at the pointer. */
 function seesaw() {
-  const { box, svg, part } = svgDrawing("seesaw", { width: 480, height: 224 }, `
+  const { box, svg, part } = svgDrawing("seesaw", { width: 480, height: 196 }, `
     <g class="csg-ghost"><line x1="60" x2="420" y1="0" y2="0"/></g>
-    <path class="csg-pivot" d="M240 118 l-26 62 h52 z"/>
+    <path class="csg-pivot" d="M240 104 l-22 52 h44 z"/>
     <g class="csg-beam"><line x1="60" x2="420" y1="0" y2="0"/><path class="csg-time"/><rect class="csg-space"/></g>
-    <text x="92" y="196" class="csg-title">time</text><text class="csg-left" x="92" y="216"/>
-    <text x="388" y="196" class="csg-title">space</text><text class="csg-right" x="388" y="216"/>
-    <text class="csg-guessed" x="240" y="200"/>`);
+    <text x="92" y="172" class="csg-title">time</text><text class="csg-left" x="92" y="190"/>
+    <text x="388" y="172" class="csg-title">space</text><text class="csg-right" x="388" y="190"/>
+    <text class="csg-guessed" x="240" y="176"/>`);
   const turned = (gate) => {
     const degrees = TILT * (2 * Math.max(-0.25, Math.min(1.25, gate)) - 1);
     return { transform: `translate(${PIVOT.x} ${PIVOT.y}) rotate(${degrees}) translate(-240 0)` };
@@ -81,24 +93,32 @@ function seesaw() {
   return { box, svg, draw, pointed };
 }
 
-/** Errors on each clip: a row of dots for time, space and, once there is one, their mixture. */
-function dots() {
-  const rows = ["time", "space", "mixture"];
-  const { box, svg, part } = svgDrawing("dots", { width: 480, height: 128 }, `
-    <line class="csg-zero" x1="256" x2="256" y1="14" y2="108"/>
-    <text x="256" y="124" class="csg-axis">too low ← correct → too high</text>
-    ${rows.map((name, row) => `<text x="4" y="${32 + 32 * row}" class="csg-start">${name}</text>
-      <g class="csg-${name}"></g><text x="476" y="${32 + 32 * row}" class="csg-end csg-size-${name}"/>`).join("")}
-    <text class="csg-wait csg-axis csg-start" x="266" y="96"/>`);
-  const draw = (errors) => {
-    const sizes = rows.map((name, row) => {
-      const own = errors[name] ?? [];
-      part(name).innerHTML = Array.from(own, (error) => `<circle r="4" cx="${256 + 64 * error}" cy="${27 + 32 * row}"/>`).join("");
-      const size = own.length ? fixed(Math.sqrt(own.reduce((sum, error) => sum + error ** 2 / own.length, 0))) : "";
+/** A dot for the error on each clip, from those at noise 1. The second of "two kinds" is drawn open. */
+function dots(unit) {
+  const rows = { time: "time", space: "space", mixture: "mixture", chosen: "gate per clip" };
+  const { box, svg, part } = svgDrawing("dots", { width: 480, height: 126 }, `
+    <line class="csg-zero" x1="256" x2="256" y1="8" y2="106"/>
+    <text x="256" y="122" class="csg-axis">too low ← correct → too high</text>
+    <text x="476" y="122" class="csg-axis csg-end">root mean square</text>
+    ${Object.keys(rows).map((name, row) => `<text x="4" y="${22 + 25 * row}" class="csg-start csg-name-${name}"/>
+      <g class="csg-${name}"></g><text x="476" y="${22 + 25 * row}" class="csg-end csg-size-${name}"/>`).join("")}`);
+  const draw = ({ space_noise, time_noise, clips }, trained, gate) => {
+    const [half, noise] = [unit.length / 2, [space_noise, time_noise]];
+    const open = (clip) => clips === "two kinds" && 2 * clip >= half;
+    const [space, time] = [0, 1].map((branch) =>
+      unit.subarray(branch * half, (branch + 1) * half).map((error, clip) => error * noise[open(clip) ? 1 - branch : branch]));
+    const mixed = (gateOf) => space.map((error, clip) => gateOf(clip) * error + (1 - gateOf(clip)) * time[clip]);
+    const best = bestOf({ space: space_noise, time: time_noise }) || 0;
+    const errors = { time, space, mixture: trained && mixed(() => gate), chosen: trained && open(half) && mixed((clip) => (open(clip) ? 1 - best : best)) };
+    const sizes = Object.entries(rows).map(([name, words], row) => {
+      const own = Array.from(errors[name] || []);
+      const circle = (error, clip) => `<circle class="${open(clip) ? "csg-second" : ""}" r="4" cx="${256 + 64 * error}" cy="${18 + 25 * row}"/>`;
+      part(name).innerHTML = own.map(circle).join("");
+      const size = own.length ? fixed(Math.sqrt(own.reduce((sum, error) => sum + error ** 2 / half, 0))) : "";
       part(`size-${name}`).textContent = size;
-      return size && `${name} ${size}`;
+      part(`name-${name}`).textContent = size ? words : name === "mixture" ? "mixture: after your guess" : "";
+      return size && `${words} ${size}`;
     });
-    part("wait").textContent = errors.mixture ? "" : "after your guess";
     setAttributes(svg, { "aria-label": `Root mean square error: ${sizes.filter(Boolean).join(", ")}` });
   };
   return { box, draw };
@@ -106,26 +126,26 @@ function dots() {
 
 /** The loss over the parameter, a ball at its present value, an arrow for the next step. */
 function lossCurve() {
-  const { box, svg, part } = svgDrawing("hill", { width: 480, height: 176 }, `
+  const { box, svg, part } = svgDrawing("hill", { width: 480, height: 152 }, `
     <text x="4" y="14" class="csg-start csg-title csg-head"/>
-    <line class="csg-floor" x1="16" x2="464" y1="140" y2="140"/>
+    <line class="csg-floor" x1="16" x2="464" y1="118" y2="118"/>
     <polyline class="csg-curve"/><path class="csg-arrow"/><circle class="csg-ball" r="8"/>
-    <g class="csg-ticks"></g><text class="csg-axis csg-word" x="240" y="172"/>`);
+    <g class="csg-ticks"></g><text class="csg-axis csg-word" x="240" y="149"/>`);
   const draw = (noise, { reading, weight_decay: decay }, here) => {
     const { range: [low, high], ticks, axis, gateAt, half } = READINGS[reading];
     const height = (at) => lossOf(gateAt(at), noise) + half * decay * at ** 2;
     const places = Array.from({ length: 97 }, (_, point) => low + ((high - low) * point) / 96);
     const top = Math.max(1e-9, ...places.map(height));
     const x = (at) => 16 + (448 * (at - low)) / (high - low);
-    const y = (at) => 138 - (104 * height(at)) / top;
+    const y = (at) => 116 - (84 * height(at)) / top;
     setAttributes(part("curve"), { points: places.map((at) => `${x(at)},${y(at)}`).join(" ") });
     const [cx, cy] = [x(here.at), y(here.at)];
     setAttributes(part("ball"), { cx, cy });
     const long = Math.sign(here.push) * Math.min(120, 400 * Math.abs(here.push));
     const tip = Math.sign(long) * Math.min(9, Math.abs(long));
     setAttributes(part("arrow"), { d: Math.abs(long) < 1 ? "" : `M${cx} ${cy - 18} h${long - tip} v-6 l${tip} 6 l${-tip} 6 v-6` });
-    part("ticks").innerHTML = ticks.map((at) => `<text x="${x(at)}" y="156">${String(at).replace("-", "−")}</text>`).join("");
-    part("head").textContent = decay ? "loss plus weight decay" : "loss";
+    part("ticks").innerHTML = ticks.map((at) => `<text x="${x(at)}" y="134">${String(at).replace("-", "−")}</text>`).join("");
+    part("head").textContent = `${decay ? "loss plus weight decay" : "loss"}; arrow: the next step`;
     part("word").textContent = `time ← ${axis} → space`;
     setAttributes(svg, { "aria-label": `Loss over ${axis}; the ball is at ${fixed(here.at)}` });
   };
@@ -134,14 +154,14 @@ function lossCurve() {
 
 /** The gate after each step so far; dashes at the guess. */
 function trail(steps) {
-  const y = (gate) => 108 - 80 * gate;
+  const y = (gate) => 88 - 64 * gate;
   const x = (step) => 40 + (424 * step) / steps;
-  const { box, svg, part } = svgDrawing("trail", { width: 480, height: 130 }, `
+  const { box, svg, part } = svgDrawing("trail", { width: 480, height: 108 }, `
     <text x="4" y="14" class="csg-start csg-title">a, step by step</text>
     ${[0, 0.5, 1].map((gate) => `<line class="csg-floor" x1="40" x2="464" y1="${y(gate)}" y2="${y(gate)}"/>
       <text class="csg-end" x="34" y="${y(gate) + 4}">${gate}</text>`).join("")}
     <line class="csg-guess" x1="40" x2="464"/><polyline class="csg-curve"/><circle class="csg-ball" r="5"/>
-    ${[0, 1, 2, 3].map((third) => `<text x="${x((third * steps) / 3)}" y="126">${(third * steps) / 3}</text>`).join("")}`);
+    ${[0, 1, 2, 3].map((third) => `<text x="${x((third * steps) / 3)}" y="105">${(third * steps) / 3}</text>`).join("")}`);
   const draw = (gates, guess) => {
     setAttributes(part("curve"), { points: gates.map((gate, step) => `${x(step)},${y(gate)}`).join(" ") });
     setAttributes(part("ball"), { cx: x(gates.length - 1), cy: y(gates.at(-1)) });
@@ -153,33 +173,32 @@ function trail(steps) {
 
 /** The chain rule with its present numbers; the middle factor also as a bar, full at a quarter. */
 function chainRule() {
-  const term = () => {
-    const [number, words] = [make("b"), make("small")];
-    return { number, words, shown: make("span", { class: "csg-term" }, number, words) };
-  };
-  const [slope, factor, gradient] = [term(), term(), term()];
-  const fill = make("span", { class: "csg-length" });
-  factor.shown.append(make("span", { class: "csg-track" }, fill));
-  const box = make("div", { class: "csg-chain" }, slope.shown, "×", factor.shown, "=", gradient.shown);
-  const put = ({ number, words }, value, text) => ([number.textContent, words.textContent] = [value, text]);
+  const box = make("div", { class: "csg-chain" });
+  const term = (number, words) => make("span", { class: "csg-term" }, make("b", { textContent: number }), make("small", { textContent: words }));
   const draw = (reading, here) => {
     const middle = { raw: "1: a is the parameter", uniform: "0: no parameter" };
     const last = { raw: "d loss / d a", softmax: "for theta of space" };
-    put(slope, signed(here.slope), "d loss / d a");
-    put(factor, here.factor.toFixed(3), middle[reading] ?? "a (1 − a), at most 0.25");
-    put(gradient, signed(here.gradient), last[reading] ?? "d loss / d theta");
-    fill.style.width = `${100 * Math.min(1, here.factor / 0.25)}%`;
+    const factor = term(here.factor.toFixed(3), middle[reading] ?? "a (1 − a), at most 0.25");
+    const fill = make("span", { class: "csg-length", style: `width: ${100 * Math.min(1, here.factor / 0.25)}%` });
+    factor.append(make("span", { class: "csg-track" }, fill));
+    const gradient = term(signed(here.gradient), last[reading] ?? "d loss / d theta");
+    box.replaceChildren(term(signed(here.slope), "d loss / d a"), "×", factor, "=", gradient);
   };
   return { box, draw };
 }
 
 /** Why the gate ended where it did. */
-function reason(desk, path, { space, time }) {
+function reason(desk, path, noise) {
   const [before, last] = path.slice(-2);
-  const [reading, decay] = desk.values("reading", "weight_decay");
-  const best = time ** 2 / (time ** 2 + space ** 2);
-  if (reading === "uniform") return `There is no parameter; the loss would be least at ${fixed(best)}.`;
+  const [reading, decay, clips, space, time] = desk.values("reading", "weight_decay", "clips", "space_noise", "time_noise");
+  const best = bestOf(noise);
   if (Number.isNaN(best)) return `Both branches are right: ${decay ? "only weight decay moves the gate" : "the gradient is 0"}.`;
+  if (clips === "two kinds") {
+    const own = bestOf({ space, time });
+    const error = fixed(Math.sqrt(lossOf(own, { space, time })));
+    return `The filled clips want a = ${fixed(own)}, the open ones ${fixed(1 - own)}: one gate has to compromise. A gate per clip would leave an error of ${error}.`;
+  }
+  if (reading === "uniform") return `There is no parameter; the loss would be least at ${fixed(best)}.`;
   if (Math.abs(last.gate - best) <= 0.02) return "There the loss is least.";
   const least = `The loss would be least at ${fixed(best)}, but`;
   if (!decay || Math.abs(last.gate - before.gate) > STILL) return `${least} near 0 and 1 a (1 − a) is small and so are the steps.`;
@@ -187,8 +206,9 @@ function reason(desk, path, { space, time }) {
 }
 
 function sentenceOf(desk, path, step, noise) {
-  const guess = desk.get("guess");
-  if (!step) return `Noise of time ${fixed(noise.time)}, of space ${fixed(noise.space)}; your guess is a = ${fixed(guess)}.`;
+  const [guess, clips, space, time] = desk.values("guess", "clips", "space_noise", "time_noise");
+  const kinds = clips === "alike" ? "" : " for the filled clips, exchanged for the open ones";
+  if (!step) return `Noise of time ${fixed(time)}, of space ${fixed(space)}${kinds}; your guess is a = ${fixed(guess)}.`;
   const { gate } = path[step];
   const now = `Step ${step}: a = ${fixed(gate)}, the weight of space is ${percent(gate)}, of time ${percent(1 - gate)}`;
   if (step < path.length - 1) return `${now}.`;
@@ -215,17 +235,13 @@ function training(desk, steps) {
     guess.hidden = false; // what is hidden takes no focus
     focus();
   });
-  const name = () => {
+  desk.follow(["step", "playing"], () => { // after the player, which has a name of its own for the button
     const at = desk.get("step");
+    guess.hidden = at > 0;
+    step.hidden = again.hidden = !at;
     const idle = CALM.matches ? "Train 10 steps" : at === 0 ? "Train" : at < steps ? "Train on" : "Train again";
     button.textContent = desk.get("playing") && !CALM.matches ? "Pause" : idle;
-  };
-  desk.follow(["step"], () => {
-    guess.hidden = desk.get("step") > 0;
-    step.hidden = again.hidden = !desk.get("step");
-    name();
   });
-  desk.follow(["playing"], name); // after the player, which has a name of its own for the button
   return { box: make("div", { class: "csg-training" }, button, guess, step, again), toggle, focus };
 }
 
@@ -250,30 +266,24 @@ function controls(desk) {
     desk.choice("reading", { label: "Gate from its parameter", options: Object.keys(READINGS).map((name) => [name, name]) }),
     desk.choice("start", { label: "Gate a at the start", options: [[0.01, "0.01"], [0.5, "0.50"], [0.99, "0.99"]] }),
     desk.choice("weight_decay", { label: "Weight decay", options: [[0, "none"], [0.01, "0.01"], [0.1, "0.1"]] }),
+    desk.choice("clips", { label: "Clips", options: ["alike", "two kinds"].map((kind) => [kind, kind]) }),
   );
 }
 
 function render({ model, el }) {
   const desk = new Desk(model, el, { name: "balance", label: "Balance", keys: { " ": () => run.toggle() } });
   const { steps, lr } = desk.get("facts");
-  const unit = floats(model, "errors");
   const run = training(desk, steps);
-  const [beam, points, curve, chain, gates] = [seesaw(), dots(), lossCurve(), chainRule(), trail(steps)];
+  const [beam, points, curve, chain, gates] = [seesaw(), dots(floats(model, "errors")), lossCurve(), chainRule(), trail(steps)];
   draggable(desk, beam, run.focus);
-  const panel = guessPanel(
-    "Guess first: where will training leave the beam?",
-    paragraph("", "Both branches estimate the same known number; the dots are their errors. Tilt the beam, then train."),
-  );
+  const task = "Both branches estimate the same known number; the dots are their errors. Tilt the beam, then train.";
+  const panel = guessPanel("Guess first: where will training leave the beam?", paragraph("", task));
   const charts = make("div", { class: "csg-charts" }, curve.box, chain.box, gates.box);
   const sentence = paragraph("csg-sentence");
-  const key = "Beside the dots: root mean square error. Arrow: the next step, long where the gradient is large. Space bar: train, pause.";
   desk.root.append(
     controls(desk),
-    make(
-      "div", { class: "csg-sides" },
-      make("div", { class: "csg-scale" }, beam.box, points.box), make("div", { class: "csg-answer" }, panel, charts),
-    ),
-    run.box, sentence, paragraph("csg-small", key),
+    make("div", { class: "csg-sides" }, make("div", { class: "csg-scale" }, beam.box, points.box), make("div", { class: "csg-answer" }, panel, charts)),
+    run.box, sentence,
   );
 
   let known = "";
@@ -286,14 +296,11 @@ function render({ model, el }) {
     }
     known = now;
     const [at, guess] = desk.values("step", "guess");
-    const noise = { space: settings.space_noise, time: settings.time_noise };
+    const noise = facing(settings);
     const path = descend(noise, settings, { steps, lr });
     const gate = at ? path[at].gate : guess;
-    const half = unit.length / 2;
-    const space = unit.subarray(0, half).map((error) => error * noise.space);
-    const time = unit.subarray(half).map((error) => error * noise.time);
     beam.draw(gate, at ? guess : null);
-    points.draw({ space, time, mixture: at ? space.map((error, clip) => gate * error + (1 - gate) * time[clip]) : null });
+    points.draw(settings, at > 0, gate);
     curve.draw(noise, settings, path[at]);
     chain.draw(settings.reading, path[at]);
     gates.draw(path.slice(0, at + 1).map((row) => row.gate), guess);

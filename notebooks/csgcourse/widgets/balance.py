@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 import traitlets
+from einops import rearrange
 from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -20,8 +21,9 @@ from csglib.model.weighting import UniformWeighting
 from csglib.widgets.base import LiveFigure, front_end
 
 Reading = Literal["sigmoid", "softmax", "raw", "uniform"]
+Clips = Literal["alike", "two kinds"]
 
-CLIPS = 24
+CLIPS, HALF = 24, 12
 STEPS = 300
 LR = 0.4  # of plain gradient descent; with it, a raw gate oscillates and still converges
 _COLOURS = {"time": "#b45309", "space": "#1668b8", "mixture": "black"}
@@ -30,12 +32,20 @@ _COLOURS = {"time": "#b45309", "space": "#1668b8", "mixture": "black"}
 def two_estimates() -> Float[Tensor, "2 b"]:
     """Errors of space and time on each clip, at noise 1.
 
-    They have mean 0, mean square 1 and no correlation, so the best gate has a closed form:
-    time_noise ** 2 / (time_noise ** 2 + space_noise ** 2).
+    In each half of the clips they have mean 0, mean square 1 and no correlation, so the best gate
+    has a closed form: time_noise ** 2 / (time_noise ** 2 + space_noise ** 2).
     """
-    draws = np.random.default_rng(24).normal(size=(CLIPS, 2))
-    directions, _ = np.linalg.qr(draws - draws.mean(axis=0))
-    return torch.from_numpy(directions.T * CLIPS**0.5)
+    draws = np.random.default_rng(24).normal(size=(2, HALF, 2))
+    directions, _ = np.linalg.qr(draws - draws.mean(axis=1, keepdims=True))
+    return torch.from_numpy(rearrange(directions, "half b branch -> branch (half b)")) * HALF**0.5
+
+
+def noisy(space_noise: float, time_noise: float, clips: Clips) -> Float[Tensor, "2 b"]:
+    """Errors of space and time; of "two kinds" of clips, the second half exchanges the noise."""
+    noise = torch.tensor([[space_noise], [time_noise]]).double().expand(-1, CLIPS).clone()
+    if clips == "two kinds":
+        noise[:, HALF:] = noise[:, HALF:].flip(0)
+    return noise * two_estimates()
 
 
 @torch.enable_grad()  # a notebook may have turned gradients off for itself
@@ -83,12 +93,13 @@ class Balance(LiveFigure):
     """
 
     _esm, _css = front_end(__file__)
-    _settings = ("time_noise", "space_noise", "reading", "start", "weight_decay")
+    _settings = ("time_noise", "space_noise", "clips", "reading", "start", "weight_decay")
 
     facts = traitlets.Dict({"steps": STEPS, "lr": LR}).tag(sync=True)
     errors = traitlets.Bytes().tag(sync=True)  # float32, (branch, clip): space, then time
     time_noise = traitlets.Float(0.9, min=0.0, max=1.0).tag(sync=True)  # of a branch's estimates
     space_noise = traitlets.Float(0.3, min=0.0, max=1.0).tag(sync=True)
+    clips: traitlets.Enum[Clips] = traitlets.Enum(get_args(Clips), "alike").tag(sync=True)
     reading: traitlets.Enum[Reading] = traitlets.Enum(get_args(Reading), "sigmoid").tag(sync=True)
     start = traitlets.Enum((0.01, 0.5, 0.99), 0.5).tag(sync=True)  # gate before training
     weight_decay = traitlets.Enum((0.0, 0.01, 0.1), 0.0).tag(sync=True)
@@ -100,23 +111,23 @@ class Balance(LiveFigure):
         super().__init__(errors=two_estimates().numpy().astype("<f4").tobytes())
 
     def still(self) -> Figure:
-        """Errors of the branches and of their mixture; the gate step by step."""
-        space, time = two_estimates() * torch.tensor([[self.space_noise], [self.time_noise]])
-        gates = descend(space, time, self.reading, self.start, self.weight_decay)[0]
-        gate = float(gates[-1])
-        rows = {"time": time, "space": space, "mixture": gate * space + (1 - gate) * time}
-        figure = Figure(figsize=(9, 3.2), layout="constrained")
+        """Errors of the branches; after training, of their mixture too, and the gate by step."""
+        space, time = noisy(self.space_noise, self.time_noise, self.clips)
+        rows = {"time": time, "space": space}
+        figure = Figure(figsize=(9, 2.8), layout="constrained")
         dots, path = figure.subplots(1, 2)
-        for height, (name, colour) in enumerate(_COLOURS.items()):
-            dots.plot(rows[name].numpy(), [-height] * CLIPS, "o", color=colour, alpha=0.5)
-            size = rows[name].square().mean().sqrt()
+        path.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
+        path.set(xlabel="step", xlim=(0, STEPS), ylim=(-0.05, 1.05), title="gate a: your guess?")
+        if self.step:
+            gates = descend(space, time, self.reading, self.start, self.weight_decay)[0]
+            gate = float(gates[self.step])
+            rows["mixture"] = gate * space + (1 - gate) * time
+            path.plot(gates[: self.step + 1].numpy(), color=_COLOURS["space"])
+            path.set_title(f"{self.reading}, weight decay {self.weight_decay:g}: a = {gate:.2f}")
+        for height, (name, errors) in enumerate(rows.items()):
+            dots.plot(errors.numpy(), [-height] * CLIPS, "o", color=_COLOURS[name], alpha=0.5)
+            size = errors.square().mean().sqrt()
             dots.text(0, 0.25 - height, f"{name}: {size:.2f}", ha="center", fontsize=9)
         dots.axvline(0, color="grey", linewidth=0.8)
         dots.set(xlim=(-2.5, 2.5), ylim=(-2.4, 0.6), yticks=[], title=f"errors on {CLIPS} clips")
-        path.plot(gates.numpy(), color=_COLOURS["space"])
-        path.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
-        path.set(xlabel="step", ylim=(-0.05, 1.05))
-        path.set_title(
-            f"{self.reading}, weight decay {self.weight_decay:g}: gate a = {gate:.2f} at the end"
-        )
         return figure
