@@ -65,21 +65,22 @@ WIDGETS = {
 }  # fmt: skip
 
 
-def circles(radii, height, width):
-    turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+def circles(radii, centre=(64.0, 48.0), points=24):
+    """A circle a frame."""
+    turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
     ring = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
-    return np.array([width / 2, height / 2]) + np.asarray(radii)[:, None, None] * ring
+    return np.array(centre) + np.asarray(radii)[:, None, None] * ring
 
 
 @pytest.fixture(scope="module")
 def simulated_clip():
     """Three frames of 96 x 128: small enough to be sent pixel by pixel."""
     closed = np.array([0.2, 0.75, 0.4])
-    outer, inner = (circles([radius] * 3, 96, 128) for radius in (36, 30))
+    outer, inner = (circles([radius] * 3) for radius in (36, 30))
     truth = Truth(
         vessel_outer=outer,
         vessel_inner=inner,
-        lumen=circles(30 * np.sqrt(1 - closed), 96, 128),
+        lumen=circles(30 * np.sqrt(1 - closed)),
         area_stenosis=closed,
         diameter_stenosis=1 - np.sqrt(1 - closed),
     )

@@ -19,9 +19,10 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     ("py", "csglib"): 13_500,
     ("py", *(f"csglib/{room}" for room in CORE)): 7_000,
     ("js", "csglib"): 2_000,
-    ("py", "notebooks/csgcourse"): 4_230,  # 4,000 again when the cost dial is smaller
+    # 3,800 when the cost dial is one thing; 3,500 before exercises that build
+    ("py", "notebooks/csgcourse"): 4_230,
     ("js", "notebooks/csgcourse"): 2_000,
-    ("py", "tests"): 19_280,  # 18,900 again when the tests share their small networks
+    ("py", "tests"): 19_255,  # 18,900 again when the tests share their small networks
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400
@@ -99,12 +100,6 @@ def test_rooms_keep_their_size(kind, most):
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-
-
-def test_importing_csglib_imports_nothing_else():
-    """`import torch` imports it, in every process of the environment."""
-    run = python("import csglib, sys; print([n for n in ('torch', 'numpy') if n in sys.modules])")
-    assert run.stdout == "[]\n", run.stderr
 
 
 @pytest.mark.slow

@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from csglib import TrainConfig, fit
-from csglib.data.cohort import ClipSet
 from csglib.train.fit import predict
 from csglib.widgets.dashboard import RunDashboard, TrainingDashboard
+
+from ..small_networks import bright_clips
 
 CLIPS, WATCHED, EPOCHS = 6, 4, 5
 
@@ -32,10 +33,7 @@ class Brightness(nn.Module):
 
 
 def clips_of(count, name):
-    grades = np.arange(count) % 2
-    frames = np.random.default_rng(count).integers(0, 80, (count, 2, 16, 16))
-    frames = (frames + 90 * grades[:, None, None, None]).astype(np.uint8)
-    return ClipSet(frames=frames, grades=grades, patients=tuple(f"{name}{n}" for n in range(count)))
+    return bright_clips(name, count, 2)
 
 
 def network():
