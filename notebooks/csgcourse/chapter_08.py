@@ -1,18 +1,23 @@
-"""Exercises 8.1 to 8.3: how accurate a network is, and how sure we may be of that.
+"""Exercises 8.1 to 8.6: how accurate a network is, how sure we are of that, and how it is trained.
 
-Source: section 3 names accuracy, F1-score, precision and recall (Table 1). Intervals are not in
-the paper: on its 118 test clips one clip is 0.85 points.
+Source: section 3 names accuracy, F1-score, precision and recall (Table 1), Adam, its learning rate
+and its weight decay. Not in the paper: intervals (on its 118 test clips one clip is 0.85 points),
+a schedule, and which parameters decay.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+from torch.optim import SGD, Adam, Optimizer
 
-from csgcourse.exercise import Arguments, Exercise, Wrong
+from csgcourse.exercise import AnswerError, Arguments, Exercise, Wrong
+from csglib.model.config import TINY
+from csglib.model.csg3dct import CSG3DCT
 
 _MANY = 20_000  # draws, so that what chance is left is the answer's own
 _ENOUGH = 1_000  # draws from which mistakes can be told apart
@@ -49,6 +54,31 @@ def patient_bootstrap(
     accuracy = right[drawn].sum(dim=1) / clips[drawn].sum(dim=1)
     low, high = torch.quantile(accuracy, accuracy.new_tensor([0.025, 0.975])).tolist()
     return low, high
+
+
+def train_step(model: nn.Module, optimizer: Optimizer, clips: Tensor, labels: Tensor) -> float:
+    """Forward, loss, backward, and one small move of every weight."""
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(clips), labels)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def one_cycle(step: int, steps: int, lr: float) -> float:
+    """Half a cosine up over 30 % of the steps, half a cosine down over the others."""
+    done, warm_up, low = step / steps, 0.3, lr / 25
+    if done < warm_up:
+        return low + (lr - low) * (1 - math.cos(math.pi * done / warm_up)) / 2
+    return lr * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up))) / 2
+
+
+def decay_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Norms, biases and gates have at most one axis; kernels and matrices have more."""
+    parameters = list(model.parameters())
+    kernels = [one for one in parameters if one.ndim > 1]
+    others = [one for one in parameters if one.ndim <= 1]
+    return [{"params": kernels, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def _labels(generator: Generator) -> list[Arguments]:
@@ -121,17 +151,16 @@ def _confusion_mistakes(predicted: Tensor, true: Tensor, classes: int) -> Wrong:
 def _f1_mistakes(confusion: Tensor) -> Wrong:
     hits, true, predicted = confusion.diag().double(), confusion.sum(1), confusion.sum(0)
     f1, seen = 2 * hits / (true + predicted).clamp(min=1), true + predicted > 0
-    recall, precision = (hits / clips.clamp(min=1) for clips in (true, predicted))
-    r, p, kept = recall.mean(), precision.mean(), predicted > 0
+    r, p = ((hits / clips.clamp(min=1)).mean() for clips in (true, predicted))
     absent = "counts 0: divide by the number of all classes"
     wrong = {
         "this is the accuracy (micro F1); macro is a mean over classes": hits.sum() / true.sum(),
         f"you left out a class, never predicted and never true; it {absent}": f1[seen].mean(),
-        f"you left out a class that is never predicted; it {absent}": f1[kept].mean(),
+        f"you left out a class that is never predicted; it {absent}": f1[predicted > 0].mean(),
         "classes are weighted by their number of clips": (f1 * true).sum() / true.sum(),
-        "this is the mean recall; F1 needs precision too": r,
-        "this is the mean precision; F1 needs recall too": p,
-        "this is F1 of mean precision and recall": 2 * p * r / (p + r).clamp(min=1e-9),
+        "this is F1 of macro precision and macro recall; take F1 of each class, then the mean": (
+            2 * p * r / (p + r).clamp(min=1e-9)
+        ),
         "this is the plain mean of precision and recall; F1 is 2 P R / (P + R)": (p + r) / 2,
     }
     return {words: float(value) for words, value in wrong.items()}
@@ -165,13 +194,9 @@ def _validate_interval(
     if draws >= _ENOUGH and distances[words] <= 0:
         return f"judging by where the interval lies, {words}"
     low, high = _between(accuracy)
-    extreme, hint = _between(accuracy, 2e-3), ""
-    if came_high - came_low < (high - low) / 5:
-        hint = ", far too narrow: divided by the root of `draws`?"
-    if came_low < extreme[0] and came_high > extreme[1]:
-        hint = ", as wide as all draws: percentiles 2.5 and 97.5 are wanted"
-    came = f"({came_low:.3f}, {came_high:.3f})"
-    return f"an interval near ({low:.3f}, {high:.3f}) is wanted: got {came}{hint}"
+    hint = ", far too narrow: divided by the root of `draws`?"
+    came = f"({came_low:.3f}, {came_high:.3f}){hint * (came_high - came_low < (high - low) / 5)}"
+    return f"an interval near ({low:.3f}, {high:.3f}) is wanted: got {came}"
 
 
 def _between(accuracy: Tensor, tail: float = _TAIL) -> Interval:
@@ -193,30 +218,148 @@ def _known(
         """Places of `count` elements, drawn with replacement, `_MANY` times."""
         return weights.expand(_MANY, -1).multinomial(count, replacement=True, generator=generator)
 
-    def pooled(drawn: Tensor) -> Tensor:
-        return right[drawn].sum(1) / clips[drawn].sum(1)
-
-    people, everybody = torch.ones_like(clips), len(clips)
-    drawn = draw(people, everybody)
-    accuracy, share = pooled(drawn), float(marks.mean())
+    drawn = draw(torch.ones_like(clips), len(clips))
+    accuracy = right[drawn].sum(1) / clips[drawn].sum(1)
     once = clips.new_zeros(drawn.shape).scatter_(1, drawn, 1.0)
     mean, spread = float(accuracy.mean()), 1.96 * float(accuracy.std())
-    all_clips = right[drawn].mean(1) * everybody / clips.sum()
-    by_clips = marks[draw(torch.ones_like(marks), len(marks))].mean(1)
     wrong = {
-        "you drew clips; draw patients, with all their clips": by_clips,
+        "you drew clips; draw patients, with all their clips": marks[
+            draw(torch.ones_like(marks), len(marks))
+        ].mean(1),
         "you averaged the patients' accuracies; count clips": (right / clips)[drawn].mean(1),
-        "you divided by the number of all clips, not of those drawn": all_clips,
         "a patient who is drawn twice counts once": (once @ right) / (once @ clips),
-        "each draw holds as many patients as clips": pooled(draw(people, len(marks))),
-        "patients with many clips are drawn more often": pooled(draw(clips, everybody)),
     }
     return accuracy, {
         **{words: _between(one) for words, one in wrong.items()},
         "5 % are cut off at each end, a 90 % interval; cut off 2.5 %": _between(accuracy, 0.05),
-        "0.5 % are cut off at each end, a 99 % interval; cut off 2.5 %": _between(accuracy, 0.005),
-        "the interval has no width: draw with replacement": (share, share),
         "mean +- 1.96 standard deviations; take percentiles": (mean - spread, mean + spread),
+    }
+
+
+def _batches(generator: Generator) -> list[Arguments]:
+    """The model by its name, the optimiser by that of its class; `_after_the_step` makes them."""
+    Adam([torch.ones(1, requires_grad=True)]).step()  # the first one imports modules for seconds
+    clips = torch.randn(5, 3, 2, 4, 4, generator=generator)
+    given = clips, torch.tensor([0, 1, 1, 2, 0])
+    return [("two layers", "SGD", *given), ("two layers", "Adam", *given)]
+
+
+def _after_the_step(
+    function: Callable[..., Any], _: str, optimizer: str, clips: Tensor, labels: Tensor
+) -> object:
+    """Loss and weights; an earlier batch has left gradients, and the optimiser its moments."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(3)
+        network = nn.Sequential(nn.Flatten(), nn.Linear(96, 7), nn.GELU(), nn.Linear(7, 3))
+    step = SGD(network.parameters(), 0.1, 0.9) if optimizer == "SGD" else Adam(network.parameters())
+    train_step(network, step, clips.flip(0) + 1, labels)
+    loss = function(network, step, clips, labels)
+    if isinstance(loss, Tensor) and loss.requires_grad:
+        raise AnswerError("return the loss as a number, `loss.item()`: this tensor keeps its graph")
+    weights = torch.cat([one.detach().flatten() for one in network.parameters()])
+    return {"the loss": loss, "the weights after the step": weights}
+
+
+def _step_mistakes(*_: object) -> Wrong:
+    def step(order: str, softmax: bool = False) -> Callable[..., float]:
+        """Forward, zero_grad, backward and step, by their first letters."""
+
+        def wrong(model: nn.Module, optimizer: Optimizer, clips: Tensor, labels: Tensor) -> float:
+            for letter in order:
+                if letter == "f":
+                    logits = model(clips).softmax(1) if softmax else model(clips)
+                    loss = F.cross_entropy(logits, labels)
+                elif letter == "z":
+                    optimizer.zero_grad()
+                elif letter == "b":
+                    loss.backward()
+                else:
+                    optimizer.step()
+            return loss.item()
+
+        return wrong
+
+    return {
+        "no weight has moved: `zero_grad`, `backward`, `step`, in this order": step("f"),
+        "gradients of the step before were added in: `optimizer.zero_grad()` first": step("fbs"),
+        "this is the loss after the step; return the one that you went back through": step("fzbsf"),
+        "the weights have moved twice: one `optimizer.step()` a call": step("fzbsfzbs"),
+        "`cross_entropy` takes logits: no softmax before it": step("fzbs", softmax=True),
+    }
+
+
+def _steps(_: Generator) -> list[Arguments]:
+    """Totals of which 30 % is a whole number, so that rounding is free."""
+    places = [(step, 40) for step in (0, 5, 12, 13, 26, 39, 40)] + [(1, 10), (210, 700)]
+    return [(step, steps, lr) for step, steps in places for lr in (1e-1, 2.0)]
+
+
+def _schedule_mistakes(step: int, steps: int, lr: float) -> Wrong:
+    done, low, right = step / steps, lr / 25, one_cycle(step, steps, lr)
+    up, down = min(done / 0.3, 1.0), max(0.0, (done - 0.3) / 0.7)
+    rises = done < 0.3
+    rise = {
+        "it rises along a straight line; a cosine is wanted": low + (lr - low) * up,
+        "it rises from 0; it starts at `lr / 25`": lr * (1 - math.cos(math.pi * up)) / 2,
+    }
+    fall = {
+        "it falls along a straight line; a cosine is wanted": lr * (1 - down),
+        "the cosine falls over all steps; it falls over the 70 % that are left": (
+            lr * (1 + math.cos(math.pi * done)) / 2
+        ),
+        "it stays at `lr` after the rise; it falls to 0": lr,
+    }
+    return {
+        **{words: value if rises else right for words, value in rise.items()},
+        **{words: right if rises else value for words, value in fall.items()},
+        "this is a fraction of the peak; multiply by `lr`": right / lr,
+    }
+
+
+def _networks(_: Generator) -> list[Arguments]:
+    return [("TINY", 0.05), ("batch norms", 0.05), ("TINY", 0.3)]
+
+
+def _decay_of_each(function: Callable[..., Any], model: str, decay: float) -> object:
+    """The decay of each parameter, by its name; the class token may have one or not."""
+    with torch.random.fork_rng([]):
+        plain = nn.Sequential(nn.Conv3d(3, 2, 1), nn.BatchNorm3d(2), nn.Flatten(), nn.Linear(8, 2))
+        network = CSG3DCT(TINY) if model == "TINY" else plain
+    names = {id(one): name for name, one in network.named_parameters()}
+    if (groups := function(network, decay)) is None or groups is ...:
+        return groups
+    try:
+        pairs = [
+            (names[id(p)], one.get("weight_decay", 0)) for one in groups for p in one["params"]
+        ]
+    except (TypeError, KeyError, AttributeError, IndexError):
+        raise AnswerError(
+            'a list of two dicts is wanted, each with "weight_decay" and "params", the parameters '
+            "of the model themselves: no names, copies or `.data`"
+        ) from None
+    for name in names.values():
+        if (count := [found for found, _ in pairs].count(name)) != 1:
+            raise AnswerError(f"`{name}` is in the groups {count} times; each parameter is in one")
+    return {f"weight decay of `{name}`": value for name, value in pairs if name != "embed.cls"}
+
+
+def _group_mistakes(*_: object) -> Wrong:
+    def groups(decays: Callable[[str, Tensor], bool]) -> Callable[..., object]:
+        def wrong(model: nn.Module, decay: float) -> list[dict[str, Any]]:
+            kinds: dict[bool, list[Tensor]] = {True: [], False: []}
+            for name, parameter in model.named_parameters():
+                kinds[decays(name, parameter)].append(parameter)
+            return [{"params": kinds[yes], "weight_decay": decay * yes} for yes in kinds]
+
+        return wrong
+
+    return {
+        "everything decays": groups(lambda *_: True),
+        "norms and gates decay; only biases do not": groups(lambda name, _: "bias" not in name),
+        "the gates decay: a gate is a tensor without axes, `ndim == 0`": groups(
+            lambda _, p: p.ndim != 1
+        ),
+        "kernels do not decay; only matrices do": groups(lambda _, p: p.ndim == 2),
     }
 
 
@@ -224,4 +367,7 @@ EXERCISES = (
     Exercise("8.1", confusion, _labels, "true predicted", _confusion_mistakes, _counts),
     Exercise("8.2", macro_f1, _matrices, mistakes=_f1_mistakes),
     Exercise("8.3", patient_bootstrap, _results, validate=_validate_interval),
+    Exercise("8.4", train_step, _batches, mistakes=_step_mistakes, use=_after_the_step),
+    Exercise("8.5", one_cycle, _steps, mistakes=_schedule_mistakes),
+    Exercise("8.6", decay_groups, _networks, mistakes=_group_mistakes, use=_decay_of_each),
 )

@@ -19,6 +19,10 @@ Cases = Callable[[Generator], Sequence[Arguments]]
 _PRIMES = (2, 3, 5, 7, 11, 13)
 
 
+class AnswerError(Exception):
+    """Raised by an exercise's `use`: a clause that says why what came back cannot be judged."""
+
+
 @dataclass(frozen=True)
 class Exercise:
     """One exercise: its solution, the inputs it is checked on, common mistakes."""

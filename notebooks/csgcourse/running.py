@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from csgcourse.exercise import AnswerError
+
 SECONDS = 10.0  # an answer takes milliseconds, in a network a second; a busy laptop takes longer
 _LETTERS_KEPT = 2000  # of what is printed
 _LATE = "the function did not finish in time: does a loop never end?"
@@ -51,7 +53,9 @@ def run(
         left = "It still runs: correct it, then restart the kernel."
         return Outcome(trouble=f"{line} {left}", printed=output.kept)
     sys.stdout = output.before
-    if error := done.get("error"):
+    if isinstance(error := done.get("error"), AnswerError):
+        return Outcome(trouble=str(error), printed=output.kept)
+    if error:
         place = _place(function, traceback.walk_tb(error.__traceback__)) or "the function"
         reason = textwrap.shorten(str(error), 200, placeholder=" ...")
         trouble = f"{place} raised {type(error).__name__}" + (f": {reason}" if reason else "")

@@ -21,7 +21,7 @@ from csgcourse.chapter_04 import fusion_forward
 from csgcourse.chapter_05 import amdf_forward, weigh
 from csgcourse.chapter_06 import output_size, tokens_to_volume, volume_to_tokens
 from csgcourse.chapter_07 import split
-from csgcourse.chapter_08 import confusion, macro_f1, patient_bootstrap
+from csgcourse.chapter_08 import confusion, macro_f1, one_cycle, patient_bootstrap
 from csgcourse.chapter_09 import rollout, share_inside
 from csglib.data.split import split_by_patient
 from csglib.model.attention import Attention
@@ -33,6 +33,8 @@ from csglib.model.inflation import inflate_kernel
 from csglib.model.intra import IntraDimension
 from csglib.model.tokens import VideoTokens, fold, unfold
 from csglib.model.weighting import LearnableWeighting
+from csglib.train.config import SCHEDULES
+from csglib.train.step import adam
 
 
 def windows(volume, size, last):
@@ -342,13 +344,11 @@ def by_clips(correct, patients, draws, seed):
     return ends(correct.numpy()[chosen].mean(1))
 
 
-def draws_of(correct, patients, draws, seed, count=None, by_clips=False):
+def draws_of(correct, patients, draws, seed):
     """Correct clips and all clips of each drawn patient; the patient; many draws."""
     names, owner = np.unique(patients, return_inverse=True)
     right, clips = np.bincount(owner, correct), np.bincount(owner)
-    weights = clips / clips.sum() if by_clips else None
-    shape = draws, count or len(names)
-    drawn = np.random.default_rng(seed).choice(len(names), shape, p=weights)
+    drawn = np.random.default_rng(seed).choice(len(names), (draws, len(names)))
     return right[drawn], clips[drawn], drawn
 
 
@@ -356,8 +356,8 @@ def ends(means):
     return np.quantile(means, [0.025, 0.975])
 
 
-def accuracies(*given, **how):
-    right, clips, _ = draws_of(*given, **how)
+def accuracies(*given):
+    right, clips, _ = draws_of(*given)
     return right.sum(1) / clips.sum(1)
 
 
@@ -380,6 +380,87 @@ def standard_error(*given):
 def ratio_of_means(*given):
     right, clips, _ = draws_of(*given)
     return ends((right / clips).mean(1))
+
+
+def step_with_closure(model, optimizer, clips, labels):
+    def closure():
+        model.zero_grad()
+        log_p = model(clips).log_softmax(1)
+        loss = -log_p[torch.arange(len(labels)), labels].mean()
+        loss.backward()
+        return loss
+
+    return optimizer.step(closure).detach()
+
+
+def step_by_autograd(model, optimizer, clips, labels):
+    weights = list(model.parameters())
+    loss = torch.nn.CrossEntropyLoss()(model.train()(clips), labels)
+    for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+        weight.grad = gradient
+    optimizer.step()
+    return loss.item()
+
+
+def stepped(model, optimizer, clips, labels, *, order="zbs", loss=F.cross_entropy):
+    optimizer.zero_grad() if order[0] == "z" else None
+    value = loss(model(clips), labels)
+    for letter in order.removeprefix("z"):
+        {"b": value.backward, "s": optimizer.step, "z": optimizer.zero_grad}[letter]()
+    return value.item()
+
+
+def by_sgd(model, optimizer, clips, labels):
+    value = stepped(model, optimizer, clips, labels, order="zb")
+    for weight in model.parameters():
+        weight.data.sub_(0.1 * weight.grad)
+    return value
+
+
+def in_numpy(step, steps, lr):
+    warm = round(0.3 * steps)
+    up, down = np.arange(warm) / warm, np.arange(steps - warm + 1) / (steps - warm)
+    rise = 1 / 25 + (1 - 1 / 25) * np.sin(np.pi / 2 * up) ** 2
+    return lr * np.concatenate([rise, np.cos(np.pi / 2 * down) ** 2])[step]
+
+
+def by_torch_s_scheduler(step, steps, lr):
+    adam = torch.optim.Adam([torch.zeros(1)])
+    rates = torch.optim.lr_scheduler.OneCycleLR(adam, lr, steps + 1, cycle_momentum=False)
+    for _ in range(step):
+        adam.step()
+        rates.step()
+    return rates.get_last_lr()[0]
+
+
+def groups_by(decays, none=0.0):
+    def groups(model, decay):
+        sides = [[], []]
+        for name, parameter in model.named_parameters():
+            sides[not decays(name, parameter)].append(parameter)
+        return [
+            {"params": sides[0], "weight_decay": decay},
+            {"params": sides[1], "weight_decay": none},
+        ]
+
+    return groups
+
+
+def groups_by_module(model, decay):
+    kinds = torch.nn.Linear | torch.nn.Conv3d
+    kernels = [module.weight for module in model.modules() if isinstance(module, kinds)]
+    known = set(kernels)
+    return [
+        {"params": (p for p in model.parameters() if p not in known), "weight_decay": 0},
+        {"params": kernels, "weight_decay": decay},
+    ]
+
+
+MATRIX = groups_by(lambda _, p: p.ndim > 1)
+
+
+def changed(change):
+    return lambda model, decay: change(MATRIX(model, decay))
 
 
 GRID = "b (t y x) c -> b c t y x"
@@ -468,6 +549,14 @@ RIGHT = [  # the library's own functions, and other styles
     ("8.2", f1_with_nan_mended),
     ("8.2", f1_by_numpy),
     ("8.3", interval_by_counts),
+    ("8.4", step_with_closure),
+    ("8.4", step_by_autograd),
+    ("8.5", lambda step, steps, lr: lr * SCHEDULES["one_cycle"](step / steps)),
+    ("8.5", in_numpy),
+    ("8.5", lambda step, steps, lr: torch.tensor(one_cycle(step, steps, lr))),
+    ("8.6", lambda model, decay: adam(model, 1.0, decay).param_groups),
+    ("8.6", groups_by_module),
+    ("8.6", changed(lambda groups: tuple(groups[::-1]))),
     ("9.1", lambda tokens, frames, rows: tokens.mT[:, :, 1:].unflatten(2, (frames, rows,
      -1)).contiguous()),
     ("9.2", rollout_by_halves),
@@ -884,13 +973,9 @@ WRONG = {
         (marked_once, "each cell counts to one at most"),
         (lambda p, t, k: confusion(p, t, int(max(p.max(), t.max())) + 1), "the last class is"),
         (lambda p, t, k: confusion(k - 1 - p, k - 1 - t, k), "the classes are in reverse order"),
-        (lambda p, t, k: confusion(p, t, k).double() / len(t) * 100, "numbers of type int64 are w"),
-        (lambda p, t, k: confusion(p, t, k).bool(), "numbers of type int64 are wanted: got bool"),
         (lambda p, t, k: confusion(p, t, k).tolist(), "a torch tensor is wanted: got a list"),
         (lambda p, t, k: confusion(p, t, 2), "raised IndexError"),
-        (lambda p, t, k: confusion(p, t, k + 1), "the shape should be (5, 5): got (6, 6)"),
         (lambda p, t, k: confusion(p[1:], t[:-1], k), "of the values are wrong"),
-        (lambda p, t, k: confusion(p, t, k).flatten(), "axes are joined"),
     ],
     "8.2": [
         (lambda m: m.trace() / m.sum(), "this is the accuracy (micro F1)"),
@@ -898,33 +983,77 @@ WRONG = {
         (lambda m: (2 * m.diag() / (m.sum(0) + m.sum(1))).mean(), "the answer is NaN (not a numbe"),
         (lambda m: np.average(2 * m.diag() / (m.sum(0) + m.sum(1)).clamp(1), weights=m.sum(1)),
          "weighted by their number of clips"),
-        (lambda m: per_class(m)[0].mean(), "this is the mean precision"),
-        (lambda m: per_class(m)[1].mean().item(), "this is the mean recall"),
+        (lambda m: per_class(m)[1].mean().item(), "is wanted: got"),
         (lambda m: torch.stack(per_class(m)).mean(), "the plain mean of precision and recall"),
+        (lambda m: 2 / sum(1 / one.mean().clamp(1e-12) for one in per_class(m)),
+         "this is F1 of macro precision and macro recall"),
         (lambda m: macro_f1(m) * len(m), "times too large"),
-        (lambda m: macro_f1(m) / 2, "every value is 0.5 times what it should be"),
         (lambda m: (per_class(m)[0] * per_class(m)[1]).sqrt().mean(), "is wanted: got"),
         (lambda m: macro_f1(m[m.sum(1) > 0][:, m.sum(1) > 0]), "never predicted and never true"),
     ],
     "8.3": [
         (by_clips, "you drew clips"),
         (lambda *given: np.quantile(accuracies(*given), [0.05, 0.95]), "a 90 % interval"),
-        (lambda *given: np.quantile(accuracies(*given), [0.005, 0.995]), "a 99 % interval"),
         (normal, "mean +- 1.96 standard deviations"),
         (standard_error, "far too narrow"),
         (ratio_of_means, "you averaged the patients' accuracies"),
         (without_repeats, "drawn twice counts once"),
-        (lambda c, p, draws, seed: (float(c.mean()), float(c.mean())), "no width"),
-        (lambda *given: ends(accuracies(*given, count=len(given[1]))), "as many patients as clips"),
-        (lambda *given: ends(accuracies(*given, by_clips=True)), "patients with many"),
         (lambda *given: tuple(reversed(patient_bootstrap(*given))), "an interval near"),
-        (lambda *given: [100 * end for end in patient_bootstrap(*given)], "an interval near"),
-        (lambda *given: (0.0, patient_bootstrap(*given)[1]), "an interval near"),
         (accuracies, "two numbers are wanted"),
         (lambda c, p, draws, seed: patient_bootstrap(c, p, draws, 42), "another `seed` changes"),
         (lambda c, p, draws, seed: patient_bootstrap(c, p, 1999, seed), "another `draws` changes"),
         (lambda c, p, draws, seed: patient_bootstrap(c, p, draws, next(unseeded)),
          "the same seed gives another"),
+    ],
+    "8.4": [
+        (lambda *given: stepped(*given, order="bs"), "gradients of the step before were added in"),
+        (lambda *given: stepped(*given, order="zb"), "no weight has moved"),
+        (lambda *given: stepped(*given, order="bzs"), "no weight has moved"),
+        (lambda *given: (stepped(*given), stepped(*given))[1], "the weights have moved twice"),
+        (lambda *given: (stepped(*given), stepped(*given, order="z"))[1], "the loss after the st"),
+        (lambda *given: stepped(*given, loss=lambda p, y: F.cross_entropy(p.softmax(1), y)),
+         "takes logits"),
+        (lambda *given: stepped(*given, loss=functools.partial(F.cross_entropy, reduction="sum")),
+         "the loss: "),
+        (lambda m, o, x, y: F.cross_entropy(m(x), y), "`loss.item()`: this tensor keeps its gr"),
+        (lambda m, o, x, y: stepped(m, torch.optim.SGD(m.parameters(), lr=0.1), x, y),
+         "the weights after the step: "),
+        (by_sgd, "the weights after the step: "),
+        (lambda *given: stepped(*given) and None, "nothing came back"),
+        (lambda m, o, x, y: stepped(m, o, x, y.float()), "raised RuntimeError"),
+    ],
+    "8.5": [
+        (lambda s, n, lr: lr * (0.04 + 0.96 * s / n / 0.3) if s < 0.3 * n else one_cycle(s, n, lr),
+         "it rises along a straight line"),
+        (lambda s, n, lr: lr * (n - s) / n / 0.7 if s > 0.3 * n else one_cycle(s, n, lr),
+         "it falls along a straight line"),
+        (lambda s, n, lr: one_cycle(s, n, 1.0), "a fraction of the peak"),
+        (lambda s, n, lr: one_cycle(min(s, round(0.3 * n)), n, lr), "it stays at `lr`"),
+        (lambda s, n, lr: one_cycle(min(s + 1, n), n, lr), "is wanted: got"),
+        (lambda s, n, lr: one_cycle(s // n, n, lr), "is wanted: got"),
+        (lambda s, n, lr: lr * (1 + math.cos(math.pi * s / n)) / 2 if s >= 0.3 * n else
+         one_cycle(s, n, lr), "falls over all steps"),
+        (by_torch_s_scheduler, "is wanted: got"),
+    ],
+    "8.6": [
+        (groups_by(lambda *_: True), "everything decays"),
+        (groups_by(lambda _, p: p.ndim < 2), "0.05 is wanted: got 0"),
+        (groups_by(lambda name, _: "bias" not in name), "norms and gates decay"),
+        (groups_by(lambda _, p: p.ndim != 1), "the gates decay"),
+        (groups_by(lambda name, _: "norm" not in name and "bias" not in name), "weight decay of `"),
+        (groups_by(lambda _, p: p.ndim == 2), "kernels do not decay"),
+        (lambda model, decay: MATRIX(model, 0.05), "weight decay of `stem.0.weight`: 0.3 is wante"),
+        (groups_by(lambda _, p: p.ndim > 1, 1e-2), "0 is wanted: got 0.01"),
+        (changed(lambda groups: groups[:1]), "` is in the groups 0 times"),
+        (changed(lambda groups: dict(enumerate(groups))), "a list of two dicts"),
+        (changed(lambda groups: [one["params"] for one in groups]), "a list of two dicts"),
+        (changed(lambda g: [g[0], g[1] | {"params": g[1]["params"][:-1]}]), "the groups 0 times"),
+        (changed(lambda g: [g[0], g[1] | {"params": g[1]["params"] + g[0]["params"][:1]}]),
+         "`stem.0.weight` is in the groups 2 times"),
+        (changed(lambda g: [one | {"params": [p.data for p in one["params"]]} for one in g]),
+         "no names, copies or `.data`"),
+        (lambda model, decay: [{"params": [n for n, _ in model.named_parameters()]}] * 2,
+         "no names, copies or `.data`"),
     ],
     "9.1": [
         (lambda s, t, y: volume(s[:, :-1], GRID, t, y), "you dropped the last token"),
