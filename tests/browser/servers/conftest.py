@@ -81,7 +81,7 @@ class Jupyter:
         return f"http://127.0.0.1:{self._port}/{path}token={self._token}"
 
     def wait(self):
-        for _ in range(300):
+        for _ in range(900):
             try:
                 urllib.request.urlopen(self.address("api/status?"), timeout=2).close()
                 return

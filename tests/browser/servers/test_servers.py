@@ -82,11 +82,9 @@ def outside(page):
     return asked
 
 
-@pytest.mark.parametrize("place", ["lab", pytest.param("notebook", marks=LONG), "voila"])
-@pytest.mark.parametrize("notebook", [EXPLORER], indirect=True, ids=["explorer"])
-def test_the_explorer_is_alive_and_fetches_nothing(outside, begun, place, ask):
-    """Voila has no kernel to ask; there a row that came from it is what tells."""
-    page, shown = begun, begun.locator(".csg-explorer").first
+def check_explorer(page, ask=None):
+    """Without a kernel to ask, a row that came from it is what tells."""
+    shown = page.locator(".csg-explorer").first
     expect(shown.locator("canvas").first).to_be_visible(timeout=120_000)
     slider = shown.get_by_role("slider", name="Frame")
     slider.focus()
@@ -104,7 +102,7 @@ def test_the_explorer_is_alive_and_fetches_nothing(outside, begun, place, ask):
 
     def told(*wanted):
         for _ in range(20):  # a page that has just sent something waits before it sends more
-            if place == "voila" or (found := json.loads(ask(page, TRAITS))) == [*wanted]:
+            if ask is None or (found := json.loads(ask(page, TRAITS))) == [*wanted]:
                 return
             page.wait_for_timeout(250)
         assert found == [*wanted]
@@ -115,36 +113,52 @@ def test_the_explorer_is_alive_and_fetches_nothing(outside, begun, place, ask):
     page.keyboard.press("Escape")
     expect(shown.get_by_text("Query: the class token")).to_be_visible()
     told(0, "space", 2, 3)
-    # Voila's own page asks for fonts of icons and formulas; ours does without.
-    assert not [url for url in outside if "mathjax" not in url and "fontawesome" not in url]
 
 
-@pytest.mark.parametrize("notebook", [STUDIO], indirect=True, ids=["studio"])
-def test_the_kernel_keeps_up_with_a_slider(ran, ask):
+def check_dashboard(page):
+    """The button's message reaches a busy kernel through a subshell."""
+    state = page.locator(".csg-state")
+    expect(state).to_contain_text("Training epoch 3", timeout=60_000)
+    page.get_by_role("slider", name="Epoch").focus()
+    page.keyboard.press("Home")  # to look back while it trains
+    page.get_by_role("button", name="Stop after this epoch").click()
+    expect(state).to_contain_text("Stopped after epoch", timeout=20_000)
+    expect(page.get_by_text(re.compile(r"cell after \d+ of 500"))).to_be_visible()
+    expect(page.get_by_role("slider", name="Epoch")).to_have_value("1")
+
+
+def check_studio(page, ask):
     """While a slider moves, the kernel skips to its last value."""
-    studio = ran.locator(".csg-phantom-studio")
+    studio = page.locator(".csg-phantom-studio")
     slider = studio.get_by_role("slider", name="Stenosis, %")
     slider.focus()
     for _ in range(30):
-        ran.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowLeft")
     last = int(slider.input_value())
     expect(studio).not_to_have_class(re.compile("csg-waiting"), timeout=60_000)
-    asked = json.loads(ask(ran, "print(json.dumps(asked))"))
+    asked = json.loads(ask(page, "print(json.dumps(asked))"))
     assert asked[-1] == last / 100
     assert len(asked) < 30
 
 
-@pytest.mark.parametrize("notebook", [DASHBOARD], indirect=True, ids=["dashboard"])
-def test_the_button_stops_a_cell_that_is_running(begun):
-    """Its message reaches a busy kernel through a subshell."""
-    state = begun.locator(".csg-state")
-    expect(state).to_contain_text("Training epoch 3", timeout=60_000)
-    begun.get_by_role("slider", name="Epoch").focus()
-    begun.keyboard.press("Home")  # to look back while it trains
-    begun.get_by_role("button", name="Stop after this epoch").click()
-    expect(state).to_contain_text("Stopped after epoch", timeout=20_000)
-    expect(begun.get_by_text(re.compile(r"cell after \d+ of 500"))).to_be_visible()
-    expect(begun.get_by_role("slider", name="Epoch")).to_have_value("1")
+@pytest.mark.parametrize("place", [pytest.param("notebook", marks=LONG), "voila"])
+@pytest.mark.parametrize("notebook", [EXPLORER], indirect=True, ids=["explorer"])
+def test_the_explorer_is_alive_and_fetches_nothing(outside, begun, place, ask):
+    check_explorer(begun, ask if place == "notebook" else None)
+    # Voila's own page asks for fonts of icons and formulas; ours does without.
+    assert not [url for url in outside if "mathjax" not in url and "fontawesome" not in url]
+
+
+@pytest.mark.parametrize("notebook", [DASHBOARD + EXPLORER + STUDIO], indirect=True, ids=["three"])
+def test_in_lab_a_running_cell_is_stopped_and_widgets_are_alive_and_fetch_nothing(
+    outside, begun, ask, request
+):
+    """One kernel for the three: it takes seconds to start."""
+    check_dashboard(begun)
+    ran = request.getfixturevalue("ran")
+    check_explorer(ran, ask)
+    check_studio(ran, ask)
+    assert outside == []
 
 
 @pytest.mark.parametrize(
