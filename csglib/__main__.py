@@ -125,6 +125,7 @@ def simulate(  # noqa: PLR0913, PLR0917  # options
     size: Annotated[int, Option("--image-size", help="rows and columns, pixels")] = 256,
     seed: Annotated[int, Option(help="another seed gives other patients")] = 0,
     patients: Annotated[int, Option(help="number of patients; the paper has 169")] = 169,
+    phantom: Annotated[int, Option(help="3: a grade takes several frames to read; 2: one")] = 3,
     rule: Annotated[
         str, Option("--grading-rule", help="from stenosis to grade, see csglib.data.stenosis")
     ] = "diameter_50",

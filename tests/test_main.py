@@ -114,9 +114,10 @@ def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(making, "make_cohort", lambda *what: made.append(what))
     run(monkeypatch, "simulate", tmp_path / "a")
     words = ["--frames", 16, "--seed", 3, "--patients", 9, "--image-size", 64, "--videos"]
-    words += ["--grading-rule", "area_70", "--observer", 0.1, "--workers", 5]
+    words += ["--grading-rule", "area_70", "--observer", 0.1, "--workers", 5, "--phantom", 2]
     run(monkeypatch, "simulate", tmp_path / "b", *words)
-    wanted = CohortSpec(frames=16, seed=3, patients=9, size=64, rule="area_70", observer=0.1)
+    given = {"frames": 16, "seed": 3, "patients": 9, "size": 64, "phantom": 2}
+    wanted = CohortSpec(**given, rule="area_70", observer=0.1)
     assert made[0] == (tmp_path / "a", CohortSpec(), os.cpu_count(), False)
     assert made[1] == (tmp_path / "b", wanted, 5, True)
     *_, estimated, done = capsys.readouterr().out.splitlines()

@@ -37,7 +37,7 @@ COLUMNS = {
     "area_stenosis": "share of the vessel's area that is closed in the narrowest frame, 0 to 1",
     "diameter_stenosis": "largest share of a diameter that is closed in that frame, 0 to 1",
     "narrowest_frame": "of the clip, from 0: the one with the largest area stenosis",
-    "plaque": "Gray-Weale type, I to IV",
+    "plaque": "Gray-Weale type, I to IV, or isoechoic",
     "side": "of the vessel on which the plaque lies",
     "calcified": "share of the plaque's arc that is calcified, 0 to 1",
     "diameter_mm": "of the vessel without plaque",

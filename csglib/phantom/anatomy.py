@@ -24,6 +24,7 @@ Layer = tuple[str, Mask1D]
 
 _CORNERS = 1500  # most points of a specular border
 _SPACING = 0.05  # mm between them, about a quarter of a wavelength
+_ROOM = 5.0  # mm; that the neck leaves to an isoechoic artery, of whatever width, to give no hint
 _WIDE = np.linspace(-42, 42, 600)  # mm; corners of a border that crosses the image
 _ROUND = np.linspace(0, 2 * np.pi, 160)
 _CIRCLE = np.stack([np.cos(_ROUND), np.sin(_ROUND)])
@@ -238,7 +239,8 @@ class Anatomy:
         # and thickness, mm; its place in half lengths of its own, and these in plaque lengths.
         low, high = [-0.5, 0.15, 0.35, -0.8, 0.06], [0.5, 0.6, 0.9, 0.8, 0.25]
         self.calcium = rng.uniform(low, high, (len(typed), 5))
-        self.neck = Neck(self.radius, artery.depth, artery.bifurcation, rng)
+        around = _ROOM if artery.isoechoic else self.radius
+        self.neck = Neck(around, artery.depth, artery.bifurcation, rng)
 
     def echo(self, at: Float[ndarray, "3 points"]) -> tuple[Points1D, Mask1D]:
         """Echogenicity of resting points, dB, and which of them flow with the blood."""
@@ -254,6 +256,8 @@ class Anatomy:
         """Attenuation at resting points, dB/cm/MHz, with edge shadows of the round artery."""
         label, _ = self._paint(at)
         aside, down = np.abs(at[:2] - self.vessel.axis(at[2]))
+        if self.vessel.artery.isoechoic:
+            return self.table[label, 1]
         edge = np.exp(-(((aside - self.radius) / 0.3) ** 2)) * (down < self.radius / 2)
         return self.table[label, 1] + 1.6 * edge
 
@@ -272,9 +276,11 @@ class Anatomy:
             self._glints(inner, self.wall[1], 5.0, y),
             self._glints(lumen, self.caps[lesion] + self.face[lesion] - 15 * thin, 8.0, y),
         ]
+        if self.vessel.artery.isoechoic:
+            glints = glints[2:]  # of the lumen alone
         axis = self.vessel.axis(here[:1])
         for border in self.neck.borders(y):
-            hidden = np.hypot(*border.corners) < self.radius  # covered by the artery
+            hidden = np.hypot(*border.corners) < self.neck.radius  # covered by the artery
             level = border.decibel - 80.0 * hidden
             glints.append(self._glints(axis + border.corners, level, border.broken, y))
         return Points(*np.hstack(glints))
@@ -303,7 +309,7 @@ class Anatomy:
         for tissue, where in self.neck.layers(aside, down, at[2], patch):
             label[where] = LABEL[tissue]
         angle = np.zeros(at.shape[1])
-        near = np.flatnonzero(aside**2 + down**2 < (1.3 * self.radius + 2) ** 2)
+        near = np.flatnonzero(aside**2 + down**2 < (1.3 * self.neck.radius + 2) ** 2)
         place = self.vessel.place(at[:, near])
         lesion = self.vessel.nearest(at[2, near])
         wall = self.vessel.artery.wall
@@ -315,6 +321,8 @@ class Anatomy:
             (LABEL["cap"], (place.past < 0.2) & (place.outside < -0.1)),
             (LABEL["blood"], place.past < 0),
         ]
+        if self.vessel.artery.isoechoic:
+            layers = layers[-1:]  # the blood alone, in the tissue of the neck
         for kind, where in layers:
             label[near] = np.where(where, kind, label[near])
         angle[near] = place.angle

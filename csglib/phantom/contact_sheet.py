@@ -67,7 +67,7 @@ def _strip(page: Image.Image, draw: ImageDraw.ImageDraw, folder: Path, row: Row,
     caption = (
         f"{float(row['diameter_stenosis']):.0%} of the diameter\n"
         f"{float(row['area_stenosis']):.0%} of the area\n"
-        f"type {row['plaque']}, {row['side']}, {float(row['calcified']):.0%} calcified\n"
+        f"plaque {row['plaque']}, {row['side']}, {float(row['calcified']):.0%} calcified\n"
         f"{row['scanner']} scanner, {row['split']}"
     )
     caption += f"\nread as {float(seen):.0%} by the observer" if seen else ""

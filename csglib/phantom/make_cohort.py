@@ -130,7 +130,7 @@ def make_cohort(folder: Path, cohort: CohortSpec, jobs: int = 1, videos: bool = 
 
 def _identity(cohort: CohortSpec) -> dict[str, Any]:
     """What two cohorts must have in common to be the same."""
-    return {"format": FORMAT, "phantom": VERSION} | asdict(cohort)
+    return {"format": FORMAT} | asdict(cohort)
 
 
 def _check_disk(folder: Path, megabytes: float) -> None:
@@ -239,7 +239,7 @@ def _row(clip: Clip, spec: ClipSpec, file: Path, cohort: CohortSpec) -> Row:
         "area_stenosis": f"{truth.area_stenosis[truth.narrowest]:.6f}",
         "diameter_stenosis": f"{truth.diameter_stenosis[truth.narrowest]:.6f}",
         "narrowest_frame": truth.narrowest,
-        "plaque": made_of["plaque"],
+        "plaque": "isoechoic" if made_of.get("isoechoic") else made_of["plaque"],
         "side": made_of["side"],
         "calcified": f"{made_of['calcified']:.3f}",
         "diameter_mm": f"{made_of['diameter']:.2f}",

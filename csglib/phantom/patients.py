@@ -5,7 +5,7 @@ of 8 frames, or 278, 23 and 109 of 16, split "at the patient level with no overl
 patients in each split is not in the paper: here it is proportional to the clips of 8 frames.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ _SHARES = [clips / sum(CLIPS[8].values()) for clips in CLIPS[8].values()]
 
 @dataclass(frozen=True, kw_only=True)
 class CohortSpec:
-    """All that decides a cohort, apart from the phantom's version.
+    """All that decides a cohort.
 
     A value out of range raises a ValueError that names it.
     """
@@ -37,6 +37,7 @@ class CohortSpec:
     size: int = 256  # height and width of a frame, 16 to 1024 pixels
     seed: int = 0  # of everything random; 0 or more
     patients: int = PATIENTS  # how many, 3 or more
+    phantom: int = 3  # version of the distributions, 2 or 3; see `_third`
     rule: str = DEFAULT_RULE.name  # of grading, see `csglib.data.stenosis`
     # Standard deviation of the error of whoever measures the stenosis, 0 to 0.5; 0: none.
     observer: float = 0.0
@@ -47,6 +48,7 @@ class CohortSpec:
             "size": (16 <= self.size <= 1024, "16 to 1024 pixels"),
             "seed": (self.seed >= 0, "0 or more"),
             "patients": (self.patients >= len(_SHARES), "3 or more, one for each split"),
+            "phantom": (self.phantom in (2, 3), "2 or 3"),
             "rule": (self.rule in RULES, f"one of {', '.join(RULES)}"),
             "observer": (0 <= self.observer <= 0.5, "a standard deviation from 0 to 0.5"),
         }
@@ -89,7 +91,7 @@ def clip_specs(cohort: CohortSpec) -> list[ClipSpec]:
         each = iter(_evenly(wanted, total, rng).tolist())
         for member in members.tolist():
             counts = [next(each) for _ in range(videos[member])]
-            of_patient = _clips_of(names[member], [seed, member], counts, frames)
+            of_patient = _clips_of(names[member], [seed, member], counts, cohort)
             specs += [spec._replace(split=split) for spec in of_patient]
     return sorted(specs, key=lambda spec: (len(spec.name), spec.name))
 
@@ -99,14 +101,23 @@ def _evenly(total: int, parts: int, rng: np.random.Generator) -> Int[ndarray, " 
     return total // parts + (rng.permutation(parts) < total % parts)
 
 
-def _clips_of(name: str, key: list[int], counts: list[int], frames: int) -> Iterator[ClipSpec]:
+def _clips_of(
+    name: str, key: list[int], counts: list[int], cohort: CohortSpec
+) -> Iterator[ClipSpec]:
     """That many clips of each video of a patient, whose split is filled in later."""
-    drawn = draw(np.random.default_rng(key), {}).parameters
+    rng = np.random.default_rng(key)
+    drawn = draw(rng, {}).parameters
+    if cohort.phantom == 3:
+        drawn["diameter"] = float(np.exp(rng.uniform(*np.log([3.2, 10.0]))))
     parameters = {parameter: drawn[parameter] for parameter in PER_PATIENT}
     for video, count in enumerate(counts, start=1):
         rng = np.random.default_rng([*key, video])
         seed, places = int(rng.integers(2**31)), rng.uniform(0.25, 0.75, PLAQUES)
-        for plaque in sorted(rng.permutation(PLAQUES)[:count].tolist()):
+        shown = sorted(rng.permutation(PLAQUES)[:count].tolist())
+        more = {}
+        if cohort.phantom == 3:
+            places, more = rng.random(PLAQUES), _third(rng, parameters)
+        for plaque in shown:
             yield ClipSpec(
                 name=f"{name}_v{video}_c{plaque + 1}",
                 patient=name,
@@ -114,6 +125,39 @@ def _clips_of(name: str, key: list[int], counts: list[int], frames: int) -> Iter
                 split="",
                 seed=seed,
                 plaque=plaque,
-                before=int(places[plaque] * frames),
-                parameters=parameters,
+                before=int(places[plaque] * cohort.frames),
+                parameters=parameters | more,
             )
+
+
+def _third(rng: np.random.Generator, patient: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a video in the third version, in which it takes several frames to read a grade.
+
+    Wall and plaque echo like the tissue around: a frame shows how wide the remnant vessel is, and
+    not how wide the vessel was. Arteries are of any width in a field of about 14 mm, and the
+    reference is the healthy section beside the narrowing, as in NASCET (1991). Three things would
+    still give the width away in one frame, and are avoided: other tissue at a distance from the
+    wall (`Anatomy`), an eccentric plaque, which leaves an arc of the round wall, and a narrowing so
+    steep that a slice, which has a thickness, shows both the narrow and the wide lumen.
+
+    The artery is off the centre by up to a quarter of the picture, and the narrowest section is in
+    any frame, so that neither place nor time can be known without a look.
+    """
+    margin = rng.uniform(13.5, 15.0) / (patient["diameter"] + 2 * patient["wall"])
+    room = min(0.25, (1 - 1 / margin) / 2)  # the artery stays in the picture
+    lower, aside = rng.uniform(-room, room, 2).tolist()
+    mild, severe = rng.uniform([[0.42], [0.73]], [[0.62], [0.85]], (2, PLAQUES))
+    return {
+        "isoechoic": True,
+        "side": "concentric",
+        "calcified": 0.0,
+        "margin": margin,
+        "lower": lower,
+        "aside": aside,
+        "stenosis": np.where(rng.random(PLAQUES) < 0.5, mild, severe).tolist(),
+        "length": rng.uniform(9.0, 16.0, PLAQUES).tolist(),
+        "sharpness": 1.2,
+        "speed": rng.uniform(11.0, 14.0),
+        "cluttered": 0.5,
+        "shadowed": 0.03,
+    }

@@ -81,7 +81,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "gamma": (0.5, 2),
     "smoothing": (0, 0.3),
     "persistence": (0, 0.8),
-    "margin": (1, 3),
+    "margin": (1, 4),
     "aside": (-0.4, 0.4),
     "lower": (-0.4, 0.4),
     "frequency": (4, 12),
@@ -99,6 +99,7 @@ CHOICES: dict[str, tuple[str | bool | int, ...]] = {
     "side": ("far", "near", "left", "right", "lateral", "concentric"),
     "plaque": ("I", "II", "III", "IV"),
     "bifurcation": (False, True),
+    "isoechoic": (False, True),
     "scanner": tuple(SCANNERS),
     "field": ("artery", "neck"),
 }
@@ -165,6 +166,7 @@ def _artery(rng: np.random.Generator) -> dict[str, Any]:
         "drift": rng.uniform(-0.15, 0.15),
         "pulsation": rng.uniform(0.1, 0.35),
         "bifurcation": bool(rng.random() < [0, 0.3, 0.8][site]),
+        "isoechoic": False,
     }
 
 

@@ -39,6 +39,8 @@ class Artery:
     drift: float  # sideways slope of the axis where it is steepest, mm per mm
     pulsation: float  # change of diameter from diastole to systole, mm
     bifurcation: bool  # whether a second artery runs beside it, as above the carotid bifurcation
+    # Whether wall and plaque echo like the tissue around: only the remnant vessel stands out.
+    isoechoic: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,9 +25,12 @@ from csglib.phantom.contact_sheet import contact_sheet, sample
 from csglib.phantom.make_cohort import clip_file, make_cohort, work_left
 from csglib.phantom.patients import PLAQUES, CohortSpec, clip_specs
 from csglib.phantom.recipe import PER_PATIENT, check_parameters
+from csglib.phantom.simulate import of_plaque
 
 from ..conftest import in_this_process
 
+THIRD = set("margin lower aside side stenosis length sharpness calcified".split())
+THIRD |= {"speed", "cluttered", "shadowed"}
 SMALL = CohortSpec(patients=5, size=16, seed=1)
 PAPER = {
     8: {"train": 318, "validation": 23, "test": 118},
@@ -41,10 +44,10 @@ def specs(**what):
     return clip_specs(CohortSpec(**what))
 
 
-@pytest.mark.parametrize("seed", [0, 2023])
-@pytest.mark.parametrize(("frames", "first", "last"), [(8, 2, 5), (16, 4, 11)])
-def test_the_paper_s_cohort_has_the_paper_s_totals_and_one_clip_a_plaque(frames, first, last, seed):
-    clips = specs(frames=frames, seed=seed)
+@pytest.mark.parametrize(("phantom", "seed"), [(3, 0), (3, 2023), (2, 0)])
+@pytest.mark.parametrize("frames", [8, 16])
+def test_the_paper_s_cohort_has_the_paper_s_totals_and_one_clip_a_plaque(frames, phantom, seed):
+    clips = specs(frames=frames, seed=seed, phantom=phantom)
     assert Counter(spec.split for spec in clips) == PAPER[frames]
     assert len({spec.patient for spec in clips}) == 169
     assert len({spec.video for spec in clips}) == len({spec.seed for spec in clips}) == 200
@@ -53,7 +56,8 @@ def test_the_paper_s_cohort_has_the_paper_s_totals_and_one_clip_a_plaque(frames,
     plaques = Counter(spec.plaque for spec in clips)
     assert len(plaques) == PLAQUES
     assert max(plaques.values()) < 1.3 * min(plaques.values()), "not always the first ones"
-    assert {spec.before for spec in clips} == set(range(first, last + 1)), "not the inner half"
+    edge = 0 if phantom == 3 else frames // 4
+    assert {spec.before for spec in clips} == set(range(edge, frames - edge))
 
 
 @pytest.mark.parametrize("frames", PAPER)
@@ -84,19 +88,23 @@ def test_a_seed_decides_everything_and_another_decides_otherwise():
     assert not {s.seed for s in one} & {s.seed for s in other}
 
 
-def test_a_patient_has_the_same_parameters_in_all_videos_and_splits_are_alike():
+@pytest.mark.parametrize("phantom", [2, 3])
+def test_a_patient_has_the_same_parameters_in_all_videos_and_splits_are_alike(phantom):
     patients = {}
-    for spec in specs():
-        assert patients.setdefault(spec.patient, spec.parameters) == spec.parameters
-        assert set(spec.parameters) == set(PER_PATIENT)
-        check_parameters(spec.parameters)
+    for spec in specs(phantom=phantom):
+        own = {name: spec.parameters[name] for name in PER_PATIENT if name != "isoechoic"}
+        assert patients.setdefault(spec.patient, own) == own
+        of_video = {n: v for n, v in spec.parameters.items() if n not in PER_PATIENT}
+        assert of_video.keys() == (THIRD if phantom == 3 else set())
+        for plaque in range(PLAQUES):
+            check_parameters(own | of_plaque(of_video, plaque))
     assert {"diameter", "scanner", "gain", "heart_rate"} < set(PER_PATIENT)
     of_lesion, of_sweep = "stenosis plaque side length calcified", "roll speed margin aside lower"
     assert not {*of_lesion.split(), *of_sweep.split(), "field"} & set(PER_PATIENT)
     assert len({values["depth"] for values in patients.values()}) == 169
     assert len({values["scanner"] for values in patients.values()}) > 2
     train, test = (
-        np.mean([s.parameters["diameter"] for s in specs() if s.split == split])
+        np.mean([s.parameters["diameter"] for s in specs(phantom=phantom) if s.split == split])
         for split in ("train", "test")
     )
     assert train == pytest.approx(test, rel=0.08)
@@ -109,6 +117,7 @@ def test_a_patient_has_the_same_parameters_in_all_videos_and_splits_are_alike():
         ("size", 15, "16 to 1024 pixels"),
         ("seed", -1, "0 or more"),
         ("patients", 2, "3 or more, .*"),
+        ("phantom", 1, "2 or 3"),
         ("rule", "nascet", f"one of {', '.join(RULES)}"),
         ("observer", float("nan"), ".* from 0 to 0.5"),
     ],
@@ -266,11 +275,9 @@ def test_another_a_locked_or_a_damaged_cohort_is_left_as_it_is(folder, monkeypat
     before = contents(folder)
     with FileLock(folder / ".lock"):
         refused("is being written by another process", folder)
-    differ = "patients 5 where 6 is wanted, rule diameter_50 where area_50 is wanted"
-    other = CohortSpec(patients=6, size=16, seed=1, rule="area_50")
+    differ = "patients 5 where 6 is wanted, phantom 3 where 2 is wanted"
+    other = CohortSpec(patients=6, size=16, seed=1, phantom=2)
     refused(f"another cohort, of {differ}; name another folder$", folder, other)
-    monkeypatch.setattr(making, "VERSION", 99)
-    refused(r"another cohort, of phantom \d+ where 99 is wanted;", folder)
     assert contents(folder) == before
     (folder / "cohort.json").write_text("{")
     refused(r"cohort.json is damaged \(.*\)", folder)

@@ -8,9 +8,11 @@ from scipy.ndimage import gaussian_filter
 
 from csglib import make_clip, read_clip
 from csglib.data import GRADES, inside, polygon_area
+from csglib.phantom.anatomy import Anatomy
 from csglib.phantom.probe import SCANNERS
 from csglib.phantom.recipe import CHOICES, LIMITS, draw
 from csglib.phantom.simulate import make_video
+from csglib.phantom.vessel import Vessel
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 CONTOURS = ("vessel_outer", "vessel_inner", "lumen")
@@ -315,6 +317,23 @@ def test_a_sharper_narrowing_is_shorter_and_as_deep():
     wide, sharp = (make_clip(**what, sharpness=s).truth.area_stenosis for s in (1.0, 2.5))
     assert wide.max() == pytest.approx(sharp.max(), abs=1e-6)
     assert (sharp > 0.6).sum() < (wide > 0.6).sum()
+
+
+def test_an_isoechoic_artery_shows_its_remnant_vessel_and_not_how_wide_it_was():
+    def anatomy(diameter, isoechoic):
+        recipe = draw(np.random.default_rng(5), {"diameter": diameter, "isoechoic": isoechoic})
+        vessel = Vessel(recipe.artery, [recipe.lesion], np.random.default_rng(6))
+        return Anatomy(vessel, np.random.default_rng(7))
+
+    depth = draw(np.random.default_rng(5), {}).artery.depth
+    points = np.random.default_rng(8).uniform([-9, depth - 9, -1], [9, depth + 9, 1], (4000, 3)).T
+    for isoechoic in (True, False):
+        slim, wide = (anatomy(diameter, isoechoic) for diameter in (4.0, 8.0))
+        beyond = np.min([a.vessel.place(points).past for a in (slim, wide)], axis=0) > 0
+        levels = [a.echo(points[:, beyond])[0] for a in (slim, wide)]
+        assert np.array_equal(*levels) == isoechoic
+        blood = [(a.vessel.place(points).past < 0) <= a.echo(points)[1] for a in (slim, wide)]
+        assert np.all(blood)
 
 
 @pytest.mark.parametrize("scanner", SCANNERS)
