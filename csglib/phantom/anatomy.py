@@ -239,8 +239,8 @@ class Anatomy:
         # and thickness, mm; its place in half lengths of its own, and these in plaque lengths.
         low, high = [-0.5, 0.15, 0.35, -0.8, 0.06], [0.5, 0.6, 0.9, 0.8, 0.25]
         self.calcium = rng.uniform(low, high, (len(typed), 5))
-        around = _ROOM if artery.isoechoic else self.radius
-        self.neck = Neck(around, artery.depth, artery.bifurcation, rng)
+        room = _ROOM if artery.isoechoic else self.radius
+        self.neck = Neck(room, artery.depth, artery.bifurcation, rng)
 
     def echo(self, at: Float[ndarray, "3 points"]) -> tuple[Points1D, Mask1D]:
         """Echogenicity of resting points, dB, and which of them flow with the blood."""
@@ -256,10 +256,8 @@ class Anatomy:
         """Attenuation at resting points, dB/cm/MHz, with edge shadows of the round artery."""
         label, _ = self._paint(at)
         aside, down = np.abs(at[:2] - self.vessel.axis(at[2]))
-        if self.vessel.artery.isoechoic:
-            return self.table[label, 1]
         edge = np.exp(-(((aside - self.radius) / 0.3) ** 2)) * (down < self.radius / 2)
-        return self.table[label, 1] + 1.6 * edge
+        return self.table[label, 1] + 1.6 * edge * (not self.vessel.artery.isoechoic)
 
     def mirrors(self, y: float, swelling: float) -> Points:
         """Specular borders, as points that echo in phase at perpendicular incidence.

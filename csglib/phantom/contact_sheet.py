@@ -45,19 +45,10 @@ def contact_sheet(folder: Path, rows: Sequence[Row]) -> Image.Image:
 
 
 def sample(rows: Sequence[Row]) -> list[Row]:
-    """A few clips of one grade, from each side of the split, evenly from open to closed."""
+    """A few clips of one grade, evenly from open to closed."""
     rows = sorted(rows, key=lambda row: (float(row["diameter_stenosis"]), row["clip"]))
-    sides = [
-        [row for row in rows if row["split"] == side]
-        for side in sorted({row["split"] for row in rows})
-    ]
-    each = _OF_A_GRADE // len(sides)
-    few: list[Row] = []
-    for number, side in enumerate(sides):
-        shift = (number + 0.5) / len(sides)  # so that two sides do not show the same stenosis
-        places = ((np.arange(each) + shift) / each * len(side)).astype(int)
-        few += [side[place] for place in sorted(set(places.tolist()))]
-    return sorted(few, key=rows.index)
+    places = (np.arange(_OF_A_GRADE) + 0.5) / _OF_A_GRADE * len(rows)
+    return [rows[place] for place in sorted(set(places.astype(int).tolist()))]
 
 
 def _strip(page: Image.Image, draw: ImageDraw.ImageDraw, folder: Path, row: Row, y: int) -> None:

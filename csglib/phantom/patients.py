@@ -133,27 +133,22 @@ def _clips_of(
 def _third(rng: np.random.Generator, patient: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters of a video in the third version, in which it takes several frames to read a grade.
 
-    Wall and plaque echo like the tissue around: a frame shows how wide the remnant vessel is, and
-    not how wide the vessel was. Arteries are of any width in a field of about 14 mm, and the
-    reference is the healthy section beside the narrowing, as in NASCET (1991). Three things would
-    still give the width away in one frame, and are avoided: other tissue at a distance from the
-    wall (`Anatomy`), an eccentric plaque, which leaves an arc of the round wall, and a narrowing so
-    steep that a slice, which has a thickness, shows both the narrow and the wide lumen.
-
-    The artery is off the centre by up to a quarter of the picture, and the narrowest section is in
-    any frame, so that neither place nor time can be known without a look.
+    Wall and plaque echo like the tissue around: a frame shows how wide the remnant vessel is, not
+    how wide the vessel was. The reference is a healthy section, as in NASCET (1991). Vessels are of
+    any width; nothing else in a frame tells it, neither tissue at a distance from the wall, nor an
+    arc of the wall beside an eccentric plaque, nor a narrowing so steep that one slice shows both
+    lumens. Neither place nor time can be known without a look.
     """
     margin = rng.uniform(13.5, 15.0) / (patient["diameter"] + 2 * patient["wall"])
-    room = min(0.25, (1 - 1 / margin) / 2)  # the artery stays in the picture
-    lower, aside = rng.uniform(-room, room, 2).tolist()
+    lower, aside = rng.uniform(-0.25, 0.25, 2) * min(1, 2 - 2 / margin)  # within the picture
     mild, severe = rng.uniform([[0.42], [0.73]], [[0.62], [0.85]], (2, PLAQUES))
     return {
         "isoechoic": True,
         "side": "concentric",
         "calcified": 0.0,
         "margin": margin,
-        "lower": lower,
-        "aside": aside,
+        "lower": float(lower),
+        "aside": float(aside),
         "stenosis": np.where(rng.random(PLAQUES) < 0.5, mild, severe).tolist(),
         "length": rng.uniform(9.0, 16.0, PLAQUES).tolist(),
         "sharpness": 1.2,

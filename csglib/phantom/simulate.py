@@ -4,9 +4,8 @@ The paper's clips (section 3, "Dataset") are not public. All of this is simulate
 diagnosis: it tests whether a network finds a narrowing that is there, not how it does on patients.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -183,7 +182,11 @@ def make_video(seed: int, plaques: int = 3, size: int = 256, **overrides: object
     if plaques < 1 or size < 16:
         raise ValueError(f"a video needs plaques >= 1 and size >= 16: got {plaques=}, {size=}")
     *chances, hand = np.random.default_rng([seed, 0]).spawn(plaques + 1)
-    recipes = [draw(c, of_plaque(overrides, k)) for k, c in enumerate(chances)]
+    own = [
+        {n: v[k] if isinstance(v, list) else v for n, v in overrides.items()}
+        for k in range(plaques)
+    ]
+    recipes = [draw(chance, given) for chance, given in zip(chances, own, strict=True)]
     sweep = recipes[0].sweep
     if not sweep.speed:
         raise ValueError("a video sweeps along the artery: it needs a speed above 0, got 0")
@@ -198,11 +201,6 @@ def make_video(seed: int, plaques: int = 3, size: int = 256, **overrides: object
     for place in places:  # one frame lies exactly on each narrowest section
         way[1 + np.abs(way[1:] - place).argmin()] = place
     return Video(recipes[0], lesions, way, size, seed)
-
-
-def of_plaque(given: Mapping[str, Any], plaque: int) -> dict[str, Any]:
-    """The overrides of one plaque of a video: from lists, its own value."""
-    return {n: value[plaque] if isinstance(value, list) else value for n, value in given.items()}
 
 
 def _field(recipe: Recipe) -> Grid:
