@@ -17,6 +17,7 @@ from csglib import CSG3DCT, NETWORKS, PAPER, TINY, TrainConfig, read_clip, resam
 from csglib.data import DEFAULT_RULE, save_clip
 from csglib.data.cohort import COLUMNS, ClipSet, digest, write_manifest, write_metadata
 from csglib.model.cost import summary
+from csglib.phantom.patients import CohortSpec
 from csglib.phantom.simulate import VERSION
 from csglib.train import Experiment, predict, trained
 from csglib.train import experiment as experiment_module
@@ -204,12 +205,15 @@ def test_the_plain_network_learns_that_a_square_moves_and_depends_on_its_seed_al
 
 def test_the_kept_difficulty_is_as_meant_and_of_the_present_cohort_and_network():
     difficulty, found = loaded("difficulty"), kept("difficulty")
-    assert found["cohort"]["phantom"] == VERSION
+    assert found["cohort"]["phantom"] == CohortSpec().phantom
     assert found["clips"] == {"train": 318, "validation": 23, "test": 118}
     plain = found["plain_cnn"]
     assert plain["parameters"] == sum(w.numel() for w in difficulty.Plain(2).parameters())
     assert [*found["recipe"].values()] == [difficulty.EPOCHS, difficulty.BATCH, difficulty.RATE]
     assert (len(plain["test"]), len(found["by_frame"])) == (5, 6)
+    for row in found["by_frame"].values():
+        ahead = row["3D minus this, paired by patient"]
+        assert (ahead["value"] > 0.08, ahead["low"] > 0) == (True, True)
     assert 0.70 <= plain["mean"] <= 0.80
     assert found["majority"] < 0.65
     assert found["oracle"]["mean"] > plain["mean"]
@@ -226,7 +230,7 @@ def test_shortcuts_finds_the_nuisance_of_a_cohort(cohort, tmp_path, capsys):
 
 def test_no_nuisance_of_the_kept_audit_gives_the_grade_away():
     found = kept("shortcuts")
-    assert found["cohort"]["phantom"] == VERSION
+    assert found["cohort"]["phantom"] == CohortSpec().phantom
     assert found["clips"] == 459
     assert len(found["nuisances"]) > 40
     assert max(finding["auc"] for finding in found["nuisances"]) < loaded("shortcuts").LIMIT
