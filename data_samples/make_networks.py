@@ -27,9 +27,7 @@ from csglib.train.predictions import Predictions
 HERE = Path(__file__).parent
 SIZE = 128  # rows and columns of a frame: 8 x 8 patches
 COHORT = CohortSpec(size=SIZE, phantom=2)
-OTHERS = CohortSpec(
-    size=SIZE, phantom=2, seed=2000, patients=676
-)  # whose single frames the parent sees
+OTHERS = replace(COHORT, seed=2000, patients=676)  # whose single frames the parent sees
 PARENT = TrainConfig(
     folder=Path("parent"), epochs=8, batch_size=64, lr=2e-3, schedule="one_cycle", augment=True
 )
