@@ -22,7 +22,7 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     # 3,800 when the cost dial is one thing; 3,500 before exercises that build
     ("py", "notebooks/csgcourse"): 4_385,
     ("js", "notebooks/csgcourse"): 2_000,
-    ("py", "tests"): 19_390,  # 18,900 again when the tests share their small networks
+    ("py", "tests"): 19_420,  # 18,900 before the exercises that build and the third cohort
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400
