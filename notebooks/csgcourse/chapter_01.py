@@ -1,15 +1,25 @@
-"""Exercises 1.1 to 1.5: inflation.
+"""Exercises 1.1 to 1.6: inflation.
 
-Source: section 2, "Inflation Strategy for 3D CNN Encoder"; Table SI.
+Source: section 2, "Inflation Strategy for 3D CNN Encoder"; Table SI. What 1.6 learns is not in the
+paper.
 """
 
-import torch
-from torch import Tensor
-from torch.nn.functional import pad
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
 
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+from csgcourse.chapter_03 import whole
+from csgcourse.comparing import compare
 from csgcourse.exercise import Exercise, Wrong, inputs
 
-_STAGES = ("stem", "c1", "c2", "c3", "c4", "c5")
+SOBEL = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
+"""Detects vertical edges: positive where it gets brighter to the right."""
 
 
 def inflate_mean(kernel: Tensor, frames: int) -> Tensor:
@@ -29,18 +39,54 @@ def same_length_padding(frames: int) -> int:
     return (frames - 1) // 2
 
 
-def kernel_frames(stage: str) -> int:
-    """Length in time of the first convolution of a stage's bottlenecks."""
-    return 3 if stage in ("c3", "c4", "c5") else 1
+def extra_weights(comes_in: int, width: int, blocks: int) -> int:
+    """Weights that t = 3 adds to the first convolutions of a stage, two a block."""
+    others = 2 * blocks - 1  # each gets what the convolution block before it puts out
+    return 2 * (comes_in * width + others * 4 * width * width)
 
 
-def still_clip(frame: Tensor, frames: int) -> Tensor:
-    """The same frame again and again."""
-    return torch.stack([frame] * frames, dim=1)
+def inflate_conv(conv: nn.Conv2d, frames: int) -> nn.Conv3d:
+    """The convolution inflated over an odd number of frames: a still clip gives its output."""
+
+    class SameLength(nn.Conv3d):
+        def forward(self, volume: Tensor) -> Tensor:
+            reach = self.kernel_size[0] // 2
+            longer = F.pad(volume, (0, 0, 0, 0, reach, reach), mode="replicate")
+            return super().forward(longer)
+
+    rows, columns = conv.kernel_size
+    deep = SameLength(conv.in_channels, conv.out_channels, (frames, rows, columns))
+    deep.stride, deep.padding = (1, *conv.stride), (0, *conv.padding)
+    deep.weight = nn.Parameter(torch.stack([conv.weight.detach() / frames] * frames, dim=2))
+    deep.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach().clone())
+    return deep
+
+
+def train_kernel(kernel: Tensor, clips: Tensor, labels: Tensor, steps: int) -> Tensor:
+    """The kernel after some steps of gradient descent; each output channel is a class."""
+    for _ in range(steps):
+        kernel = kernel.detach().requires_grad_()
+        logits = F.conv3d(clips, kernel).abs().mean(dim=(2, 3, 4))
+        (gradient,) = torch.autograd.grad(F.cross_entropy(logits, labels), kernel)
+        kernel = kernel - 1.0 * gradient
+    return kernel.detach()
+
+
+def moving_bars(count: int, seed: int) -> tuple[Float[Tensor, "n 1 8 8 16"], Int[Tensor, " n"]]:
+    """Noisy clips of a vertical bar, every other one moving left (0), the others right (1).
+
+    A bar moves 0.25 to 1 pixel a frame and is in the middle third half way through the clip.
+    """
+    generator, labels = torch.Generator().manual_seed(seed), torch.arange(count) % 2
+    place, speed = torch.rand(2, count, 1, 1, 1, generator=generator)
+    speed = (0.25 + 0.75 * speed) * (2 * labels - 1)[:, None, None, None]
+    frame, column = torch.arange(8)[:, None, None] - 3.5, torch.arange(16)
+    bars = torch.exp(-((column - 5 - 5 * place - speed * frame) ** 2) / 2).expand(-1, -1, 8, -1)
+    return (bars + 0.1 * torch.randn(bars.shape, generator=generator))[:, None], labels
 
 
 def _mean_mistakes(kernel: Tensor, frames: int) -> Wrong:
-    mean, first = inflate_mean(kernel, frames), pad(kernel[:, :, None], (0, 0, 0, 0, 0, frames - 1))
+    mean, first = inflate_mean(kernel, frames), F.pad(kernel[:, :, None], (*[0] * 5, frames - 1))
     return {
         "only the first slice holds it; all slices get an equal share": first,
         "this is centre inflation (1.2)": inflate_center(kernel, frames),
@@ -49,25 +95,13 @@ def _mean_mistakes(kernel: Tensor, frames: int) -> Wrong:
 
 
 def _center_mistakes(kernel: Tensor, frames: int) -> Wrong:
-    one, rest = kernel[:, :, None], frames - 1
+    one, rest, pad = kernel[:, :, None], frames - 1, F.pad
     wanted = "put it in the middle, `frames // 2`"
     return {
         f"the kernel is in the first slice; {wanted}": pad(one, (0, 0, 0, 0, 0, rest)),
         f"the kernel is in the last slice; {wanted}": pad(one, (0, 0, 0, 0, rest, 0)),
         "this is mean inflation (1.1); the middle slice gets it all": inflate_mean(kernel, frames),
     }
-
-
-def _stage_mistakes(stage: str) -> Wrong:
-    three = {
-        "this inflates all five stages; the paper inflates the last three": _STAGES[1:],
-        "these are the first three stages; the paper inflates the last three": _STAGES[1:4],
-        "c3 is missing: the last three stages are c3, c4 and c5": _STAGES[4:],
-        "c2 is one stage too early: its kernels in Table SI begin with 1 x, not 3 x": _STAGES[2:],
-    }
-    inflated = "this says whether a stage is inflated; the length of its kernel is wanted, 3 or 1"
-    wrong: Wrong = {inflated: stage in _STAGES[3:]}
-    return wrong | {words: 3 if stage in stages else 1 for words, stages in three.items()}
 
 
 def _padding_mistakes(frames: int) -> Wrong:
@@ -77,14 +111,143 @@ def _padding_mistakes(frames: int) -> Wrong:
     }
 
 
+def _extra_mistakes(comes_in: int, width: int, blocks: int) -> Wrong:
+    first, other, others = comes_in * width, 4 * width * width, 2 * blocks - 1
+    return {
+        "these are all three slices; t = 3 adds two": 3 * (first + others * other),
+        "this is one slice; t = 3 adds two": first + others * other,
+        "a stage has `2 * blocks` such convolutions": 2 * (first + (blocks - 1) * other),
+        "all but the first get `4 * width` channels": 2 * (first + others * width * width),
+        "only the first gets `comes_in` channels": 2 * (1 + others) * first,
+        "the first gets `comes_in` channels, not `4 * width`": 2 * (1 + others) * other,
+    }
+
+
+_CONVS = {  # of exercise 1.5: arguments of `nn.Conv2d`, by what messages call them
+    "Conv2d(5, 3, 1)": (5, 3, 1),
+    "Conv2d(2, 3, 3, padding=1, bias=False)": (2, 3, 3, 1, 1, 1, 1, False),
+    "Conv2d(3, 2, 3, stride=2, padding=1)": (3, 2, 3, 2, 1),
+}
+
+
+def _convolve(function: Callable[..., object], conv: str, frames: int) -> object:
+    """What the 3D layer made of a convolution does, and whether it can learn."""
+    generator, flat = torch.Generator().manual_seed(1), skip_init(nn.Conv2d, *_CONVS[conv])
+    for weights in flat.parameters():
+        weights.data.normal_(generator=generator)
+    deep = function(flat, frames)
+    if not isinstance(deep, nn.Conv3d):
+        return deep if deep is None or deep is ... else {"the layer": type(deep).__name__}
+    clip = torch.randn(2, flat.in_channels, 5, 7, 7, generator=generator)
+    return {
+        "the layer": "Conv3d",
+        "its output for a still clip": deep(clip[:, :, :1].expand_as(clip)).detach(),
+        "its output for a moving clip": deep(clip).detach(),
+        "numbers in it that learn": sum(p.numel() for p in deep.parameters() if p.requires_grad),
+        "the 2D kernel afterwards": flat.weight.detach(),
+    }
+
+
+def _plain(
+    padding: int, mode: Literal["zeros", "replicate"], conv: nn.Conv2d, frames: int
+) -> nn.Conv3d:
+    """Without a forward of its own: padding and its mode are those of `nn.Conv3d`."""
+    right = inflate_conv(conv, frames)
+    reach = padding * (frames // 2)
+    sizes: Any = right.kernel_size, right.stride, (reach, *conv.padding)
+    deep = nn.Conv3d(conv.in_channels, conv.out_channels, *sizes)
+    deep.padding_mode = mode
+    deep.weight, deep.bias = right.weight, right.bias
+    return deep
+
+
+def _changed(change: Callable[..., object], conv: nn.Conv2d, frames: int) -> nn.Conv3d:
+    """The right layer, but for one change."""
+    deep = inflate_conv(conv, frames)
+    change(deep, conv)
+    return deep
+
+
+_CONV_MISTAKES: Wrong = {
+    "zeros stand beyond the ends of the clip; repeat its first and last frame": partial(
+        _plain, 1, "zeros"
+    ),
+    "`padding_mode` also repeats the pixels at the borders of a frame, where the 2D layer has "
+    "zeros; repeat frames in a `forward` of your own": partial(_plain, 1, "replicate"),
+    "nothing is padded in time, so frames are lost": partial(_plain, 0, "zeros"),
+    "this is centre inflation; mean inflation is wanted": partial(
+        _changed,
+        lambda deep, conv: deep.weight.data.copy_(inflate_center(conv.weight, deep.kernel_size[0])),
+    ),
+    "the slices add up to `frames` times the kernel: divide": partial(
+        _changed, lambda deep, _: deep.weight.data.mul_(deep.kernel_size[0])
+    ),
+    "the bias of the 2D layer is lost": partial(
+        _changed, lambda deep, _: setattr(deep, "bias", None)
+    ),
+    "the spatial stride is lost": partial(
+        _changed, lambda deep, _: setattr(deep, "stride", (1, 1, 1))
+    ),
+}
+
+
+def _train_cases(generator: torch.Generator) -> list[tuple[object, ...]]:
+    """Mean and centre starts; other classes for the same clips; and no step at all."""
+    kernel, (clips, labels) = torch.randn(2, 1, 3, 3, generator=generator) / 2, moving_bars(16, 0)
+    mean, wide = inflate_mean(kernel, 3), inflate_center(kernel, 5).double()
+    return [
+        (mean, clips, labels, 30),
+        (wide, clips.double(), labels, 20),
+        (mean, clips, 1 - labels, 30),
+        (mean, clips, labels, 0),
+    ]
+
+
+def _untrained(answer: object, kernel: Tensor, clips: Tensor, labels: Tensor, steps: int) -> str:
+    """What is wrong with a trained kernel, judged on clips that it has not seen; "" if nothing."""
+    other = compare(answer, kernel)
+    if not isinstance(answer, Tensor) or answer.shape != kernel.shape or answer.isnan().any():
+        return other or ""
+    if not steps:
+        return "with steps = 0 the kernel should come back as it was" if other else ""
+    if not other:
+        return "the kernel that came back is the one that went in: does a step change it?"
+    return _not_learned(answer, kernel, clips, labels)
+
+
+def _not_learned(answer: Tensor, kernel: Tensor, clips: Tensor, labels: Tensor) -> str:
+    before, after = (float(F.cross_entropy(_logits(k, clips), labels)) for k in (kernel, answer))
+    if not after < before:
+        return (
+            f"the loss on `clips` went from {before:.3g} to {after:.3g}: does each step go against "
+            "the gradient of a loss that uses `labels`, and is the learning rate below 30?"
+        )
+    unseen, classes = moving_bars(64, seed=1)
+    classes = classes if labels[0] == 0 else 1 - classes
+    right = float((_logits(answer, unseen).argmax(1) == classes).double().mean())
+    if right >= 0.9:
+        return ""
+    return (
+        f"the loss falls, from {before:.3g} to {after:.3g}, but {right:.0%} of clips that it has "
+        "not seen are right, and 90 % are wanted: are all steps taken, and large enough?"
+    )
+
+
+def _logits(kernel: Tensor, clips: Tensor) -> Tensor:
+    return F.conv3d(clips.to(kernel), kernel.detach()).abs().mean(dim=(2, 3, 4))
+
+
 _KERNELS = inputs(lambda o, i, k, t: ((o, i, k, k), t), {}, {}, {"k": 1, "t": 3}, {"t": 1})
 _ODD = inputs(lambda o, i, k, t: ((o, i, k, k), t), *({"t": t} for t in (3, 7, 5, 1)))
-_FRAMES = inputs(lambda c, y, x, t: ((c, y, x), t), {}, {}, {"c": 1}, {"t": 1})
-_LENGTHS, _NAMES = [(3,), (5,), (17,), (1,)], [(stage,) for stage in _STAGES]
+_LENGTHS, _STAGES = [(3,), (5,), (17,), (1,)], [(256, 128, 4), (512, 256, 3), (7, 5, 2), (3, 2, 1)]
+_LAYERS = [*zip(_CONVS, (3, 3, 5), strict=True), ("Conv2d(5, 3, 1)", 1)]
 EXERCISES = (
-    Exercise("1.1", inflate_mean, _KERNELS, "out in t y x", _mean_mistakes),
-    Exercise("1.2", inflate_center, _ODD, "out in t y x", _center_mistakes),
+    Exercise("1.1", inflate_mean, _KERNELS, "out in t y x", _mean_mistakes, learns=True),
+    Exercise("1.2", inflate_center, _ODD, "out in t y x", _center_mistakes, learns=True),
     Exercise("1.3", same_length_padding, lambda _: _LENGTHS, mistakes=_padding_mistakes),
-    Exercise("1.4", kernel_frames, lambda _: _NAMES, mistakes=_stage_mistakes),
-    Exercise("1.5", still_clip, _FRAMES, "c t y x"),
+    Exercise("1.4", extra_weights, lambda _: _STAGES, mistakes=_extra_mistakes, read=whole),
+    Exercise(
+        "1.5", inflate_conv, lambda _: _LAYERS, mistakes=lambda *_: _CONV_MISTAKES, use=_convolve
+    ),
+    Exercise("1.6", train_kernel, _train_cases, validate=_untrained),
 )

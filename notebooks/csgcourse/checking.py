@@ -121,7 +121,8 @@ def _wrong(exercise: Exercise, answers: Answers) -> str | None:
         elif wrong := compare(exercise.read(answer), exercise.read(exercise.wanted(*given))):
             known = explain(exercise, answers)
             return _ended(known) if known else _sentence(exercise, wrong, given)
-    return _not_by_seed(exercise, answers) if exercise.validate else None
+    random = exercise.validate and "seed" in exercise.parameters
+    return _not_by_seed(exercise, answers) if random else None
 
 
 def _not_by_seed(exercise: Exercise, answers: Answers) -> str | None:

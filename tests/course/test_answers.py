@@ -12,9 +12,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce
+from torch import nn
 
 from csgcourse import check
-from csgcourse.chapter_01 import inflate_center, inflate_mean, still_clip
+from csgcourse.chapter_01 import inflate_center, inflate_conv, inflate_mean, train_kernel
 from csgcourse.chapter_02 import fold_space, fold_time, patches, unfold_time
 from csgcourse.chapter_03 import attention_cost, attention_map, intra_forward
 from csgcourse.chapter_04 import fusion_forward
@@ -25,7 +26,7 @@ from csgcourse.chapter_08 import confusion, macro_f1, one_cycle, patient_bootstr
 from csgcourse.chapter_09 import rollout, share_inside
 from csglib.data.split import split_by_patient
 from csglib.model.attention import Attention
-from csglib.model.config import PAPER, TINY
+from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.fcu import TokensToVolume, VolumeToTokens
 from csglib.model.fusion import CrossAttention, SwitchedAttention
@@ -35,6 +36,67 @@ from csglib.model.tokens import VideoTokens, fold, unfold
 from csglib.model.weighting import LearnableWeighting
 from csglib.train.config import SCHEDULES
 from csglib.train.step import adam
+
+
+def plain_conv(conv, frames, padding=0, mode="zeros"):
+    """With padding as `nn.Conv3d` has it, in all three axes."""
+    size, stride, around = (frames, *conv.kernel_size), (1, *conv.stride), (padding, *conv.padding)
+    channels = conv.in_channels, conv.out_channels
+    deep = nn.Conv3d(*channels, size, stride, around, bias=conv.bias is not None, padding_mode=mode)
+    deep.weight.data = inflate_kernel(conv.weight.data, frames)
+    if conv.bias is not None:
+        deep.bias.data = conv.bias.data
+    return deep
+
+
+def inflated_by_a_hook(conv, frames):
+    deep, beyond = plain_conv(conv, frames), (0, 0, 0, 0, frames // 2, frames // 2)
+    deep.register_forward_pre_hook(lambda _, given: F.pad(given[0], beyond, mode="replicate"))
+    return deep
+
+
+def inflated_by_a_class(conv, frames, share=None):
+    class Inflated(nn.Conv3d):
+        def __init__(self):
+            super().__init__(1, 1, 1)
+            slices = conv.weight.data / frames if share is None else share(conv.weight.data)
+            self.weight = nn.Parameter(slices[:, :, None].repeat(1, 1, frames, 1, 1))
+            self.bias = None if conv.bias is None else nn.Parameter(conv.bias.data)
+
+        def forward(self, clip):
+            places = torch.arange(-(frames // 2), frames // 2 + 1)
+            near = torch.arange(clip.shape[2])[:, None] + places
+            near = near.clamp(0, clip.shape[2] - 1)
+            bias = self.bias
+            each = [
+                sum(
+                    F.conv2d(clip[:, :, n], self.weight[:, :, s], None, conv.stride, conv.padding)
+                    for s, n in enumerate(row.tolist())
+                )
+                for row in near
+            ]
+            return torch.stack(each, 2) + (0 if bias is None else bias[:, None, None, None])
+
+    return Inflated()
+
+
+def changed_conv(change):
+    def inflate(conv, frames):
+        deep = inflate_conv(conv, frames)
+        change(deep)
+        return deep
+
+    return inflate
+
+
+def trained_by_sgd(kernel, clips, labels, steps, lr=1.0, **options):
+    trained = nn.Parameter(kernel.clone())
+    optimizer = torch.optim.SGD([trained], lr=lr, **options)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        F.cross_entropy(F.conv3d(clips, trained).abs().mean((2, 3, 4)), labels).backward()
+        optimizer.step()
+    return trained.data
 
 
 def windows(volume, size, last):
@@ -498,8 +560,14 @@ RIGHT = [  # the library's own functions, and other styles
     ("1.1", lambda k, t: (k / t)[:, :, None].expand(-1, -1, t, -1, -1)),
     ("1.2", lambda kernel, frames: inflate_kernel(kernel, frames, "center")),
     ("1.3", lambda frames: frames // 2),
-    ("1.4", lambda stage: PAPER.stages[int(stage[1]) - 1].frames if stage != "stem" else 1),
-    ("1.5", lambda frame, frames: frame.unsqueeze(1).repeat(1, frames, 1, 1)),
+    ("1.4", lambda c, w, n: 2 * w * (c + (2 * n - 1) * 4 * w)),
+    ("1.4", lambda c, w, n: sum(2 * w * a for a in [c] + [4 * w] * (2 * n - 1))),
+    ("1.4", lambda c, w, n: 2.0 * torch.tensor([c * w] + [4 * w * w] * (2 * n - 1)).sum().item()),
+    ("1.5", inflated_by_a_hook),
+    ("1.5", inflated_by_a_class),
+    ("1.6", trained_by_sgd),
+    ("1.6", lambda kernel, *given: trained_by_sgd(kernel, *given, lr=0.3, momentum=0.9)),
+    ("1.6", lambda k, *given: train_kernel(k.double(), given[0].double(), *given[1:]).to(k)),
     ("2.1", patches_by_convolution),
     ("2.1", lambda v, s: rearrange(v, "b c t (y p) (x q) -> b t (y x) (c p q)", p=s, q=s)),
     ("2.2", lambda z, x: fold(VideoTokens(z, x), "space")),
@@ -602,25 +670,39 @@ WRONG = {
         (lambda frames: frames > 1, "bool"),
     ],
     "1.4": [
-        (lambda stage: 3, "result for stage = 'c3'"),
-        (lambda stage: 3 if stage > "c2" else 1, "stage = 'stem'"),
-        (lambda stage: 3 if stage in "c3-c5" else 1, "c4"),
-        (lambda stage: 3 if stage < "c4" else 1, "the first three stages"),
-        (lambda stage: int(stage[1]), "raised ValueError"),
-        (lambda stage: 3 if stage in ("c4", "c5") else 1, "c3 is missing"),
-        (lambda stage: stage in ("c3", "c4", "c5"), "this says whether a stage is inflated"),
-        (lambda stage: "3x1x1" if stage in ("c3", "c4", "c5") else "1x1x1", "got a str"),
+        (lambda c, w, n: 3 * w * (c + (2 * n - 1) * 4 * w), "these are all three slices"),
+        (lambda c, w, n: w * (c + (2 * n - 1) * 4 * w), "this is one slice"),
+        (lambda c, w, n: 2 * w * (c + (n - 1) * 4 * w), "a stage has `2 * blocks` such"),
+        (lambda c, w, n: 2 * w * (c + (2 * n - 1) * w), "all but the first get `4 * width`"),
+        (lambda c, w, n: 2 * w * c * 2 * n, "only the first gets `comes_in` channels"),
+        (lambda c, w, n: 16 * n * w * w, "the first gets `comes_in` channels, not"),
+        (lambda c, w, n: 2 * w * (c + (2 * n - 1) * 4 * w) + 0.5, "a whole number is wanted"),
     ],
     "1.5": [
-        (lambda frame, frames: frame.expand(frames, -1, -1, -1), "in the order (t, c, y, x"),
-        (lambda frame, frames: frame[..., None].repeat(1, 1, 1, frames), "in the order (c, y, x,"),
-        (lambda frame, frames: frame.repeat(frames, 1, 1), "axes are joined"),
-        (lambda frame, frames: frame.repeat(frames, 1, 1).reshape(len(frame), frames,
-         *frame.shape[1:]), "you only reshaped"),
-        (lambda frame, frames: frame[:, None], "result for frames = 1"),
-        (lambda frame, frames: still_clip(frame, frames) / frames, "divided by `frames`"),
-        (lambda frame, frames: still_clip(frame, frames)[None], "still split"),
-        (lambda frame, frames: [frame] * frames, "a torch tensor is wanted: got a list"),
+        (lambda conv, t: plain_conv(conv, t, padding=t // 2), "zeros stand beyond the ends"),
+        (lambda conv, t: plain_conv(conv, t, t // 2, "replicate"), "at the borders of a frame"),
+        (plain_conv, "nothing is padded in time"),
+        (lambda conv, t: inflated_by_a_class(conv, t, lambda k: k / t * t), "add up to `frames`"),
+        (lambda conv, t: inflated_by_a_class(conv, t, lambda k: inflate_center(k, t)[:, :, 0] + (
+         t == 1) * k), "of the values are wrong"),
+        (changed_conv(lambda deep: setattr(deep, "bias", None)), "bias of the 2D layer is lost"),
+        (changed_conv(lambda deep: setattr(deep, "stride", (1, 1, 1))), "spatial stride is lost"),
+        (changed_conv(lambda deep: deep.requires_grad_(False)), "numbers in it that learn: 48"),
+        (lambda conv, t: conv, "the layer: 'Conv3d' is wanted: got 'Conv2d'"),
+        (lambda conv, t: inflate_conv(conv, t).weight, "the layer: 'Conv3d' is wanted"),
+        (lambda conv, t: conv.weight.data.mul_(0) if t > 9 else None, "nothing came back"),
+    ],
+    "1.6": [
+        (lambda kernel, *_: kernel, "the one that went in"),
+        (lambda *given: trained_by_sgd(*given, maximize=True), "does each step go against"),
+        (lambda k, c, labels, n: trained_by_sgd(k, c, 0 * labels, n), "a loss that uses `labels`"),
+        (lambda *given: trained_by_sgd(*given, lr=1e-3), "are all steps taken"),
+        (lambda k, c, labels, n: trained_by_sgd(k, c, labels, 30), "with steps = 0"),
+        (lambda k, c, labels, n: train_kernel(k, c, labels, min(n, 1)), "are all steps taken"),
+        (lambda k, *given: train_kernel(k, *given)[0], "the shape should be"),
+        (lambda k, *given: trained_by_sgd(k, *given).numpy(), "a torch tensor is wanted"),
+        (lambda k, *given: k.sub_(k - train_kernel(k, *given)), "changes its input `kernel`"),
+        (lambda k, *given: train_kernel(k, *given) / 0, "does each step go against"),
     ],
     "2.1": [
         (pixels_as_they_lie, "you only reshaped"),
