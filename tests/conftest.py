@@ -55,7 +55,7 @@ WIDGETS = {
         {"guess": "own own own"},
     ),
     "TableReader": ("csgcourse.widgets.table_reader", ["two_rows"], {}),
-    "TimeStretch": ("csgcourse.widgets.time_stretch", [], {"guess": "yes"}),
+    "TimeStretch": ("csgcourse.widgets.time_stretch", [], {"guess": "all", "slices": "own"}),
     "TokenExplorer": (
         "csgcourse.widgets.token_explorer",
         ["simulated_clip"],

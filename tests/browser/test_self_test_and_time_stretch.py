@@ -21,43 +21,74 @@ RESPONSES = """
 
 def test_responses_in_the_page_equal_those_of_torch(mount):
     shown = mount(TimeStretch())
-    kernels = product(((3, 1.25), (5, 3.0)), ("mean", "center"), ("replicate", "zeros"))
-    for (frames, speed), inflation, padding in kernels:
-        found = shown.evaluate(RESPONSES, [speed, frames, inflation, padding])
-        expected = responses(moving_bar(speed), frames, inflation, padding)
+    own = -1.0, 0.25, 0.5
+    for speed, slices, padding in product((1.25, 3.0), ("mean", "own"), ("replicate", "zeros")):
+        found = shown.evaluate(RESPONSES, [speed, slices, padding, *own])
+        shares = own if slices == "own" else (1 / 3,) * 3
+        expected = responses(moving_bar(speed), shares, padding)
         for name, values in expected._asdict().items():
             wanted = values.numpy().reshape(np.shape(found[name]))
             np.testing.assert_allclose(found[name], wanted, atol=1e-5)
 
 
-def test_the_3d_response_waits_for_a_guess_which_is_judged(mount, page, sentence):
+def test_the_3d_response_waits_for_a_guess_and_the_verdict_says_why(mount, page, sentence):
     shown = mount(TimeStretch())
-    flat, deep = (
-        page.get_by_label(f"{kernel} response, frame 1", exact=True) for kernel in ("2D", "3D")
-    )
-    no = page.get_by_role("button", name="No, not in every")
-
-    def difference():
-        both = [shown.pixels(canvas).astype(int) for canvas in (flat, deep)]
-        assert np.ptp(both[0]) > 100
-        return np.abs(both[0] - both[1]).max()
-
+    deep = page.get_by_label("3D response, frame 1", exact=True)
     expect(deep).to_be_hidden()
-    no.click()
+    page.get_by_role("button", name="In none").click()
     expect(deep).to_be_visible()
-    assert shown.trait("guess") == "no"
     expect(sentence).to_contain_text(
-        "Your guess was wrong. The bar stands still: the 2D and the 3D response agree"
+        "Your guess was wrong. At 1 pixel a frame the responses differ"
     )
-    assert difference() == 0
+    expect(sentence).to_contain_text("in 8 of 8 frames, by up to 23.5 %")
+    expect(sentence).to_contain_text(
+        "show the bar in three places, and the 3D response adds up all"
+    )
     page.get_by_role("radio", name="zeros").check()
-    expect(sentence).to_contain_text("The bar stands still: the responses differ in 2 of 8")
     expect(sentence).not_to_contain_text("guess")  # none was made for these settings
-    assert difference() > 30
+    shown.put(speed=0.0)
+    expect(sentence).to_contain_text(
+        "2 of 8 frames, by up to 33.3 % of the largest 2D response. At"
+    )
     page.get_by_role("button", name="Hide and guess again").click()
     expect(deep).to_be_hidden()
-    no.click()
+    page.get_by_role("button", name="In the first and the last").click()
     expect(sentence).to_contain_text("Your guess was right.")
+    shown.put(slices="centre")
+    expect(sentence).to_contain_text("agree in every frame. The outer slices are zero")
+    shown.put(slices="own", now=0.5, after=0.75)
+    expect(sentence).to_contain_text("The slices add up to 0.25 times the 2D kernel")
+
+
+def test_a_pixel_of_the_response_shows_the_frames_and_slices_that_made_it(mount, page):
+    page.set_viewport_size({"width": 1000, "height": 768})
+    shown = mount(TimeStretch(guess="all", slices="own", speed=2.0, now=0.5))
+    shown.put()
+    assert page.locator(".csg").bounding_box()["height"] <= 560
+    rows, made = page.locator(".csg-cells"), page.locator(".csg-made")
+    deep = page.get_by_label("3D response, frame 1", exact=True)
+    box = deep.bounding_box()
+    deep.hover(position={"x": 10.5 / 32 * box["width"], "y": 16.5 / 32 * box["height"]})
+    found = responses(moving_bar(2.0), (-1.0, 0.5, 1.0), "replicate")
+    flat, value = found.flat[:2, 16, 10].tolist(), float(found.deep[0, 16, 10])
+    expect(made).to_contain_text(
+        f"Frame 1, outlined pixel: -1.00 · {flat[0]:.2f} + 0.50 · {flat[0]:.2f} + "
+        f"1.00 · {flat[1]:.2f} = {value:.2f},"
+    )
+    cells = rows.first.locator(".csg-cell")
+    on = [index for index in range(10) if "csg-on" in cells.nth(index).get_attribute("class")]
+    assert on == [0, 1, 2]  # the repeated frame before the first, the first and the second
+    mark, cell = (part.bounding_box() for part in (cells.nth(1).locator("i"), cells.nth(1)))
+    middle = (mark["x"] + mark["width"] / 2 - cell["x"]) / cell["width"]
+    assert middle == pytest.approx(10.5 / 32, abs=0.01)
+    slices = [shown.pixels(cells.nth(index).locator(".csg-slice")).astype(int) for index in on]
+    assert (slices[0] == slices[2][:, ::-1]).all()  # -1 and 1 times Sobel's
+    assert (slices[0] != slices[1]).any()
+    rows.last.focus()
+    for key in ("PageDown", "PageDown", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(made).to_contain_text("Frame 3, outlined pixel")
+    assert "csg-on" in cells.nth(4).get_attribute("class")
 
 
 def test_lamps_light_one_by_one_and_a_kernel_without_reply_is_reported(mount, page, sentence):
