@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 # JupyterLab refuses root unless told. From the repository's root, a notebook's links to csglib open.
-LAB := --ip=localhost --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_inflation.ipynb \
+LAB := --ip=localhost --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
   $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # Two processes, a file of tests each at a time.
