@@ -1,20 +1,27 @@
-"""Exercises 6.1 to 6.3: the two bridges between volume and tokens, and the sizes of Table SI.
+"""Exercises 6.1 to 6.4: both directions of the FCU, the sizes of Table SI, the whole network.
 
 Source: section 2, "3D feature coupling unit (3D FCU)"; Fig. 2(a); Table SI, columns "3D FCU" and
 "Output Sizes"; the 2D unit of Peng et al. 2021 (Conformer).
 """
 
 import math
+from dataclasses import replace
+from typing import Any
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce, repeat
-from torch import Tensor
+from torch import Generator, Tensor
 
 from csgcourse.chapter_02 import VOLUMES
-from csgcourse.exercise import Exercise, Wrong, inputs
+from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
+from csglib.model.config import TINY
+from csglib.model.csg3dct import CSG3DCT
+from csglib.model.fcu import TokensToVolume, VolumeToTokens
 
 _STAGES = ("c1", "c2", "c3", "c4", "c5")
-_SIDES = ((8, 256), (8, 64), (5, 96), (1, 224))  # frames and side; the first is the paper's
+# Frames and side; the first is the paper's, and of the last two c5 would leave half a position.
+_SIDES = ((8, 256), (8, 64), (5, 96), (1, 224), (3, 48), (2, 80))
 _CLIPS = [(stage, *clip) for clip in _SIDES for stage in _STAGES]
 
 
@@ -40,6 +47,16 @@ def output_size(stage: str, frames: int, side: int) -> tuple[int, int, int]:
     reduction = {"c1": 4, "c2": 4, "c3": 8, "c4": 16, "c5": 32}[stage]
     pixels = math.ceil(side / reduction)  # a convolution of stride 2 rounds up
     return frames, pixels, pixels
+
+
+def network_forward(model: CSG3DCT, clip: Tensor) -> Tensor:
+    """Logits: both branches side by side, one transformer block ahead of the conv blocks."""
+    volume = model.stem(clip)
+    tokens = model.blocks[0](model.embed(volume))
+    volume = model.local(volume)
+    for conv, block in zip(model.convs, model.blocks[1:], strict=True):
+        volume, tokens = conv(volume, tokens, block)
+    return model.head(volume, tokens.cls).sum(dim=0)
 
 
 _TOKENS = inputs(
@@ -97,8 +114,11 @@ def _size_mistakes(stage: str, frames: int, side: int) -> Wrong:
         "this is the grid of patches, the same at every stage; the CNN branch shrinks": (16,) * 5,
     }
     divided = frames // (side // right[1]), *right[1:]
-    sides = {words: side // reduction[place] for words, reduction in reductions.items()}
+    sides = {words: -(-side // reduction[place]) for words, reduction in reductions.items()}
+    down = side // (4, 4, 8, 16, 32)[place]
     return {
+        "where half a position would be left, a convolution of stride 2 rounds up; `//` rounds "
+        "down (`math.ceil`)": (frames, down, down),
         **{words: (frames, size, size) for words, size in sides.items()},
         "you divided the frames too; no stride touches time": divided,
         "these are the tokens, class token included": (frames, 1 + (side // 16) ** 2),
@@ -107,8 +127,81 @@ def _size_mistakes(stage: str, frames: int, side: int) -> Wrong:
     }
 
 
+def _networks(generator: Generator) -> list[Arguments]:
+    """Small networks with random weights, and clips; the second has two heads."""
+    drawn: list[Arguments] = []
+    stages = (*TINY.stages[:2], TINY.stages[-1])
+    for clips, frames, head in ((2, 3, "joined"), (3, 1, "two")):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(torch.randint(1000, (1,), generator=generator)))
+            config = replace(TINY, stages=stages, stem=32, classes=5, head=head)  # c1 has 32 too
+            drawn.append((CSG3DCT(config).eval(), torch.randn(clips, 3, frames, 32, 16)))
+    return drawn
+
+
+def _network_mistakes(model: Any, clip: Tensor) -> Wrong:
+    def features(early: bool = True, first: int = 1, new: bool = True, late: bool = False) -> Any:
+        """Volume and tokens before the head, with some lines of the solution changed."""
+        volume = model.stem(clip)
+        tokens = model.embed(model.local(volume) if late else volume)
+        tokens, volume = model.blocks[0](tokens) if early else tokens, model.local(volume)
+        for n, conv in enumerate(model.convs):
+            volume, changed = conv(volume, tokens, model.blocks[first + n])
+            tokens = changed if new else tokens
+        return volume, tokens
+
+    ways = {
+        "`blocks[0]` is missing: tokens go through it before the first conv block": {"early": False},
+        "each conv block runs beside the wrong block: the first takes `blocks[1]`": {"first": 0},
+        "every conv block gets the first tokens: hand on those that it returns": {"new": False},
+        "the embedding reads what the stem puts out, before `local`": {"late": True},
+    }
+    volume, tokens = features()
+    heads, patches = model.head(volume, tokens.cls), tokens.patches.flatten(1, 2)
+    parts = {words: features(**way) for words, way in ways.items()}
+    return {
+        **{words: model.head(v, t.cls).sum(0) for words, (v, t) in parts.items()},
+        "the head reads the class token, not the patches": model.head(volume, patches).sum(0),
+        "the heads' logits are averaged; they are summed": heads.mean(0),
+        "this is the first head alone; the heads' logits are summed": heads[0],
+        "these are probabilities; logits are wanted, without softmax": heads.sum(0).softmax(-1),
+    }
+
+
+def _up(function: Any, fcu: TokensToVolume, patches: Tensor, columns: int) -> Tensor:
+    """FCU up with a function that repeats tokens; repeating commutes with all else there."""
+    scale = int(getattr(fcu.upsample, "scale_factor", (1, 1, 1))[1])
+    volume = function(patches, patches.shape[2] // columns, scale)
+    return fcu.norm(fcu.project(volume))
+
+
 EXERCISES = (
-    Exercise("6.1", volume_to_tokens, VOLUMES, "b t n c", _down_mistakes),
-    Exercise("6.2", tokens_to_volume, _TOKENS, "b c t y x", _up_mistakes),
+    Exercise(
+        "6.1",
+        volume_to_tokens,
+        VOLUMES,
+        "b t n c",
+        _down_mistakes,
+        learns=True,
+        part=(VolumeToTokens, lambda f, fcu, volume: fcu.norm(f(fcu.project(volume), fcu.stride))),
+    ),
+    Exercise(
+        "6.2",
+        tokens_to_volume,
+        _TOKENS,
+        "b c t y x",
+        _up_mistakes,
+        learns=True,
+        part=(TokensToVolume, _up),
+    ),
     Exercise("6.3", output_size, lambda _: _CLIPS, mistakes=_size_mistakes),
+    Exercise(
+        "6.4",
+        network_forward,
+        _networks,
+        "b classes",
+        _network_mistakes,
+        learns=True,
+        part=(CSG3DCT, lambda function, model, clip: function(model, clip)),
+    ),
 )

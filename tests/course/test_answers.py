@@ -310,15 +310,13 @@ def bare(bridge):
 
 def down_by_the_library(volume, stride):
     width = volume.shape[1]
-    with torch.no_grad():
-        return bare(VolumeToTokens(width, width, stride)).to(volume.dtype)(volume)
+    return bare(VolumeToTokens(width, width, stride)).to(volume.dtype)(volume)
 
 
 def up_by_the_library(tokens, rows, scale):
     width = tokens.shape[3]
-    with torch.no_grad():
-        bridge = bare(TokensToVolume(width, width, scale)).to(tokens.dtype)
-        return bridge(tokens, tokens.shape[2] // rows)
+    bridge = bare(TokensToVolume(width, width, scale)).to(tokens.dtype)
+    return bridge(tokens, tokens.shape[2] // rows)
 
 
 def grid_of(tokens, rows):
@@ -331,10 +329,42 @@ def pooled_volume(volume, window):
 
 def divided(*reductions):
     def output(stage, frames, side):
-        size = side // reductions[int(stage[1]) - 1]
+        size = math.ceil(side / reductions[int(stage[1]) - 1])
         return frames, size, size
 
     return output
+
+
+def network_by_index(model, clip, start=True, first=1, back=True):
+    volume = model.stem(clip)
+    tokens = model.embed(volume)
+    tokens = model.blocks[0](tokens) if start else tokens
+    volume = model.local(volume)
+    for n in range(len(model.convs)):
+        volume, new = model.convs[n](volume, tokens, model.blocks[first + n])
+        tokens = new if back else tokens
+    return sum(model.head(volume, tokens.cls))
+
+
+SETS = (
+    lambda patients: list(set(patients)),
+    lambda patients: [*{str(name) for name in patients}],
+    lambda patients: list(dict.fromkeys(set(patients))),
+    lambda patients: sorted(set(patients), key=hash),
+    lambda patients: [*frozenset(patients).union(patients)],
+)
+
+
+def in_the_order_of(names_of):
+    """A split right in all but the order of its patients, which `names_of` gives."""
+
+    def split_otherwise(patients, shares, seed):
+        names = names_of(patients)
+        numbers = split([f"{n:04}" for n in range(len(names))], shares, seed)
+        group_of = dict(zip(names, numbers, strict=True))
+        return [group_of[name] for name in patients]
+
+    return split_otherwise
 
 
 def by_torch(patients, shares, seed):
@@ -603,14 +633,19 @@ RIGHT = [  # the library's own functions, and other styles
     ("6.1", lambda v, s: patches(v, s).unflatten(-1, (v.shape[1], -1)).mean(-1)),
     ("6.2", up_by_the_library),
     ("6.2", lambda z, y, s: torch.kron(grid_of(z, y).contiguous(), torch.ones(s, s).to(z))),
-    ("6.3", lambda c, t, y: torch.empty(t, *[y * 2 // (8, 8, 16, 32, 64)[int(c[1]) - 1]] *
-     2).shape),
+    ("6.3", lambda c, t, y: torch.empty(t, *[-(-y // (4, 4, 8, 16, 32)[int(c[1]) - 1])] * 2).shape),
+    ("6.4", CSG3DCT.forward),
+    ("6.4", network_by_index),
     ("7.1", lambda vessel, lumen: 1 - float(lumen) / float(vessel)),
     ("7.1", lambda vessel, lumen: np.float32(1) - lumen.numpy() / vessel.numpy()),
     ("7.2", lambda area: 1 - math.sqrt(1 - area)),
     ("7.2", lambda area: -math.expm1(math.log1p(-area) / 2) if area < 1 else 1),
     ("7.3", split_by_patient),
     ("7.3", by_torch),
+    ("7.3", in_the_order_of(lambda patients: list(dict.fromkeys(patients)))),
+    ("7.3", in_the_order_of(lambda patients: np.unique(patients).tolist())),
+    ("7.3", in_the_order_of(np.unique)),
+    ("7.3", in_the_order_of(lambda patients: sorted({*patients}, reverse=True))),
     ("8.1", lambda predicted, true, classes: torch.eye(classes)[true].T @
      torch.eye(classes)[predicted]),
     ("8.1", counts_by_bincount),
@@ -1000,7 +1035,23 @@ WRONG = {
         (lambda c, t, y: output_size(c, t, 256), "result for side = 256"),
         (lambda c, t, y: output_size(c, t, y)[::-1], "the results are right, but in another order"),
         (divided(4, 4, 8, 16, 8), "is wanted: got"),
+        (lambda c, t, y: (t, *[y // (4, 4, 8, 16, 32)[int(c[1]) - 1]] * 2), "rounds up"),
+        (lambda c, t, y: (t, *[round(y / (4, 4, 8, 16, 32)[int(c[1]) - 1])] * 2), "is wanted: got"),
+        (lambda c, t, y: tuple(float(n) for n in output_size(c, t, y)), "a whole number is wanted"),
         (lambda c, t, y: (t + 1, *output_size(c, t, y)[1:]), "in the first result, one too many"),
+    ],
+    "6.4": [
+        (lambda model, clip: model(clip), "plugged into TINY"),
+        (lambda model, clip: model(clip).detach(), "no gradient flows back"),
+        (lambda model, clip: model(clip).softmax(-1), "these are probabilities"),
+        (lambda model, clip: model.head_logits(clip), "the shape should be"),
+        (lambda model, clip: model.head_logits(clip).mean(0), "averaged"),
+        (lambda model, clip: model.head_logits(clip)[0], "this is the first head alone"),
+        (lambda model, clip: network_by_index(model, clip, first=0), "beside the wrong block"),
+        (lambda model, clip: network_by_index(model, clip, start=False), "`blocks[0]` is missing"),
+        (lambda model, clip: network_by_index(model, clip, back=False), "every conv block gets"),
+        (lambda model, clip: network_by_index(model, clip.data), "no gradient reaches `clip`"),
+        (lambda model, clip: network_by_index(model, model.stem(clip)), "raised RuntimeError"),
     ],
     "7.1": [
         (lambda vessel, lumen: lumen / vessel, "still open"),
@@ -1044,6 +1095,7 @@ WRONG = {
         (lambda p, s, seed: split(sorted(p), s, seed)[::-1], "has clips in groups"),
         (lambda p, s, seed: [-group for group in split(p, s, seed)], "0 to 2: got -2"),
         (lambda p, s, seed: [hash(name) % len(s) for name in p], "group"),
+        *((in_the_order_of(set_of), "in another Python process") for set_of in SETS),
     ],
     "8.1": [
         (lambda p, t, k: counts_by_bincount(t, p, k), "`predicted` and `true` are exchanged"),
