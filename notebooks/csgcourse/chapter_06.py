@@ -151,7 +151,7 @@ def _network_mistakes(model: Any, clip: Tensor) -> Wrong:
         return volume, tokens
 
     ways = {
-        "`blocks[0]` is missing: tokens go through it before the first conv block": {"early": False},
+        "`blocks[0]` is missing: tokens go through it before the first conv": {"early": False},
         "each conv block runs beside the wrong block: the first takes `blocks[1]`": {"first": 0},
         "every conv block gets the first tokens: hand on those that it returns": {"new": False},
         "the embedding reads what the stem puts out, before `local`": {"late": True},
@@ -175,33 +175,19 @@ def _up(function: Any, fcu: TokensToVolume, patches: Tensor, columns: int) -> Te
     return fcu.norm(fcu.project(volume))
 
 
+_DOWN = VolumeToTokens, lambda f, fcu, volume: fcu.norm(f(fcu.project(volume), fcu.stride))
+_WHOLE = CSG3DCT, lambda function, model, clip: function(model, clip)
 EXERCISES = (
+    Exercise("6.1", volume_to_tokens, VOLUMES, "b t n c", _down_mistakes, learns=True, part=_DOWN),
     Exercise(
-        "6.1",
-        volume_to_tokens,
-        VOLUMES,
-        "b t n c",
-        _down_mistakes,
-        learns=True,
-        part=(VolumeToTokens, lambda f, fcu, volume: fcu.norm(f(fcu.project(volume), fcu.stride))),
-    ),
-    Exercise(
-        "6.2",
-        tokens_to_volume,
-        _TOKENS,
-        "b c t y x",
-        _up_mistakes,
+        *("6.2", tokens_to_volume, _TOKENS, "b c t y x", _up_mistakes),
         learns=True,
         part=(TokensToVolume, _up),
     ),
     Exercise("6.3", output_size, lambda _: _CLIPS, mistakes=_size_mistakes),
     Exercise(
-        "6.4",
-        network_forward,
-        _networks,
-        "b classes",
-        _network_mistakes,
+        *("6.4", network_forward, _networks, "b classes", _network_mistakes),
         learns=True,
-        part=(CSG3DCT, lambda function, model, clip: function(model, clip)),
+        part=_WHOLE,
     ),
 )

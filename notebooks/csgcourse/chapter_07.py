@@ -76,7 +76,9 @@ def _stable(function: Callable[..., Any], patients: list[str], *given: Any) -> A
     with suppress(Exception):
         if len(patients) > _FEW:
             return result
-        splits = [[*map(int, function([*map(_hashed(salt), patients)], *given))] for salt in "aabcd"]
+        splits = [
+            [*map(int, function([*map(_hashed(salt), patients)], *given))] for salt in "aabcd"
+        ]
         return result if splits[0] != splits[1] or splits[1:] == splits[:-1] else _UNSTABLE
     return result
 

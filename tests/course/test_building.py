@@ -6,6 +6,7 @@ import torch
 from csgcourse import check
 from csgcourse.building import agreement, plugged
 from csgcourse.chapter_03 import intra_forward
+from csgcourse.exercise import exercises_of
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.tokens import VideoTokens
@@ -16,9 +17,12 @@ def model():
     return CSG3DCT(TINY)
 
 
-def test_the_right_function_gives_the_library_s_logits_and_gradients(model):
+def test_the_network_built_of_functions_alone_gives_the_library_s_logits_and_gradients(model):
+    exercises = [exercise for chapter in range(3, 7) for exercise in exercises_of(chapter)]
+    functions = {exercise.number: exercise.reference for exercise in exercises if exercise.part}
+    assert functions.keys() >= {"3.4", "6.1", "6.2", "6.4"}
     before = {name: weights.clone() for name, weights in model.state_dict().items()}
-    same = agreement(model, plugged(model, {"3.4": intra_forward}))
+    same = agreement(model, plugged(model, functions))
     assert same.trouble is None
     assert same.gradients.keys() == dict(model.named_parameters()).keys()
     assert str(same) == (

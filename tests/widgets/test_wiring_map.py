@@ -10,10 +10,13 @@ from csgcourse.widgets.wiring_map import (
     HALF,
     HEIGHT,
     NETWORKS,
+    ORDER,
     SPOTS,
     WIDTH,
     WiringMap,
+    flow,
     parts_of,
+    thickness,
 )  # fmt: skip
 from csglib import BASE, CSG3DCT, PAPER, TINY
 from csglib.model.cost import summary
@@ -66,6 +69,22 @@ def test_the_output_of_a_box_is_the_input_of_the_next(config):
         assert parts[f"down{n}"].enters[0][:2] == parts[f"up{n}"].leaves[0][:2] == [width, 8]
 
 
+def test_an_arrow_is_as_thick_as_what_it_carries_and_a_clip_passes_every_box():
+    flows = {name: flow(parts_of(PAPER), name) for name in SPOTS if ">" in name}
+    assert flows["t5>head"] == [[1, 384]]
+    assert flows["c5>head"] == [[1024, 8, 8, 8]]
+    assert [name for name in flows if thickness(flows[name]) < 3] == ["t5>head"]
+    assert max(map(thickness, flows.values())) < 9
+    assert len({*ORDER}) == len(ORDER)
+    assert {name for name in SPOTS if ">" not in name} <= {*ORDER} <= {*SPOTS}
+
+
+def test_what_differs_from_the_paper_s_network_is_the_transformer_of_base_and_all_of_tiny():
+    paper, base, tiny = map(parts_of, (PAPER, BASE, TINY))
+    assert [name for name in paper if paper[name] != base[name]] == ["t1", "t2", "t3", "t4", "t5"]
+    assert all(paper[name] != tiny[name] for name in paper)
+
+
 def test_boxes_stand_apart_and_arrows_end_at_them():
     boxes = {n: (*path[0], *HALF[kind]) for n, (kind, _, path) in SPOTS.items() if ">" not in n}
     for (x, y, wide, high), (u, v, broad, tall) in combinations(boxes.values(), 2):
@@ -83,14 +102,18 @@ def test_it_sends_the_counts_and_its_still_shows_the_chosen_network_and_measure(
     assert NETWORKS == {"PAPER": PAPER, "BASE": BASE, "TINY": TINY}  # the default
     networks = {"PAPER": PAPER, "BASE": TINY, "TINY": TINY}
     widget = WiringMap(networks)
+    assert len(widget.still().axes) == 1  # no bars before the guess
+    widget.guess = "c3"
     for network in ("PAPER", "BASE"):
         parts = parts_of(networks[network])
         sent = widget.facts["networks"][network]
         assert sent == {name: part._asdict() for name, part in parts.items()}
-        widget.network, widget.spot = network, "c3>c4"
+        widget.network = network
         for widget.measure, unit in MEASURES.items():
             drawn, bars = widget.still().axes
-            assert [line.get_linewidth() for line in drawn.lines].count(3.5) == 1
+            drawn_at = [line.get_linewidth() for line in drawn.lines]
+            flows = widget.facts["flows"][network]
+            assert {flows[name][1] for name in SPOTS if ">" in name} <= {*drawn_at}
             names = [name for column in COLUMNS.values() for name in column]
             sizes = [getattr(parts[name], widget.measure) / unit for name in names]
             assert [bar.get_height() for bar in bars.patches] == pytest.approx(sizes)

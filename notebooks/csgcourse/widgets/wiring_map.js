@@ -1,44 +1,51 @@
 // Notebook 06: the network as a map to explore. Places, shapes and costs come from Python, once.
 
-const SIDES = { cnn: "CNN", bridge: "bridges", tokens: "tokens" };
-const BARS = 160; // height of the bars with the letters under and over them
+const SIDES = { cnn: "CNN", bridge: "FCU", tokens: "transformer" };
+const BARS = 112; // height of the bars with the letters under and over them
 const MEASURES = {
   macs: { words: "MACs", unit: 1e9, letter: "G" },
   parameters: { words: "parameters", unit: 1e6, letter: "M" },
-  saved_bytes: { words: "saved for the backward pass", unit: 2 ** 20, letter: "MiB" },
+  saved_bytes: { words: "saved for backward", unit: 2 ** 20, letter: "MiB" },
 };
 const SAYS = {
   clip: "8 frames of 256 x 256 pixels, in three equal channels; nothing is learned here.",
   stem: "One 1 x 7 x 7 convolution and a pooling, each of spatial stride 2.",
   embedding: "A strided convolution makes one token a patch; the class token is added to the sequence.",
-  head: "Pooled volume and class token are concatenated, then one linear layer.",
-  c1: "One bottleneck without a bridge: the first block has none.",
+  head: "The pooled volume, projected to the width of a token, and the class token are concatenated; then one linear layer.",
+  c1: "One bottleneck, without an FCU.",
 };
 
 const grouped = (number) => number.toLocaleString("en-US");
 const columnWords = (name) => (name === "stem" ? "stem, embedding" : name);
-const mebi = (size) =>
-  size < 2 ** 20 ? `${Number((size / 2 ** 10).toFixed(1))} KiB` : `${grouped(Number((size / 2 ** 20).toFixed(1)))} MiB`;
-
-const large = (number) => (number < 1e8 ? `${grouped(number / 1e6)} million` : `${grouped(number / 1e9)} billion`);
-
 function inUnits(number, measure) {
   const { unit, letter } = MEASURES[measure];
   const size = number / unit;
   return `${size < 0.01 ? "under 0.01" : grouped(Number(size.toPrecision(3)))} ${letter}`;
 }
 
+/** What stands under the name in a box: how many blocks, of which kind, how wide. */
+function noteOf(name, counts, kind) {
+  const here = counts[name];
+  if (!here) return "8 x 256 x 256";
+  const [shape] = here.leaves;
+  const times = /^[ct]\d$/.test(name) ? `${here.blocks} × ` : "";
+  if (name[0] === "t") return `${times}${kind}`;
+  return shape.length === 2 ? `${shape[1]} logits` : shape.length === 4 ? `${times}${grouped(shape[0])} ch` : `${shape[2]} wide`;
+}
+
+const differs = (name, { networks }, network) => JSON.stringify(networks[network][name]) !== JSON.stringify(networks.PAPER[name]);
+
 /** Title of a spot, and in one sentence what is computed there. */
-function wordsOf(name, counts, network) {
+function wordsOf(name, counts, attention) {
   if (name.includes(">")) return { title: `Arrow from ${name.replace(">", " to ")}`, says: "What flows here; nothing is computed." };
   const [, kind, stage] = name.match(/^(down|up|c|t)(\d)$/) ?? [];
   if (!kind) return { title: `The ${name}`, says: SAYS[name] };
   const times = counts[name].blocks > 1 ? `${counts[name].blocks} times` : "Once";
   const frames = stage > 2 ? "3 frames" : "1 frame"; // Table SI: kernels extend in time from c3 on
-  const block = network === "BASE" ? "joint attention over all tokens of the clip, then an FFN." : "an AMDF block: space, time, fusion both ways, weighted sum.";
+  const block = attention === "joint" ? "joint attention over all tokens of the clip, then an FFN." : "an AMDF block: space, time, fusion both ways, weighted sum.";
   return {
-    down: { title: `Bridge of c${stage} down, from volume to tokens`, says: `${times}: a 1 x 1 convolution, then the mean over each patch, frame by frame.` },
-    up: { title: `Bridge of c${stage} up, from tokens to volume`, says: `${times}: a 1 x 1 convolution, then each token is repeated over its patch, frame by frame.` },
+    down: { title: `FCU down in c${stage}, from volume to tokens`, says: `${times}: a 1 x 1 convolution, then the mean over each patch, frame by frame.` },
+    up: { title: `FCU up in c${stage}, from tokens to volume`, says: `${times}: a 1 x 1 convolution, then each token is repeated over its patch, frame by frame.` },
     c: { title: `${name}, CNN`, says: SAYS[name] ?? `${times}: a conv block of two bottlenecks, whose first kernels cover ${frames}.` },
     t: { title: `${name}, transformer of stage c${stage}`, says: `${times}: ${block}` },
   }[kind];
@@ -46,27 +53,25 @@ function wordsOf(name, counts, network) {
 
 /** A shape for one clip, in words. */
 function shapeWords(shape) {
-  if (shape.length === 4) return `volume ${shape.slice(1).join(" x ")}, ${grouped(shape[0])} channels`;
-  if (shape.length === 3) return `tokens ${shape[0]} x ${shape[1]}, ${shape[2]} wide`;
-  return shape[1] > 2 ? `the class token, ${shape[1]} wide` : `${shape[1]} logits, one a grade`;
+  if (shape.length === 4) return `${shape.slice(1).join(" x ")}, ${grouped(shape[0])} channels`;
+  if (shape.length === 3) return `${shape[0]} x ${shape[1]} tokens, ${shape[2]} wide`;
+  return shape[1] > 2 ? `class token, ${shape[1]} wide` : `${shape[1]} logits, one a grade`;
 }
 
-const flow = (shapes) => shapes.map(shapeWords).join(", and ");
+const flow = (shapes) => shapes.map(shapeWords).join("; ");
 
 /** Term and number of everything there is to say about a spot. */
-function linesOf(name, counts, open) {
-  const here = counts[name];
+function linesOf(name, { networks, flows }, network, open) {
+  const here = networks[network][name];
   if (here)
     return [
       ["input", flow(here.enters)], ["output", flow(here.leaves)], ["parameters", grouped(here.parameters)],
-      ["MACs", open ? large(here.macs) : "shown after your guess"],
-      ["saved", `${mebi(here.saved_bytes)} for the backward pass`],
+      ["MACs", open ? inUnits(here.macs, "macs") : "shown after your guess"],
+      ["saved", `${inUnits(here.saved_bytes, "saved_bytes")} for backward`],
     ];
-  const [source, target] = name.split(">");
-  const headInput = target === "head" && source.startsWith("t"); // the head takes the class token alone
-  const shapes = source === "clip" ? counts.stem.enters : headInput ? counts.head.enters.slice(1) : counts[source].leaves;
+  const [shapes] = flows[network][name];
   const size = shapes.reduce((sum, shape) => sum + shape.reduce((product, length) => product * length, 1), 0);
-  return [["flows", flow(shapes)], ["numbers", `${grouped(size)}, or ${mebi(4 * size)} as float32`]];
+  return [["flows", flow(shapes)], ["numbers", `${grouped(size)}, or ${inUnits(4 * size, "saved_bytes")} as float32`]];
 }
 
 const spotsOf = (facts) => Object.entries(facts.spots).map(([name, [kind, side, path]]) => ({ name, kind, side, path }));
@@ -98,7 +103,7 @@ function neighbour(spots, from, [right, down]) {
 }
 
 /** The SVG of a box, a bridge or an arrow. */
-function shapeOf({ name, kind, side, path }, half) {
+function shapeOf({ name, kind, side, path }, half, reach) {
   if (kind === "arrow") {
     const line = `M${path.map(([x, y]) => `${x} ${y}`).join("L")}`;
     const [[x, y], [toX, toY]] = path.slice(-2);
@@ -109,8 +114,7 @@ function shapeOf({ name, kind, side, path }, half) {
   const [[x, y]] = path;
   const [wide, high] = half[kind];
   const box = `<rect class="csg-frame" x="${x - wide}" y="${y - high}" width="${2 * wide}" height="${2 * high}" rx="${side === "tokens" ? 16 : 3}"/>`;
-  if (kind === "box") return `${box}<text x="${x}" y="${y}">${name}</text><text class="csg-times" x="${x}" y="${y + 15}"></text>`;
-  const reach = 93 - half.box[1]; // to the boxes above and below
+  if (kind === "box") return `${box}<text x="${x}" y="${y - 7}">${name}</text><text class="csg-note" x="${x}" y="${y + 10}"></text>`;
   const [tip, way, label] = name.startsWith("down") ? [y + reach, -1, "↓"] : [y - reach, 1, "↑"];
   return `<path class="csg-line" d="M${x} ${y - reach}V${y + reach}"/><path class="csg-tip" d="M${x} ${tip}l-6 ${9 * way}h12Z"/>
     ${box}<text x="${x}" y="${y}">${label}</text>`;
@@ -123,23 +127,25 @@ function bringIntoView(scroller, group) {
   if (shown.left < view.left) scroller.scrollLeft -= view.left - shown.left + 12;
 }
 
-function networkMap({ size: [width, height], half }, spots, choose) {
+function networkMap(facts, spots, choose) {
+  const { size: [width, height], half, reach, flows, networks, blocks } = facts;
   const { box, svg } = svgDrawing("map", { width, height }, `
-    <text class="csg-row" x="4" y="20">CNN: local</text><text class="csg-row" x="4" y="${height - 10}">transformer: global</text>
-    ${spots.map((spot) => `<g class="csg-spot csg-${spot.side} csg-${spot.kind}" data-spot="${spot.name}">${shapeOf(spot, half)}</g>`).join("")}`);
+    <text class="csg-side csg-cnn" x="4" y="12">CNN: local</text><text class="csg-side csg-tokens" x="4" y="${height - 8}">transformer: global</text>
+    ${spots.map((spot) => `<g class="csg-spot csg-${spot.side} csg-${spot.kind}" data-spot="${spot.name}">${shapeOf(spot, half, reach)}</g>`).join("")}`);
   setAttributes(svg, { "aria-hidden": "true" });
   const label = "Map of the network. Arrow keys go from box to arrow to box; the text below follows.";
   setAttributes(box, { tabindex: 0, role: "application", "aria-label": label });
   const groups = [...box.querySelectorAll("[data-spot]")];
   for (const group of groups) group.addEventListener("click", () => choose(group.dataset.spot));
-  const draw = (current, counts) => {
+  const draw = (current, network) => {
     for (const group of groups) {
       const { spot } = group.dataset;
-      const times = group.querySelector(".csg-times");
-      const many = times !== null && counts[spot]?.blocks > 1;
-      if (times) times.textContent = many ? `× ${counts[spot].blocks}` : "";
+      const note = group.querySelector(".csg-note");
+      if (note) note.textContent = noteOf(spot, networks[network], blocks[network]);
+      const line = group.querySelector(".csg-line");
+      if (line && flows[network][spot]) line.style.strokeWidth = flows[network][spot][1];
       group.classList.toggle("csg-current", spot === current);
-      group.classList.toggle("csg-many", many);
+      group.classList.toggle("csg-differs", differs(spot, facts, network));
       if (spot === current) bringIntoView(box.closest(".csg-scroll"), group);
     }
   };
@@ -159,7 +165,7 @@ function bars({ columns, size: [width], spots }) {
       const layers = parts.map((part) => {
         const high = ((BARS - 50) * counts[part][measure]) / Math.max(...sums);
         top -= high;
-        return `<rect class="csg-${spots[part][1]}" x="${x - 38}" y="${top}" width="76" height="${high}"/>`;
+        return `<rect class="csg-${spots[part][1]}" data-spot="${part}" x="${x - 38}" y="${top}" width="76" height="${high}"/>`;
       });
       return `${layers.join("")}<text x="${x}" y="${top - 5}">${inUnits(sums[place], measure)}</text>
         <text class="csg-name" x="${x}" y="${BARS - 5}">${columnWords(name)}</text>`;
@@ -198,6 +204,7 @@ function render({ model, el }) {
   const { columns, networks } = facts;
   const spots = spotsOf(facts);
   const choose = (name) => desk.put("spot", name);
+  const along = ({ order }) => order[(order.indexOf(desk.get("spot")) + 1) % order.length];
   const go = (...way) => () => choose(neighbour(spots, spots.find(({ name }) => name === desk.get("spot")), way).name);
   const keys = {
     ArrowLeft: go(-1, 0), ArrowRight: go(1, 0), ArrowUp: go(0, -1), ArrowDown: go(0, 1),
@@ -215,12 +222,19 @@ function render({ model, el }) {
   const verdict = make("div", { class: "csg-verdict" }, sentence, desk.button("Hide and guess again", () => desk.put("guess", "")));
   const measure = desk.choice("measure", { label: "The bars show", options: Object.entries(MEASURES).map(([name, { words }]) => [name, words]) });
   const network = desk.choice("network", { label: "Network", options: Object.keys(networks).map((name) => [name, name]) });
-  const colours = Object.entries(SIDES).map(([side, words]) => make("span", { class: `csg-${side}`, textContent: words }));
+  const player = desk.player("playing", () => choose(along(facts)), 900);
+  const key = paragraph("csg-small");
+  const drawn = make("div", { class: "csg-scroll" }, make("div", {}, map.box, below.box));
   desk.root.append(
-    make("div", { class: "csg-row" }, network, measure, make("div", { class: "csg-key" }, ...colours, make("span", { textContent: "G is 10⁹, M is 10⁶" }))),
-    make("div", { class: "csg-scroll" }, make("div", {}, map.box, below.box)),
-    panel, verdict, detail.box, spoken,
+    make("div", { class: "csg-row" }, network, measure, player.button, key),
+    drawn, panel, verdict, detail.box, spoken,
   );
+  const light = ({ target }) => {
+    const over = target.closest("[data-spot]")?.dataset.spot;
+    for (const part of drawn.querySelectorAll("[data-spot]")) part.classList.toggle("csg-lit", part.dataset.spot === over);
+  };
+  drawn.addEventListener("mouseover", light); // a box and its layer of the bar below are lit together
+  below.box.addEventListener("click", ({ target }) => target.dataset.spot && choose(target.dataset.spot));
 
   let guessed = ""; // the network of the guess: only there is it right or wrong
   desk.follow(["network", "spot", "measure", "guess"], () => {
@@ -229,15 +243,18 @@ function render({ model, el }) {
     guessed = guess && (guessed || network);
     panel.hidden = guess !== "";
     below.box.hidden = measure.hidden = verdict.hidden = !guess;
-    map.draw(spot, counts);
-    const [words, lines] = [wordsOf(spot, counts, network), linesOf(spot, counts, guess !== "")];
+    map.draw(spot, network);
+    const unlike = Object.keys(counts).filter((part) => differs(part, facts, network));
+    key.textContent = network === "PAPER" ? "Thick arrows carry more numbers." : `Filled: ${unlike.length} of ${Object.keys(counts).length} parts differ from PAPER.`;
+    const [words, lines] = [wordsOf(spot, counts, facts.blocks[network]), linesOf(spot, facts, network, guess !== "")];
     detail.draw(words, lines);
-    say(spoken, `${words.title}. ${words.says} ${lines.map((line) => line.join(" ")).join(". ")}.`);
+    say(spoken, `${words.title}. ${words.says} ${lines.map((line) => line.join(" ")).join(". ")}.`, desk.get("playing"));
     if (!guess) return say(sentence, "");
     below.draw(counts, shown);
     const { name, text } = mostOf(facts, counts, shown);
     const judged = guessed === network && shown === "macs";
-    say(sentence, (judged ? (guess === name ? "Your guess was right. " : "Your guess was wrong. ") : "") + text);
+    const right = guess === name ? "Your guess was right. " : `Your guess was wrong: ${guess} has ${inUnits(sumOf(counts, columns[guess], "macs"), "macs")}. `;
+    say(sentence, (judged ? right : "") + text);
   });
   return () => desk.close();
 }

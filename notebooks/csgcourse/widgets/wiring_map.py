@@ -7,14 +7,15 @@ csglib.model.cost: a stage there is its convolutions, its two bridges and its bl
 from collections.abc import Mapping
 from functools import cache
 from itertools import chain, pairwise
-from typing import NamedTuple
+from math import log10, prod
+from typing import Any, NamedTuple
 
 import torch
 import traitlets
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from csglib.model.config import BASE, PAPER, TINY, ModelConfig
+from csglib.model.config import AMDF, BASE, PAPER, TINY, ModelConfig
 from csglib.model.cost import ModuleCost, costs
 from csglib.model.csg3dct import CSG3DCT
 from csglib.model.tokens import VideoTokens
@@ -28,9 +29,13 @@ COLUMNS = {"stem": ["stem", "embedding"], "c1": ["c1", "t1"]}
 COLUMNS |= {f"c{n}": [f"c{n}", f"down{n}", f"up{n}", f"t{n}"] for n in range(2, 6)}
 COLUMNS |= {"head": ["head"]}
 
-WIDTH, HEIGHT = 1000, 310  # of the drawing
-HALF = {"box": (48, 26), "bridge": (21, 19)}  # half widths and heights
-ABOVE, BETWEEN, BELOW = 62, 155, 248  # the three rows
+WIDTH, HEIGHT = 1000, 226  # of the drawing
+HALF = {"box": (48, 22), "bridge": (19, 14)}  # half widths and heights
+ABOVE, BETWEEN, BELOW = 46, 113, 180  # the three rows
+ORDER = ["clip", "clip>stem", "stem", "stem>embedding", "embedding", "embedding>t1", "t1"]
+ORDER += ["stem>c1", "c1", "c1>c2"]
+ORDER += [at for n in range(2, 6) for at in (f"c{n}", f"down{n}", f"t{n}", f"up{n}")]
+ORDER += ["c5>head", "t5>head", "head"]  # of a forward pass
 
 
 class Part(NamedTuple):
@@ -61,6 +66,20 @@ def _part(name: str, entries: list[ModuleCost]) -> Part:
     leaves = _shapes(left[0] if isinstance(left, tuple) else left)
     sums = (sum(getattr(entry, measure) for entry in entries) for measure in MEASURES)
     return Part(enters, leaves, len(entries), *sums)
+
+
+def flow(parts: Mapping[str, Part], arrow: str) -> list[list[int]]:
+    """Shapes of what an arrow, or "clip", carries; the head takes the class token alone."""
+    source, _, target = arrow.partition(">")
+    if source == "clip":
+        return parts["stem"].enters
+    leaves = parts[source].leaves
+    return leaves[1:] if target == "head" and source.startswith("t") else leaves
+
+
+def thickness(shapes: list[list[int]]) -> float:
+    """Of an arrow, in pixels: a point and a half for each power of ten above a hundred numbers."""
+    return 1.5 * log10(sum(map(prod, shapes))) - 2.5
 
 
 def _places(config: ModelConfig) -> dict[str, list[str]]:
@@ -108,8 +127,9 @@ SPOTS = _spots()
 class WiringMap(LiveFigure):
     """Explore the network by mouse, touch or arrow keys, and read shapes and costs at each place.
 
-    The page asks for the column with the most MACs before it shows them. Numbers are for one clip
-    of 8 x 256 x 256; `networks` are PAPER, BASE and TINY, or others under these names.
+    The page asks for the column with the most MACs before it shows them. What differs from PAPER is
+    filled; the thickness of an arrow is the logarithm of how many numbers it carries. Numbers are
+    for one clip of 8 x 256 x 256; `networks` are PAPER, BASE and TINY, or others under these names.
     """
 
     _esm, _css = front_end(__file__)
@@ -120,22 +140,31 @@ class WiringMap(LiveFigure):
     spot = traitlets.Enum(tuple(SPOTS), "clip").tag(sync=True)  # or "c3", "down3", "c3>c4", ...
     measure = traitlets.Enum(tuple(MEASURES), "macs").tag(sync=True)  # of the bars
     guess = traitlets.Enum(("", *COLUMNS), "").tag(sync=True)  # most MACs; "" hides them
+    playing = traitlets.Bool(False).tag(sync=True)  # `spot` follows a clip through the network
 
     def __init__(self, networks: Mapping[str, ModelConfig] = NETWORKS) -> None:
-        plan = {"size": [WIDTH, HEIGHT], "half": HALF, "spots": SPOTS, "columns": COLUMNS}
-        parts = {name: parts_of(config).items() for name, config in networks.items()}
-        counts = {name: {part: cost._asdict() for part, cost in of} for name, of in parts.items()}
-        super().__init__(facts=plan | {"networks": counts})
+        facts: dict[str, Any] = {"size": [WIDTH, HEIGHT], "half": HALF, "spots": SPOTS}
+        facts |= {"columns": COLUMNS, "order": ORDER, "reach": BETWEEN - ABOVE - HALF["box"][1]}
+        facts |= {"networks": {}, "flows": {}, "blocks": {}}
+        arrows = ["clip", *(name for name in SPOTS if ">" in name)]
+        for name, config in networks.items():
+            parts = parts_of(config)
+            flows = {arrow: flow(parts, arrow) for arrow in arrows}
+            facts["networks"][name] = {part: cost._asdict() for part, cost in parts.items()}
+            facts["flows"][name] = {arrow: [it, thickness(it)] for arrow, it in flows.items()}
+            facts["blocks"][name] = "AMDF" if isinstance(config.encoder, AMDF) else "joint"
+        super().__init__(facts=facts)
 
     def still(self) -> Figure:
-        """The map, and the bars of the present measure."""
-        figure = Figure(figsize=(10, 5), layout="constrained")
+        """The map, and the bars of the present measure once a guess is made."""
+        figure = Figure(figsize=(10, 4.4), layout="constrained")
         figure.suptitle(f"{self.network}, one clip of 8 x 256 x 256", fontsize=11)
-        drawn, bars = figure.subplots(2, 1, height_ratios=[HEIGHT, 170])
+        drawn, bars = figure.subplots(2, 1, height_ratios=[HEIGHT, 150])
         for name, (kind, side, path) in SPOTS.items():
             style = {"color": COLOURS[side], "lw": 3.5 if name == self.spot else 1.4}
             if kind == "arrow":
                 start, end = (SPOTS[box][2][0] for box in name.split(">"))  # boxes cover the ends
+                style["lw"] = self.facts["flows"][self.network][name][1]
                 drawn.plot(*zip(start, *path[1:-1], end, strict=True), **style, zorder=0)
                 continue
             (x, y), label = path[0], {"down": "↓", "up": "↑"}.get(name[:-1], name)
@@ -145,6 +174,9 @@ class WiringMap(LiveFigure):
             drawn.text(x, y, label, ha="center", va="center", bbox=box)
         drawn.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
         drawn.axis("off")
+        if not self.guess:
+            bars.remove()
+            return figure
         parts, (unit, letter) = self.facts["networks"][self.network], MEASURES[self.measure]
         for column, names in COLUMNS.items():
             (x, _), top = SPOTS[column][2][0], 0.0
