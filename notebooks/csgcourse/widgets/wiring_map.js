@@ -41,7 +41,7 @@ function wordsOf(name, counts, attention) {
   const [, kind, stage] = name.match(/^(down|up|c|t)(\d)$/) ?? [];
   if (!kind) return { title: `The ${name}`, says: SAYS[name] };
   const times = counts[name].blocks > 1 ? `${counts[name].blocks} times` : "Once";
-  const frames = stage > 2 ? "3 frames" : "1 frame"; // Table SI: kernels extend in time from c3 on
+  const frames = stage > 2 ? "3 frames" : "1 frame"; // from c3 on
   const block = attention === "joint" ? "joint attention over all tokens of the clip, then an FFN." : "an AMDF block: space, time, fusion both ways, weighted sum.";
   return {
     down: { title: `FCU down in c${stage}, from volume to tokens`, says: `${times}: a 1 x 1 convolution, then the mean over each patch, frame by frame.` },
@@ -76,17 +76,8 @@ function linesOf(name, { networks, flows }, network, open) {
 
 const spotsOf = (facts) => Object.entries(facts.spots).map(([name, [kind, side, path]]) => ({ name, kind, side, path }));
 
-/** The middle of a spot; of an arrow, half way along. */
-function middle({ path }) {
-  const lengths = path.slice(1).map(([x, y], at) => Math.abs(x - path[at][0]) + Math.abs(y - path[at][1]));
-  let left = lengths.reduce((sum, length) => sum + length, 0) / 2;
-  for (const [at, length] of lengths.entries()) {
-    const [[x, y], [toX, toY]] = path.slice(at);
-    if (left <= length) return [x + ((toX - x) * left) / length, y + ((toY - y) * left) / length];
-    left -= length;
-  }
-  return path[0];
-}
+/** The middle of a spot; of an arrow, half way along, or its corner. */
+const middle = ({ path: [[x, y], to = [x, y], end] }) => (end ? to : [(x + to[0]) / 2, (y + to[1]) / 2]);
 
 /** The nearest spot to the right of one, or left, above, below; steps aside count three times. */
 function neighbour(spots, from, [right, down]) {
@@ -120,13 +111,6 @@ function shapeOf({ name, kind, side, path }, half, reach) {
     ${box}<text x="${x}" y="${y}">${label}</text>`;
 }
 
-/** Where the page is narrower than the map: scroll the map, and nothing else. */
-function bringIntoView(scroller, group) {
-  const [view, shown] = [scroller, group].map((element) => element.getBoundingClientRect());
-  if (shown.right > view.right) scroller.scrollLeft += shown.right - view.right + 12;
-  if (shown.left < view.left) scroller.scrollLeft -= view.left - shown.left + 12;
-}
-
 function networkMap(facts, spots, choose) {
   const { size: [width, height], half, reach, flows, networks, blocks } = facts;
   const { box, svg } = svgDrawing("map", { width, height }, `
@@ -146,7 +130,9 @@ function networkMap(facts, spots, choose) {
       if (line && flows[network][spot]) line.style.strokeWidth = flows[network][spot][1];
       group.classList.toggle("csg-current", spot === current);
       group.classList.toggle("csg-differs", differs(spot, facts, network));
-      if (spot === current) bringIntoView(box.closest(".csg-scroll"), group);
+      if (spot !== current) continue;
+      const scroller = box.closest(".csg-scroll"); // where the page is narrower than the map
+      scroller.scrollLeft += group.getBoundingClientRect().x - scroller.getBoundingClientRect().x - scroller.clientWidth / 2;
     }
   };
   return { box, draw };
@@ -201,10 +187,9 @@ function card() {
 
 function render({ model, el }) {
   const facts = model.get("facts");
-  const { columns, networks } = facts;
+  const { columns, networks, order } = facts;
   const spots = spotsOf(facts);
   const choose = (name) => desk.put("spot", name);
-  const along = ({ order }) => order[(order.indexOf(desk.get("spot")) + 1) % order.length];
   const go = (...way) => () => choose(neighbour(spots, spots.find(({ name }) => name === desk.get("spot")), way).name);
   const keys = {
     ArrowLeft: go(-1, 0), ArrowRight: go(1, 0), ArrowUp: go(0, -1), ArrowDown: go(0, 1),
@@ -218,12 +203,11 @@ function render({ model, el }) {
     paragraph("csg-small", "Explore the map first if you like: it shows shapes and parameters."),
     make("div", { class: "csg-options" }, ...buttons),
   );
-  const [sentence, spoken] = [paragraph("csg-sentence"), paragraph("csg-spoken")];
+  const [sentence, spoken, key] = ["sentence", "spoken", "small"].map((kind) => paragraph(`csg-${kind}`));
   const verdict = make("div", { class: "csg-verdict" }, sentence, desk.button("Hide and guess again", () => desk.put("guess", "")));
   const measure = desk.choice("measure", { label: "The bars show", options: Object.entries(MEASURES).map(([name, { words }]) => [name, words]) });
   const network = desk.choice("network", { label: "Network", options: Object.keys(networks).map((name) => [name, name]) });
-  const player = desk.player("playing", () => choose(along(facts)), 900);
-  const key = paragraph("csg-small");
+  const player = desk.player("playing", () => choose(order[(order.indexOf(desk.get("spot")) + 1) % order.length]), 900);
   const drawn = make("div", { class: "csg-scroll" }, make("div", {}, map.box, below.box));
   desk.root.append(
     make("div", { class: "csg-row" }, network, measure, player.button, key),
