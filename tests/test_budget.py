@@ -20,9 +20,9 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     ("py", *(f"csglib/{room}" for room in CORE)): 7_000,
     ("js", "csglib"): 2_000,
     # 3,800 when the cost dial is one thing; 3,500 before exercises that build
-    ("py", "notebooks/csgcourse"): 4_554,
+    ("py", "notebooks/csgcourse"): 4_710,
     ("js", "notebooks/csgcourse"): 2_000,
-    ("py", "tests"): 19_500,  # 18,900 before the exercises that build and the third cohort
+    ("py", "tests"): 19_635,  # 18,900 before the exercises that build and the third cohort
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400
