@@ -86,7 +86,7 @@ def test_a_changed_setting_hides_the_result_and_each_result_has_its_reason(shown
 
 @pytest.mark.parametrize("clips", ["alike", "two kinds"])
 def test_it_fits_a_notebook_on_a_laptop(shown, page, clips):
-    page.set_viewport_size({"width": 980, "height": 768})
+    page.set_viewport_size({"width": 1366, "height": 768})
     shown.put(clips=clips)
     for step in (0, STEPS):
         shown.put(step=step)

@@ -93,7 +93,7 @@ def test_pointing_at_a_patch_gives_its_numbers_and_marks_it_in_both_rows(shown, 
 def test_it_fits_a_notebook_on_a_laptop(page, mount, simulated_clip, opinionated_network, guess):
     frames = np.resize(simulated_clip.frames[:, :, :96], (8, 96, 96))
     eight = Clip(frames=frames, patient="nobody")
-    page.set_viewport_size({"width": 980, "height": 768})
+    page.set_viewport_size({"width": 1366, "height": 768})
     mount(Switchboard(eight, opinionated_network, narrowest=1)).put(guess=guess)
     assert page.locator(".csg").bounding_box()["height"] <= 560
 
