@@ -62,6 +62,11 @@ def test_a_copy_is_found_and_only_the_copy(cohort, large, tmp_path, copy):
         assert pair == (1, 2, pytest.approx(1, abs=0.13), copy.startswith("mirrored"))
 
 
+def test_where_an_image_is_flat_its_pattern_fades_out():
+    flat = np.random.default_rng(0).integers(99, 102, (2, 32, 32)).astype(np.uint8)
+    assert np.abs(near_duplicates._patterns(flat, (1.0, 3.0))).mean() < 0.1
+
+
 def test_a_clip_that_is_symmetric_is_one_clip(cohort):
     whole = np.concatenate([cohort[0], cohort[0][..., ::-1]], axis=2)
     assert fractions(whole) == {}

@@ -140,6 +140,7 @@ def test_every_size_shows_the_same_field():
     assert small.mm_per_px * 64 == pytest.approx(large.mm_per_px * 160)
     one, other = (c.frames.reshape(32, n, 32, n).mean((1, 3)) for c, n in ((small, 2), (large, 5)))
     assert np.abs(one - other).mean() < 2
+    assert np.abs(grey(make_clip(9, frames=1, size=32)) - other).mean() < 3  # it does not alias
 
 
 def test_gain_and_gamma_change_grey_levels_as_their_formulas_say():
