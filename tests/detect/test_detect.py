@@ -184,6 +184,11 @@ def test_a_tight_window_is_the_box_alone_on_black_as_is_all_beyond_the_frame():
     assert crop.frames[0, 20:40, 20:].min() >= 59
 
 
+def test_every_pixel_that_a_box_touches_is_in_its_crop():
+    touched = csglib.detect._touched(np.array([[10.2, 20.7, 40.1, 60.0], [5.0, 5.0, 5.0, 5.0]]))
+    assert touched.tolist() == [[10, 20, 41, 60], [5, 5, 6, 6]]
+
+
 def test_a_frame_of_low_score_lies_between_its_neighbours(monkeypatch):
     clip = moving_vessel([(40, 40), (60, 46), (80, 52), (90, 55)], [(20, 20)] * 4)
     first, last = (Box(x - 20, y - 20, x + 20, y + 20, 0.9) for x, y in ((40, 40), (80, 52)))
