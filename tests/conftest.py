@@ -43,9 +43,12 @@ WIDGETS = {
     "ClipPicker": ("csglib.doctor.picker.clip_picker", ["video", "path_of_the_video"], {}),
     "Balance": ("csgcourse.widgets.balance", [], {"step": 300, "guess": 0.9}),
     "CostDial": (
-        "csgcourse.widgets.cost_dial",
+        "csgcourse.widgets.cost_dial", [], {"guess_8": 50, "guess_64": 50, "revealed": True}
+    ),
+    "PatchAttention": (
+        "csgcourse.widgets.patch_attention",
         ["opinionated_network", "simulated_clip"],
-        {"guess_8": 50, "guess_64": 50, "revealed": True},
+        {"guess": "same"},
     ),
     "PhantomStudio": ("csgcourse.widgets.phantom_studio", [], {"guess": "mild"}),
     "SelfTest": ("csgcourse.widgets.self_test", [], {}),

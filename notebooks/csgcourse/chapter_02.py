@@ -56,23 +56,16 @@ _SEQUENCES = inputs(lambda b, t, n, d: ((b * n, 1 + t, d), b), *_EDGES)
 
 def _patches_mistakes(volume: Tensor, size: int) -> Wrong:
     right, images = patches(volume, size), volume.transpose(1, 2).flatten(0, 1)
-    mixed = volume.reshape(-1, volume.shape[1], *volume.shape[3:])
     lay = partial(rearrange, volume, p=size, q=size)
     near, far = "b c t (y p) (x q) ->", "b c t (p y) (q x) ->"
-    exchanged = lay(f"{near} b t (x y) (c q p)")
-
-    def unfolded(images: Tensor, stride: int) -> Tensor:
-        return F.unfold(images, size, stride=stride).mT.unflatten(0, (len(volume), -1))
-
+    overlapping = F.unfold(images, size).mT.unflatten(0, (len(volume), -1))
     return {
         "inside a patch the channels come last": lay(f"{near} b t (y x) (p q c)"),
         "the patches are in order column by column": lay(f"{near} b t (x y) (c p q)"),
         "inside a patch rows and columns are exchanged": lay(f"{near} b t (y x) (c q p)"),
-        "rows and columns are exchanged, among the patches and inside them": exchanged,
         "patches take pixels far apart: y is (rows, size)": lay(f"{far} b t (y x) (c p q)"),
         "you only reshaped: split y and x, then `permute`": volume.reshape(right.shape),
-        "channels and frames are mixed up: `reshape` moves no axis": unfolded(mixed, size),
-        "your patches overlap: the window should move by `size`": unfolded(images, 1),
+        "your patches overlap: the window should move by `size`": overlapping,
     }
 
 
@@ -96,13 +89,10 @@ def _fold_mistakes(axis: str, token: Tensor, patches: Tensor) -> Wrong:
         ),
         "the class token is last; it comes first": led(own).roll(-1, dims=1),
         "the class token is of another clip: use `repeat_interleave`": led(own, cycled),
-        "every class token is that of the first clip": led(own, token[:1].expand(len(own), -1, -1)),
         "the class token is missing: put a copy in front of each sequence": own,
-        "you added the class token to every patch; use `torch.cat`": own + led(own)[:, :1],
         f"this folds along {other}; here a sequence runs along {axis}": led(lines[other]),
         "this is one sequence a clip: joint attention, which the paper avoids": led(lines["joint"]),
         "the sequences are not clip by clip, b first": led(swapped, cycled),
-        "class tokens and patches do not belong together": led(swapped),
     }
 
 

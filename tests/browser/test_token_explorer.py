@@ -148,14 +148,16 @@ def test_the_wrong_order_waits_for_a_guess_and_shows_what_each_slot_holds(
     expect(sentence).to_have_text("What reshape alone does is shown after your guess.")
     page.get_by_role("button", name="One place, all frames").click()
     assert shown.trait("guess") == "time"
-    expect(sentence).to_contain_text(
-        "Your guess was wrong. This slot is meant for frame 5, row 3, column 3"
-    )
+    judged = page.locator(".csg-judged")
+    expect(judged).to_contain_text("guess was wrong: a sequence holds places of one frame. In mem")
+    expect(sentence).to_contain_text("This slot is meant for frame 5, row 3, column 3")
+    page.set_viewport_size({"width": 936, "height": 768})  # of a laptop's screen, Lab's output
+    assert page.locator(".csg").bounding_box()["height"] <= 560
     page.get_by_role("button", name="Hide and guess again").click()
     expect(listed).to_be_hidden()
     page.get_by_role("button", name="Places of one frame").press("Enter")
     expect(listed).to_be_visible()
-    expect(sentence).to_contain_text("Your guess was right.")
+    expect(judged).to_contain_text("Your guess was right: ")
     expect(sentence).to_contain_text("8 patches all from frame 6, 8 places")
     slot = shown.trait("token")
     (held,) = lineup("time", "reshaped", 8, 16)[lineup("time", "transposed", 8, 16) == slot]

@@ -15,11 +15,12 @@ REFUSED = {  # a value of each trait that is out of range, and what the error sa
         "reading": ("tanh", "tanh"), "start": (0.7, "start"), "weight_decay": (1.0, "weight_decay"),
         "guess": (1.2, "guess"), "step": (301, "step"),
     },
-    "CostDial": {
+    "CostDial": {"frames": (65, "65"), "side": (1, "1"), "guess_8": (7, "7")},
+    "PatchAttention": {
         "patch": (48, "patch must be 0 to 47: got 48"),
         "frame": (0, "frame must be 1 to 3: got 0"),
         "head": (5, "head must be 0 to 4: got 5"),
-        "frames": (65, "65"), "side": (1, "1"), "kind": ("depth", "depth"), "guess_8": (7, "7"),
+        "block": (6, "block must be 1 to 5: got 6"), "guess": ("far", "far"),
     },
     "PhantomStudio": {
         "number": (0, "0"), "stenosis": (101, "101"), "side": ("lateral", "lateral"),

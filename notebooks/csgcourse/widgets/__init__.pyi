@@ -1,5 +1,6 @@
 from .balance import Balance as Balance
 from .cost_dial import CostDial as CostDial
+from .patch_attention import PatchAttention as PatchAttention
 from .phantom_studio import PhantomStudio as PhantomStudio
 from .self_test import SelfTest as SelfTest
 from .switchboard import Switchboard as Switchboard

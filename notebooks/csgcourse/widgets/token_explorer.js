@@ -68,6 +68,13 @@ function mistake(token, { actual, slots, held }, sizes) {
   return `This slot is meant for ${nameOf(token, sizes)}, ${holds}. Its sequence: ${sequence}.`;
 }
 
+/** Whether the guess was right, and why a sequence holds what it does. */
+function verdict(guess, actual, { frames }) {
+  const holds = { time: "one place in all frames", frame: "places of one frame", mix: "a mix of places and frames" }[actual];
+  const why = `In memory tokens lie frame by frame, and reshape alone cuts them into runs of ${frames}.`;
+  return `Your guess was ${guess === actual ? "right" : "wrong"}: a sequence holds ${holds}. ${why}`;
+}
+
 /** An outline, dark under bright, so that it shows on black blood and on white walls. */
 function frameBox(context, [x, y, width, height], colour, thick, dashes = []) {
   context.setLineDash(dashes);
@@ -254,7 +261,8 @@ function render({ model, el }) {
     `Guess first. The shape is right, ${sizes.patches} sequences of 1 + ${frames}. Which patches are in one of them?`,
     make("div", { class: "csg-row" }, ...GUESSES.map(([guess, words]) => desk.button(words, () => desk.put("guess", guess)))),
   );
-  const [sentence, help] = [paragraph("csg-sentence"), paragraph("csg-small")];
+  const [sentence, help, judged] = [paragraph("csg-sentence"), paragraph("csg-small"), paragraph("csg-judged")];
+  judged.setAttribute("aria-live", "polite");
   const again = desk.button("Hide and guess again", () => desk.put("guess", ""));
   const numbers = sources.map((_, t) => make("span", { textContent: `frame ${t + 1}` }));
   desk.root.append(
@@ -264,8 +272,11 @@ function render({ model, el }) {
       desk.choice("order", { label: "Sequences along time are made by", options: ORDERS }),
     ),
     make("div", { class: "csg-clip" }, make("div", { "aria-hidden": "true" }, ...numbers), clip.canvas),
-    make("div", { class: "csg-below" }, make("div", { class: "csg-sequences" }, table.canvas, panel), patch.box),
-    help, make("div", { class: "csg-verdict" }, sentence, again),
+    make(
+      "div", { class: "csg-below" },
+      make("div", { class: "csg-sequences" }, table.canvas, panel), make("div", { class: "csg-side" }, patch.box, help, judged),
+    ),
+    make("div", { class: "csg-verdict" }, sentence, again),
   );
   const draw = () => {
     const [axis, order, guess] = desk.values("axis", "order", "guess");
@@ -280,13 +291,12 @@ function render({ model, el }) {
     again.hidden = !wrong || !open;
     for (const { canvas } of [clip, table])
       setAttributes(canvas, { "aria-valuenow": token, "aria-valuetext": token ? nameOf(token, sizes) : "class token" });
-    help.textContent =
-      `Orange: the token. Blue: the tokens it attends to. ${wrong ? "Dashed: where it should be. " : ""}` +
-      "C: the class token, a copy for each sequence. Point, tap, or use the arrow keys; Home is the class token.";
-    const verdict = guess === mixture(seen.actual, sizes) ? "Your guess was right. " : "Your guess was wrong. ";
+    help.textContent = `Orange: the token. Blue: what it attends to. ${wrong ? "Dashed: where it should be. " : ""}C: the class token. Point, tap, or use the arrow keys.`;
+    judged.hidden = again.hidden;
+    judged.textContent = verdict(guess, mixture(seen.actual, sizes), sizes);
     const name = token ? `Token ${token} of ${last}: ${nameOf(token, sizes)}. ` : "";
     const harmless = order === "reshaped" ? " Here its patches are contiguous in memory: reshape alone is right." : "";
-    const words = wrong ? verdict + mistake(token, seen, sizes) : name + attends(token, axis, sizes) + harmless;
+    const words = wrong ? mistake(token, seen, sizes) : name + attends(token, axis, sizes) + harmless;
     say(sentence, open ? words : "What reshape alone does is shown after your guess.", pointed !== null);
   };
   const point = (token) => {
