@@ -22,7 +22,7 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     # 3,500 before the exercises that build, judged gradients, claims and the diagram
     ("py", "notebooks/csgcourse"): 4_745,
     ("js", "notebooks/csgcourse"): 2_000,
-    ("py", "tests"): 19_635,  # 18,900 before the exercises that build and the third cohort
+    ("py", "tests"): 19_670,  # 18,900 before the exercises that build and the third cohort
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400

@@ -35,6 +35,7 @@ NEXT = dict(pairwise(COURSE))
 
 LINES_OF_A_CELL = 20
 COMPARED_SHARE = 0.7
+PACE = {"cells": 55, "words": 2000, "words in a cell": 120}
 BYTES_OF_A_NOTEBOOK, BYTES_OF_AN_OUTPUT, BYTES_OF_A_PICTURE = 1_000_000, 100_000, 300_000
 NOT_COMPARED = {"nbval-ignore-output", "nbval-skip"}
 TAGS = NOT_COMPARED | {"claims"}
@@ -194,9 +195,25 @@ def place_in_the_course(page: Page) -> Iterator[str]:
         yield f"{page.name} is not one of the course's twelve"
 
 
+def too_long_to_read(page: Page) -> Iterator[str]:
+    """Of notebooks of the second edition, which hold a claims cell."""
+    cells = page.notebook.cells
+    if not any("claims" in cell.metadata.get("tags", []) for cell in cells):
+        return
+    plain = [re.sub(r"\]\([^)]*\)|<[^>]*>", " ", c.source) * (c.cell_type != "code") for c in cells]
+    words = [len([w for w in text.split() if re.search(r"[^\W\d_]", w)]) for text in plain]
+    for what, count in (
+        ("cells", len(cells)),
+        ("words", sum(words)),
+        ("words in a cell", max(words)),
+    ):
+        if count > PACE[what]:
+            yield f"{count} {what}, at most {PACE[what]}"
+
+
 def faults(notebook: NotebookNode, name: str = "00_start_here.ipynb") -> list[str]:
     rules = (not_as_saved, long_or_forbidden_code, machine_paths, copies_of_csglib, wrong_tags)
-    rules += (too_large, pictures_and_links, place_in_the_course)
+    rules += (too_large, pictures_and_links, place_in_the_course, too_long_to_read)
     return [fault for rule in rules for fault in rule(Page(name, notebook))]
 
 
@@ -289,6 +306,15 @@ def test_a_bad_notebook_is_found(change, words):
     notebook = good_notebook()
     change(notebook)
     assert sum(words in found for found in faults(notebook)) == 1
+
+
+def test_a_notebook_can_be_read_at_a_sitting():
+    notebook = good_notebook()
+    notebook.cells[1].metadata.tags = ["claims"]
+    notebook.cells[0].source += " word 7" * 120  # numbers and signs are no words
+    assert faults(notebook) == ["126 words in a cell, at most 120"]
+    notebook.cells[1:1] = [new_markdown_cell("word " * 100) for _ in range(50)]
+    assert {"5129 words, at most 2000", "56 cells, at most 55"} <= {*faults(notebook)}
 
 
 @pytest.mark.parametrize("tag", ["nbval-ignore-output", "nbval-skip"])
