@@ -66,9 +66,6 @@ def test_rooms_import_only_what_they_may():
         for fault in faults(room, path.read_text())
     ]
     assert not found, "\n".join(found)
-
-
-def test_no_file_is_named_after_no_idea():
     assert not NAMES_OF_NO_IDEA & {path.stem for _, path in files()}
 
 

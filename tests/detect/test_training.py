@@ -14,6 +14,7 @@ from csglib.detect.network import SIDE, STRIDE, Detector, cell_centres, decode, 
 from csglib.model.weights import read_weights
 
 from ..conftest import in_this_process
+from .test_detect import extent
 
 sys.path.insert(0, str(Path(csglib.__file__).parents[1] / "benchmarks" / "detector"))
 
@@ -58,11 +59,6 @@ def test_the_truth_has_no_loss_and_anything_else_has_some():
     assert train.detection_loss(far, targets) == loss
 
 
-def white_extent(image):
-    rows, columns = np.nonzero(image > 127)
-    return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
-
-
 def test_the_box_follows_the_vessel_into_every_view(monkeypatch):
     for name in ("relight", "add_holes", "add_veins"):
         monkeypatch.setattr(frames, name, lambda frame, box, rng: frame)
@@ -72,13 +68,13 @@ def test_the_box_follows_the_vessel_into_every_view(monkeypatch):
     neck = frames.Neck(frame, np.array([60.0, 140, 150, 200]), True)
     views = [frames.vessel_view(neck, np.random.default_rng(seed)) for seed in range(16)]
     for view in views:
-        np.testing.assert_allclose(view.box, white_extent(view.square), atol=1.5)
+        np.testing.assert_allclose(view.box, extent(view.square > 127), atol=1.5)
         assert view.square.shape == (SIDE, SIDE)
     left, _, right, _ = np.array([view.box for view in views]).T  # they differ in size and place
     assert np.ptp(right - left) > 50 and np.ptp(left + right) > 100
     whole = frames.whole_view(neck)
     np.testing.assert_allclose(whole.box, neck.box * SIDE / 384)
-    np.testing.assert_allclose(whole.box, white_extent(whole.square), atol=1)
+    np.testing.assert_allclose(whole.box, extent(whole.square > 127), atol=1)
 
 
 def test_the_network_overfits_two_necks(monkeypatch):

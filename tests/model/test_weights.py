@@ -8,6 +8,8 @@ from torch import nn
 from csglib import CSG3DCT, TINY
 from csglib.model.weights import load_weights, read_weights, write_weights
 
+from .test_checkpoints import Code
+
 
 def test_weights_come_back_as_they_were(tmp_path):
     tensors = {"a": torch.randn(2, 3).mT, "b": torch.arange(5)}
@@ -16,11 +18,6 @@ def test_weights_come_back_as_they_were(tmp_path):
     assert notes == {"epoch": "7"}
     assert again.keys() == tensors.keys()
     assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
-
-
-class Code:
-    def __reduce__(self):
-        return print, ("this ran",)
 
 
 @pytest.mark.parametrize("write", [torch.save, lambda it, path: path.write_bytes(pickle.dumps(it))])

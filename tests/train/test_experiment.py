@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,7 @@ def splits():
     return {"train": clips("a", 9), "validation": clips("b", 4), "test": clips("c", 6)}
 
 
-def clips(who, count, size=32):
-    return bright_clips(who, count, 8, size)
+clips = partial(bright_clips, frames=8, size=32)
 
 
 def config(folder):
