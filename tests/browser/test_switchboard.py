@@ -70,15 +70,15 @@ def test_the_map_lies_over_the_frames_and_the_effects_below(shown, page, branche
 
 
 def test_pointing_at_a_patch_gives_its_numbers_and_marks_it_in_both_rows(shown, page, branches):
-    wire(shown, "other other own", guess="own own own")
-    weights, _ = wired(branches["space"], "time", "time", "space")
+    wire(shown, "own other other", guess="own own own")
+    weights, _ = wired(branches["space"], "space", "time", "time")
     canvas, twin = (page.get_by_label(f"{row}, frame 3") for row in ("the map", "effect"))
     size, before = canvas.bounding_box(), shown.pixels(twin)
     canvas.hover(position={"x": size["width"] * 3.5 / 8, "y": size["height"] * 4.5 / 6})
     cell = 2 * 48 + 4 * 8 + 3
     note = page.locator(".csg-note")
     expect(note).to_contain_text("Frame 3, row 5, column 4: weight")
-    effect = float(branches["space"]["space"].effect[cell])
+    effect = float(branches["space"]["time"].effect[cell])
     expect(note).to_contain_text(
         f" effect {minus(effect)} = {minus(float(weights[cell]) * effect, 5)}"
     )
