@@ -41,7 +41,7 @@ def macro_f1(confusion: Tensor) -> float:
 
 
 def patient_bootstrap(
-    correct: Tensor, patients: Sequence[str], draws: int, seed: int
+    correct: Tensor, patients: Sequence[Any], draws: int, seed: int
 ) -> tuple[float, float]:
     """Draw as many patients as there are, again and again, each with all clips."""
     names = sorted(set(patients))
