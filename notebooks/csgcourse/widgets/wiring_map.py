@@ -78,8 +78,8 @@ def flow(parts: Mapping[str, Part], arrow: str) -> list[list[int]]:
 
 
 def thickness(shapes: list[list[int]]) -> float:
-    """Of an arrow, in pixels: a point and a half for each power of ten above a hundred numbers."""
-    return 1.5 * log10(sum(map(prod, shapes))) - 2.5
+    """Of an arrow, in pixels: 1 up to 200 numbers, then 1.5 more for each power of ten."""
+    return max(1.0, 1.5 * log10(sum(map(prod, shapes))) - 2.5)
 
 
 def _places(config: ModelConfig) -> dict[str, list[str]]:
