@@ -130,11 +130,10 @@ def _size_mistakes(stage: str, frames: int, side: int) -> Wrong:
 def _networks(generator: Generator) -> list[Arguments]:
     """Small networks with random weights, and clips; the second has two heads."""
     drawn: list[Arguments] = []
-    stages = (*TINY.stages[:2], TINY.stages[-1])
-    for clips, frames, head in ((2, 3, "joined"), (3, 1, "two")):
+    base = replace(TINY, stages=(*TINY.stages[:2], TINY.stages[-1]), stem=32, classes=5)  # as c1
+    for clips, frames, config in ((2, 3, base), (3, 1, replace(base, head="two"))):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(1000, (1,), generator=generator)))
-            config = replace(TINY, stages=stages, stem=32, classes=5, head=head)  # c1 has 32 too
             drawn.append((CSG3DCT(config).eval(), torch.randn(clips, 3, frames, 32, 16)))
     return drawn
 
@@ -150,7 +149,7 @@ def _network_mistakes(model: Any, clip: Tensor) -> Wrong:
             tokens = changed if new else tokens
         return volume, tokens
 
-    ways = {
+    ways: dict[str, dict[str, Any]] = {
         "`blocks[0]` is missing: tokens go through it before the first conv": {"early": False},
         "each conv block runs beside the wrong block: the first takes `blocks[1]`": {"first": 0},
         "every conv block gets the first tokens: hand on those that it returns": {"new": False},

@@ -106,7 +106,7 @@ def test_measures_bars_and_grades_are_those_of_python(shown, studio, page, sente
     wide = [fill.bounding_box()["width"] / full for fill in page.locator(".csg-length").all()]
     np.testing.assert_allclose(wide, now, atol=0.01)
     bars = page.locator(".csg-profile .csg-fill").all()
-    high = [bar.bounding_box()["height"] / 65 for bar in bars]  # the sixty-sixth is the line below
+    high = [bar.bounding_box()["height"] / 41 for bar in bars]  # the forty-second is the line below
     np.testing.assert_allclose(high, np.maximum(stenoses["diameter"], 0.02), atol=0.02)
     cells = page.locator(".csg-grades tr").last.locator("td").all_inner_texts()
     assert cells == [rule["grade"] for rule in facts["rules"]]
