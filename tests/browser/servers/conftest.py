@@ -39,7 +39,8 @@ RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells');
 ENDED = r"""
 () => {
   const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")];
-  const ran = prompts.every((prompt) => /^\[\d+\]:?$/.test(prompt.textContent.trim()));
+  // A claims cell, whose source is hidden, has an empty prompt; one that has not run has "[ ]:".
+  const ran = prompts.every((prompt) => /^(\[\d+\]:?)?$/.test(prompt.textContent.trim()));
   return ran || document.querySelector("[data-mime-type='application/vnd.jupyter.error']");
 }
 """
