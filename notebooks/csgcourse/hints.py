@@ -64,12 +64,26 @@ def texts() -> dict[str, tuple[str, str, str]]:
 
 
 def _with_imports(exercise: Exercise) -> str:
-    """The source of the solution, below the imports it needs."""
-    text = inspect.getsource(exercise.reference).strip()
-    names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    """The source of the solution, below the imports and the parts of its module that it needs."""
+    source = inspect.getsource(inspect.getmodule(exercise.reference) or inspect)
+    body = ast.parse(source).body
+    defined = {name: node for node in body for name in _names(node)}
+    parts: list[ast.AST] = [defined[exercise.reference.__name__]]
+    for part in parts:  # grows: what a part needs is a part
+        used = {node.id for node in ast.walk(part) if isinstance(node, ast.Name)}
+        parts += [defined[name] for name in used & defined.keys() if defined[name] not in parts]
+    names = {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)}
     imports = []
-    for node in ast.parse(inspect.getsource(inspect.getmodule(exercise.reference) or inspect)).body:
+    for node in body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             node.names = [alias for alias in node.names if (alias.asname or alias.name) in names]
             imports += [ast.unparse(node)] if node.names else []
-    return "\n".join([*imports, "", text] if imports else [text])
+    texts = [ast.get_source_segment(source, node) or "" for node in body if node in parts]
+    head = "\n".join(imports)
+    return "\n\n\n".join([head, *texts] if head else texts)
+
+
+def _names(node: ast.stmt) -> list[str]:
+    """What a statement of a module defines."""
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return [node.name] if isinstance(node, ast.FunctionDef) else [ast.unparse(t) for t in targets]
