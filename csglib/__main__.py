@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shlex
 import sys
 import typing
 from collections.abc import Callable, Mapping
@@ -262,6 +263,11 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
 
     options["grades"] = names = tuple(grade.strip() for grade in grades.split(","))
     settings = pick(deidentification.DeidentifySettings, options)
+    if frames not in (8, 16) or size % 32:
+        raise ValueError(
+            "no network takes such clips: wanted 8 or 16 --frames, and an --image-size that is a "
+            f"multiple of 32; got {frames} and {size}"
+        )
     if reviewed and not deidentify:
         raise ValueError("--reviewed concerns what --deidentify writes: add --deidentify OUT")
     found = examine(folder, frames, size, names, workers)
@@ -279,7 +285,15 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
         if not reviewed:
             confirm(sheet)
         deidentification.deidentify(*arguments)
-        print(f"{deidentify} is ready, de-identified: csglib train {deidentify} runs/mine")
+        print(f"{deidentify} is ready, de-identified. To train: {train_hint(deidentify, size)}")
+
+
+def train_hint(cohort: Path, size: int) -> str:
+    """A command that trains on this machine: the whole network only where there is a GPU."""
+    from torch.cuda import is_available  # noqa: PLC0415
+
+    fit = "" if is_available() else " --network tiny --preset laptop"
+    return f"csglib train {shlex.quote(str(cohort))} runs/mine{fit} --image-size {size}"
 
 
 def confirm(sheet: Path) -> None:

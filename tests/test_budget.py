@@ -16,13 +16,14 @@ FILES = sorted(ROOT.rglob("*.py"))
 REPOSITORY = ROOT.parent
 CORE = ("data", "metrics", "model", "train", "detect", "view", "widgets")
 LINES = {  # of all files with this ending below these folders, at most: lower it when you can
-    ("py", "csglib"): 13_500,
+    # 13,500 before the doctor checked class folders, what cleaning keeps, and privacy
+    ("py", "csglib"): 13_650,
     ("py", *(f"csglib/{room}" for room in CORE)): 7_000,
     ("js", "csglib"): 2_000,
     # 3,500 before the exercises that build, judged gradients, claims and the diagram
     ("py", "notebooks/csgcourse"): 4_760,
     ("js", "notebooks/csgcourse"): 2_000,
-    ("py", "tests"): 19_670,  # 18,900 before the exercises that build and the third cohort
+    ("py", "tests"): 19_920,  # 19,670 before the doctor's checks of real clips
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from csglib.data.split import SPLITS
 from csglib.doctor.examination import Examination, Span
-from csglib.doctor.labels import LABELS, patient_of
+from csglib.doctor.labels import LABELS, SPLIT_FOLDERS, named_like, patient_of
+from csglib.doctor.splitting import assign_splits
 
 ALL = "the folder"  # where a finding is about all of it
 MAX_SCALE_RATIO = 1.5  # of the largest to the smallest pixel
@@ -54,7 +55,14 @@ KINDS = {
         "always predicting the majority class would look good",
         "add clips of the rare grade; read sensitivity beside accuracy",
     ),
-    "too few patients": Kind("training, validation and test need one each", "add patients"),
+    "no patient": Kind(
+        "one patient could be in several splits, and a split could lack a grade",
+        "fill in the column patient; where each clip is of another one, copy the column clip",
+    ),
+    "too few patients": Kind(
+        "training needs every grade, and a test on one patient has no interval",
+        "add patients, or fill in the column split",
+    ),
     "incomplete split": Kind("a split holds for all clips or none", "fill in all rows, or none"),
     "empty split": Kind("training, validation and test are all needed", "give it patients"),
     "split leak": Kind(
@@ -63,7 +71,7 @@ KINDS = {
     ),
     "same patient id": Kind(
         "one patient could be in several splits",
-        "move the clips into one folder, or give both the same split",
+        "move the clips into one folder, or name the patient in labels.csv",
     ),
     # duplicates
     "duplicate": Kind("one clip counts twice, perhaps in two splits", "delete one of the two"),
@@ -199,8 +207,26 @@ def split_column(exam: Examination) -> Findings:
     elif given:
         for split in sorted({*SPLITS} - {*given}):
             yield Finding("empty split", ALL, f"no clip is for {split}", True)
-    elif rows and len(patients := {row.patient for row in rows}) < len(SPLITS):
-        yield Finding("too few patients", ALL, f"{len(patients)} in {len(rows)} rows", True)
+    if rows and (not given or {*given} == {*SPLITS}):
+        usable = [row for row in rows if row.clip in exam.records] or rows
+        wanted = {row.grade for row in usable} & {*exam.grades}
+        try:
+            assign_splits(usable, [row.patient for row in usable], wanted)
+        except ValueError as error:
+            yield Finding("too few patients", ALL, str(error), True)
+
+
+def class_folders(exam: Examination) -> Findings:
+    """Folders of a classifier, GRADE/clip or SPLIT/GRADE/clip, that stand for patients."""
+    grades: dict[str, set[str]] = defaultdict(set)
+    for row in exam.labels:
+        if not row.person:
+            grades[patient_of(row.clip)].add(row.grade)
+    for folder, found in grades.items():
+        if len(found) == 1 and named_like(folder, found):
+            yield Finding("no patient", folder, "named like the one grade in it: no patient", True)
+        elif named_like(folder, SPLIT_FOLDERS):
+            yield Finding("no patient", folder, "named like a split: no patient", True)
 
 
 def patients_in_splits(exam: Examination) -> Findings:
@@ -223,9 +249,9 @@ def patient_ids(exam: Examination) -> Findings:
     for clip, record in exam.records.items():
         if record.patient_id and exam.is_used(clip):
             found[record.patient_id].append(clip)
-    total = len({patient_of(clip) for clip in exam.records})
+    total = len(set().union(*map(exam.patients, exam.records)))
     for clips in found.values():
-        folders = {patient_of(clip): clip for clip in reversed(clips)}
+        folders = {min(exam.patients(clip)): clip for clip in reversed(clips)}
         stops = 2 * len(folders) < total
         for clip in sorted(folders.values()):
             if not exam.same_split(clip, clips[0]):
@@ -322,6 +348,6 @@ def _suggestion(came: str, known: Sequence[str]) -> str:
 
 CHECKS: tuple[Callable[[Examination], Findings], ...] = (
     files, label_file, grades, out_of_range, row_overlaps, key_clips,
-    class_balance, split_column, patients_in_splits, patient_ids,
+    class_balance, split_column, class_folders, patients_in_splits, patient_ids,
     duplicates, images, sizes,
 )  # fmt: skip

@@ -23,9 +23,10 @@ from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES, Clip, Region, even_indices, resample, save_clip
 from csglib.data.cohort import COLUMNS, Row, digest, write_manifest
 from csglib.data.readers import read_clip
-from csglib.data.split import SPLITS, check_no_overlap, split_by_patient
+from csglib.data.split import SPLITS, check_no_overlap
 from csglib.doctor.labels import SHEET, Label, list_exports
 from csglib.doctor.pseudonyms import Pseudonyms, read_or_create_key
+from csglib.doctor.splitting import assign_splits
 from csglib.doctor.tissue import find_tissue
 from csglib.phantom.parallel import (
     begin_cohort,
@@ -34,10 +35,8 @@ from csglib.phantom.parallel import (
     lock_folder,
     run_tasks,
 )
-from csglib.phantom.patients import CLIPS
 
 FORMAT = 1  # changes whenever older files can no longer be read
-_SHARES = [clips / sum(CLIPS[8].values()) for clips in CLIPS[8].values()]  # of the paper's splits
 _SIDE, _GAP, _EDGE, _HEAD, _CAPTION = 200, 4, 28, 84, 22  # of the review sheet, pixels
 _BETWEEN, _LETTERS = 28, 90  # pixels between two clips; characters of a caption
 _PAPER, _INK, _SOFT = 250, 29, 100  # grey levels
@@ -196,12 +195,12 @@ def deidentify(
     _check(folder, labels, out, settings, workers)
     key = read_or_create_key(folder)
     metadata = _metadata(folder, labels, settings, key)
+    rows = [*_rows(labels, settings, Pseudonyms(key))]
     with explain_write_errors(out):
         check_same_cohort(out, metadata)
         out.mkdir(parents=True, exist_ok=True)
         with lock_folder(out):
             begin_cohort(out, metadata, ("numpy", "pillow"))
-            rows = [*_rows(labels, settings, Pseudonyms(key))]
             write = partial(_write_clip, folder=folder, out=out, settings=settings)
             # The manifest is written last: where there is one, the cohort is complete.
             write_manifest(out, run_tasks(write, rows, workers, "cohort"))
@@ -223,7 +222,7 @@ def _check(
         if (grade := label.grade) not in settings.grades:
             known = ", ".join(settings.grades)
             raise ValueError(f"{label.clip} has the grade {grade!r}: wanted one of {known}")
-    _check_split(labels)
+    _check_split(labels, settings)
     private, public = folder.resolve(), out.resolve()
     if public.is_relative_to(private) or private.is_relative_to(public):
         raise ValueError(f"{out} and {folder} lie in one another: name a folder somewhere else")
@@ -231,7 +230,7 @@ def _check(
         raise ValueError(f"{out} is a file; name a folder")
 
 
-def _check_split(labels: Sequence[Label]) -> None:
+def _check_split(labels: Sequence[Label], settings: DeidentifySettings) -> None:
     given = {label.split for label in labels}
     if given not in ({""}, {*SPLITS}):
         named = ", ".join(sorted(given - {""}))
@@ -239,10 +238,9 @@ def _check_split(labels: Sequence[Label]) -> None:
             f"labels.csv names the splits {named}{' and none' * ('' in given)}: wanted all of "
             f"{', '.join(SPLITS)} and no empty cell, or the whole column empty"
         )
-    if given == {""} and len(patients := {label.patient for label in labels}) < len(SPLITS):
-        raise ValueError(f"{', '.join(SPLITS)} need a patient each: got {len(patients)}")
     if "" not in given:
         check_no_overlap([label.patient for label in labels], [label.split for label in labels])
+    assign_splits(labels, [label.patient for label in labels], settings.grades)
 
 
 def _metadata(
@@ -269,7 +267,8 @@ def _rows(
     named = sorted(
         ((pseudonyms.name(label.patient), label) for label in labels), key=lambda pair: pair[0]
     )
-    splits = split_by_patient([patient for patient, _ in named], _SHARES, settings.seed)
+    ordered, patients = [label for _, label in named], [patient for patient, _ in named]
+    splits = assign_splits(ordered, patients, settings.grades, settings.seed)
     videos: dict[str, str] = {}
     for number, ((patient, label), split) in enumerate(zip(named, splits, strict=True), start=1):
         row = {
@@ -277,7 +276,7 @@ def _rows(
             "patient": patient,
             "video": videos.setdefault(label.clip, f"v{len(videos) + 1:04d}"),
             "first_frame": str(label.first_frame),
-            "split": label.split or SPLITS[split],
+            "split": split,
             "grade": label.grade,
             "grade_index": str(settings.grades.index(label.grade)),
         }

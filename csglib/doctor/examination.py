@@ -125,8 +125,13 @@ class Examination:
         """What the clip's rows have in a column, such as "split"."""
         return {getattr(row, column) for row in self.labels if row.clip == clip}
 
+    def patients(self, clip: str) -> set[str]:
+        """Whose clip it is; one patient, unless its rows contradict each other."""
+        return self.values(clip, "patient") or {patient_of(clip)}
+
     def same_split(self, one: str, other: str) -> bool:
         """Whether two clips are certain to be in the same split."""
         splits = self.values(one, "split")
         given = splits == self.values(other, "split") and len(splits) == 1 and splits != {""}
-        return patient_of(one) == patient_of(other) or given
+        patients = self.patients(one)
+        return given or (len(patients) == 1 and patients == self.patients(other))

@@ -8,7 +8,8 @@ Source: section 3, "Dataset": 459 key clips of 200 videos, graded by sonographer
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -24,9 +25,10 @@ PAGE = "doctor.html"  # see csglib.doctor.report
 SHEET = "review_sheet.png"  # see csglib.doctor.deidentification
 BOX = ("left", "top", "right", "bottom")
 COLUMNS = (
-    "clip", "grade", "split", "first_frame", "frames", "narrowest_frame", *BOX
+    "clip", "grade", "patient", "split", "first_frame", "frames", "narrowest_frame", *BOX
 )  # fmt: skip
 _REQUIRED = COLUMNS[:2]
+SPLIT_FOLDERS = (*SPLITS, "training", "val", "valid", "testing")  # names that datasets give them
 _SEPARATORS = ",;\t"
 _FORMULA_SIGNS = ("=", "+", "-", "@")  # a spreadsheet evaluates cells that begin with these
 _SAVE_AS = 'save it as "CSV UTF-8", with the columns ' + ", ".join(COLUMNS)
@@ -53,8 +55,9 @@ class Label:
     An invalid value raises a ValueError: its column, what came and what is wanted.
     """
 
-    clip: str  # path below the folder of exports, with /; its first folder is the patient's
+    clip: str  # path below the folder of exports, with /
     grade: str  # name; empty if not graded yet
+    person: str = ""  # the column "patient"; empty: the first folder of the path is the patient's
     split: str = ""  # one of `SPLITS`; empty: assigned by patient later
     first_frame: int = 0
     frames: int | None = None  # count from first_frame; None: to the end
@@ -66,8 +69,9 @@ class Label:
         inside = "/" in self.clip and not {"/", ".."} & {*parts} and "\\" not in self.clip
         if not (inside and self.clip.isprintable() and self.clip == "/".join(parts)):
             raise _wrong("clip", self.clip, "a path below the folder: patient/clip.mp4")
-        if not self.grade.isprintable():
-            raise _wrong("grade", self.grade, "a name such as mild")
+        for column, text in (("grade", self.grade), ("patient", self.person)):
+            if not text.isprintable():
+                raise _wrong(column, text, "letters and digits in one line")
         if self.split not in ("", *SPLITS):
             raise _wrong("split", self.split, f"{', '.join(SPLITS)} or nothing")
         if self.first_frame < 0:
@@ -82,13 +86,26 @@ class Label:
 
     @property
     def patient(self) -> str:
-        """See `patient_of`."""
-        return patient_of(self.clip)
+        """Whose clip it is: the column "patient", or `patient_of` its path."""
+        return self.person or patient_of(self.clip)
 
 
 def patient_of(clip: str) -> str:
     """The patient's folder: the first part of a clip's path below the folder of exports."""
     return clip.partition("/")[0]
+
+
+def named_like(folder: str, names: Iterable[str]) -> str:
+    """The name among `names` that a folder bears, as "2_Mild cases" does mild; "" for none.
+
+    Names of one or two letters or digits must be all of it: patient_1 is not grade 1.
+    """
+    words = re.findall(r"[^\W_]+", folder.casefold())
+    for name in names:
+        wanted = re.findall(r"[^\W_]+", name.casefold())
+        if wanted and (words == wanted or (len("".join(wanted)) > 2 and {*wanted} <= {*words})):
+            return name
+    return ""
 
 
 def list_exports(folder: Path) -> Exports:
@@ -142,13 +159,32 @@ def _is_clip(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
-def template(folder: Path) -> list[Label]:
-    """A row without a grade for every clip of a folder: to be written, then filled in."""
-    return [Label(clip=clip, grade="") for clip in list_exports(folder).clips]
+def template(
+    folder: Path, grades: Sequence[str] = (), ids: Mapping[str, str] | None = None
+) -> list[Label]:
+    """A row for every clip of a folder: to be written, then filled in.
+
+    Folders named like a grade give the grade; the patient is then the next folder, if there is
+    one, or the id that the file states, from `ids`, by clip.
+    """
+    rows = []
+    for clip in list_exports(folder).clips:
+        folders = [name for name in clip.split("/")[:-1] if not named_like(name, SPLIT_FOLDERS)]
+        grade = next(filter(None, (named_like(name, grades) for name in folders)), "")
+        persons = [name for name in folders if not named_like(name, grades)]
+        person = persons[0] if persons else (ids or {}).get(clip, "")
+        own = "" if person == patient_of(clip) or person.startswith(_FORMULA_SIGNS) else person
+        rows.append(Label(clip=clip, grade=grade, person=own))
+    return rows
 
 
-def find_labels(folder: Path) -> tuple[list[Label], tuple[str, str] | None]:
-    """Rows of labels.csv and None, or no rows and a finding's kind and words; made if missing."""
+def find_labels(
+    folder: Path, grades: Sequence[str] = (), ids: Mapping[str, str] | None = None
+) -> tuple[list[Label], tuple[str, str] | None]:
+    """Rows of labels.csv and None, or no rows and a finding's kind and words.
+
+    Where there is none, the `template` is written.
+    """
     path = folder / LABELS
     try:
         check_link(path, folder, LABELS)
@@ -156,13 +192,14 @@ def find_labels(folder: Path) -> tuple[list[Label], tuple[str, str] | None]:
             return read_labels(path), None
     except ValueError as error:
         return [], ("invalid label file", str(error))
-    if not (rows := template(folder)):
+    if not (rows := template(folder, grades, ids)):
         return [], ("no label file", "there is none, and no clip to list in it")
     try:
         write_labels(path, rows)
     except OSError as error:
         return [], ("no label file", f"there is none, and it cannot be written ({error})")
-    return [], ("no label file", f"there was none; now there is one, with {len(rows)} empty grades")
+    empty = sum(not row.grade for row in rows)
+    return [], ("no label file", f"there was none; now there is one, with {empty} empty grades")
 
 
 def read_labels(path: Path) -> list[Label]:
@@ -230,6 +267,7 @@ def _label(names: list[str], cells: list[str], line: int) -> Label:
         return Label(
             clip=texts["clip"].removeprefix("./"),
             grade=texts["grade"],
+            person=texts["patient"],
             split=texts["split"].lower(),
             first_frame=_number(texts, "first_frame") or 0,
             frames=_number(texts, "frames"),
@@ -242,9 +280,9 @@ def _label(names: list[str], cells: list[str], line: int) -> Label:
 
 def _number(texts: Mapping[str, str], name: str) -> int | None:
     text = texts[name]
-    if text and not (text.isascii() and text.isdecimal() and len(text) < 10):
+    if text and not re.fullmatch(r"[0-9]{1,9}(\.0*)?", text):  # pandas writes 3 as 3.0
         raise _wrong(name, text, "a whole number from 0")
-    return int(text) if text else None
+    return int(float(text)) if text else None
 
 
 def _box(texts: Mapping[str, str]) -> Region | None:
@@ -269,4 +307,4 @@ def _cells(label: Label) -> list[str | int | None]:
     box = [None if label.box is None else getattr(label.box, name) for name in BOX]
     clip = f"./{label.clip}" if label.clip.startswith(_FORMULA_SIGNS) else label.clip
     numbers = [label.first_frame or None, label.frames, label.narrowest_frame]
-    return [clip, label.grade, label.split, *numbers, *box]
+    return [clip, label.grade, label.person, label.split, *numbers, *box]

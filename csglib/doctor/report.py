@@ -19,7 +19,7 @@ from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES
 from csglib.doctor.checks import ALL, KINDS, Finding, find_all
 from csglib.doctor.examination import ClipRecord, Examination, read_record
-from csglib.doctor.labels import LABELS, PAGE, Label, find_labels, list_exports, patient_of
+from csglib.doctor.labels import LABELS, PAGE, Label, find_labels, list_exports
 from csglib.doctor.near_duplicates import find_near_duplicates
 from csglib.phantom.parallel import run_tasks
 
@@ -67,7 +67,8 @@ class Report:
     def facts(self) -> dict[str, str]:
         """What is in the folder, by name: to compare with what should be there."""
         records, rows = self.examined.records.values(), self.examined.labels
-        patients = _count(len({patient_of(clip) for clip in self.examined.records}), "patient")
+        names = set().union(*map(self.examined.patients, self.examined.records))
+        patients = _count(len(names), "patient")
         bad = len(self.examined.unreadable)
         facts = {"read": f"{_count(len(records), 'clip')} of {patients}"}
         facts["read"] += f"; {bad} more cannot be read" if bad else ""
@@ -190,7 +191,8 @@ def examine(
     found = dict(zip(exports.clips, read, strict=True))
     records = {clip: record for clip, record in found.items() if isinstance(record, ClipRecord)}
     prints = [record.fingerprints for record in records.values()]
-    labels, error = find_labels(folder)
+    ids = {clip: record.patient_id for clip, record in records.items()}
+    labels, error = find_labels(folder, grades, ids)
     examined = Examination(
         exports=exports,
         unreadable={clip: why for clip, why in found.items() if isinstance(why, str)},

@@ -236,6 +236,40 @@ def files_with_the_same_name(exports):
     return {("no pixel size", f"p{patient}/film.mp4", WARNING) for patient in (0, 4)}
 
 
+def a_test_of_one_patient(exports):
+    """The other five are trained on and selected by."""
+    relabel(exports, ANY[8:10], split="train")
+    return {("too few patients", ALL, STOPS)}
+
+
+def grades_for_patients(exports, deeper=""):
+    """The folders of a classifier: GRADE/clip."""
+    exports.labels = {}
+    shutil.rmtree(exports.folder)
+    for number in range(12):
+        grade = ("mild", "Severe")[number % 2]
+        name = f"{grade}/{deeper and f'p{number}/'}{number}.npz"
+        exports.add(name, exports.cohort[number], f"p{number}", grade=grade.lower(), split="")
+    return {("no patient", grade, STOPS) for grade in ("mild", "Severe")} | {
+        ("too few patients", ALL, STOPS)
+    }
+
+
+def grades_above_patients(exports):
+    return grades_for_patients(exports, "deeper")
+
+
+def splits_for_patients(exports):
+    """SPLIT/clip: four folders, each with both grades."""
+    shutil.rmtree(exports.folder)
+    exports.labels, folders = {}, ("train", "val", "test_1", "test_2")
+    for number in range(12):
+        name = f"{folders[number // 3]}/{number}.npz"
+        grade = ("mild", "severe")[number % 2]
+        exports.add(name, exports.cohort[number], split="", grade=grade)
+    return {("no patient", folder, STOPS) for folder in folders}
+
+
 def severe_clips_that_cannot_be_read(exports):
     for name in ANY[1::2]:
         (exports.folder / name).write_bytes(b"")
@@ -252,7 +286,8 @@ def what_has_no_label(exports):
 WHOLE = (
     two_patients, copied_between_patients, contradiction, near_between_patients,
     half_are_anonymous, nothing_can_be_read, files_with_the_same_name,
-    severe_clips_that_cannot_be_read, what_has_no_label,
+    severe_clips_that_cannot_be_read, what_has_no_label, a_test_of_one_patient, grades_for_patients,
+    grades_above_patients, splits_for_patients,
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import io
 import sys
 
 import pytest
+import torch
 
 from csglib.__main__ import main
 from csglib.data.cohort import read_cohort, read_manifest
@@ -30,6 +31,8 @@ def doctor(exports, monkeypatch):
 def test_warnings_end_with_0_and_findings_that_stop_with_1(exports, doctor, capsys, tmp_path):
     assert doctor("--reviewed") == 2
     assert "add --deidentify OUT" in capsys.readouterr().err
+    assert doctor("--frames", 32) == 2
+    assert "no network takes such clips: wanted 8 or 16 --frames" in capsys.readouterr().err
     assert not (exports.folder / "labels.csv").exists()
     (exports.write() / "p0/notes.txt").write_text("")
     assert doctor() == 0
@@ -71,7 +74,9 @@ def test_a_reviewed_folder_is_deidentified(exports, doctor, capsys, tmp_path):
         assert doctor("--deidentify", tmp_path / "out", "--reviewed") == 0
         said = capsys.readouterr().out
         assert "Nothing was found" in said
-        assert f"{tmp_path / 'out'} is ready, de-identified: csglib train" in said
+        fit = "" if torch.cuda.is_available() else " --network tiny --preset laptop"
+        hint = f"csglib train {tmp_path / 'out'} runs/mine{fit} --image-size 64"
+        assert f"{tmp_path / 'out'} is ready, de-identified. To train: {hint}\n" in said
     assert len({row["video"] for row in read_manifest(tmp_path / "out")}) == 12
     splits = read_cohort(tmp_path / "out")
     assert [len(clips) for clips in splits.values()] == [4, 4, 4]

@@ -359,12 +359,24 @@ def test_splits_are_those_of_the_labels_or_drawn_by_seed(exports, tmp_path):
         deidentify(exports, LABELS, tmp_path / f"{seed}", replace(SMALL, seed=seed))
         drawn.append({row["patient"]: row["split"] for row in rows_of(tmp_path / f"{seed}")})
     assert drawn[0] != drawn[1]
+    assert [*drawn[0].values()].count("test") == 2  # one patient's test would have no interval
     twice = replace(given[0], first_frame=2, split="test")
+    alone = [replace(given[5], split="train"), *given[:5]]
+    each = [replace(label, split=("train", "test")[at % 2]) for at, label in enumerate(LABELS)]
     for rows, words in (
         ([*given[:-1], LABELS[-1]], "names the splits test, train, validation and none: wanted"),
         (given[::3], "names the splits train: wanted all of train, validation"),
         ([*given, twice], rf"patient {NAME}\^Inga 0 is in train and in test"),
-        (LABELS[:2], "train, validation, test need a patient each: got 2"),
+        (LABELS[:2], "training and validation need a patient each and the test two: got 2"),
+        (alone, "the test would be of one patient"),
+        (
+            [*each[:4], replace(each[4], split="validation"), each[5]],
+            "training would have no clip of severe",
+        ),
+        (
+            [replace(label, grade="mild") for label in LABELS],
+            "training would have no clip of severe",
+        ),
     ):
         with pytest.raises(ValueError, match=words):
             deidentify(exports, rows, tmp_path / "no", SMALL)
@@ -417,7 +429,7 @@ def test_the_output_is_apart_and_holds_nothing_else(exports, written, tmp_path):
     other = [replace(ROWS[0], grade="severe"), *ROWS[1:]]
     for wanted, settings, differ in (
         (ROWS, replace(SMALL, size=16), "size"),
-        (ROWS, replace(SMALL, grades=("mild", "severe", "closed")), "grades"),
+        (ROWS, replace(SMALL, grades=("severe", "mild")), "grades"),
         (other, SMALL, "made_from"),
     ):
         with pytest.raises(ValueError, match=f"holds another cohort, of .*{differ}"):

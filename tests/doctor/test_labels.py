@@ -8,13 +8,14 @@ import pytest
 from csglib.data.clips import Region
 from csglib.doctor.labels import COLUMNS, Exports, Label, list_exports, read_labels
 
-from csglib.doctor.labels import template, write_labels  # isort: skip
+from csglib.doctor.labels import named_like, template, write_labels  # isort: skip
 
 ROWS = [
     Label(clip="p1/a.mp4", grade="mild"),
     Label(clip="p1/a.mp4", grade="severe", first_frame=40, frames=8, narrowest_frame=43),
     Label(clip="Müller, Jörg/b c/a;b.dcm", grade="severe", split="test", box=Region(1, 2, 30, 40)),
     Label(clip="=cmd/a.npz", grade=""),
+    Label(clip="mild/a.mp4", grade="mild", person="Müller, Jörg"),
 ]
 HEADER = b"clip,grade,first_frame,frames,narrowest_frame,left,top,right,bottom\n"
 
@@ -39,7 +40,7 @@ def test_written_labels_read_back_and_hold_no_formula(table):
 def test_all_dialects_of_spreadsheets_give_the_same_labels(table, separator, end, coding):
     rows = [
         ["Grade", " clip ", "frames", "SPLIT", "", ""],
-        ["mild", "p1/ä.mp4", "8", "Train", "", ""],
+        ["mild", "p1/ä.mp4", "8.0", "Train", "", ""],
         [""] * 6,
         [" severe", "./p2/b.mp4", "", "", "", ""],
         ["mild", "p3/c.mp4"],
@@ -70,6 +71,7 @@ def test_all_dialects_of_spreadsheets_give_the_same_labels(table, separator, end
         (b"clip,grade\np\\a.mp4,mild\n", "got 'p\\\\a.mp4'"),
         (b"clip,grade,split\np/a.mp4,mild,training\n", "line 2, column split: got 'training'"),
         (HEADER + b"p/a.mp4,mild,-1\n", "column first_frame: got '-1', wanted a whole number"),
+        (HEADER + b"p/a.mp4,mild,0.5\n", "column first_frame: got '0.5', wanted a whole number"),
         (HEADER + "p/a.mp4,mild,\u0663\n".encode(), "column first_frame: got '\u0663'"),
         (HEADER + b"p/a.mp4,mild,,0\n", "column frames: got 0, wanted 1 or more"),
         (HEADER + b"p/a.mp4,mild,8,8,16\n", "column narrowest_frame: got 16, wanted 8 to 15"),
@@ -119,6 +121,18 @@ def test_every_format_is_a_clip_at_any_depth(tmp_path):
     rows = template(tmp_path)
     assert rows == [Label(clip=clip, grade="") for clip in list_exports(tmp_path).clips]
     assert rows[8].patient == "p1"
+
+
+def test_folders_named_like_grades_give_the_grade_and_are_no_patients(tmp_path):
+    make(tmp_path, "train/1_Mild/a.mp4", "severe cases/anna/visit/b.mp4", "severe cases/c.mp4")
+    make(tmp_path, "mildred/d.mp4")
+    assert template(tmp_path, ("mild", "severe"), {"severe cases/c.mp4": "id 7"}) == [
+        Label(clip="mildred/d.mp4", grade=""),
+        Label(clip="severe cases/anna/visit/b.mp4", grade="severe", person="anna"),
+        Label(clip="severe cases/c.mp4", grade="severe", person="id 7"),
+        Label(clip="train/1_Mild/a.mp4", grade="mild"),
+    ]
+    assert [named_like("patient_1", ["1"]), named_like("1", ["1"])] == ["", "1"]
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,9 @@ class ClipPicker(LiveFigure):
             raise ValueError(f"a key clip has {wanted} frames: got a clip of {len(clip.frames)}")
         if not all(grades) or len({*grades}) != max(len(grades), 2):
             raise ValueError(f"wanted the names of two grades or more: got {[*grades]}")
-        patient = Label(clip=name, grade="").patient
         own = [label for label in labels if label.clip == name]
+        self._person = next((label.person for label in own), "")
+        patient = Label(clip=name, grade="", person=self._person).patient
         related = own + [label for label in labels if label.patient == patient]
         self._clip, self._name, self._grades = clip, name, tuple(grades)
         self._known = [label for label in own if not _is_blank(label)]
@@ -119,8 +120,9 @@ class ClipPicker(LiveFigure):
             advice = "begin it with labels=read_labels(...), or save to another file"
             raise ValueError(f"{path.name} {what}. To keep them, {advice}")
         split = next((label.split for label in own if label.split), self.facts["split"])
+        person = next((label.person for label in own), self._person)
         new = self.labels or [Label(clip=self._name, grade="")]
-        new = [replace(label, split=label.split or split) for label in new]
+        new = [replace(label, split=label.split or split, person=person) for label in new]
         place = next((at for at, label in enumerate(rows) if label in own), len(rows))
         others = [label for label in rows if label not in own]
         write_labels(path, [*others[:place], *new, *others[place:]])
@@ -147,7 +149,7 @@ class ClipPicker(LiveFigure):
 
     def _label(self, row: dict[str, Any]) -> Label:
         box = Region(*row["box"]) if row["box"] else None
-        return Label(clip=self._name, **row | {"box": box})
+        return Label(clip=self._name, person=self._person, **row | {"box": box})
 
     def _check_frame(self, frame: int) -> None:
         if not 0 <= frame < len(self._clip.frames):
@@ -226,8 +228,8 @@ def _jpeg(image: Image.Image) -> bytes:
 
 
 def _is_blank(label: Label) -> bool:
-    """Whether it is a row of the template, which says nothing but that there is a clip."""
-    return replace(label, split="") == Label(clip=label.clip, grade="")
+    """Whether it is a row of the template, which says nothing but whose clip there is."""
+    return replace(label, split="", person="") == Label(clip=label.clip, grade="")
 
 
 def _key_frame(label: Label) -> int:
@@ -236,9 +238,9 @@ def _key_frame(label: Label) -> int:
 
 
 def _row(label: Label) -> dict[str, Any]:
-    """A label as the page has it: without the clip's path, and its box as four numbers or none."""
+    """A label as the page has it: without path and patient, its box as four numbers or none."""
     row = asdict(label) | {"box": list(astuple(label.box)) if label.box else []}
-    del row["clip"]
+    del row["clip"], row["person"]
     return row
 
 
