@@ -263,11 +263,7 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
 
     options["grades"] = names = tuple(grade.strip() for grade in grades.split(","))
     settings = pick(deidentification.DeidentifySettings, options)
-    if frames not in (8, 16) or size % 32:
-        raise ValueError(
-            "no network takes such clips: wanted 8 or 16 --frames, and an --image-size that is a "
-            f"multiple of 32; got {frames} and {size}"
-        )
+    refuse_dead_end(frames, size)
     if reviewed and not deidentify:
         raise ValueError("--reviewed concerns what --deidentify writes: add --deidentify OUT")
     found = examine(folder, frames, size, names, workers)
@@ -285,7 +281,17 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
         if not reviewed:
             confirm(sheet)
         deidentification.deidentify(*arguments)
-        print(f"{deidentify} is ready, de-identified. To train: {train_hint(deidentify, size)}")
+        hint = train_hint(deidentify, size)
+        print(f"{deidentify} is ready, de-identified. To train: {hint}")
+
+
+def refuse_dead_end(frames: int, size: int) -> None:
+    """Refuse clips that no network takes before they are made."""
+    if frames not in (8, 16) or size % 32:
+        raise ValueError(
+            "no network takes such clips: wanted 8 or 16 --frames, and an --image-size that is a "
+            f"multiple of 32; got {frames} and {size}"
+        )
 
 
 def train_hint(cohort: Path, size: int) -> str:
