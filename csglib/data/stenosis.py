@@ -98,9 +98,7 @@ class Rule:
         if sorted(set(bounds)) != [*bounds] or bounds[-1] > 1:
             raise ValueError(f"{self.name}: cuts must rise, from above 0 to 1: got {self.cuts}")
         if len(self.grades) != len(bounds):
-            raise ValueError(
-                f"{self.name}: {len(self.cuts)} cuts make {len(bounds)} grades: got {self.grades}"
-            )
+            raise ValueError(f"{self.name}: wanted {len(bounds)} grades: got {self.grades}")
 
     def grade(self, stenosis: float) -> int:
         """Index into `grades` of a stenosis from 0 to 1, else a ValueError."""

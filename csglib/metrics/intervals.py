@@ -46,10 +46,7 @@ def same_lengths(**columns: Sized) -> None:
     """Raise a ValueError for columns of unequal or zero length."""
     lengths = [len(column) for column in columns.values()]
     if len(set(lengths)) > 1 or not lengths[0]:
-        raise ValueError(
-            f"one of each of {', '.join(columns)} is wanted for every clip, and at least one clip: "
-            f"got {', '.join(map(str, lengths))}"
-        )
+        raise ValueError(f"wanted as many {', '.join(columns)}, at least one: got {lengths}")
 
 
 def draw_patients(

@@ -118,17 +118,12 @@ def _check_classes(what: str, found: Int[ndarray, " clips"], classes: int) -> No
 
 def _check_probabilities(probabilities: Float[ndarray, "clips classes"]) -> None:
     if probabilities.shape[1] < 2:
-        raise ValueError(
-            f"probabilities must have a column for each of two classes or more: got shape "
-            f"{probabilities.shape}"
-        )
+        raise ValueError(f"probabilities need two columns or more: got {probabilities.shape}")
     odd = ~((probabilities >= 0).all(1) & (abs(probabilities.sum(1) - 1) <= _ROUNDING))  # NaN too
     if odd.any():
         place = int(odd.argmax())
-        raise ValueError(
-            "probabilities must be 0 or more and add up to 1 for each clip: got "
-            f"{probabilities[place].tolist()} for clip {place}"
-        )
+        got = f"{probabilities[place].tolist()} for clip {place}"
+        raise ValueError(f"probabilities must be 0 or more and add up to 1: got {got}")
 
 
 def _ratio(

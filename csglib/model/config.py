@@ -74,15 +74,11 @@ class AMDF:
     def __post_init__(self) -> None:
         _check_names(self)
         if self.weighting == "uniform" and (self.gate != 0.5 or self.gate_per == "network"):
-            raise ValueError(
-                'weighting "uniform" has no parameter and its gate is 0.5: got '
-                f'gate={self.gate}, gate_per="{self.gate_per}"'
-            )
+            came = f'gate={self.gate}, gate_per="{self.gate_per}"'
+            raise ValueError(f'weighting "uniform" has no parameter, its gate is 0.5: got {came}')
         if self.weighting in ("sigmoid", "softmax") and not 0 < self.gate < 1:
-            raise ValueError(
-                f'weighting "{self.weighting}" keeps the gate strictly between 0 and 1: got '
-                f'gate={self.gate}; use weighting="raw" to start at 0 or 1'
-            )
+            wanted = f'a gate strictly between 0 and 1 for weighting "{self.weighting}"'
+            raise ValueError(f'wanted {wanted}: got gate={self.gate}; "raw" starts at 0 or 1')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,15 +124,11 @@ class ModelConfig:
             raise ValueError("only the last stage may have last_stride > 1")
         finest = STEM_STRIDE * self.strides[-1]
         if self.patch % finest:
-            raise ValueError(
-                f"patch must be a multiple of {finest}, the total stride before the last stage's "
-                f"exit: got patch={self.patch}"
-            )
+            raise ValueError(f"wanted a multiple of {finest}, the stride: got patch={self.patch}")
         axis = self.encoder.axis if isinstance(self.encoder, SingleBranch) else None
         if self.class_tokens == "log_t" and axis == "space":
             raise ValueError(
-                'class_tokens "log_t" compensates for t frames in a sequence, and a sequence along '
-                '"space" has one: use "clip"'
+                '"log_t" is for sequences of t frames, and "space" has one: use "clip"'
             )
 
     @property

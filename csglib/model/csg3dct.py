@@ -74,15 +74,11 @@ class CSG3DCT(nn.Module):
 
     def _check(self, clip: Tensor) -> None:
         if clip.ndim != 5 or clip.shape[1] != 3 or clip.shape[2] < 1:
-            raise ValueError(
-                f"a clip is (b, 3, t, y, x) with t at least 1: got {tuple(clip.shape)}; "
-                "csglib.network_input makes clips of grey frames"
-            )
+            shape = f"(b, 3, t, y, x) with t at least 1: got {tuple(clip.shape)}"
+            raise ValueError(f"a clip is {shape}; csglib.network_input makes it of grey frames")
         rows, columns = clip.shape[-2:]
         patch = self.config.patch
         if min(rows, columns) < patch or rows % patch or columns % patch:
             fit = " x ".join(f"{max(1, -(-side // patch)) * patch}" for side in (rows, columns))
-            raise ValueError(
-                f"rows and columns must be multiples of {patch}: got {rows} x {columns}; pad or "
-                f"resize to {fit}"
-            )
+            got = f"multiples of {patch}: got {rows} x {columns}; pad or resize to {fit}"
+            raise ValueError(f"rows and columns must be {got}")

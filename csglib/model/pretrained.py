@@ -96,10 +96,8 @@ def conformer_names(blocks: int, branch: str) -> dict[str, str]:
 def _tensor_names(wanted: Mapping[str, Tensor]) -> dict[str, str]:
     """Our name for each tensor of a Conformer as deep as the network with state dict `wanted`."""
     if "embed.cls" not in wanted:
-        raise ValueError(
-            f"expected a CSG3DCT network: got one of {len(wanted)} tensors, "
-            f"{', '.join([*wanted][:3])} ..."
-        )
+        got = f"{len(wanted)} tensors, {', '.join([*wanted][:3])} ..."
+        raise ValueError(f"expected a CSG3DCT network: got one of {got}")
     blocks = 1 + max(int(name.split(".")[1]) for name in wanted if name.startswith("blocks."))
     branch = "space." if any(name.startswith("blocks.0.space.") for name in wanted) else ""
     leaves: dict[str, set[str]] = {}
@@ -198,10 +196,8 @@ def load_conformer(
     # Classifiers may differ in the number of classes; nothing else may differ.
     if serious := [name for name in misfits if "_cls_head" not in name]:
         got, expected = (tuple(of[serious[0]].shape) for of in (found, places))
-        raise ValueError(
-            f"{len(serious)} tensors do not fit; the first is {serious[0]}: got {got}, expected "
-            f"{expected}: a Conformer of other sizes than this network's"
-        )
+        first = f"{serious[0]}: got {got}, expected {expected}: a Conformer of other sizes"
+        raise ValueError(f"{len(serious)} tensors do not fit; the first is {first}")
     filled = {ours[name]: tensor for name, tensor in fitted.items() if tensor is not None}
     model.load_state_dict(wanted | filled)
     return LoadReport.of(filled, wanted, [name for name in found if name not in taken], misfits)
@@ -212,11 +208,9 @@ def _check_tensors(found: Mapping[str, Tensor], ours: Mapping[str, str]) -> None
     missing = [name for name in ours if name not in found and not name.endswith(_OPTIONAL)]
     if unknown or missing:
         first = f"{unknown[0]} is unknown" if unknown else f"{missing[0]} is missing"
-        raise ValueError(
-            f"expected the {len(ours)} tensors of a Conformer as deep as this network: got "
-            f"{len(found)}, of them {len(unknown)} unknown, and {len(missing)} missing; the first: "
-            f"{first}"
-        )
+        got = f"{len(found)}, of them {len(unknown)} unknown, and {len(missing)} missing"
+        wanted = f"{len(ours)} tensors of a Conformer as deep as this network"
+        raise ValueError(f"expected the {wanted}: got {got}; the first: {first}")
     for name, tensor in found.items():
         count = name.endswith("num_batches_tracked")
         if tensor.layout != torch.strided or not (count or tensor.is_floating_point()):

@@ -137,10 +137,8 @@ def _check_disk(folder: Path, megabytes: float) -> None:
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free / 1e6
     if free < megabytes:
-        raise ValueError(
-            f"{folder} needs {megabytes:.0f} MB and its disk has {free:.0f} MB free; make room, or "
-            "name a folder elsewhere"
-        )
+        came = f"needs {megabytes:.0f} MB and its disk has {free:.0f} MB free"
+        raise ValueError(f"{folder} {came}; make room, or name a folder elsewhere")
 
 
 def _metadata(cohort: CohortSpec) -> dict[str, Any]:

@@ -66,9 +66,8 @@ def lock_folder(folder: Path) -> Iterator[None]:
         with FileLock(folder / ".lock", timeout=0):
             yield
     except Timeout:
-        raise ValueError(
-            f"{folder} is being written by another process; wait for it, or end it"
-        ) from None
+        came = "is being written by another process"
+        raise ValueError(f"{folder} {came}; wait for it, or end it") from None
 
 
 @contextmanager
@@ -77,10 +76,8 @@ def explain_write_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except BrokenProcessPool:
-        raise ValueError(
-            f"{folder}: a process was killed from outside, perhaps for lack of memory; {_RESUME}, "
-            "perhaps with fewer workers"
-        ) from None
+        came = "a process was killed from outside, perhaps for lack of memory"
+        raise ValueError(f"{folder}: {came}; {_RESUME}, perhaps with fewer workers") from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ValueError(f"{folder}: the disk is full; make room: {_RESUME}") from error

@@ -69,9 +69,8 @@ class Video:
             ValueError: the video does not have these frames.
         """
         if first < 0 or frames < 1 or first + frames > len(self):
-            raise ValueError(
-                f"wanted frames {first} to {first + frames - 1} of a video of {len(self)}"
-            )
+            span = f"{first} to {first + frames - 1}"
+            raise ValueError(f"wanted frames {span} of a video of {len(self)}")
         kept = {name: getattr(self.truth, name)[first : first + frames] for name in TRUTH_ARRAYS}
         # Parameters of the plaque nearest to the clip's middle frame.
         here = np.array([self.moments[1 + first + frames // 2].y])

@@ -25,10 +25,8 @@ def matrices(printed: Printed, clips: int) -> Int[ndarray, "found 2 2"]:
     grades, columns predicted ones. Empty where no matrix of so many clips gives these numbers.
     """
     if clips < 1 or not all(0 <= number <= 100 for number in printed):
-        raise ValueError(
-            f"a row's numbers are per cent, 0 to 100, of one clip or more: got {tuple(printed)} of "
-            f"{clips} clips"
-        )
+        got = f"{tuple(printed)} of {clips} clips"
+        raise ValueError(f"a row's numbers are per cent, 0 to 100, of one clip or more: got {got}")
     # accuracy alone leaves few totals of correct clips: start from those
     each = np.arange(clips + 1)
     totals = each[abs(100 * each / clips - printed.accuracy) <= _HALF_A_DIGIT]

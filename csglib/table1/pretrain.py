@@ -31,10 +31,9 @@ def read_frames(folder: Path) -> dict[str, ClipSet]:
     """
     metadata, rows = read_metadata(folder), read_manifest(folder)
     if metadata.get("rule") not in RULES:
-        raise ValueError(
-            f"{folder} has no grades of single frames: its clips are graded by "
-            f"{metadata.get('graded_by', 'an unknown rule')}; wanted a simulated cohort"
-        )
+        by = metadata.get("graded_by", "an unknown rule")
+        came = f"has no grades of single frames: its clips are graded by {by}"
+        raise ValueError(f"{folder} {came}; wanted a simulated cohort")
     rule, frames, grades, owners = RULES[metadata["rule"]], [], [], []
     for row in rows:
         clip = read_unchanged(folder, row)

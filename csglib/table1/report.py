@@ -12,9 +12,11 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
 
 from csglib.data.atomic import replacing, write_csv
-from csglib.metrics import Answers, Score, Scores, mcnemar, paired_difference
+from csglib.metrics import Score, Scores, mcnemar, paired_difference
 from csglib.table1.rows import ALL_ROWS, Printed
 from csglib.table1.run import RESULT
 from csglib.train.experiment import TEST
@@ -95,10 +97,8 @@ def runs_in(folder: Path) -> dict[str, list[Path]]:
         if runs:
             found[name] = sorted(runs, key=lambda run: int(run.name.removeprefix("seed-")))
     if not found:
-        raise ValueError(
-            f"{folder} holds no finished run of Table 1: wanted <row>/seed-<number>/{RESULT}, of "
-            f"rows such as {next(iter(ALL_ROWS))}"
-        )
+        wanted = f"<row>/seed-<number>/{RESULT}, of rows such as {next(iter(ALL_ROWS))}"
+        raise ValueError(f"{folder} holds no finished run of Table 1: wanted {wanted}")
     return found
 
 
@@ -127,11 +127,13 @@ def pairs_in(runs: Mapping[str, Sequence[Path]]) -> dict[tuple[str, str], Pair]:
 def pair_of(first: Mapping[str, Predictions], second: Mapping[str, Predictions]) -> Pair:
     """Two rows by their predictions, by seed; a ValueError for different clips."""
     seeds = [(first[seed], second[seed]) for seed in first if seed in second]
-    one, other = (answers(pooled(list(runs))) for runs in zip(*seeds, strict=True))
-    difference = paired_difference(one, other)
-    cells = np.bincount(2 * one.right + other.right, minlength=4).tolist()
+    one, other = (pooled(list(runs)) for runs in zip(*seeds, strict=True))
+    if one.patients != other.patients or not np.array_equal(one.grades, other.grades):
+        raise ValueError("two rows need the same test clips in the same order")
+    difference = paired_difference(right(one), right(other), one.patients)
+    cells = np.bincount(2 * right(one) + right(other), minlength=4).tolist()
     neither, second_alone, first_alone, both = cells
-    chances = tuple(mcnemar(answers(a).right, answers(b).right) for a, b in seeds)
+    chances = tuple(mcnemar(right(a), right(b)) for a, b in seeds)
     return Pair(len(seeds), difference, chances, both, first_alone, second_alone, neither)
 
 
@@ -214,7 +216,6 @@ def pooled(runs: list[Predictions]) -> Predictions:
     return replace(first, probabilities=probabilities, grades=grades, patients=patients)
 
 
-def answers(said: Predictions) -> Answers:
+def right(said: Predictions) -> Bool[ndarray, " clips"]:
     """Which clips are predicted correctly."""
-    right = said.probabilities.argmax(1) == said.grades
-    return Answers(right=right, clips=range(len(right)), patients=said.patients)
+    return said.probabilities.argmax(1) == said.grades

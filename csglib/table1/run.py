@@ -53,10 +53,8 @@ class Table1:
         """Refuse unknown rows, none, or no seed, by a ValueError."""
         unknown = [name for name in names if name not in ALL_ROWS]
         if unknown or not names or seeds < 1:
-            raise ValueError(
-                f"wanted rows of {', '.join(ALL_ROWS)}, and one seed or more: got "
-                f"{', '.join(names) or 'no row'}, seeds={seeds}"
-            )
+            got, known = ", ".join(names) or "no row", ", ".join(ALL_ROWS)
+            raise ValueError(f"wanted rows of {known}, one seed or more: got {got}, {seeds=}")
 
     def run(self, names: Sequence[str], seeds: int) -> Iterator[tuple[str, int, Path]]:
         """Run rows with seeds 0, 1, ...; yields row, seed and folder of each when it is finished.
@@ -119,10 +117,8 @@ class Table1:
         found = json.loads(path.read_text())
         for name, wanted in facts.items():
             if found.get(name) != wanted:
-                raise ValueError(
-                    f"{self.folder} holds a table with {name}={found.get(name)} instead of "
-                    f"{wanted}: name another folder"
-                )
+                came = f"{name}={found.get(name)} instead of {wanted}"
+                raise ValueError(f"{self.folder} holds a table with {came}: name another folder")
 
 
 @cache

@@ -62,10 +62,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or self.lr <= 0 or self.weight_decay < 0:
-            raise ValueError(
-                "training needs epochs >= 1, batch size >= 1, lr > 0 and weight decay >= 0: got "
-                f"{self.epochs}, {self.batch_size}, {self.lr}, {self.weight_decay}"
-            )
+            got = f"{self.epochs}, {self.batch_size}, {self.lr}, {self.weight_decay}"
+            wanted = "epochs >= 1, batch size >= 1, lr > 0 and weight decay >= 0"
+            raise ValueError(f"training needs {wanted}: got {got}")
         for name, choices in (("precision", Precision), ("schedule", Schedule), ("device", Device)):
             if (got := getattr(self, name)) not in get_args(choices):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(choices))}: got {got}")

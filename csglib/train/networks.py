@@ -49,10 +49,8 @@ def build_network(name: str, classes: int = 2, frames: int = 8, size: int = 256)
     if name not in NETWORKS:
         raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
     if classes < 2 or frames not in (8, 16) or size < 32 or size % 32:
-        raise ValueError(
-            "wanted 2 classes or more, 8 or 16 frames, and a size that is a multiple of 32: got "
-            f"{classes=}, {frames=}, {size=}"
-        )
+        wanted = "2 classes or more, 8 or 16 frames, and a size that is a multiple of 32"
+        raise ValueError(f"wanted {wanted}: got {classes=}, {frames=}, {size=}")
     entry = NETWORKS[name]
     if isinstance(entry, ModelConfig):
         return CSG3DCT(replace(entry, classes=classes))
@@ -79,7 +77,5 @@ def load_initial_weights(network: nn.Module, source: str) -> list[str]:
     elif load := getattr(network, "load_image_weights", None):
         load(found)
     else:
-        raise ValueError(
-            f"{type(network).__name__} has no 2D network to start from: wanted its own weights"
-        )
+        raise ValueError(f"wanted a {type(network).__name__}'s own weights: it has no 2D network")
     return []

@@ -93,9 +93,8 @@ class TrainStep:
         summed = F.cross_entropy(logits.flatten(0, 1), grades.repeat(heads), reduction="sum")
         loss = summed / heads
         if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss became {loss.item()} on clips of {', '.join(part.patients)}"
-            )
+            patients = ", ".join(part.patients)
+            raise FloatingPointError(f"the loss became {loss.item()} on clips of {patients}")
         # DDP averages gradients over processes; we want their sum
         self.fabric.backward(loss * scale * self.fabric.world_size)
         correct = (logits.sum(0).argmax(1) == grades).sum()
@@ -128,10 +127,8 @@ def compiled(network: nn.Module, device: torch.device) -> nn.Module:
     try:
         torch.compile(torch.neg)(torch.ones(2, device=device))  # fail now rather than at a step
     except RuntimeError as error:
-        raise ValueError(
-            "compile needs a machine where torch.compile works, with a C++ compiler and, for a "
-            f"GPU, Triton: got {str(error).splitlines()[0]}"
-        ) from error
+        needs, got = "a C++ compiler and, for a GPU, Triton", str(error).splitlines()[0]
+        raise ValueError(f"compile needs {needs}: got {got}") from error
     return cast("nn.Module", torch.compile(network))
 
 

@@ -181,10 +181,7 @@ def attention_record(network: nn.Module, clip: Clip) -> AttentionRecord:
         ValueError: the network has no class token's attention to show.
     """
     if not isinstance(network, CSG3DCT):
-        raise ValueError(
-            "a network with a class token is wanted, as csglib.model.csg3dct builds it: got "
-            f"{type(network).__name__}"
-        )
+        raise ValueError(f"wanted a CSG3DCT, with a class token: got {type(network).__name__}")
     with evaluating(network), torch.no_grad(), query_keys(network) as seen:
         probabilities = network(batch_of(network, clip))[0].float().softmax(dim=0).cpu()
     axes: dict[str, Axis] = {}

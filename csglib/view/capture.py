@@ -3,7 +3,8 @@
 Source: not in the paper, which shows Grad-CAM only (Fig. 4). These are the weights themselves.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import UserDict
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -67,20 +68,11 @@ def query_keys(module: nn.Module) -> Iterator[dict[str, QueryKeys]]:
             handle.remove()
 
 
-class AttentionMaps(Mapping[str, Tensor]):
+class AttentionMaps(UserDict[str, Any]):
     """Attention maps (g, h, i, j) by the name of their module, computed when they are read."""
 
-    def __init__(self, record: Mapping[str, QueryKeys]) -> None:
-        self._record = record
-
     def __getitem__(self, name: str) -> Float[Tensor, "g h i j"]:
-        return self._record[name].weights()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._record)
-
-    def __len__(self) -> int:
-        return len(self._record)
+        return self.data[name].weights()
 
 
 @contextmanager
@@ -90,7 +82,9 @@ def attention_maps(module: nn.Module) -> Iterator[AttentionMaps]:
     What is kept are queries and keys: 240 MB a clip of 8 frames in `PAPER`, its maps are 300 MB.
     """
     with query_keys(module) as record:
-        yield AttentionMaps(record)
+        maps = AttentionMaps()
+        maps.data = record
+        yield maps
 
 
 @contextmanager

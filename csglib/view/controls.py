@@ -106,10 +106,8 @@ def compare(
     """
     patients = [clip.patient for clip in clips]
     if len(set(patients)) < 2:
-        raise ValueError(
-            "another patient's map is one of the controls, so clips of two patients or more are "
-            f"wanted: got {len(clips)} of {len(set(patients))}"
-        )
+        wanted = "clips of two patients or more are wanted, to compare with another's map"
+        raise ValueError(f"{wanted}: got {len(clips)} of {len(set(patients))}")
     shares = _stacked(own, clips)
     known = [areas(clip, *shares.shape[2:]) for clip in clips]
 
@@ -190,10 +188,8 @@ def _stacked(
     shares = [shares_of(saliency, clip) for saliency, clip in zip(maps, clips, strict=True)]
     grids = sorted({share.shape for share in shares} | ({shape[1:]} if shape else set()))
     if len(grids) > 1:
-        raise ValueError(
-            "compared maps have one grid of frames, rows and columns: got "
-            f"{' and '.join(map(str, grids))}"
-        )
+        got = " and ".join(map(str, grids))
+        raise ValueError(f"compared maps have one grid of frames, rows and columns: got {got}")
     return np.stack(shares)
 
 

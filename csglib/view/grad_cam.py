@@ -48,9 +48,9 @@ def target_of(network: nn.Module) -> Target:
         return Target(lambda network: network.convs[-1].second)
     target: Target | None = getattr(network, "cam_target", None)
     if target is None:
+        name = type(network).__name__
         raise ValueError(
-            f"no target layer is known for a {type(network).__name__}: give a "
-            "csglib.view.grad_cam.Target"
+            f"no target layer is known for a {name}: give a csglib.view.grad_cam.Target"
         )
     return target
 
@@ -109,10 +109,8 @@ def _watched(
     def watch(part: nn.Module, given: tuple[Any, ...], found: Any) -> Tensor:
         if not isinstance(found, Tensor) or seen:
             said = "ran twice" if seen else f"returns a {type(found).__name__}"
-            raise ValueError(
-                "a target layer runs once in a pass and returns one tensor: this "
-                f"{type(part).__name__} {said}"
-            )
+            wanted = "a target layer runs once in a pass and returns one tensor"
+            raise ValueError(f"{wanted}: this {type(part).__name__} {said}")
         # The backward pass ends here, so it also works if all weights are frozen. The next layer
         # gets a copy, since it may write into it.
         seen.append(found.detach().requires_grad_())
@@ -124,9 +122,8 @@ def _watched(
     finally:
         handle.remove()
     if not seen:
-        raise ValueError(
-            f"a target layer runs once in a pass: this {type(layer).__name__} did not run"
-        )
+        name = type(layer).__name__
+        raise ValueError(f"a target layer runs once in a pass: this {name} did not run")
     return seen[0], logits
 
 

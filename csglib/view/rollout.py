@@ -55,8 +55,7 @@ def rollout(network: nn.Module, clip: Clip) -> Float[Tensor, "t rows columns"]:
     """
     if not isinstance(network, CSG3DCT):
         raise ValueError(
-            "rollout follows the attention of a network that csglib.model.csg3dct builds: got "
-            f"{type(network).__name__}"
+            f"rollout follows the attention of a CSG3DCT: got {type(network).__name__}"
         )
     with evaluating(network), torch.no_grad(), query_keys(network) as seen:
         _, tokens = network.forward_features(batch_of(network, clip))
@@ -81,10 +80,8 @@ def _mixed(block: nn.Module, tokens: VideoTokens, record: Record) -> VideoTokens
     space, time = (_along_axis(branch, tokens, record) for branch in (block.space, block.time))
     gate = block.weigh.gate().item()
     if not 0 <= gate <= 1:
-        raise ValueError(
-            "rollout follows means of tokens, and this network weighs space by "
-            f"{gate:.3f} and time by {1 - gate:.3f}"
-        )
+        weights = f"space by {gate:.3f} and time by {1 - gate:.3f}"
+        raise ValueError(f"rollout follows means of tokens, and this network weighs {weights}")
     return block.weigh(
         _fused(block.into_space, space, time, record), _fused(block.into_time, time, space, record)
     )

@@ -129,17 +129,13 @@ def shares_of(saliency: Map, clip: Clip) -> Float[ndarray, "t rows columns"]:
     """
     values = np.asarray(saliency, np.float64)
     if values.ndim != 3 or len(values) != len(clip.frames) or values.size < 2:
-        raise ValueError(
-            f"a map is (t, rows, columns), two patches or more, with the clip's t of "
-            f"{len(clip.frames)}: got {values.shape}"
-        )
+        wanted = f"two patches or more, with the clip's t of {len(clip.frames)}"
+        raise ValueError(f"a map is (t, rows, columns), {wanted}: got {values.shape}")
     odd = ~(np.isfinite(values) & (values >= 0))
     if odd.any():
         place = tuple(np.argwhere(odd)[0].tolist())
-        raise ValueError(
-            f"a map holds finite numbers, 0 or more: got {values[place]} at frame, row, column "
-            f"{place}"
-        )
+        got = f"{values[place]} at frame, row, column {place}"
+        raise ValueError(f"a map holds finite numbers, 0 or more: got {got}")
     if not values.any():
         return np.full_like(values, 1 / values.size)
     values = values / values.max()  # so that neither tiny nor huge ones leave the floats' range
@@ -148,8 +144,6 @@ def shares_of(saliency: Map, clip: Clip) -> Float[ndarray, "t rows columns"]:
 
 def _truth(clip: Clip) -> Truth:
     if clip.truth is None:
-        raise ValueError(
-            "a map is scored against the truth of a simulated clip: the clip of "
-            f"{clip.patient} has no truth"
-        )
+        wanted = "a map is scored against the truth of a simulated clip"
+        raise ValueError(f"{wanted}: the clip of {clip.patient} has no truth")
     return clip.truth

@@ -130,7 +130,7 @@ def test_only_fractions_have_a_grade():
         ((0.7, 0.5), "abc", r"cuts must rise.* \(0.7, 0.5\)"),
         ((0.0,), "ab", "cuts must rise, from above 0"),
         ((50.0,), "ab", r"cuts must rise, from above 0 to 1: got \(50.0,\)"),
-        ((0.5, 0.7), "ab", r"mine: 2 cuts make 3 grades: got \('a', 'b'\)"),
+        ((0.5, 0.7), "ab", r"mine: wanted 3 grades: got \('a', 'b'\)"),
     ],
 )
 def test_impossible_rules_are_refused(cuts, grades, message):

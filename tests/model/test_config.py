@@ -18,10 +18,13 @@ def test_variants_are_the_papers_last_rows():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"weighting": "uniform", "gate": 0.7}, 'weighting "uniform" has no parameter .* gate=0.7'),
+        (
+            {"weighting": "uniform", "gate": 0.7},
+            'weighting "uniform" has no parameter, .* gate=0.7',
+        ),
         ({"weighting": "uniform", "gate_per": "network"}, 'gate_per="network"'),
-        ({"gate": 1.0}, '"sigmoid" keeps the gate .* gate=1.0; use weighting="raw"'),
-        ({"weighting": "softmax", "gate": 0.0}, '"softmax" keeps the gate .* gate=0.0'),
+        ({"gate": 1.0}, 'for weighting "sigmoid": got gate=1.0; "raw" starts'),
+        ({"weighting": "softmax", "gate": 0.0}, 'for weighting "softmax": got gate=0.0'),
         ({"heads": 7}, "heads must divide dim"),
     ],
 )
@@ -35,7 +38,7 @@ def test_impossible_pairs_in_a_network_are_refused():
     two_blocks = (Stage(blocks=2, width=8, frames=1), *rest)
     for change, message in (
         ({"class_tokens": "log_t"}, '"space" has one: use "clip"'),
-        ({"patch": 24}, "patch must be a multiple of 16"),
+        ({"patch": 24}, "wanted a multiple of 16, the stride: got patch"),
         ({"stages": two_blocks}, "the first stage is one bottleneck of stride 1: got"),
         ({"stages": (first, *rest[::-1])}, "only the last stage may have last_stride > 1"),
     ):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from csglib.data.cohort import ClipSet
-from csglib.table1.report import answers, pooled
+from csglib.table1.report import pooled, right
 from csglib.train.predictions import Predictions
 
 
@@ -31,9 +31,8 @@ def test_there_and_back(said, tmp_path):
 
 
 def test_what_is_right(said):
-    found = answers(said)
-    assert (found.right.tolist(), found.patients) == ([False, False, True, True], said.patients)
-    assert said.scores().accuracy.value == found.right.mean()
+    assert right(said).tolist() == [False, False, True, True]
+    assert said.scores().accuracy.value == right(said).mean()
 
 
 def test_pooled_runs_are_each_clip_once_more(said):

@@ -113,7 +113,7 @@ def test_a_network_comes_back_as_it_came_even_from_an_error(look, noise_clip, un
 
 @pytest.mark.parametrize("look", [attention_record, rollout])
 def test_networks_without_a_class_token_of_ours_are_refused(look, clip):
-    with pytest.raises(ValueError, match=r"csglib\.model\.csg3dct builds.*got Sequential"):
+    with pytest.raises(ValueError, match=r"CSG3DCT.*: got Sequential"):
         look(nn.Sequential(), clip)
 
 

@@ -216,13 +216,13 @@ def test_frames_with_a_softmax_each_are_not_ranked(clips, opinionated_network):
 def test_bad_input_is_named(clips):
     two = [replace(clip, patient=name) for clip, name in zip(clips[:2], "ab", strict=True)]
     ones = [np.ones((8, 4, 4))] * 2
-    with pytest.raises(ValueError, match="clips of two patients or more are wanted: got 2 of 1"):
+    with pytest.raises(ValueError, match=r"two patients or more are wanted.*: got 2 of 1"):
         compare([clips[0], clips[0]], ones, {})
-    with pytest.raises(ValueError, match=r"one of each of clips, maps is wanted.*got 2, 1"):
+    with pytest.raises(ValueError, match=r"as many clips, maps, .*got \[2, 1\]"):
         compare(two, ones, {"short": ones[:1]})
     with pytest.raises(ValueError, match=r"one grid of frames.* got \(8, 4, 4\) and \(8, 8, 8\)"):
         compare.__wrapped__(two, ones, {"fine": [np.ones((8, 8, 8))] * 2})
-    with pytest.raises(ValueError, match=r"one of each of patients, own, x is .*got 1, 2"):
+    with pytest.raises(ValueError, match=r"as many patients, own, x, .*got \[1, 2\]"):
         paired({"x": np.ones(2)}, {"control": {"x": np.ones(2)}}, ["a"])
     with pytest.raises(ValueError, match="no branch is called 'joint'; there are space, time"):
         class_token_map("joint")(CSG3DCT(TINY), clips[0])

@@ -58,10 +58,10 @@ class FromImages(nn.Module):
         homes = {ours: _QKV.sub(".qkv.", theirs) for ours, theirs in names.items()}
         missing = [t for t in homes.values() if t not in found and "num_batches_tracked" not in t]
         if missing:
-            raise ValueError(
-                f"not the 2D network that {type(self).__name__} starts from: of its {len(names)} "
-                f"tensors {len(missing)} are missing; the first is {missing[0]}"
+            lack = (
+                f"of its {len(names)} tensors {len(missing)} are missing; the first is {missing[0]}"
             )
+            raise ValueError(f"not the 2D network that {type(self).__name__} starts from: {lack}")
         found = self.adapted(found)
         present = {ours: found[home] for ours, home in homes.items() if home in found}
         filled = {ours: _fitted(names[ours], t, wanted[ours]) for ours, t in present.items()}
@@ -80,9 +80,8 @@ def _fitted(name: str, found: Tensor, wanted: Tensor) -> Tensor:
     if not torch.isfinite(found).all():
         raise ValueError(f"{name} holds NaN or infinity")
     if found.shape != wanted.shape:
-        raise ValueError(
-            f"{name} does not fit: got {tuple(found.shape)}, wanted {tuple(wanted.shape)}"
-        )
+        got = f"got {tuple(found.shape)}, wanted {tuple(wanted.shape)}"
+        raise ValueError(f"{name} does not fit: {got}")
     return found
 
 

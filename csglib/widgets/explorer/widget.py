@@ -107,10 +107,8 @@ class AttentionExplorer(LiveFigure):
         self._frames = shrunk(clip.frames)
         first, *others = [record.shape for record in self._records]
         if any(other != first for other in others):
-            raise ValueError(
-                "two networks are compared patch by patch, so both must cut the clip alike "
-                f"(frames, rows, columns): got {first} and {others[0]}"
-            )
+            got = f"{first} and {others[0]} frames, rows, columns"
+            raise ValueError(f"two networks to compare must cut the clip alike: got {got}")
         data = message(clip, self._records, [_labels(network) for network in networks], grades)
         facts = data["facts"]
         begin = {
@@ -143,10 +141,9 @@ class AttentionExplorer(LiveFigure):
         chosen = {"query": self.query, "view": self.view, name: value}
         by_patches = [branch["name"] for branch in facts["branches"] if branch["byPatches"]]
         if name in ("query", "view") and chosen["query"] and chosen["view"] not in by_patches:
-            raise traitlets.TraitError(
-                f"in view {chosen['view']!r} the class token is the only query (query 0); patches "
-                f"are queries in {' and '.join(by_patches)}: got query {chosen['query']}"
-            )
+            only = f"in view {chosen['view']!r} the class token is the only query (query 0)"
+            others = f"patches are queries in {' and '.join(by_patches)}"
+            raise traitlets.TraitError(f"{only}; {others}: got query {chosen['query']}")
         return value
 
     def answer(self, request: list[Any]) -> list[bytes]:
