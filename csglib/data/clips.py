@@ -130,6 +130,7 @@ class Clip:
         coloured: largest fraction of a frame's pixels that were not grey in the file, 0 to 1: more
             than a little is colour Doppler, or drawn marks.
         region: of the tissue in these frames, where the file states it.
+        notes: what a reader corrected or had to choose, a sentence each; mostly none.
     """
 
     frames: UInt8[ndarray, "t y x"]
@@ -138,6 +139,7 @@ class Clip:
     truth: Truth | None = None
     coloured: float = 0.0
     region: Region | None = None
+    notes: tuple[str, ...] = ()
 
 
 def save_clip(clip: Clip, path: Path) -> None:

@@ -91,6 +91,9 @@ KINDS = {
         "export it without overlays, or give it a box in labels.csv",
     ),
     "no motion": Kind("all frames are the same: nothing moves", "export the moving loop"),
+    "read with changes": Kind(
+        "the file contradicts itself, or leaves it open", "look at its frames"
+    ),
     "no pixel size": Kind("lengths in mm are unknown; grades need none", "if needed, export DICOM"),
     "image sizes differ": Kind("frames are shrunk differently", "use the same export settings"),
     "pixel sizes differ": Kind("the same vessel differs in size", "use the same imaging depth"),
@@ -306,6 +309,8 @@ def images(exam: Examination) -> Findings:
             yield Finding("overlay", clip, f"{len(within)} bright and still, the first at {at}")
         if record.mm_per_px is None:
             yield Finding("no pixel size", clip, "the file states none")
+        for note in record.notes:
+            yield Finding("read with changes", clip, note)
 
 
 def key_clips(exam: Examination) -> Findings:

@@ -5,6 +5,7 @@ Not in the paper.
 
 import base64
 import io
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -41,6 +42,7 @@ class ClipRecord:
     changes: tuple[float, ...]  # fraction of pixels that change, from each frame to the next
     overlays: tuple[Region, ...]  # also those around the tissue
     side_by_side: bool  # two images
+    notes: tuple[str, ...]  # what reading it corrected or had to choose
     thumbnail: str  # PNG of the middle frame, as a data URI
 
 
@@ -48,7 +50,8 @@ def read_record(folder: Path, clip: str) -> ClipRecord | str:
     """Read a clip below a folder; its record, or the reason why it cannot be read."""
     path = folder / clip
     try:
-        read = read_clip(path)
+        with warnings.catch_warnings(action="ignore"):  # of notes, which are findings
+            read = read_clip(path)
     except ClipError as error:
         return str(error).replace(str(path), path.name)
     frames = read.frames
@@ -67,6 +70,7 @@ def read_record(folder: Path, clip: str) -> ClipRecord | str:
         changes=frame_changes(frames),
         overlays=find_overlays(frames),
         side_by_side=is_side_by_side(stated),
+        notes=read.notes,
         thumbnail=_thumbnail(frames[len(frames) // 2]),
     )
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import Region
+from csglib.data.readers import is_dicom
 from csglib.data.readers.limits import check_link
 from csglib.data.split import SPLITS
 
@@ -150,13 +151,13 @@ def _walk(here: Path, top: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _is_clip(path: Path) -> bool:
-    """By its suffix; DICOM often has none, and is known by a mark after 128 bytes."""
+    """By its suffix; DICOM often has none, and is known by its first bytes."""
     if path.name.lower().endswith((*_VIDEOS, *_VOLUMES)):
         return True
     if path.is_symlink() or not path.is_file() or path.name.lower().endswith(_IMAGES):
         return False
     with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+        return is_dicom(file.read(132))
 
 
 def template(

@@ -1,6 +1,7 @@
 """Small clips and writers of them in every format: `write(frames, path)`."""
 
 import io
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
@@ -88,9 +89,13 @@ def nifti(voxels, path, kind=nibabel.Nifti1Image, unit="mm", step=(0.0679, 0.067
 
 
 def video(frames, path, codec, pixels, tag=FULL, container=None, **options):
+    aspect, turn = options.pop("aspect", 1), options.pop("turn", None)
     with av.open(path, "w", format=container, options=options.pop("mux", {})) as output:
         output.metadata.update(options.pop("metadata", {}))
-        stream = output.add_stream(codec, rate=20, options=options)
+        stream = output.add_stream(codec, rate=options.pop("rate", 20), options=options)
+        if turn is not None:
+            stream.set_display_rotation(*turn)
+        stream.codec_context.sample_aspect_ratio = Fraction(aspect)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt, stream.codec_context.color_range = pixels, tag
         for frame in frames:
@@ -160,14 +165,34 @@ def dicom(frames, path, syntax=uid.ExplicitVRLittleEndian, kind=None, **options)
     saved(dataset, path)
 
 
-def palette_dicom(frames, path, colours=None, times=257):
+def palette_dicom(frames, path, colours=None, times=257, bits=16, big=False):
+    """A grey ramp; 8 `bits` are packed two to a word, whatever the descriptor says."""
     dataset = ultrasound(frames, "PALETTE COLOR")
     for place, name in enumerate(("Red", "Green", "Blue")):
         column = np.arange(256) if colours is None else colours[:, place]
         setattr(dataset, f"{name}PaletteColorLookupTableDescriptor", [256, 0, 16])
-        table = (column * times).astype("<u2").tobytes()
+        table = (column * times).astype(f"<u{bits // 8}").tobytes()
         setattr(dataset, f"{name}PaletteColorLookupTableData", table)
-    return saved(dataset, path)
+    return saved(big_endian(dataset) if big else dataset, path)
+
+
+def big_endian(dataset):
+    """The same file in the other byte order: bytes are swapped in pairs, also where one is one."""
+    dataset.file_meta.TransferSyntaxUID, dataset["PixelData"].VR = uid.ExplicitVRBigEndian, "OW"
+    for element in dataset:
+        if element.VR == "OW":
+            element.value = np.frombuffer(element.value, "<u2").byteswap().tobytes()
+    return dataset
+
+
+def headless(frames, path, keep="", big=False, syntax=uid.ExplicitVRLittleEndian):
+    """DICOM without its first 132 bytes, its file header, or both: what `keep` does not name."""
+    dataset = ultrasound(frames)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    whole = saved(big_endian(dataset) if big else dataset, path).read_bytes()
+    mark, header = whole[:132], whole[132 : 144 + int.from_bytes(whole[140:144], "little")]
+    rest = whole[len(mark) + len(header) :]
+    path.write_bytes({"": rest, "mark": mark + rest, "header": header + rest}[keep])
 
 
 def stream_of(frames, container, codec="libx264", **options):
@@ -207,6 +232,11 @@ EXACT = {
     "2000.dcm": writes(dicom, uid.JPEG2000Lossless, "JPEG2000", no_jp2=True),
     "palette.dcm": palette_dicom,
     "palette_256.dcm": writes(palette_dicom, times=256),
+    "no_mark": writes(headless, "header"),
+    "no_header.dcm": writes(headless, "mark"),
+    "bare": headless,
+    "bare_implicit": writes(headless, syntax=uid.ImplicitVRLittleEndian),
+    "bare_big": writes(headless, big=True),
     "colours.dcm": lambda frames, path: dicom(np.stack([frames] * 3, axis=-1), path),
 }
 NEARLY = {  # and the lowest peak signal-to-noise ratio, dB
@@ -218,6 +248,11 @@ NEARLY = {  # and the lowest peak signal-to-noise ratio, dB
     "clip.avi": (writes(video, "mjpeg", "yuvj420p"), 30),
     "jpeg": (writes(folder, "jpg", quality=95), 38),
     "jpeg.dcm": (writes(dicom, uid.JPEGBaseline8Bit, "JPEG", quality=95), 38),
+    "clip.mpg": (writes(video, "mpeg2video", "yuv420p", LIMITED, b="8M"), 37),
+    "one.mpg": (writes(video, "mpeg1video", "yuv420p", LIMITED, b="8M", rate=25), 37),
+    "raw.mpg": (writes(video, "mpeg2video", "yuv420p", LIMITED, "mpeg2video", b="8M"), 37),
+    "clip.wmv": (writes(video, "wmv2", "yuv420p", LIMITED, b="8M"), 37),
+    "clip.ts": (writes(video, "mpeg2video", "yuv420p", LIMITED, "mpegts", b="8M"), 37),
     "vp9.mkv": (writes(video, "libvpx-vp9", "yuv420p", crf="20", b="0"), 33),
     "mpeg4.avi": (writes(video, "mpeg4", "yuv420p", LIMITED, b="8M"), 37),
     "264.dcm": (video_dicom, 38),

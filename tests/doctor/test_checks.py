@@ -7,6 +7,7 @@ from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -132,6 +133,10 @@ def plant_images(exports):
         frames=4,
     )
     exports.add("unknown/a.npz", cohort[70], mm_per_px=None)
+    (folder / "squeezed").mkdir()
+    step = np.diag([0.1, 0.11, 1, 1])
+    nibabel.save(nibabel.Nifti1Image(cohort[88].T, step), folder / "squeezed/a.nii")
+    exports.label("squeezed/a.nii")
     exports.add("deep/a.npz", cohort[72], mm_per_px=0.25)
     exports.add("small/a.npz", cohort[74], box=Region(20, 20, 35, 60))
     return {
@@ -143,6 +148,8 @@ def plant_images(exports):
         ("no motion", "freezes/a.npz", STOPS),
         ("no motion", "starts/a.npz", STOPS),
         ("no pixel size", "unknown/a.npz", WARNING),
+        ("no pixel size", "squeezed/a.nii", WARNING),
+        ("read with changes", "squeezed/a.nii", WARNING),
         ("pixel sizes differ", ALL, WARNING),
         ("image sizes differ", ALL, WARNING),
         ("small tissue region", "small/a.npz", WARNING),

@@ -15,7 +15,7 @@ from numpy import ndarray
 from PIL import Image
 from pydicom import Dataset, uid
 from pydicom.encaps import generate_fragments
-from pydicom.filereader import read_file_meta_info
+from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 
@@ -26,6 +26,8 @@ from csglib.data.readers.limits import ClipError, as_clip_error, check_size, siz
 from csglib.data.readers.video import container_of, decode_video
 
 _DAMAGED = "the DICOM header is damaged; export it again"
+_ADVICE = "export it uncompressed, or as JPEG"
+_JPEG_XL = "1.2.840.10008.1.2.4.11"  # its three transfer syntaxes begin so; pydicom has no names
 _TISSUE, _FLAT, _CENTIMETRES = 1, 1, 3  # codes of ultrasound regions: DICOM PS3.3, C.8.5.5
 
 
@@ -55,21 +57,37 @@ def _open(path: Path) -> Dataset:
     most = limits.MAX_BYTES // 4 * 3  # the whole file is in memory, and its frames beside it
     if size > most:
         raise ClipError(f"{name}: too large: over {most >> 20} MiB; cut out what you need")
-    syntax = read_file_meta_info(path).get("TransferSyntaxUID")
-    if syntax is None:
-        raise ClipError(f"{name}: cut short: the DICOM header ends before its transfer syntax")
-    if syntax == uid.DeflatedExplicitVRLittleEndian:  # pydicom unpacks it without limit
-        raise ClipError(f"{name}: deflated as a whole, which is not read; export it otherwise")
-    dataset = pydicom.dcmread(path)
+    syntax = _transfer_syntax(path)
+    dataset = pydicom.dcmread(path, force=True)
     if not dataset.get("PixelData"):
         kind = dataset.file_meta.get("MediaStorageSOPClassUID", uid.UID("")).name or "unknown"
         reasons = f"it is cut short, or a file without images (its kind: {kind})"
         raise ClipError(f"{name}: no pixel data: {reasons}; export the clip again")
     pixels = dataset["PixelData"]
+    if not syntax and pixels.is_undefined_length:
+        raise ClipError(f"{name}: compressed, and no header says how; {_ADVICE}")
+    implicit, little = dataset.original_encoding
+    plain = uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
+    found = uid.ImplicitVRLittleEndian if implicit else plain
+    dataset.file_meta.TransferSyntaxUID = syntax or found
     end_mark = 8 * pixels.is_undefined_length  # bytes behind compressed data
     if (pixels.file_tell or 0) + len(pixels.value) + end_mark > size:
         raise ClipError(f"{name}: cut short: it ends within the pixel data; copy it again")
     return dataset
+
+
+def _transfer_syntax(path: Path) -> uid.UID:
+    """How the file is packed, if it says so; refuses what pydicom cannot unpack, or not safely."""
+    with path.open("rb") as file:
+        read_preamble(file, force=True)  # or none: some files begin with their first element
+        header = read_dataset(file, False, True, stop_when=lambda tag, *_: tag >> 16 != 2)
+    syntax = uid.UID(header.get("TransferSyntaxUID") or "")
+    if syntax == uid.DeflatedExplicitVRLittleEndian:  # pydicom unpacks it without limit
+        raise ClipError(f"{path.name}: deflated as a whole, which is not read; {_ADVICE}")
+    if syntax and not syntax.is_transfer_syntax:
+        kind = "JPEG XL" if syntax.startswith(_JPEG_XL) else f"transfer syntax {syntax}"
+        raise ClipError(f"{path.name}: compressed as {kind}, unknown here; {_ADVICE}")
+    return syntax
 
 
 def _check_samples(dataset: Dataset, name: str) -> None:
@@ -82,8 +100,7 @@ def _check_samples(dataset: Dataset, name: str) -> None:
 def _decode_frames(dataset: Dataset, shape: tuple[int, int, int], name: str) -> FrameStack:
     """Decode one frame at a time: in colour, all of them take three times the memory."""
     syntax = dataset.file_meta.TransferSyntaxUID
-    advice = "export it uncompressed, or as JPEG"
-    with as_clip_error(f"{name}: compressed as {syntax.name}, unknown here; {advice}"):
+    with as_clip_error(f"{name}: compressed as {syntax.name}, unknown here; {_ADVICE}"):
         decoder = get_decoder(syntax)
     if not decoder.is_available:
         package = "pylibjpeg-openjpeg" if "High-Throughput" in syntax.name else "python-gdcm"
@@ -125,15 +142,9 @@ def _decode_stream(dataset: Dataset, shape: tuple[int, int, int], name: str) -> 
         fragments = generate_fragments(dataset.PixelData)
         next(fragments)  # the table of offsets, or nothing
         stream = io.BytesIO(b"".join(fragments))
-    head, syntax = bytes(stream.getbuffer()[:200]), dataset.file_meta.TransferSyntaxUID.name
-    if head[:1] == b"\x47" == head[188:189]:  # every packet of a transport stream begins so
-        container = "mpegts"
-    elif head[:4] == b"\x00\x00\x01\xba":
-        container = "mpeg"
-    else:
-        raw = "mpegvideo" if "MPEG2" in syntax else "hevc" if "HEVC" in syntax else "h264"
-        container = container_of(head) or raw
-    stack = decode_video(stream, container, name)
+    head, syntax = bytes(stream.getbuffer()[:512]), dataset.file_meta.TransferSyntaxUID.name
+    raw = "mpegvideo" if "MPEG2" in syntax else "hevc" if "HEVC" in syntax else "h264"
+    stack = decode_video(stream, container_of(head) or raw, name)
     if stack.length < shape[0] or stack.shape != shape[1:]:
         found = size_text(stack.length, *stack.shape)
         raise ClipError(f"{name}: declares {size_text(*shape)}, but its video has {found}")

@@ -3,15 +3,19 @@
 Not in the paper. B-mode is grey; a file may still store it in colour, or as other numbers.
 """
 
+import math
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
 from csglib.data.clips import Clip, Region, hash_patient
-from csglib.data.readers.limits import ClipError
+from csglib.data.readers.limits import ClipError, check_size
 
 _TINT = 20  # grey levels between channels; a weaker tint comes from lossy coding
+_MAX_ASPECT = 4  # of a pixel; video for broadcast has at most 2
 
 
 class FrameStack:
@@ -24,6 +28,8 @@ class FrameStack:
         self.name = name  # for messages
         self.shape = (0, 0)  # rows and columns of a frame
         self.length = 0
+        self.aspect = 1.0  # width of a pixel over its height
+        self.notes: list[str] = []  # see `Clip`
         self._coloured = 0.0
         self._pixels = bytearray()
 
@@ -41,14 +47,40 @@ class FrameStack:
     def clip(
         self, identity: str, mm_per_px: float | None = None, region: Region | None = None
     ) -> Clip:
-        """The clip; of `identity`, a patient's number or a file name, only a hash is kept."""
-        return Clip(
+        """The clip, on square pixels, of `mm_per_px` the shorter side of a stored one.
+
+        Of `identity`, a patient's number or a file name, only a hash is kept.
+        """
+        clip = Clip(
             frames=np.frombuffer(self._pixels, np.uint8).reshape(self.length, *self.shape),
             patient=hash_patient(identity),
             mm_per_px=mm_per_px,
             coloured=self._coloured,
             region=region,
+            notes=tuple(self.notes),
         )
+        return square_pixels(clip, self.aspect, self.name)
+
+
+def square_pixels(clip: Clip, aspect: float, name: str) -> Clip:
+    """Frames and region enlarged along the longer side of pixels `aspect` times as wide as high."""
+    if math.isclose(aspect, 1, rel_tol=1e-3):
+        return clip
+    if not 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
+        raise ClipError(f"{name}: states pixels {aspect:g} times as wide as high; export it again")
+    count, height, width = clip.frames.shape
+    across, down = max(aspect, 1), max(1 / aspect, 1)
+    wide, high = round(width * across), round(height * down)
+    check_size(name, count, high, wide)
+    frames = np.empty((count, high, wide), np.uint8)
+    for frame, levels in zip(frames, clip.frames, strict=True):
+        frame[:] = Image.fromarray(levels).resize((wide, high), Image.Resampling.BILINEAR)
+    if region := clip.region:
+        end = round(region.right * across), round(region.bottom * down)
+        region = Region(int(region.left * across), int(region.top * down), *end)
+    sizes = f"from {width} x {height} to {wide} x {high}"
+    note = f"its pixels are {aspect:.4g} times as wide as high: made square, {sizes}"
+    return replace(clip, frames=frames, region=region, notes=(*clip.notes, note))
 
 
 def rgb_to_grey(colours: UInt8[ndarray, "y x 3"]) -> tuple[UInt8[ndarray, "y x"], float]:

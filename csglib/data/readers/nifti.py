@@ -14,7 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from csglib.data.clips import Clip, hash_patient
-from csglib.data.readers.frames import to_grey_levels
+from csglib.data.readers.frames import square_pixels, to_grey_levels
 from csglib.data.readers.limits import ClipError, as_clip_error, check_size
 
 _HEADER = 544  # bytes of the longer header, NIfTI-2's, with the flag of what follows it
@@ -39,10 +39,11 @@ def read_nifti(path: Path) -> Clip:
             stored = stored * np.float32(slope) + np.float32(offset)
         levels = to_grey_levels(stored, name)
         across, down = (float(step) for step in header.get_zooms()[:2])
-        square = 0 < across < math.inf and math.isclose(across, down, rel_tol=1e-3)
-        in_mm = square and header.get_xyzt_units()[0] == "mm"
+        stated = 0 < across < math.inf and 0 < down < math.inf
+        in_mm = stated and header.get_xyzt_units()[0] == "mm"
     patient = hash_patient(name.partition(".")[0])
-    return Clip(frames=levels, patient=patient, mm_per_px=across if in_mm else None)
+    clip = Clip(frames=levels, patient=patient, mm_per_px=min(across, down) if in_mm else None)
+    return square_pixels(clip, across / down if stated else 1, name)
 
 
 def _header(head: bytes, name: str) -> Any:

@@ -6,8 +6,10 @@ Not in the paper, whose clips are cut from videos (section 3, "Dataset").
 import io
 import struct
 from pathlib import Path
+from typing import Any
 
 import av
+import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
@@ -17,16 +19,23 @@ from csglib.data.readers.limits import MAX_SIDE, ClipError, as_clip_error, check
 
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp")
 _MKV, _MKV_SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_ASF, _ASF_FILE = (
+    bytes.fromhex(it) for it in ("3026b2758e66cf11", "a1dcab8c47a9cf118ee400c00c205365")
+)
+_PROGRAM_STREAM, _MPEG_VIDEO, _PACKET = b"\0\0\1\xba", b"\0\0\1\xb3", 188
 _MAX_PIXELS = {"max_pixels": str(MAX_SIDE**2)}  # of a frame, before FFmpeg allocates it
 
 
 def container_of(head: bytes) -> str | None:
-    """FFmpeg's name of the container with these first bytes: mp4 (and mov), avi, matroska, None."""
+    """FFmpeg's name of the container with these first bytes (mp4 also for mov); None if unknown."""
     if head[4:8] in _MP4_BOXES:
         return "mp4"
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return "avi"
-    return "matroska" if head[:4] == _MKV else None
+    if head[: 2 * _PACKET + 1 : _PACKET] == b"GGG":  # every packet of a transport stream begins so
+        return "mpegts"
+    starts = {_MKV: "matroska", _ASF: "asf", _PROGRAM_STREAM: "mpeg", _MPEG_VIDEO: "mpegvideo"}
+    return next((name for start, name in starts.items() if head.startswith(start)), None)
 
 
 def read_video(path: Path, container: str) -> Clip:
@@ -53,6 +62,7 @@ def decode_video(file: io.BufferedIOBase, container: str, name: str) -> FrameSta
             raise ClipError(f"{name}: no video stream in this {container} file, only sound or text")
         stream = opened.streams.video[0]
         stream.codec_context.options = _MAX_PIXELS
+        aspect = float(stream.sample_aspect_ratio or 1)
         for packet in opened.demux(stream):
             wrong = f"damaged, or over {MAX_SIDE} pixels a side; export it again"
             with as_clip_error(f"{name}: frame {stack.length} cannot be decoded: {wrong}"):
@@ -61,7 +71,12 @@ def decode_video(file: io.BufferedIOBase, container: str, name: str) -> FrameSta
                 if packet.is_corrupt or frame.is_corrupt:
                     raise ClipError(f"{name}: frame {stack.length} is damaged; export it again")
                 check_size(name, stack.length + 1, frame.height, frame.width)
-                stack.add(*_to_grey(frame))
+                if frame.rotation % 90:
+                    turned = f"is shown turned by {frame.rotation} degrees"
+                    raise ClipError(f"{name}: {turned}; export it upright")
+                levels, coloured = _to_grey(frame)
+                stack.add(_upright(levels, frame), coloured)
+                stack.aspect = 1 / aspect if frame.rotation % 180 else aspect
     if not stack.length:
         raise ClipError(f"{name}: empty: no frame of its video can be decoded; export it again")
     return stack
@@ -82,6 +97,18 @@ def _to_grey(frame: av.VideoFrame) -> tuple[UInt8[ndarray, "y x"], float]:
     return levels, coloured
 
 
+def _upright(levels: UInt8[ndarray, "y x"], frame: av.VideoFrame) -> UInt8[ndarray, "rows columns"]:
+    """The frame turned and mirrored as its file says that it is shown: phones lie on their side."""
+    stored: Any = frame.side_data.get("DISPLAYMATRIX")
+    if stored is None:
+        return levels
+    # a place (x, y) is shown at (a x + c y, b x + d y)
+    (a, b, _), (c, d, _) = np.frombuffer(stored, "i4")[:6].reshape(2, 3)
+    if frame.rotation % 180:
+        levels, a, d = levels.T, c, b
+    return levels[:: np.sign(d), :: np.sign(a)]
+
+
 def _check_length(file: io.BufferedIOBase, container: str, name: str) -> None:
     """Refuse a file that is shorter than its container declares.
 
@@ -94,6 +121,10 @@ def _check_length(file: io.BufferedIOBase, container: str, name: str) -> None:
         declared = _mp4_length(file, holds)
     elif container == "avi":
         declared = 8 + int.from_bytes(head[4:8], "little")
+    elif container == "mpegts":
+        declared += -holds % _PACKET
+    elif container == "asf" and (start := head.find(_ASF_FILE) + 40) > 40:  # 0: a live recording
+        declared = int.from_bytes(head[start : start + 8], "little")
     elif container == "matroska" and (start := head.find(_MKV_SEGMENT) + 4) > 4:
         # leading zero bits of the first byte give the size's width; all ones: a live recording
         width = 9 - int.from_bytes(head[start : start + 1]).bit_length()
