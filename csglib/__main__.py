@@ -253,6 +253,9 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
         Path | None, Option(help="folder for a de-identified cohort, if no finding stops it")
     ] = None,
     seed: Annotated[int, Option(help="of the split, where labels.csv gives none")] = 0,
+    pad: Annotated[
+        bool, Option("--pad", help="keep all of the tissue beside black bars, not a square of it")
+    ] = False,
     reviewed: Annotated[
         bool, Option("--reviewed", help="the review sheet shows no person's data")
     ] = False,
@@ -266,14 +269,12 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
     refuse_dead_end(frames, size)
     if reviewed and not deidentify:
         raise ValueError("--reviewed concerns what --deidentify writes: add --deidentify OUT")
-    found = examine(folder, frames, size, names, workers)
+    found = examine(folder, frames, size, names, workers, pad)
     print(found)
     page = found.write_page(report)
     print(f"{page} has all findings, with pictures. It contains file names: keep it private.")
-    if found.stops and deidentify:
-        end("no cohort was written: see to the findings that stop first", 1)
     if found.stops:
-        sys.exit(1)
+        end(f"{'no cohort was written: ' * bool(deidentify)}see to the findings that stop first", 1)
     if deidentify:
         arguments = (folder, found.labels, deidentify, settings, workers)
         sheet = deidentification.write_review_sheet(*arguments)

@@ -17,7 +17,7 @@ REPOSITORY = ROOT.parent
 CORE = ("data", "metrics", "model", "train", "detect", "view", "widgets")
 LINES = {  # of all files with this ending below these folders, at most: lower it when you can
     # 13,500 before the doctor checked class folders, what cleaning keeps, and privacy
-    ("py", "csglib"): 13_650,
+    ("py", "csglib"): 13_970,
     ("py", *(f"csglib/{room}" for room in CORE)): 7_000,
     ("js", "csglib"): 2_000,
     # 3,500 before the exercises that build, judged gradients, claims and the diagram

@@ -19,6 +19,8 @@ ALL = "the folder"  # where a finding is about all of it
 MAX_SCALE_RATIO = 1.5  # of the largest to the smallest pixel
 _MAX_IMBALANCE = 4  # times as many clips of one grade as of another
 _MIN_COLOURED = 0.005  # of a frame: a lumen of 40 pixels in an image of 640 x 480
+_MIN_SHARE = 0.9  # of the brightness of what moves
+_MIN_CONTRAST = 20  # grey levels
 _MIN_CHANGE = 0.001  # of the pixels: a clock beside a frozen image changes fewer
 _MAX_ZOOM = 4  # times
 
@@ -78,14 +80,20 @@ KINDS = {
     "near-duplicate": Kind(
         "the same frames count twice, perhaps in two splits", "keep one, or both in one split"
     ),
+    "similar view": Kind("perhaps one patient in two folders", "if so, give both one patient"),
     # images
     "colour": Kind(
         "the network sees grey, and colour Doppler hides the lumen",
         "export it without colour; --deidentify removes coloured text beside the tissue",
     ),
-    "side by side": Kind(
-        "half of it shows something else", "give it a box in labels.csv, or export one alone"
+    "several images": Kind(
+        "only the one that moves most is kept", "give it a box in labels.csv, or export one alone"
     ),
+    "tissue lost": Kind(
+        "what is cut off may be what was graded; see the pictures",
+        "add --pad, give it a box in labels.csv, or export it without what surrounds it",
+    ),
+    "blank": Kind("there is next to nothing to see", "look at it, correct its box, or delete it"),
     "overlay": Kind(
         "a network learns calipers and letters, not the vessel; letters may be a name",
         "export it without overlays, or give it a box in labels.csv",
@@ -271,7 +279,10 @@ def duplicates(exam: Examination) -> Findings:
     clips = [*exam.records]  # what the indices of a pair refer to
     for pair in exam.near_duplicates:
         other, clip = clips[pair.first], clips[pair.second]
-        if {other, clip} <= {*first.values()}:
+        if {other, clip} <= {*first.values()} and not pair.same_frames:
+            if not exam.same_split(clip, other):
+                yield Finding("similar view", clip, f"looks like {other}, but shares no frame")
+        elif {other, clip} <= {*first.values()}:
             part = "all" if pair.fraction == 1 else f"about {pair.fraction:.0%}"
             what = f"shares {part} of its frames with {other}{', mirrored' * pair.mirrored}"
             yield _pair(exam, "near-duplicate", clip, other, what)
@@ -294,23 +305,39 @@ def _pair(exam: Examination, kind: str, clip: str, other: str, what: str) -> Fin
 
 
 def images(exam: Examination) -> Findings:
-    """Colour, two images side by side, burned-in overlays, unknown pixel sizes."""
+    """Colour, several images, burned-in overlays, unknown pixel sizes."""
     for clip, record in exam.records.items():
         spans = exam.spans(clip)
-        if record.coloured >= _MIN_COLOURED:
-            yield Finding("colour", clip, f"{record.coloured:.1%} of a frame is coloured")
-        if record.side_by_side and not all(span.box for span in spans):
-            yield Finding("side by side", clip, "two moving images side by side")
-        kept = [span.box or record.tissue for span in spans]
-        # A line around the tissue is not within it. Without motion all is still: see `key_clips`.
-        within = [it for it in record.overlays if any(it.intersection(box) == it for box in kept)]
-        if within and max(record.changes, default=0) >= _MIN_CHANGE:
-            at = f"{within[0].left}, {within[0].top}"
-            yield Finding("overlay", clip, f"{len(within)} bright and still, the first at {at}")
         if record.mm_per_px is None:
             yield Finding("no pixel size", clip, "the file states none")
         for note in record.notes:
             yield Finding("read with changes", clip, note)
+        if max(record.changes, default=0) < _MIN_CHANGE:
+            continue  # a still: see `key_clips`
+        if record.coloured >= _MIN_COLOURED:
+            yield Finding("colour", clip, f"{record.coloured:.1%} of a frame is coloured")
+        if record.images > 1 and not all(span.box for span in spans):
+            yield Finding("several images", clip, f"{record.images} on one screen")
+        boxes = [span.box or record.tissue for span in spans]
+        # A line around the tissue is not within it.
+        within = [it for it in record.overlays if any(it.intersection(box) == it for box in boxes)]
+        if within:
+            at = f"{within[0].left}, {within[0].top}"
+            yield Finding("overlay", clip, f"{len(within)} bright and still, the first at {at}")
+
+
+def kept(exam: Examination) -> Findings:
+    """Clips of which cleaning would cut off much, or keep what is all white, black or grey."""
+    for clip, record in exam.records.items():
+        several = record.images > 1 and not all(span.box for span in exam.spans(clip))
+        least = min((it.share for it in record.previews), default=1)
+        if least < _MIN_SHARE and not several:
+            what = f"cleaning keeps {least:.0%} of the brightness of what moves"
+            yield Finding("tissue lost", clip, what)
+        contrast = min((it.contrast for it in record.previews), default=255)
+        if contrast < _MIN_CONTRAST:
+            what = f"what is kept has a contrast of {contrast} grey levels of 255"
+            yield Finding("blank", clip, what, exam.is_used(clip))
 
 
 def key_clips(exam: Examination) -> Findings:
@@ -338,8 +365,8 @@ def sizes(exam: Examination) -> Findings:
         what = f"from {scales[0]:.3g} to {scales[-1]:.3g} mm per pixel"
         yield Finding("pixel sizes differ", ALL, what)
     for clip, record in exam.records.items():
-        kept = [span.box or record.tissue for span in exam.spans(clip)]
-        shapes = [(box.right - box.left, box.bottom - box.top) for box in kept]
+        boxes = [span.box or record.tissue for span in exam.spans(clip)]
+        shapes = [(box.right - box.left, box.bottom - box.top) for box in boxes]
         width, height = min(shapes, key=min)
         if min(width, height) * _MAX_ZOOM < exam.size:
             what = f"{width} x {height} pixels of tissue, enlarged to {exam.size}"
@@ -354,5 +381,5 @@ def _suggestion(came: str, known: Sequence[str]) -> str:
 CHECKS: tuple[Callable[[Examination], Findings], ...] = (
     files, label_file, grades, out_of_range, row_overlaps, key_clips,
     class_balance, split_column, class_folders, patients_in_splits, patient_ids,
-    duplicates, images, sizes,
+    duplicates, images, kept, sizes,
 )  # fmt: skip

@@ -21,14 +21,14 @@ from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
 from csglib.data.atomic import replacing
-from csglib.data.clips import GRADES, Clip, Region, even_indices, resample, save_clip
+from csglib.data.clips import GRADES, Clip, even_indices, resample, save_clip
 from csglib.data.cohort import COLUMNS, Row, digest, write_manifest
 from csglib.data.readers import read_clip
 from csglib.data.split import SPLITS, check_no_overlap
 from csglib.doctor.labels import SHEET, Label, list_exports
 from csglib.doctor.pseudonyms import Pseudonyms, read_or_create_key
 from csglib.doctor.splitting import assign_splits
-from csglib.doctor.tissue import find_tissue
+from csglib.doctor.tissue import keep_tissue
 from csglib.phantom.parallel import (
     begin_cohort,
     check_same_cohort,
@@ -59,6 +59,7 @@ class DeidentifySettings:
     size: int = 256  # height and width of a frame, pixels
     seed: int = 0  # of the split by patient, where labels.csv has none
     grades: tuple[str, ...] = GRADES  # names, from mild to severe
+    pad: bool = False  # keep all of the tissue, beside black bars, not its central square
 
     def __post_init__(self) -> None:
         wanted = {
@@ -81,10 +82,10 @@ class Cropped(NamedTuple):
 
 
 def crop_clip(label: Label, folder: Path, settings: DeidentifySettings) -> Cropped:
-    """Read a file and keep of the labelled frames the tissue, and of that the central square.
+    """Read a file and keep of the labelled frames the tissue: see `keep_tissue`.
 
-    The square is cropped, not padded: black bars would tell a network which scanner was used, or
-    who drew the box. A square box keeps all of it. Nothing outside a box is ever kept.
+    By default the square is cropped, not padded: black bars would tell a network which scanner was
+    used, or who drew the box. A square box keeps all of it. Nothing outside a box is ever kept.
 
     Raises:
         ValueError: the file is unreadable, lacks what the label says, or has no known tissue.
@@ -98,7 +99,7 @@ def crop_clip(label: Label, folder: Path, settings: DeidentifySettings) -> Cropp
         if max(label.first_frame + 1, end, (label.narrowest_frame or 0) + 1) > length:
             raise ValueError(f"labels.csv has more than its {length} frames, from 0")
         part = clip.frames[label.first_frame : end]
-        tissue = _tissue(part, clip.region, label.box).crop(part)
+        tissue = keep_tissue(part, clip.region, label.box, settings.pad).frames
         whole = Clip(frames=tissue, patient="", mm_per_px=clip.mm_per_px)
         small = resample(whole, settings.frames, settings.size)
     except ValueError as error:
@@ -109,28 +110,6 @@ def crop_clip(label: Label, folder: Path, settings: DeidentifySettings) -> Cropp
         kept = even_indices(len(part), settings.frames)
         narrowest = int(np.abs(kept - (label.narrowest_frame - label.first_frame)).argmin())
     return Cropped(small.frames, small.mm_per_px, narrowest)
-
-
-def _tissue(frames: UInt8[ndarray, "t y x"], stated: Region | None, box: Region | None) -> Region:
-    """What moves, within the region that the file states and within the box.
-
-    Some scanners state the whole screen, and some boxes are drawn a little too large.
-    """
-    height, width = frames.shape[1:]
-    within = stated or Region(0, 0, width, height)
-    moving = find_tissue(within.crop(frames))
-    if moving is None and box is None:
-        why = "nothing in it moves, so text cannot be told from tissue"
-        raise ValueError(f"{why}: give it a box in labels.csv")
-    x, y, tissue = within.left, within.top, within
-    if moving is not None:
-        tissue = Region(moving.left + x, moving.top + y, moving.right + x, moving.bottom + y)
-    if box is None:
-        return tissue
-    box.crop(frames)  # raises if it does not lie within
-    if (found := box.intersection(tissue)) is None:
-        raise ValueError(f"its box, {box}, has no tissue in it: that is in {tissue}")
-    return found
 
 
 def write_review_sheet(

@@ -6,26 +6,35 @@ Not in the paper.
 import base64
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
-from numpy import ndarray
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from csglib.data.clips import Clip, Region, hash_patient
+from csglib.data.clips import Clip, Region, hash_patient, resample
 from csglib.data.readers import read_clip
 from csglib.data.readers.limits import ClipError
 from csglib.doctor.labels import Exports, Label, patient_of
 from csglib.doctor.near_duplicates import Fingerprints, NearDuplicate, fingerprints
-from csglib.doctor.overlays import find_overlays, frame_changes, is_side_by_side
-from csglib.doctor.tissue import find_tissue, moving_extent
+from csglib.doctor.overlays import find_overlays, frame_changes
+from csglib.doctor.tissue import find_pictures, keep_tissue, moved
 
 _THUMBNAIL = 112  # pixels, the longer side
+_BOX = (255, 140, 0)  # colour of the box around what is kept
+
+
+class Preview(NamedTuple):
+    """What de-identification would keep of a row's frames, or of all without a row."""
+
+    share: float  # of the brightness of what moves, 0 to 1
+    contrast: int  # grey levels between the darkest and the brightest hundredth
+    whole: str  # the first frame of the file with a box around what is kept; PNG as a data URI
+    kept: str  # of that the middle frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +50,17 @@ class ClipRecord:
     fingerprints: Fingerprints  # see `csglib.doctor.near_duplicates`
     changes: tuple[float, ...]  # fraction of pixels that change, from each frame to the next
     overlays: tuple[Region, ...]  # also those around the tissue
-    side_by_side: bool  # two images
+    images: int  # on the screen
     notes: tuple[str, ...]  # what reading it corrected or had to choose
-    thumbnail: str  # PNG of the middle frame, as a data URI
+    previews: tuple[Preview, ...]  # of its rows, or of all; where something is kept
 
 
-def read_record(folder: Path, clip: str) -> ClipRecord | str:
-    """Read a clip below a folder; its record, or the reason why it cannot be read."""
+def read_record(folder: Path, pad: bool, task: tuple[str, Sequence[Label]]) -> ClipRecord | str:
+    """Read a clip below a folder; its record, or the reason why it cannot be read.
+
+    The task is the clip's path, and its rows in labels.csv.
+    """
+    clip, rows = task
     path = folder / clip
     try:
         with warnings.catch_warnings(action="ignore"):  # of notes, which are findings
@@ -57,6 +70,9 @@ def read_record(folder: Path, clip: str) -> ClipRecord | str:
     frames = read.frames
     whole = Region(0, 0, frames.shape[2], frames.shape[1])
     stated = (read.region or whole).crop(frames)
+    pictures = find_pictures(stated)
+    moving = [moved(it.region, read.region or whole) for it in pictures if it.moving]
+    shown = (pictures[0].region.crop(stated), pictures[0].outline) if moving else (stated,)
     digest = sha256(repr(frames.shape).encode())
     digest.update(np.ascontiguousarray(frames).data)
     return ClipRecord(
@@ -64,15 +80,34 @@ def read_record(folder: Path, clip: str) -> ClipRecord | str:
         mm_per_px=read.mm_per_px,
         coloured=read.coloured,
         patient_id=_patient_id(read, path),
-        tissue=read.region or find_tissue(frames) or whole,
+        tissue=read.region or (moving[0] if moving else whole),
         digest=digest.hexdigest(),
-        fingerprints=fingerprints(moving_extent(stated).crop(stated)),
+        fingerprints=fingerprints(*shown),
         changes=frame_changes(frames),
         overlays=find_overlays(frames),
-        side_by_side=is_side_by_side(stated),
+        images=len(pictures) if moving else 1,
         notes=read.notes,
-        thumbnail=_thumbnail(frames[len(frames) // 2]),
+        previews=tuple(_previews(read, rows or [Label(clip=clip, grade="")], pad)),
     )
+
+
+def _previews(clip: Clip, rows: Sequence[Label], pad: bool) -> Iterator[Preview]:
+    """Nothing for a row of which nothing can be kept; the checks say why."""
+    for row in rows:
+        end = None if row.frames is None else row.first_frame + row.frames
+        part = clip.frames[row.first_frame : end]
+        with suppress(ValueError):
+            kept = keep_tissue(part, clip.region, row.box, pad)
+            small = resample(
+                Clip(frames=kept.frames, patient=""), min(8, len(part)), _THUMBNAIL
+            ).frames
+            low, high = np.percentile(small, (1, 99)).tolist()
+            whole = Image.fromarray(part[0]).convert("RGB")
+            box = (kept.seen.left, kept.seen.top, kept.seen.right, kept.seen.bottom)
+            line = max(1, max(whole.size) // _THUMBNAIL)
+            ImageDraw.Draw(whole).rectangle(box, outline=_BOX, width=line)
+            middle = Image.fromarray(small[len(small) // 2])
+            yield Preview(kept.share, int(high - low), _thumbnail(whole), _thumbnail(middle))
 
 
 def _patient_id(clip: Clip, path: Path) -> str:
@@ -81,8 +116,8 @@ def _patient_id(clip: Clip, path: Path) -> str:
     return "" if clip.patient in map(hash_patient, names) else clip.patient
 
 
-def _thumbnail(frame: UInt8[ndarray, "y x"]) -> str:
-    image, file = Image.fromarray(np.ascontiguousarray(frame)), io.BytesIO()
+def _thumbnail(image: Image.Image) -> str:
+    file = io.BytesIO()
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))
     image.save(file, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

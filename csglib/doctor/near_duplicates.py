@@ -1,8 +1,9 @@
 """Near-duplicates: clips that share frames, even re-encoded, brighter, cropped, mirrored or cut.
 
-Not in the paper. Each frame has a fingerprint, its tissue at 32 x 32 pixels, of which only the
-band-passed, contrast-normalised pattern is compared: a second encoding changes that little. Speckle
-changes from frame to frame, so three matching frames are the same frames, not a similar view.
+Not in the paper. Each frame has a fingerprint, its tissue at 32 x 32 pixels without the outline,
+which all clips of one probe share. Of it only the band-passed, contrast-normalised pattern is
+compared: a second encoding changes that little. Clips of one view can match in that, too: only what
+changes from frame to frame, as speckle does, tells whether the frames are the same.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from einops import rearrange
-from jaxtyping import Float, Num, UInt8
+from jaxtyping import Bool, Float, Num, UInt8
 from numpy import ndarray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -20,6 +21,7 @@ SIDE = 32
 MIN_CORRELATION = 0.86  # of two fingerprints of one frame, once they are aligned
 _CANDIDATE = 0.72  # before alignment; frames of different clips rarely reach it, see the tests
 _QUERIES = 16  # frames of a clip that are searched for in the others, evenly spread
+_SAME = 0.5  # correlation of what changes between frames: 0.1 in one view, 0.8 in a bad copy
 _MIN_MATCHES = 3  # of those; two neighbouring frames of a sweep can be very similar
 _COARSE, _FINE = (1.0, 3.0), (0.8, 2.0)  # sigmas of a difference of Gaussians, pixels
 _FLAT = 0.15  # contrast (in square roots of grey levels) below which a pattern fades out
@@ -40,12 +42,31 @@ class NearDuplicate(NamedTuple):
     second: int  # index of the other, larger than `first`
     fraction: float  # of the searched frames that are shared, 0 to 1; the larger of both directions
     mirrored: bool  # left and right, top and bottom, or both are exchanged
+    same_frames: bool  # else only the view is alike
 
 
-def fingerprints(frames: UInt8[ndarray, "t y x"]) -> Fingerprints:
-    """Shrink each frame to 32 x 32. Pass the tissue alone: screens around it are all alike."""
-    small = [Image.fromarray(frame).resize((SIDE, SIDE), Image.Resampling.BOX) for frame in frames]
-    return np.stack([np.asarray(image) for image in small])
+def fingerprints(
+    frames: UInt8[ndarray, "t y x"], outline: Bool[ndarray, "y x"] | None = None
+) -> Fingerprints:
+    """Shrink each frame to 32 x 32; around the outline it goes on as a blur of what is inside.
+
+    Pass the tissue alone: screens around it are all alike.
+    """
+
+    def shrunk(image: ndarray) -> Float[ndarray, "32 32"]:
+        small = Image.fromarray(image.astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BOX)
+        return np.asarray(small)
+
+    inside = np.ones(frames.shape[1:], bool) if outline is None else outline
+    weight = shrunk(inside)
+    full = weight > 0.5
+    spread = np.maximum(gaussian_filter(full.astype(np.float32), _COARSE[1]), 1e-3)
+    prints = np.empty((len(frames), SIDE, SIDE), np.uint8)
+    for number, frame in enumerate(frames):
+        levels = np.where(full, shrunk(frame * inside) / np.maximum(weight, 0.5), 0)
+        around = gaussian_filter(levels, _COARSE[1]) / spread
+        prints[number] = np.rint(np.where(full, levels, around)).clip(0, 255)
+    return prints
 
 
 def find_near_duplicates(clips: Sequence[UInt8[ndarray, "_ 32 32"]]) -> Iterator[NearDuplicate]:
@@ -70,23 +91,39 @@ def find_near_duplicates(clips: Sequence[UInt8[ndarray, "_ 32 32"]]) -> Iterator
             for other in {*candidates} - {index}:
                 zoom, best = divmod(int(score[..., other].argmax()), len(queries))
                 flipped = queries[:, ::down, ::across]
-                fraction = _shared_fraction(flipped, clips[other], best, _ZOOMS[zoom])
+                fraction, same = _shared_fraction(flipped, clips[other], best, _ZOOMS[zoom])
                 pair = min(index, other), max(index, other)
-                found = NearDuplicate(*pair, fraction, mirrored=min(down, across) < 0)
-                pairs[pair] = max(pairs.get(pair, found), found, key=lambda it: it.fraction)
+                found = NearDuplicate(*pair, fraction, min(down, across) < 0, same)
+                pairs[pair] = max(pairs.get(pair, found), found, key=lambda it: (it[4], it[2]))
     yield from (found for _, found in sorted(pairs.items()) if found.fraction)
 
 
 def _shared_fraction(
     queries: Fingerprints, others: UInt8[ndarray, "u 32 32"], best: int, zoom: Warps
-) -> float:
-    """Fraction of the queries that the other clip has too; 0 if they are too few."""
+) -> tuple[float, bool]:
+    """Fraction of the queries that the other clip has too, 0 if too few; are they the same frames?
+
+    They are if what changes from one to the next changes there too. One frame has no changes.
+    """
     targets = _normalised(_patterns(others, _FINE))
     query = _normalised(_patterns(_warp(queries[best][None], zoom), _FINE))
     warp = _align(queries[best], targets[(query @ targets.T).argmax()], zoom)
-    scores = _normalised(_patterns(_warp(queries, warp), _FINE)) @ targets.T
+    patterns = _normalised(_patterns(_warp(queries, warp), _FINE))
+    scores = patterns @ targets.T
     found = scores.max(axis=1) > MIN_CORRELATION
-    return float(found.mean()) if found.sum() >= min(_MIN_MATCHES, len(queries)) else 0.0
+    if found.sum() < min(_MIN_MATCHES, len(queries)):
+        return 0.0, False
+    here, there = (
+        np.sqrt(levels) - gaussian_filter(np.sqrt(levels), (0, 1, 1))  # speckle, no shadows
+        for levels in (
+            _warp(queries, warp)[found],
+            others[scores[found].argmax(axis=1)].astype(np.float32),
+        )
+    )
+    here, there = here - here.mean(axis=0), there - there.mean(axis=0)
+    power = np.sqrt((here**2).sum() * (there**2).sum())
+    same = min(len(queries), len(others)) < _MIN_MATCHES or (here * there).sum() > _SAME * power
+    return float(found.mean()), bool(same)
 
 
 def _align(frame: UInt8[ndarray, "32 32"], target: Float[ndarray, " v"], zoom: Warps) -> Warps:

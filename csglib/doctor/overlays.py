@@ -1,4 +1,4 @@
-"""Burned-in overlays (calipers, arrows, letters), two images side by side, and lack of motion.
+"""Burned-in overlays (calipers, arrows, letters), and lack of motion.
 
 Not in the paper, whose clips were chosen by hand. Tissue is never quite still: speckle changes, and
 a hand moves. What was drawn over it is still to the pixel.
@@ -21,8 +21,6 @@ _BLACK, _STEADY = 10, 12  # grey levels: on a black background an overlay must i
 _AROUND, _NEAR = 15, 9  # pixels, sides of squares
 _MIN_SIZE = 8  # pixels; speckle in the phantom's clips forms spots of up to 6
 _CHANGE = 6  # grey levels that an encoding may add to a still image
-_MOVING, _IDLE = 0.2, 0.02  # of the changes in the column with most of them
-_MIN_IMAGE = 0.2  # of the moving columns belong at least to the smaller of two images
 
 
 def find_overlays(frames: UInt8[ndarray, "t y x"]) -> tuple[Region, ...]:
@@ -46,21 +44,6 @@ def find_overlays(frames: UInt8[ndarray, "t y x"]) -> tuple[Region, ...]:
         Region(columns.start, rows.start, columns.stop, rows.stop)
         for size, (rows, columns) in zip(sizes, find_objects(parts), strict=True)
         if size >= _MIN_SIZE
-    )
-
-
-def is_side_by_side(frames: UInt8[ndarray, "t y x"]) -> bool:
-    """Whether two moving images are side by side, with a strip between them that never changes."""
-    sample = _sample(frames)
-    changes = (sample.max(axis=0) - sample.min(axis=0) > _CHANGE).mean(axis=0)
-    moving = changes > _MOVING * changes.max(initial=0)
-    if not moving.any():
-        return False
-    idle = changes <= _IDLE * changes.max()
-    strips = idle & (np.roll(idle, 1) | np.roll(idle, -1))  # one idle column may be chance
-    return any(
-        min(moving[:x].sum(), moving[x:].sum()) >= _MIN_IMAGE * moving.sum()
-        for x in np.flatnonzero(strips).tolist()
     )
 
 

@@ -5,7 +5,7 @@ Not in the paper. A network trained on files that nobody has checked may learn w
 
 import os
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -146,19 +146,20 @@ class Report:
         )
 
     def _thumbnails(self) -> str:
-        """The middle frame of every clip; those with findings first."""
+        """Of every clip or row what a file shows and what cleaning keeps; least kept first."""
         records = self.examined.records
-        kinds: dict[str, list[str]] = {clip: [] for clip in records}
+        kinds: dict[str, dict[str, None]] = {clip: {} for clip in records}
         for finding in self.findings:
-            if finding.where in kinds:
-                kinds[finding.where].append(finding.kind)
+            kinds.setdefault(finding.where, {})[finding.kind] = None
+        shown = [(clip, it) for clip, record in records.items() for it in record.previews]
         items = "".join(
-            f'<li><img src="{records[clip].thumbnail}" alt="middle frame of {escape(clip)}">'
-            f"<code>{escape(clip)}</code><br>{escape(', '.join(dict.fromkeys(found)))}</li>"
-            for clip, found in sorted(kinds.items(), key=lambda item: (not item[1], item[0]))
+            f'<li><img src="{it.whole}" alt="first frame of {escape(clip)}, a box around what is '
+            f'kept"><img src="{it.kept}" alt="what is kept of it"><p>keeps {it.share:.0%}: <code>'
+            f"{escape(clip)}</code><br>{escape(', '.join(kinds[clip]))}</p></li>"
+            for clip, it in sorted(shown, key=lambda item: item[1].share)
         )
-        title = f"The middle frame of each of the {len(records)} clips"
-        return _folded(f'<ul class="clips">{items}</ul>', title, len(records)) if items else ""
+        title = "What files show, and what cleaning keeps of the brightness of what moves"
+        return _folded(f'<ul class="clips">{items}</ul>', title, len(shown)) if items else ""
 
 
 def examine(
@@ -167,32 +168,29 @@ def examine(
     size: int = 256,
     grades: Sequence[str] = GRADES,
     workers: int | None = None,
+    pad: bool = False,
 ) -> Report:
     """Examine a folder of exports: `FOLDER/patient/clip.*` and `FOLDER/labels.csv`.
 
     Without labels.csv, one is written that lists all clips with empty grades. Nothing else is
     written or changed, and no link is followed. The network will see `frames` of a clip, `size`
     pixels high and wide; labels.csv may use the names in `grades`, from mild to severe; `workers`
-    processes read (None: one per core).
+    processes read (None: one per core); `pad`: see `DeidentifySettings`.
 
     Raises:
         ValueError: not a folder, invalid arguments, or a worker was killed.
     """
     folder, workers = Path(folder), (os.cpu_count() or 1) if workers is None else workers
-    if min(frames, size, workers) < 1:
-        raise ValueError(f"wanted 1 or more: got {frames=}, {size=}, {workers=}")
-    if len({*grades}) != len(grades) or len(grades) < 2 or not all(grades):
-        raise ValueError(f"wanted two or more names of grades: got {', '.join(grades)}")
+    _check_arguments(frames, size, workers, grades)
     exports = list_exports(folder)
-    try:
-        read = run_tasks(partial(read_record, folder), exports.clips, workers, "doctor")
-    except BrokenProcessPool:
-        raise ValueError("a worker was killed, perhaps out of memory; try fewer workers") from None
+    labels, error = find_labels(folder) if (folder / LABELS).exists() else ([], None)
+    read = _read(folder, exports.clips, labels, workers, pad)
     found = dict(zip(exports.clips, read, strict=True))
     records = {clip: record for clip, record in found.items() if isinstance(record, ClipRecord)}
     prints = [record.fingerprints for record in records.values()]
     ids = {clip: record.patient_id for clip, record in records.items()}
-    labels, error = find_labels(folder, grades, ids)
+    if not (labels or error):
+        labels, error = find_labels(folder, grades, ids)
     examined = Examination(
         exports=exports,
         unreadable={clip: why for clip, why in found.items() if isinstance(why, str)},
@@ -205,6 +203,26 @@ def examine(
         grades=tuple(grades),
     )
     return Report(folder=folder, examined=examined, findings=tuple(find_all(examined)))
+
+
+def _read(
+    folder: Path, clips: Sequence[str], labels: Sequence[Label], workers: int, pad: bool
+) -> list[ClipRecord | str]:
+    rows: dict[str, list[Label]] = defaultdict(list)
+    for row in labels:
+        rows[row.clip].append(row)
+    tasks = [(clip, rows[clip]) for clip in clips]
+    try:
+        return run_tasks(partial(read_record, folder, pad), tasks, workers, "doctor")
+    except BrokenProcessPool:
+        raise ValueError("a worker was killed, perhaps out of memory; try fewer workers") from None
+
+
+def _check_arguments(frames: int, size: int, workers: int, grades: Sequence[str]) -> None:
+    if min(frames, size, workers) < 1:
+        raise ValueError(f"wanted 1 or more: got {frames=}, {size=}, {workers=}")
+    if len({*grades}) != len(grades) or len(grades) < 2 or not all(grades):
+        raise ValueError(f"wanted two or more names of grades: got {', '.join(grades)}")
 
 
 def _row(kind: str, stops: bool, found: Sequence[Finding]) -> str:

@@ -1,13 +1,18 @@
-"""The tissue region of a clip: where grey levels change in time, as speckle does and text does not.
+"""The images on a scanner's screen: where grey levels change in time, as speckle does and text not.
 
 Not in the paper. Around the tissue a scanner shows names, dates and scales, which no network should
-see and no shared file may contain.
+see and no shared file may contain. A screen may show two images, or more, and one may be frozen.
 """
 
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, UInt8
 from numpy import ndarray
+from PIL import Image, ImageDraw
 from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
 
 from csglib.data.clips import Region
 
@@ -15,59 +20,125 @@ _SAMPLED = 24  # frames, evenly spread
 _MIN_VARIANCE = 4  # in time, grey levels squared; less may be rounding
 _MIN_SHARE = 0.2  # of all variance: tissue has 0.4 to 1, text under the worst codec 0.03
 _NEIGHBOURHOOD = 1 / 100  # of the longer side: radius of the local statistics
-_GAP = 1 / 20  # of the longer side: shadows to be bridged
-_MIN_PART = 1 / 4  # of the largest component: a smaller one is a clock or a trace
-_MIN_LINE = 0.4  # of a row or column: less, at an edge, is a clock beside a name
-_MIN_AREA = 1 / 50  # of the image: less is not tissue
+_MIN_PART = 1 / 4  # of the largest component: a smaller one may be a clock or a trace ...
+_MIN_TISSUE, _MIN_BRIGHT = (
+    1 / 8,
+    0.6,
+)  # ... if less than 0.6 of it is brighter than black, as in letters
+_BLACK = 8  # grey levels
+_MIN_AREA = 1 / 50  # of the frame: less is not tissue
+_THIN = 1 / 36  # of the longer side: a line of letters is thinner, the tip of a sector hardly
+_MIN_LINE, _JUMP = 0.5, 3  # of a line 3 pixels further in: a shorter one is a clock's
 _STROKE = 80  # grey levels by which a thin line, such as a letter's, stands out in every frame
 _MIN_FRAMES = 5  # in fewer, speckle too may be bright throughout
 _BLOCK = 8  # pixels: codecs disturb a letter's surroundings up to this distance
-_SPILL = 2  # pixels that codecs smear beyond the edge of what moves
-_EXTENT_CHANGE = 12  # grey levels, for `moving_extent`
-_EXTENT_LINE = 0.25  # of the changes in the line with most of them
+_ALIVE, _QUIET = 6, 2  # grey levels of change: more is more than an encoder's; less is none
+_SPILL = 1  # pixel that codecs smear beyond the edge of what moves
+_CODEC = 0.04  # of the pixels beside the tissue change: a codec has been at work
+_SPILT = 0.3  # of the changes within a codec's block: less may have spilt from there
+_SHARP = 3  # pixels, side of a square in which most must be alive
+_FULL = 0.93  # of a bounding box: an outline that fills so much is a rectangle
+# Several images on one screen:
+_MIN_IMAGE = 0.15  # of all that is image: an image has no less
+_ROUGH, _DENSE = 6, 0.8  # texture of a frozen image: grey levels in 3 x 3, share of surroundings
+_GAP_FILLED, _GAP_QUIET = 0.02, 0.9  # of a line between two images: is image; does not change
+_STRAIGHT, _NARROW, _OPEN = 0.8, 0.12, 0.08  # see `_between`
+_SEAM, _BESIDE, _WHOLE = 0.35, 0.6, 0.7  # see `_seams`
+_FEW = 8  # frames are enough to compare neighbouring lines
+
+
+class Picture(NamedTuple):
+    """An image on a screen."""
+
+    region: Region  # its bounding box
+    outline: Bool[ndarray, "rows columns"]  # what of that is tissue: all of it, a fan, a sector
+    moving: int  # pixels that move; 0 if it is frozen
+
+
+class Kept(NamedTuple):
+    """What is kept of a clip."""
+
+    frames: UInt8[ndarray, "t rows columns"]  # black outside the tissue's outline
+    seen: Region  # what of the file's frames is in their central square
+    share: float  # of the brightness of what moves in the file, 0 to 1
+
+
+class _Layers(NamedTuple):
+    """Of each pixel of a screen."""
+
+    moves: Bool[ndarray, "y x"]  # by its surroundings, `radius` pixels too far
+    content: Bool[ndarray, "y x"]  # it moves itself, or has the texture of a frozen image
+    quiet: Bool[ndarray, "y x"]  # it never changes
+    solid: Bool[ndarray, "y x"]  # in an area of moves or texture, wider than a line of letters
+
+
+def keep_tissue(
+    frames: UInt8[ndarray, "t y x"], stated: Region | None, box: Region | None, pad: bool
+) -> Kept:
+    """The image that moves most, within the region that the file states and within the box.
+
+    Some scanners state the whole screen, and some boxes are drawn a little too large. Its central
+    square is kept; with `pad` all of it, made square by black rows or columns.
+
+    Raises:
+        ValueError: nothing moves and there is no box, or the box holds no tissue.
+    """
+    whole = stated or Region(0, 0, frames.shape[2], frames.shape[1])
+    if box:
+        box.crop(frames)  # raises if it does not lie within
+    part = whole.intersection(box or whole)
+    found = [it for it in find_pictures(part.crop(frames)) if it.moving] if part else []
+    if not (found or box):
+        why = "nothing in it moves, so text cannot be told from tissue"
+        raise ValueError(f"{why}: give it a box in labels.csv")
+    tissue = None if found else find_tissue(whole.crop(frames))
+    if tissue or part is None:
+        there = moved(tissue, whole) if tissue else whole
+        raise ValueError(f"its box, {box}, has no tissue in it: that is in {there}")
+    part = moved(found[0].region, part) if found else part
+    kept = part.crop(frames)
+    kept = kept * found[0].outline if found else kept
+    rows, columns = kept.shape[1:]
+    side = max(rows, columns) if pad else min(rows, columns)
+    if pad:
+        margins = [((side - length) // 2, (side - length + 1) // 2) for length in (rows, columns)]
+        kept = np.pad(kept, ((0, 0), *margins))
+    x, y = (kept.shape[2] - side) // 2, (kept.shape[1] - side) // 2
+    square = Region(x, y, x + side, y + side)
+    seen = part if pad else moved(square, part)
+    sample = _sample(whole.crop(frames), _SAMPLED)
+    all_of_it = (sample.mean(axis=0) * _moving_pixels(sample, _radius(sample))).sum()
+    share = float(_sample(square.crop(kept), _SAMPLED).mean(axis=0).sum() / max(all_of_it, 1))
+    return Kept(kept, seen, 1.0 if box else min(share, 1.0))
+
+
+def moved(region: Region, origin: Region) -> Region:
+    """A region of a part of the frames, in the frames."""
+    x, y = origin.left, origin.top
+    return Region(region.left + x, region.top + y, region.right + x, region.bottom + y)
 
 
 def find_tissue(frames: UInt8[ndarray, "t y x"]) -> Region | None:
-    """Bounding box of the tissue, rather too small than too large.
+    """Bounding box of the image that moves most; None for a frame, a still, something small.
 
     Tissue is where the variance in time is a large share of the variance in time and space. Codecs
     make still text flicker, but little beside how it stands out from its surroundings. In motion
     JPEG of constant rate a letter's block may change as much as tissue does, so nothing counts near
-    thin bright lines that never go away. Two images side by side are one region; a clock or an ECG
-    trace elsewhere is not part of it; text on the tissue stays in it. None for a single frame, a
-    still, and where only something small moves.
+    thin bright lines that never go away. A clock or an ECG trace beside the tissue is not part of
+    it; text on the tissue stays in it.
     """
-    radius, gap = _radius(frames), max(1, round(max(frames.shape[1:]) * _GAP))
-    sample = frames[np.unique(np.linspace(0, len(frames) - 1, _SAMPLED).astype(int))]
-    moves = ndimage.binary_fill_holes(_close(_moving_pixels(sample, radius), gap))
-    parts, count = ndimage.label(moves)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    sizes[0] = 0  # the background
-    if sizes.max() < _MIN_AREA * moves.size:
-        return None
-    tissue = (sizes >= _MIN_PART * sizes.max())[parts]
-    rows = _span(tissue.mean(axis=1) / tissue.any(axis=0).mean(), radius + _SPILL)
-    columns = _span(tissue[slice(*rows)].mean(axis=0), radius + _SPILL) if rows else None
-    if rows is None or columns is None:
-        return None
-    return Region(columns[0], rows[0], columns[1], rows[1])
+    return next((it.region for it in find_pictures(frames) if it.moving), None)
 
 
-def moving_extent(frames: UInt8[ndarray, "t y x"]) -> Region:
-    """Bounding box of most changes in time; all of the image where nothing changes.
-
-    For comparing clips, not for cropping: it is the same for two copies of a clip to a few
-    hundredths of its sides, but may contain part of a letter. `find_tissue` avoids letters, and so
-    shrinks more in a bad copy than in a good one.
-    """
-    sample = frames[np.unique(np.linspace(0, len(frames) - 1, 16).astype(int))]
-    moves = sample.max(axis=0) - sample.min(axis=0) > _EXTENT_CHANGE
-    moves &= ~near_strokes(sample)
-    if not moves.any():
-        return Region(0, 0, frames.shape[2], frames.shape[1])
-    top, bottom = _extent(moves.mean(axis=1))
-    left, right = _extent(moves[top:bottom].mean(axis=0))
-    return Region(left, top, right, bottom)
+def find_pictures(frames: UInt8[ndarray, "t y x"]) -> list[Picture]:
+    """The images on a screen, most moving first; of a split screen all, frozen ones too."""
+    sample = _sample(frames, _SAMPLED)
+    layers = _layers(sample)
+    least = max(_MIN_IMAGE * layers.solid.sum(), _MIN_AREA * layers.solid.size)
+    whole = Region(0, 0, frames.shape[2], frames.shape[1])
+    regions = [*_cut(sample[:: -(-len(sample) // _FEW)], layers, whole, least)]
+    pictures = (_picture(sample, layers, region) for region in regions)
+    return sorted((it for it in pictures if it), key=lambda it: -it.moving)
 
 
 def near_strokes(frames: UInt8[ndarray, "t y x"]) -> Bool[ndarray, "y x"]:
@@ -80,6 +151,21 @@ def near_strokes(frames: UInt8[ndarray, "t y x"]) -> Bool[ndarray, "y x"]:
     strokes = (np.minimum(*heights) > _STROKE) & (brightest - darkest < darkest / 2)
     near: Bool[ndarray, "y x"] = ndimage.maximum_filter(strokes, 2 * _BLOCK - 1)
     return near
+
+
+def _layers(frames: UInt8[ndarray, "t y x"]) -> _Layers:
+    longer, radius = max(frames.shape[1:]), _radius(frames)
+    moves = _moving_pixels(frames, radius)
+    change = frames.max(axis=0) - frames.min(axis=0)
+    mean = frames.mean(axis=0, dtype=np.float32)
+    rough = ndimage.maximum_filter(mean, 3) - ndimage.minimum_filter(mean, 3) > _ROUGH
+    dense = ndimage.uniform_filter(rough.astype(np.float32), max(9, longer // 24)) > _DENSE
+    frozen = dense & ndimage.maximum_filter(rough, 3)
+    wide, thin = max(1, round(longer / 60)), max(3, round(longer * _THIN))
+    closed = ndimage.binary_fill_holes(_close(moves | frozen, wide))
+    solid = ndimage.grey_opening(closed.astype(np.uint8), (thin, thin)) > 0
+    content = (change > _ALIVE) & ndimage.maximum_filter(moves, 3) | frozen
+    return _Layers(moves, content & solid, change <= _QUIET, solid)
 
 
 def _moving_pixels(frames: UInt8[ndarray, "t y x"], radius: int) -> Bool[ndarray, "y x"]:
@@ -99,6 +185,178 @@ def _moving_pixels(frames: UInt8[ndarray, "t y x"], radius: int) -> Bool[ndarray
     return moving
 
 
+def _picture(frames: UInt8[ndarray, "t y x"], layers: _Layers, within: Region) -> Picture | None:
+    """The image in a part of the screen: the convex outline of what is solid there."""
+    radius = _radius(frames)
+    shown, solid, moves = (_crop(layer, within) for layer in (frames, layers.solid, layers.moves))
+    parts, count = ndimage.label(solid)
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    sizes[0] = 0  # the background
+    bright = np.bincount(parts.ravel(), (shown > _BLACK).mean(axis=0).ravel())
+    wide, grey = sizes >= _MIN_PART * sizes.max(), bright >= _MIN_BRIGHT * sizes
+    kept = (sizes > 0) & (wide | (grey & (sizes >= _MIN_TISSUE * sizes.max())))
+    tissue = ndimage.minimum_filter(kept[parts], 2 * max(0, radius - 3) + 1)
+    change = shown.max(axis=0) - shown.min(axis=0)
+    spilt = _SPILT * ndimage.maximum_filter(change, 2 * _BLOCK - 1)
+    alive = (change > np.maximum(_ALIVE, spilt)) & ~near_strokes(shown)
+    moving = int((tissue & moves).sum())
+    if moving >= _MIN_AREA * frames[0].size:
+        tissue &= ndimage.uniform_filter(alive.astype(np.float32), _SHARP) > 0.5
+    else:
+        moving = 0
+    thin = max(3, round(max(frames.shape[1:]) * _THIN))
+    tissue = _convex(_without_lines(_without_lines(tissue, thin).T, thin).T)
+    near = ndimage.maximum_filter(tissue, 2 * _SPILL + 1)
+    if not near.all() and np.mean(change[~near] > 0) > _CODEC:
+        tissue = ndimage.minimum_filter(tissue, 2 * _SPILL + 1, mode="nearest")
+    _extend_to_edges(tissue, within, Region(0, 0, frames.shape[2], frames.shape[1]), radius)
+    rows, columns = np.flatnonzero(tissue.any(axis=1)), np.flatnonzero(tissue.any(axis=0))
+    if not rows.size:
+        return None
+    box = Region(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    outline = _crop(tissue, box).copy()
+    if outline.mean() >= _FULL:
+        outline[:] = True
+    return Picture(moved(box, within), outline, moving)
+
+
+def _extend_to_edges(
+    mask: Bool[ndarray, "y x"], within: Region, frame: Region, radius: int
+) -> None:
+    """Extend it, in place, to those edges that are the frame's: there is no text beyond."""
+    for side, at_edge in (
+        (mask, within.top == frame.top),
+        (mask[::-1], within.bottom == frame.bottom),
+        (mask.T, within.left == frame.left),
+        (mask.T[::-1], within.right == frame.right),
+    ):
+        if at_edge:
+            side[:radius] |= side[min(radius, len(side) - 1)]
+
+
+def _without_lines(mask: Bool[ndarray, "y x"], thin: int) -> Bool[ndarray, "y x"]:
+    """Without rows at top and bottom from which the mask widens abruptly: a clock's, say."""
+    kept = mask.copy()
+    for rows in (kept, kept[::-1]):
+        lengths = rows.sum(axis=1)
+        later = lengths[np.minimum(np.arange(len(rows)) + _JUMP, len(rows) - 1)]
+        abrupt = np.flatnonzero(np.maximum.accumulate(lengths) < _MIN_LINE * later)
+        first = int((lengths > 0).argmax())
+        rows[: max((row + 1 for row in abrupt if row < first + 3 * thin), default=0)] = False
+    return kept
+
+
+def _convex(mask: Bool[ndarray, "y x"]) -> Bool[ndarray, "y x"]:
+    """The mask's convex hull."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        return mask
+    left = mask[rows].argmax(axis=1)
+    right = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    points = np.concatenate([np.stack([edge, rows], axis=1) for edge in (left, right)])
+    try:
+        corners = points[ConvexHull(points).vertices]
+    except QhullError:  # all in one line
+        return mask
+    image = Image.new("1", mask.shape[::-1])
+    ImageDraw.Draw(image).polygon([(int(x), int(y)) for x, y in corners], 1, 1)
+    return np.array(image)
+
+
+def _cut(
+    frames: UInt8[ndarray, "t y x"], layers: _Layers, region: Region, least: float
+) -> Iterator[Region]:
+    """The parts of a region with an image each: cut where a line separates two of enough size."""
+    solid = _crop(layers.solid, region)
+    if not solid.any():
+        return
+    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    left, top = region.left + int(columns[0]), region.top + int(rows[0])
+    right, bottom = region.left + int(columns[-1]) + 1, region.top + int(rows[-1]) + 1
+    region = Region(left, top, right, bottom)
+    content, quiet, shown = (_crop(it, region) for it in (layers.content, layers.quiet, frames))
+    across = [*_gaps(content, quiet), *_seams(shown, content)]
+    content, quiet, shown = content.T, quiet.T, shown.transpose(0, 2, 1)
+    down = [*_gaps(content, quiet, _between), *_seams(shown, content)]
+    halves = [
+        (Region(left, top, left + x, bottom), Region(left + x, top, right, bottom)) for x in across
+    ] + [(Region(left, top, right, top + y), Region(left, top + y, right, bottom)) for y in down]
+    for parts in halves:
+        if min(_crop(layers.solid, part).sum() for part in parts) >= least:
+            for part in parts:
+                yield from _cut(frames, layers, part, least)
+            return
+    yield region
+
+
+def _between(content: Bool[ndarray, "y x"], start: int, end: int) -> bool:
+    """Whether columns `start` to `end` - 1 lie between two images, and are no lumen or shadow.
+
+    The walls of a lumen are about as far apart everywhere; two outlines are not, unless both are
+    straight: then the gap is narrow.
+    """
+    before, after = content[:, :start][:, ::-1], content[:, end:]
+    both = before.any(axis=1) & after.any(axis=1)
+    if not both.any():
+        return True
+    sides = [side[both].argmax(axis=1) for side in (before, after)]
+    apart = sum(sides) + end - start
+    straight = min(np.mean(np.abs(side - np.median(side)) <= 2) for side in sides) > _STRAIGHT
+    low, middle, high = np.percentile(apart, (20, 50, 80)) / content.shape[1]
+    return bool((straight and middle <= _NARROW) or high - low > _OPEN)
+
+
+def _gaps(
+    content: Bool[ndarray, "y x"],
+    quiet: Bool[ndarray, "y x"],
+    accept: Callable[[Bool[ndarray, "y x"], int, int], bool] = lambda *_: True,
+) -> list[int]:
+    """Columns in the middle of two or more that are empty and never change; widest gap first."""
+    empty = (content.mean(axis=0) <= _GAP_FILLED) & (quiet.mean(axis=0) >= _GAP_QUIET)
+    found = []
+    for (gap,) in ndimage.find_objects(ndimage.label(empty)[0]):
+        inside = gap.start > 0 and gap.stop < len(empty)
+        if inside and gap.stop - gap.start > 1 and accept(content, gap.start, gap.stop):
+            found.append((gap.start - gap.stop, (gap.start + gap.stop) // 2))
+    return [x for _, x in sorted(found)]
+
+
+def _seams(frames: UInt8[ndarray, "t y x"], content: Bool[ndarray, "y x"]) -> list[int]:
+    """Columns at which one image ends and the next begins: there alone neighbours do not correlate.
+
+    Speckle grains are wider than a pixel, so neighbouring columns of one image are alike.
+    """
+    detail = frames - ndimage.uniform_filter1d(frames.astype(np.float32), 9, axis=1)
+    detail *= content
+    thirds = len(content) * np.arange(3) // 3  # an image ends in all of its rows
+    power, common = (
+        np.add.reduceat(product.sum(axis=0), thirds, axis=0)
+        for product in (detail**2, detail[..., 1:] * detail[..., :-1])
+    )
+    correlation = (common / np.maximum(np.sqrt(power[:, 1:] * power[:, :-1]), 1e-6)).max(axis=0)
+    filled = content.mean(axis=0)
+    least = ndimage.minimum_filter1d(filled, 7)
+    whole = np.minimum(least[1:], least[:-1]) > _WHOLE * np.percentile(filled, 75)
+    if not whole.any():
+        return []
+    low, usual = np.percentile(
+        correlation[whole], (5, 50)
+    )  # at the blocks of a codec it is low, too
+    sides = (ndimage.maximum_filter1d(np.roll(correlation, step), 3) for step in (2, -2))
+    seam = (
+        whole & (correlation < min(_SEAM * usual, low / 2)) & (np.minimum(*sides) > _BESIDE * usual)
+    )
+    return [int(x) + 1 for x in np.flatnonzero(seam & (low > _SEAM * usual))]
+
+
+def _crop(layer: ndarray, region: Region) -> ndarray:
+    return layer[..., region.top : region.bottom, region.left : region.right]
+
+
+def _sample(frames: UInt8[ndarray, "t y x"], count: int) -> UInt8[ndarray, "few y x"]:
+    return frames[np.unique(np.linspace(0, len(frames) - 1, count).astype(int))]
+
+
 def _radius(frames: UInt8[ndarray, "t y x"]) -> int:
     return max(1, round(max(frames.shape[1:]) * _NEIGHBOURHOOD))
 
@@ -108,21 +366,3 @@ def _close(moves: Bool[ndarray, "y x"], gap: int) -> Bool[ndarray, "y x"]:
     padded = np.pad(moves, gap).astype(np.uint8)
     closed: Bool[ndarray, "y x"] = ndimage.grey_closing(padded, (gap, gap))[gap:-gap, gap:-gap] > 0
     return closed
-
-
-def _span(shares: Float[ndarray, " line"], margin: int) -> tuple[int, int] | None:
-    """First line, and one past the last, of which enough is tissue; moved inwards by a margin.
-
-    No margin where that is the edge of the image: there is no text beyond it.
-    """
-    lines = np.flatnonzero(shares >= _MIN_LINE).tolist()
-    if not lines:
-        return None
-    first, end = lines[0], lines[-1] + 1
-    first, end = first + margin * (first > 0), end - margin * (end < len(shares))
-    return (first, end) if first < end else None
-
-
-def _extent(shares: Float[ndarray, " line"]) -> tuple[int, int]:
-    lines = np.flatnonzero(shares >= _EXTENT_LINE * shares.max()).tolist()
-    return lines[0], lines[-1] + 1

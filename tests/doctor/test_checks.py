@@ -18,7 +18,6 @@ from csglib.doctor import examine, read_labels
 from csglib.doctor.checks import ALL, KINDS
 from csglib.doctor.examination import read_record
 from csglib.doctor.near_duplicates import fingerprints
-from csglib.doctor.tissue import moving_extent
 
 from .conftest import SPLITS, encoded, side_by_side, with_cross
 
@@ -93,6 +92,10 @@ def plant_duplicates(exports):
     exports.add("late/a.npz", cohort[10][3:], split="test")
     exports.add("twin/a.npz", cohort[46], patient="one")
     exports.add("twin_too/a.npz", cohort[48], patient="one", split="test")
+    for number in range(2):  # one view, other speckle
+        noise = np.random.default_rng(number).integers(-30, 31, (8, 64, 64))
+        view = np.clip(cohort[94][:1] + noise, 0, 255).astype(np.uint8)
+        exports.add(f"view_{number}/a.npz", view, split=("train", "test")[number])
     exports.add("moved/a.npz", cohort[50])
     exports.add("moved/b.npz", cohort[52], split="test")
     return {
@@ -102,6 +105,7 @@ def plant_duplicates(exports):
         ("no pixel size", "p1/again.mp4", WARNING),
         ("split leak", "p4/8.npz", STOPS),
         ("near-duplicate", "p5/10.npz", WARNING),
+        ("similar view", "view_1/a.npz", WARNING),
         ("same patient id", "twin_too/a.npz", STOPS),
         ("split leak", "moved", STOPS),
         ("image sizes differ", ALL, WARNING),
@@ -132,6 +136,9 @@ def plant_images(exports):
         np.concatenate([cohort[86][:1].repeat(4, axis=0), cohort[86][1:5]]),
         frames=4,
     )
+    white = np.random.default_rng(0).integers(235, 250, (8, 64, 64), np.uint8)
+    exports.add("white/a.npz", white, split="train")
+    exports.add("tall/a.npz", cohort[92].repeat(2, axis=1))
     exports.add("unknown/a.npz", cohort[70], mm_per_px=None)
     (folder / "squeezed").mkdir()
     step = np.diag([0.1, 0.11, 1, 1])
@@ -142,7 +149,9 @@ def plant_images(exports):
     return {
         ("colour", "doppler/a", WARNING),
         ("no pixel size", "doppler/a", WARNING),
-        ("side by side", "split/a.npz", WARNING),
+        ("several images", "split/a.npz", WARNING),
+        ("blank", "white/a.npz", STOPS),
+        ("tissue lost", "tall/a.npz", WARNING),
         ("overlay", "marked/a.npz", WARNING),
         ("no motion", "frozen/a.npz", STOPS),
         ("no motion", "freezes/a.npz", STOPS),
@@ -334,12 +343,13 @@ def test_only_a_stated_region_is_compared_with_other_clips(cohort, tmp_path, mon
     both = side_by_side(cohort[62], cohort[66])
     clip = Clip(frames=both, patient="one", region=region)
     monkeypatch.setattr("csglib.doctor.examination.read_clip", lambda path: clip)
-    record = read_record(tmp_path, "p0/a.dcm")
-    assert (record.tissue, record.side_by_side) == (region, False)
-    with Image.open(io.BytesIO(b64decode(record.thumbnail.partition(",")[2]))) as thumbnail:
+    record = read_record(tmp_path, False, ("p0/a.dcm", []))
+    assert (record.tissue, record.images) == (region, 1)
+    (preview,) = record.previews
+    with Image.open(io.BytesIO(b64decode(preview.whole.partition(",")[2]))) as thumbnail:
         assert thumbnail.size == (112, 53)
-    alone = fingerprints(moving_extent(cohort[62]).crop(cohort[62]))
-    np.testing.assert_array_equal(record.fingerprints, alone)
+    assert preview.share == 1  # of the stated region
+    np.testing.assert_array_equal(record.fingerprints, fingerprints(cohort[62]))
 
 
 @pytest.mark.parametrize(

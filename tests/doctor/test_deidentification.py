@@ -175,7 +175,7 @@ def test_only_what_is_listed_is_written(written):
     metadata = json.loads((written / "cohort.json").read_text())
     assert {*metadata} == {
         "what", "format", "frames", "size", "seed", "grades", "graded_by", "made_from",
-        "made_with", "columns_of_the_manifest",
+        "made_with", "columns_of_the_manifest", "pad",
     }  # fmt: skip
     assert metadata["grades"] == ["mild", "severe"]
     rows = rows_of(written)

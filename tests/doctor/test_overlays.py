@@ -1,14 +1,14 @@
-"""Overlays, two images side by side and lack of motion; and what must not be taken for them."""
+"""Overlays and lack of motion; and what must not be taken for them."""
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from csglib.data.clips import Region
-from csglib.doctor.overlays import find_overlays, frame_changes, is_side_by_side
+from csglib.doctor.overlays import find_overlays, frame_changes
 from csglib.doctor.tissue import find_tissue
 
-from .conftest import h264, on_screen, side_by_side, with_cross
+from .conftest import h264, on_screen, with_cross
 
 
 def lettered(frames, words, level=220):
@@ -63,17 +63,6 @@ def test_what_a_screen_shows_around_the_tissue_is_not_in_it(large):
     letters = find_overlays(screen)
     assert len(letters) > 10
     assert [it for it in letters if tissue.intersection(it) == it] == []
-    assert not is_side_by_side(screen)
-
-
-def test_two_images_side_by_side_are_seen_and_one_is_not(cohort, large, tmp_path):
-    for one, other in zip(cohort[:40:10], cohort[41:80:10], strict=True):
-        assert is_side_by_side(side_by_side(one, other))
-        assert is_side_by_side(h264(side_by_side(one, other, gap=16), tmp_path, 23))
-        assert is_side_by_side(np.pad(side_by_side(one, other), ((0, 0), (40, 9), (20, 60))))
-        assert not is_side_by_side(side_by_side(one, other[:, :, :10]))
-    single = [*cohort, *large, cohort[0][:1], np.zeros((8, 64, 64), np.uint8)]
-    assert [clip for clip in single if is_side_by_side(clip)] == []
 
 
 def test_changes_are_fractions_of_the_pixels_and_encoder_noise_is_none(cohort, large, tmp_path):

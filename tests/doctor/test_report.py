@@ -47,7 +47,7 @@ def test_the_page_is_complete_and_needs_nothing_from_outside(report, tmp_path):
     text = (tmp_path / "page.html").read_text("utf-8")
     page = Parsed(text)
     assert "script" not in page.tags
-    assert len(page.addresses) == 14  # a thumbnail per clip
+    assert len(page.addresses) == 2 * 14  # of each clip, whole and kept
     assert all(address.startswith("data:image/png;base64,iVBOR") for address in page.addresses)
     assert "default-src 'none'" in text
     assert not re.search(r"url\(|@import|https?:", text)

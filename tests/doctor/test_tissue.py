@@ -1,7 +1,6 @@
 """Tissue on a scanner's screen: the text around it is left out, whatever codec was used."""
 
 import io
-from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -11,9 +10,7 @@ from scipy import ndimage
 
 from csglib.data.clips import Region
 from csglib.data.readers.video import decode_video
-from csglib.doctor.tissue import find_tissue, moving_extent
-
-from .conftest import ON_SCREEN, h264, on_screen
+from csglib.doctor.tissue import find_pictures, find_tissue
 
 WIDTH, HEIGHT = 480, 360
 TISSUE = Region(90, 60, 330, 310)  # where it lies on the screen
@@ -97,21 +94,72 @@ def test_few_frames_are_enough_and_where_everything_moves_all_is_kept(tissue):
     assert find_tissue(tissue) == Region(0, 0, 240, 250)
     padded = np.pad(tissue, ((0, 0), (0, 0), (50, 0)))
     found = find_tissue(padded)
-    assert 50 < found.left < 60
+    assert 50 <= found.left < 60
     assert (found.top, found.right, found.bottom) == (0, 290, 250)
 
 
-def test_two_images_are_one_region_a_trace_is_not_part_of_it_and_a_fan_is_cropped(tissue):
-    gap = np.zeros((24, 250, 40), np.uint8)
-    half = tissue[:, :, :200]
-    both = np.pad(np.concatenate([half, gap, half], axis=2), ((0, 0), (30, 80), (20, 20)))
-    both[:, 340:350, 100:200] = tissue[:, :10, :100]
-    assert_just_inside(find_tissue(both), Region(20, 30, 460, 280))
-    y, x = np.mgrid[:250, :240]
-    fan = tissue * (np.abs(x - 120) < 20 + 0.6 * y)
-    found = find_tissue(screen(fan.astype(np.uint8)))
-    assert found.intersection(TISSUE) == found
-    assert (found.right - found.left) * (found.bottom - found.top) > 0.7 * 240 * 250
+def fan(tissue, apex=0.2):
+    """A sector, as wide above as `apex` of the width."""
+    _, rows, columns = tissue.shape
+    y, x = np.mgrid[:rows, :columns]
+    inside = np.abs(x - columns / 2) < (apex + (1 - apex) * y / rows) * columns / 2
+    return (tissue * inside).astype(np.uint8), inside
+
+
+@pytest.mark.parametrize("codec", ["as it is", "H.264, poor"])
+def test_of_a_sector_all_is_kept_and_nothing_beside_it(tissue, codec):
+    shown, inside = fan(tissue)
+    pixels = CODECS[codec](screen(shown, clock=(92, 62)))  # in the sector's bounding box
+    (picture,) = find_pictures(pixels)
+    kept = np.zeros((HEIGHT, WIDTH), bool)
+    region = picture.region
+    kept[region.top : region.bottom, region.left : region.right] = picture.outline
+    wanted = np.zeros_like(kept)
+    wanted[TISSUE.top : TISSUE.bottom, TISSUE.left : TISSUE.right] = inside
+    assert pixels[:, kept & wanted].sum() >= 0.95 * pixels[:, wanted].sum()
+    assert pixels[:, kept & ~ndimage.binary_dilation(wanted, iterations=3)].max(initial=0) < 40
+
+
+def placed(*images):
+    """Images and their places (x, y) on a screen with text, a scale and a clock."""
+    shown = screen(images[0][0][:, :1, :1], region=Region(0, 0, 1, 1))
+    shown[:, 54:] = 0
+    for frames, x, y in images:
+        shown[:, y : y + frames.shape[1], x : x + frames.shape[2]] = frames
+    return shown
+
+
+def splits(tissue):
+    a, b = tissue[:, :140, :200], tissue[::-1, 60:200, :200]
+    wide = tissue[:, :130], tissue[::-1, 120:]
+    return {
+        "side by side": placed((a, 30, 60), (b, 250, 60)),
+        "fans": placed((fan(a)[0], 30, 60), (fan(b)[0], 240, 60)),
+        "above": placed((fan(wide[0])[0], 60, 60), (fan(wide[1])[0], 60, 200)),
+        "touching": placed((a, 30, 60), (b, 230, 60)),
+        "three": placed((a[:, :, :130], 20, 60), (b[..., :130], 160, 60), (a[..., 70:], 300, 60)),
+        "one still": placed((a[:1].repeat(24, axis=0), 30, 60), (b, 250, 60)),
+    }
+
+
+@pytest.mark.parametrize("codec", ["as it is", "H.264"])
+def test_images_of_a_split_screen_are_told_apart_and_one_is_kept(tissue, codec):
+    for name, shown in splits(tissue).items():
+        pixels = packed(shown, "libx264", "mp4", crf="23") if codec == "H.264" else shown
+        assert len(find_pictures(pixels)) == 2 + (name == "three"), name
+        found = find_tissue(pixels)
+        gap = shown[:, found.top : found.bottom, found.left : found.right].max(axis=0) == 0
+        assert gap.all(axis=0).mean() + gap.all(axis=1).mean() < 0.06, name
+
+
+@pytest.mark.parametrize("codec", ["as it is", "H.264, poor"])
+def test_one_image_is_one_even_with_a_lumen_a_shadow_or_a_trace(tissue, codec):
+    x = np.arange(240)
+    shadow = tissue * (1 - 0.97 * np.exp(-(((x - 120) / 16) ** 2)))
+    for frames in (tissue, fan(tissue)[0], shadow, tissue[:1].repeat(9, axis=0)):
+        shown = screen(frames.astype(np.uint8))
+        shown[:, 330:345, 100:300] = tissue[: len(frames), :15, :200]  # an ECG, say
+        assert len(find_pictures(CODECS[codec](shown))) == 1
 
 
 def test_a_still_has_no_tissue_region(tissue):
@@ -120,9 +168,6 @@ def test_a_still_has_no_tissue_region(tissue):
     for frames in (shown[:1], np.repeat(shown[:1], 5, axis=0), frozen):
         assert find_tissue(frames) is None
     assert find_tissue(np.repeat(CODECS["H.264, poor"](frozen), 2, axis=0)) is None
-    y, x = np.mgrid[:360, :480]
-    noise = np.random.default_rng(1).integers(0, 200, (8, 360, 480))
-    assert find_tissue((noise * (np.abs(x - y) < 20)).astype(np.uint8)) is None  # a diagonal
 
 
 def test_images_of_a_few_pixels():
@@ -131,19 +176,3 @@ def test_images_of_a_few_pixels():
         frames = rng.integers(0, 256, (8, *size), dtype=np.uint8)
         whole = Region(0, 0, size[1], size[0])
         assert find_tissue(frames) in (None, whole)
-        assert moving_extent(frames) == whole
-
-
-def test_the_moving_extent_is_the_same_in_every_copy(cohort, large, tmp_path):
-    for frames in (*cohort[::16], large[0]):
-        copies = (frames, frames[3:], (frames * 0.6).astype(np.uint8), h264(frames, tmp_path, 35))
-        edges = np.array([astuple(moving_extent(copy)) for copy in copies]) / frames.shape[1]
-        assert np.ptp(edges, axis=0).max() < 0.07
-        assert np.abs(edges - (0, 0, 1, 1)).max() < 0.12
-    assert moving_extent(np.zeros((8, 64, 48), np.uint8)) == Region(0, 0, 48, 64)
-
-
-def test_the_moving_extent_of_a_screen_is_its_tissue(large, tmp_path):
-    for frames, quality in zip(large[:4], (23, 35, 23, 35), strict=True):
-        found = moving_extent(h264(on_screen(frames), tmp_path, quality))
-        assert np.abs(np.subtract(astuple(found), astuple(ON_SCREEN))).max() <= 14
