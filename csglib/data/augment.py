@@ -57,13 +57,6 @@ class Augmentation:
         ]
         return np.rint([np.asarray(image) for image in moved]).astype(np.uint8)
 
-    def move(
-        self, points: Float[ndarray, "*t points 2"], height: int, width: int
-    ) -> Float[ndarray, "*t points 2"]:
-        """Where `apply` moves points (x, y), in pixels of images of that size."""
-        middle = np.array([width - 1, height - 1]) / 2
-        return (points - middle) @ self._matrix.T + middle + np.array(self.shift) * width
-
     @property
     def _matrix(self) -> Float[ndarray, "2 2"]:
         across, down = self.zoom * cos(radians(self.turn)), self.zoom * sin(radians(self.turn))

@@ -5,6 +5,7 @@ Source: section 3, "Dataset": plaque clips of 8 or 16 frames, 256 x 256, graded 
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,14 @@ def hash_patient(identity: str) -> str:
 def even_indices(length: int, frames: int) -> Int[ndarray, " t"]:
     """Indices of so many frames, evenly spaced over a clip of `length`, from first to last."""
     return np.rint(np.linspace(0, length - 1, frames)).astype(int)
+
+
+def check_fits(shape: Sequence[int], wanted: tuple[int, int, int]) -> None:
+    """Raise a ValueError if a clip (t, y, x) has another shape than a network takes."""
+    if tuple(shape) != wanted:
+        got, takes = (f"{t} frames of {x} x {y} pixels" for t, y, x in (shape, wanted))
+        advice = f"csglib.resample(clip, frames={wanted[0]}, size={wanted[1]}) makes one"
+        raise ValueError(f"this network takes clips of {takes}: got {got}; {advice}")
 
 
 def resample(clip: Clip, frames: int = 8, size: int = 256) -> Clip:

@@ -4,7 +4,9 @@ Source: mmpretrain's model zoo. Its files are pickles; torch's restricted unpick
 from them and runs none of the code that they may hold.
 """
 
-import hashlib
+import _codecs
+import argparse
+import pathlib
 import re
 import zipfile
 from collections.abc import Mapping
@@ -12,12 +14,26 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from csglib.model.weights import read_weights
+from csglib.model.weights import read_weights, without_wrappers
 
 _ZIP, _PICKLE = b"PK", b"\x80\x02"
+# The first that there is: timm evaluates its averaged weights, DeiT and Conformer the others.
+_ADVICE = (
+    "If you trust the file, read it with torch.load(path, weights_only=False) and save its state "
+    "dict alone, with safetensors.torch.save_file"
+)
+_WRAPPINGS = ("state_dict_ema", "state_dict", "model", "model_ema")
+# What training scripts put beside weights, and what numbers of numpy 1 and 2 are made of.
+_HARMLESS: list[Any] = [argparse.Namespace, pathlib.PosixPath, _codecs.encode, np.dtype, np.ndarray]
+_HARMLESS += [type(np.dtype(kind)) for kind in "?bBhHiIlLqQefdU"]
+for made in (np.float64(0), np.zeros(1)):
+    function: Any = made.__reduce__()[0]
+    names = (f"numpy.{core}.multiarray.{function.__name__}" for core in ("core", "_core"))
+    _HARMLESS += [(function, name) for name in names]
 CHECKPOINTS = {  # the file name ends with the first digits of its SHA-256
     "conformer-small-p16": "https://download.openmmlab.com/mmclassification/v0/conformer/"
     "conformer-small-p16_3rdparty_8xb128_in1k_20211206-3065dcf5.pth"
@@ -31,12 +47,12 @@ No licence is given for the weights apart from that of the code, Apache-2.0.
 def read_checkpoint(source: Mapping[str, Any] | str | Path) -> Mapping[str, Tensor]:
     """State dict from a file or one of `CHECKPOINTS`, which is downloaded once and cached.
 
-    Damage is detected by the zip checksums of torch.save, or by the hash in the file's name; the
-    legacy format of `torch.save` and safetensors have neither.
+    Damage is detected by the zip checksums of torch.save; its legacy format and safetensors have
+    none.
 
     Args:
         source: a name in `CHECKPOINTS`, or a path: safetensors, or a state dict saved with
-            `torch.save`, bare or under "state_dict" or "model"; or what such a file holds.
+            `torch.save`, bare or in one of `_WRAPPINGS`; or what such a file holds.
 
     Raises:
         ConnectionError: the download failed; says where to get the file and where to put it.
@@ -46,23 +62,20 @@ def read_checkpoint(source: Mapping[str, Any] | str | Path) -> Mapping[str, Tens
         return _unwrapped(source, "the mapping")
     path = _fetched(source) if str(source) in CHECKPOINTS else Path(source)
     if not path.is_file():
-        raise ValueError(
-            f"{path}: no such file; checkpoints known by name are {', '.join(CHECKPOINTS)}"
-        )
-    _refuse_another_hash(path)
+        raise ValueError(f"{path}: no such file; known by name: {', '.join(CHECKPOINTS)}")
     with path.open("rb") as file:
         head = file.read(2)
     if head not in (_ZIP, _PICKLE):
-        return read_weights(path)[0]
+        return without_wrappers(read_weights(path)[0])
     return _unwrapped(_unpickled(path, head), path)
 
 
 def _unwrapped(state: Any, source: object) -> Mapping[str, Tensor]:
-    for wrapping in ("state_dict", "model"):
+    for wrapping in _WRAPPINGS:
         state = state.get(wrapping, state) if isinstance(state, Mapping) else state
     if not isinstance(state, Mapping) or not all(torch.is_tensor(t) for t in state.values()):
         raise ValueError(f"{source} holds no state dict; wanted tensors by name")
-    return state
+    return without_wrappers(state)
 
 
 def _fetched(name: str | Path) -> Path:
@@ -72,31 +85,14 @@ def _fetched(name: str | Path) -> Path:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(url, str(path), _hash_in(path))
+            stated = re.search(r"-([0-9a-f]{8,64})\.\w+$", path.name)
+            torch.hub.download_url_to_file(url, str(path), stated and stated[1])
         except (URLError, TimeoutError, ConnectionError) as error:
-            raise ConnectionError(
-                f"{name} could not be downloaded ({error}). Get {url} with a browser, put it into "
-                f"{folder}, and call this again"
-            ) from error
+            advice = f"Get {url} with a browser, put it into {folder}, and call this again"
+            raise ConnectionError(f"{name} could not be downloaded ({error}). {advice}") from error
         except RuntimeError as error:  # the hash: nothing was kept
             raise ValueError(f"{url} is not the file it was: {error}") from error
     return path
-
-
-def _hash_in(path: Path) -> str | None:
-    found = re.search(r"-([0-9a-f]{8,64})\.\w+$", path.name)
-    return found[1] if found else None
-
-
-def _refuse_another_hash(path: Path) -> None:
-    wanted = _hash_in(path) or ""
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest() if wanted else ""
-    if not found.startswith(wanted):
-        raise ValueError(
-            f"{path} is damaged or another file: its SHA-256 begins with {found[:8]}, and its name "
-            f"says {wanted}; delete it and get it again"
-        )
 
 
 def _unpickled(path: Path, head: bytes) -> Any:
@@ -105,8 +101,12 @@ def _unpickled(path: Path, head: bytes) -> Any:
             with zipfile.ZipFile(path) as archive:
                 if damaged := archive.testzip():  # torch.load compares no checksums
                     raise ValueError(f"the checksum of {damaged} is wrong")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_HARMLESS):
+            return torch.load(path, map_location="cpu", weights_only=True)
     # A damaged pickle can fail in any way at all; each of them is the file's fault.
     except Exception as error:
+        if code := re.search(r"GLOBAL (\S+) was not", str(error)):
+            came = f"holds a {code[1]} beside its weights: reading that could run code"
+            raise ValueError(f"{path} {came}. {_ADVICE}") from error
         first = str(error).partition("\n")[0]
         raise ValueError(f"{path} is damaged, or holds more than tensors: {first}") from error

@@ -93,7 +93,7 @@ def conformer_names(blocks: int, branch: str) -> dict[str, str]:
     return table
 
 
-def _tensor_names(wanted: Mapping[str, Tensor]) -> dict[str, str]:
+def conformer_tensors(wanted: Mapping[str, Tensor]) -> dict[str, str]:
     """Our name for each tensor of a Conformer as deep as the network with state dict `wanted`."""
     if "embed.cls" not in wanted:
         got = f"{len(wanted)} tensors, {', '.join([*wanted][:3])} ..."
@@ -111,26 +111,6 @@ def _tensor_names(wanted: Mapping[str, Tensor]) -> dict[str, str]:
         for theirs, part in conformer_names(blocks, branch).items()
         for leaf in leaves.get(part, ())
     }
-
-
-def conformer_state(conformer: nn.Module) -> dict[str, Tensor]:
-    """State dict of a 2D network of ours under the Conformer's names, with 2D kernels.
-
-    Raises:
-        ValueError: no CSG3DCT network, or one with kernels of several frames.
-    """
-    state = conformer.state_dict()
-    if long := _over_frames(state):
-        raise ValueError(f"expected a network of t = 1: {long[0]} spans several frames")
-    return {
-        theirs: state[ours].squeeze(2) if state[ours].ndim == 5 else state[ours]
-        for theirs, ours in _tensor_names(state).items()
-        if ours in state
-    }
-
-
-def _over_frames(state: Mapping[str, Tensor]) -> tuple[str, ...]:
-    return tuple(name for name, t in state.items() if t.ndim == 5 and t.shape[2] > 1)
 
 
 # --- Loading ---
@@ -155,7 +135,7 @@ class LoadReport:
         wrong_shape: Iterable[str] = (),
     ) -> "LoadReport":
         """The report on a network with state dict `wanted`, of which `filled` was replaced."""
-        inflated = _over_frames(filled)
+        inflated = tuple(n for n, t in filled.items() if t.ndim == 5 and t.shape[2] > 1)
         loaded = tuple(name for name in filled if name not in inflated)
         new = tuple(name for name in wanted if name not in filled)
         return cls(loaded, inflated, new, tuple(unused), tuple(wrong_shape))
@@ -187,7 +167,7 @@ def load_conformer(
         ValueError: not such a file, or not such a network; says what was found and expected.
     """
     found, wanted = canonical_keys(read_checkpoint(source)), model.state_dict()
-    ours = _tensor_names(wanted)
+    ours = conformer_tensors(wanted)
     _check_tensors(found, ours)
     places = {name: wanted[place] for name, place in ours.items() if place in wanted}
     taken = [name for name in found if name in places and _is_taken(name, places)]

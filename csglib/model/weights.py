@@ -55,10 +55,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ValueError(f"{path}: there is no such file; wanted weights in safetensors format")
     with path.open("rb") as file:
         if file.read(4).startswith(_PICKLES):
-            raise ValueError(
-                f"{path} is a pickle (as torch.save writes), which can run code when it is loaded; "
-                "wanted weights in safetensors format"
-            )
+            came = "a pickle (as torch.save writes), which can run code when it is loaded"
+            raise ValueError(f"{path} is {came}; wanted weights in safetensors format")
     try:
         with safe_open(path, framework="pt") as file:
             names = file.keys()
@@ -67,11 +65,16 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ValueError(f"{path} is not whole or not in safetensors format: {error}") from error
 
 
+def without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors that were saved from within DataParallel or torch.compile, under their own names."""
+    return {re.sub(r"^((module|_orig_mod)\.)+", "", name): it for name, it in tensors.items()}
+
+
 def current_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors that were saved under the layer names of version 0.1, under today's names."""
     return {
         ".".join(_RENAMED.get(part, part) for part in name.split(".")): tensor
-        for name, tensor in tensors.items()
+        for name, tensor in without_wrappers(tensors).items()
     }
 
 
@@ -95,10 +98,10 @@ def load_weights(model: nn.Module, path: Path, resizable: str = "") -> list[str]
     other = [name for name in other if name not in left]
     if missing or unknown or other:
         first = min([*missing, *unknown, *other])
-        raise ValueError(
-            f"{path} belongs to another network: {len(missing)} tensors missing, {len(unknown)} "
-            f"unknown, {len(other)} of another shape; the first is {first}"
+        found = (
+            f"{len(missing)} tensors missing, {len(unknown)} unknown, {len(other)} of another shape"
         )
+        raise ValueError(f"{path} belongs to another network: {found}; the first is {first}")
     model.load_state_dict(tensors | {name: wanted[name] for name in left})
     return left
 

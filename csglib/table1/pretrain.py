@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from csglib.data.cohort import ClipSet, by_split, read_manifest, read_metadata, read_unchanged
 from csglib.data.stenosis import RULES
 from csglib.model.config import CONFORMER_S, TINY_2D, VARIANTS, ModelConfig
 from csglib.model.csg3dct import CSG3DCT
-from csglib.model.pretrained import conformer_state
+from csglib.model.pretrained import conformer_tensors
 from csglib.model.weights import load_weights, read_weights, write_weights
 from csglib.train.config import TrainConfig
 from csglib.train.fit import fit
@@ -72,9 +73,19 @@ def pretrain(
     load_weights(network, config.folder / "best.safetensors")
     epoch = int(read_weights(config.folder / "best.safetensors")[1]["epoch"])
     notes = {"epoch": str(epoch), "accuracy": json.dumps(records[epoch - 1].validation_accuracy)}
-    write_weights(path, conformer_state(network), notes)
+    write_weights(path, _conformer_state(network), notes)
     keep_best_only(config.folder)
     return path
+
+
+def _conformer_state(network: nn.Module) -> dict[str, Tensor]:
+    """State dict of a 2D network of ours under the Conformer's names, with 2D kernels."""
+    state = network.state_dict()
+    names = {name: ours for name, ours in conformer_tensors(state).items() if ours in state}
+    return {
+        name: state[ours].squeeze(2) if state[ours].ndim == 5 else state[ours]
+        for name, ours in names.items()
+    }
 
 
 def keep_best_only(folder: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from csglib.data.atomic import replacing
+from csglib.data.clips import check_fits
 from csglib.data.cohort import ClipSet, digest, read_cohort
 from csglib.model.weights import load_weights
 from csglib.train.config import TrainConfig
@@ -45,10 +46,13 @@ class Experiment:
         path = folder / "experiment.json"
         if not path.is_file():
             raise ValueError(f"{folder} holds no run of `csglib train`")
-        fields = json.loads(path.read_text())
-        if "start" in fields:  # the name that csglib 0.1 wrote
-            fields["init"] = fields.pop("start")
-        return cls(**fields)
+        try:
+            fields = json.loads(path.read_bytes())
+            if "start" in fields:  # the name that csglib 0.1 wrote
+                fields["init"] = fields.pop("start")
+            return cls(**fields)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"{path} is damaged ({error}): train in another folder") from error
 
     def build(self, seed: int = 0) -> nn.Module:
         """The network with its initial weights; a ValueError for weights that do not fit."""
@@ -87,12 +91,9 @@ class Experiment:
 
     def check(self, clips: ClipSet) -> None:
         """Refuse clips of another length, size or number of grades, by a ValueError."""
-        wanted = (self.frames, self.size, self.size)
-        if clips.frames.shape[1:] != wanted or len(clips.grade_names) != self.classes:
-            raise ValueError(
-                f"wanted clips of {wanted} in {self.classes} grades: got "
-                f"{clips.frames.shape[1:]} in {len(clips.grade_names)}"
-            )
+        check_fits(clips.frames.shape[1:], (self.frames, self.size, self.size))
+        if (grades := len(clips.grade_names)) != self.classes:
+            raise ValueError(f"wanted clips in {self.classes} grades: got {grades}")
 
     def _refuse_other_experiment(self, folder: Path) -> None:
         if (folder / "experiment.json").is_file() and (found := self.load(folder)) != self:

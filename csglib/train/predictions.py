@@ -47,7 +47,7 @@ class Predictions:
                 patients=tuple(row["patient"] for row in rows),
                 names=names,
             )
-        except (IndexError, KeyError, ValueError) as error:
+        except (IndexError, KeyError, ValueError, TypeError, csv.Error) as error:
             raise ValueError(f"{path} is no table of predictions: {error}") from error
 
     def write(self, path: Path) -> None:

@@ -141,10 +141,12 @@ def test_a_network_nobody_knows_and_clips_that_none_takes():
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
-        ("slowfast", (6, 32, 32), "wants a multiple: got 6"),
-        ("mtv", (16, 32, 32), "built for clips of 8 x 32 x 32: got 16 x 32 x 32"),
-        ("mtv", (8, 32, 48), "built for clips of 8 x 32 x 32: got 8 x 32 x 48"),
-        ("mvit", (16, 32, 32), "built for clips of 8 x 32 x 32: got 16 x 32 x 32"),
+        ("slowfast", (6, 32, 32), "takes clips of 4 frames of 32 x 32 pixels: got 6 frames"),
+        ("mtv", (16, 32, 32), "clips of 8 frames of 32 x 32 pixels: got 16 frames of"),
+        ("mtv", (8, 32, 48), "8 frames of 32 x 32 pixels: got 8 frames of 48 x 32"),
+        ("mvit", (16, 32, 32), "clips of 8 frames of 32 x 32 pixels: got 16 frames of"),
+        ("timesformer", (4, 32, 32), r"got 4 frames .*resample\(clip, frames=8, size=32"),
+        ("vivit", (16, 32, 32), "clips of 8 frames of 32 x 32 pixels: got 16 frames of"),
         ("uniformer", (8, 32, 48), "multiples of 32: got 32 x 48"),
         ("uniformer", (8, 48, 32), "multiples of 32: got 48 x 32"),
     ],

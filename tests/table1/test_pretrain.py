@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from csglib import CONFORMER_S, CSG3DCT, TINY, TrainConfig, build_network, load_conformer, read_clip
+from csglib import CONFORMER_S, TrainConfig, build_network, load_conformer, read_clip
 from csglib.data.cohort import ClipSet, read_cohort, read_manifest, read_metadata, write_metadata
 from csglib.data.stenosis import RULES
 from csglib.model import TINY_2D, read_weights
-from csglib.model.pretrained import conformer_state
 from csglib.table1.pretrain import conformer_for, pretrain, read_frames
 
 
@@ -69,11 +68,6 @@ def test_each_network_of_ours_has_its_2d_one():
     assert conformer_for("csg3dct") == conformer_for("base") == CONFORMER_S
     with pytest.raises(ValueError, match="tiny, base, swa, ca, csg3dct: got i3d"):
         conformer_for("i3d")
-
-
-def test_only_a_network_of_single_frames_is_inflated():
-    with pytest.raises(ValueError, match="expected a network of t = 1"):
-        conformer_state(CSG3DCT(TINY))
 
 
 def test_each_frame_by_itself_has_the_grade_of_what_it_shows(a_cheap_cohort, tmp_path):

@@ -93,8 +93,14 @@ def test_a_run_goes_on_from_the_same_initial_weights_only(tmp_path, splits):
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (Experiment(size=64), r"wanted clips of \(8, 64, 64\) in 2 grades: got \(8, 32, 32\) in 2"),
-        (Experiment(size=32, frames=16), r"wanted clips of \(16, 32, 32\)"),
+        (
+            Experiment(size=64),
+            "this network takes clips of 8 frames of 64 x 64 pixels: got 8 frames of",
+        ),
+        (
+            Experiment(size=32, frames=16),
+            r"16 frames of 32 .*: got 8 frames of .*resample\(clip, fram",
+        ),
         (Experiment(size=32, classes=4), "in 4 grades"),
         (ASKED, "patient a0 is among the training and the validation clips"),
     ],
@@ -152,7 +158,7 @@ def test_another_cohort_of_such_clips_is_scored(tmp_path, splits):
     np.savez_compressed(path, **columns)
     assert experiment.test_predictions(tmp_path, path).patients == other.patients
     np.savez_compressed(path, **columns | {"frames": columns["frames"][:, :4]})
-    with pytest.raises(ValueError, match=r"wanted clips of \(8, 32, 32\).*got \(4, 32, 32\)"):
+    with pytest.raises(ValueError, match=r"takes clips of 8 frames of .*: got 4 frames of"):
         experiment.test_predictions(tmp_path, path)
     assert json.loads((tmp_path / "experiment.json").read_text())["network"] == "csg3dct"
 
@@ -177,3 +183,10 @@ def test_the_trained_network_that_ships():
     assert len(right) == 6 and sum(right) >= 4
     _, notes = read_weights(path)
     assert json.loads(notes["test accuracy"])["low"] > 0.75
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', "[]", "{", "[" * 100_000])
+def test_a_damaged_experiment_is_named(tmp_path, text):
+    (tmp_path / "experiment.json").write_text(text)
+    with pytest.raises(ValueError, match=r"experiment.json is damaged \(.*\): train in another"):
+        Experiment.load(tmp_path)

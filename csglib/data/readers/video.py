@@ -19,9 +19,7 @@ from csglib.data.readers.limits import MAX_SIDE, ClipError, as_clip_error, check
 
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp")
 _MKV, _MKV_SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
-_ASF, _ASF_FILE = (
-    bytes.fromhex(it) for it in ("3026b2758e66cf11", "a1dcab8c47a9cf118ee400c00c205365")
-)
+_ASF, _ASF_FILE = map(bytes.fromhex, ("3026b2758e66cf11", "a1dcab8c47a9cf118ee400c00c205365"))
 _PROGRAM_STREAM, _MPEG_VIDEO, _PACKET = b"\0\0\1\xba", b"\0\0\1\xb3", 188
 _MAX_PIXELS = {"max_pixels": str(MAX_SIDE**2)}  # of a frame, before FFmpeg allocates it
 

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
+from csglib.data.clips import check_fits
 from csglib.model.attention import Attention
 from csglib.model.intra import FeedForward
 from csglib.view.grad_cam import Target, Volume
@@ -75,10 +76,8 @@ class MTV(nn.Module):
         super().__init__()
         longest = views[-1].tubelet
         if frames % longest or size % _PATCH:
-            raise ValueError(
-                f"MTV cuts a clip into tubelets of {longest} frames and {_PATCH} x {_PATCH} pixels,"
-                f" and wants multiples: got {frames} frames of {size} x {size}"
-            )
+            wanted = f"multiples of {longest} frames and {_PATCH} x {_PATCH} pixels, its tubelets"
+            raise ValueError(f"MTV wants {wanted}: got {frames} frames of {size} x {size}")
         self.fits = (frames, size, size)
         self.patches = (size // _PATCH) ** 2
         self.embeddings = nn.ModuleList(
@@ -97,9 +96,7 @@ class MTV(nn.Module):
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "b classes"]:
         """Logits; a ValueError for another length or size than it was built for."""
-        if clip.shape[2:] != self.fits:
-            wanted, got = (" x ".join(map(str, shape)) for shape in (self.fits, clip.shape[2:]))
-            raise ValueError(f"this MTV was built for clips of {wanted}: got {got}")
+        check_fits(clip.shape[2:], self.fits)
         views = [embed(clip) for embed in self.embeddings]
         for layer in cast("list[nn.ModuleList]", self.layers):
             if isinstance(layer[0], CrossView):

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from csglib.data.clips import check_fits
 from csglib.model.conv import channels_last
 from csglib.table1.baselines.resnet import SLOW_ONLY, Classifier, Layout, ResNet, Volume, conv_bn
 from csglib.view.grad_cam import Target
@@ -49,11 +50,9 @@ class SlowFast(nn.Module):
         self.classifier = Classifier(self.slow.channels + self.fast.channels, classes)
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "b classes"]:
-        """Logits; a ValueError for another number of frames."""
-        if clip.shape[2] % EVERY:
-            raise ValueError(
-                f"SlowFast keeps every {EVERY}th frame, so it wants a multiple: got {clip.shape[2]}"
-            )
+        """Logits; a ValueError unless the slow pathway's every fourth frame divides them."""
+        frames, rows, columns = clip.shape[2:]
+        check_fits(clip.shape[2:], (max(frames - frames % EVERY, EVERY), rows, columns))
         slow, fast = (
             path.stem(channels_last(frames))
             for path, frames in ((self.slow, clip[:, :, ::EVERY]), (self.fast, clip))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.models import video
 from torchvision.models.video.mvit import MSBlockConfig
 
+from csglib.data.clips import check_fits
 from csglib.view.grad_cam import Target, Volume
 
 
@@ -98,9 +99,7 @@ class MViT(nn.Module):
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "b classes"]:
         """Logits; a ValueError for another length or size than it was built for."""
-        if clip.shape[2:] != self.fits:
-            wanted, got = (" x ".join(map(str, shape)) for shape in (self.fits, clip.shape[2:]))
-            raise ValueError(f"this MViT was built for clips of {wanted}: got {got}")
+        check_fits(clip.shape[2:], self.fits)
         return self.network(clip)
 
 

@@ -17,6 +17,7 @@ from transformers import (
     VivitForVideoClassification,
 )
 
+from csglib.data.clips import check_fits
 from csglib.table1.baselines.image_weights import FromImages, Names, resized_positions
 from csglib.view.grad_cam import Target, Volume
 
@@ -50,12 +51,13 @@ class _ViT(FromImages):
     The 2D network's positions, of side x side patches, are repeated `times`.
     """
 
-    def __init__(self, network: nn.Module, times: int, side: int) -> None:
+    def __init__(self, network: nn.Module, times: int, fits: tuple[int, int, int]) -> None:
         super().__init__()
-        self.network, self.times, self.side = network, times, side
+        self.network, self.times, self.fits, self.side = network, times, fits, fits[1] // 16
 
     def forward(self, clip: Float[Tensor, "b 3 t y x"]) -> Float[Tensor, "b classes"]:
-        """Logits."""
+        """Logits; a ValueError for another length or size than it was built for."""
+        check_fits(clip.shape[2:], self.fits)
         return self.network(rearrange(clip, "b c t y x -> b t c y x")).logits
 
     def adapted(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -94,7 +96,7 @@ class TimeSformer(_ViT):
         for name, parameter in network.named_parameters():
             if "temporal_dense" in name:
                 nn.init.zeros_(parameter)
-        super().__init__(network, times=1, side=size // 16)
+        super().__init__(network, times=1, fits=(frames, size, size))
 
 
 class ViViT(_ViT):
@@ -114,4 +116,4 @@ class ViViT(_ViT):
         config = VivitConfig(image_size=size, num_frames=frames, num_hidden_layers=layers)
         config.num_labels = classes
         network = VivitForVideoClassification(config)
-        super().__init__(network, times=frames // 2, side=size // 16)
+        super().__init__(network, times=frames // 2, fits=(frames, size, size))
