@@ -33,8 +33,9 @@ from tqdm import tqdm
 from csglib.data.atomic import replacing
 from csglib.data.cohort import ClipSet, digest, read_cohort, read_manifest, read_metadata
 from csglib.data.readers.npz import read_npz
-from csglib.data.stenosis import DEFAULT_RULE, RULES, Rule, observed
+from csglib.data.stenosis import DEFAULT_RULE, RULES, Rule
 from csglib.metrics.intervals import draw_patients, interval_of
+from csglib.phantom.make_cohort import observed
 
 SPREAD = 0.05  # of an observer's diameter stenosis; a quarter of all clips lie as close to the cut
 DRAWS = 1000

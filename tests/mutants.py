@@ -79,7 +79,7 @@ MUTANTS = [Mutant(*fields) for fields in (
      "model/test_amdf.py view/test_rollout.py"),
     # --- data ---
     ("scale-in-centimetres", "csglib/data/readers/dicom.py",
-     "return 10 * across if square", "return across if square",
+     "(10 * size[0], 10 * size[1])", "(size[0], size[1])",
      "DICOM: the size of a pixel is in cm instead of mm",
      "data/test_readers.py"),
     ("resample-scale-inverted", "csglib/data/clips.py",

@@ -15,8 +15,9 @@ from scipy import ndimage, stats
 import csglib
 from csglib import CSG3DCT, NETWORKS, PAPER, TINY, TrainConfig, read_clip, resample
 from csglib.data import DEFAULT_RULE, save_clip
-from csglib.data.cohort import COLUMNS, ClipSet, digest, write_manifest, write_metadata
+from csglib.data.cohort import COLUMNS, ClipSet, digest
 from csglib.model.cost import summary
+from csglib.phantom.parallel import write_manifest, write_metadata
 from csglib.phantom.patients import CohortSpec
 from csglib.phantom.simulate import VERSION
 from csglib.train import Experiment, predict, trained

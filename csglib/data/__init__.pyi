@@ -15,5 +15,4 @@ from .split import split_by_patient as split_by_patient
 from .stenosis import DEFAULT_RULE as DEFAULT_RULE
 from .stenosis import RULES as RULES
 from .stenosis import inside as inside
-from .stenosis import observed as observed
 from .stenosis import polygon_area as polygon_area

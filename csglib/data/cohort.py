@@ -10,7 +10,7 @@ patient level with no overlap".
 import csv
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
 
-from csglib.data.atomic import replacing, write_csv
 from csglib.data.clips import GRADES, Clip, resample
 from csglib.data.readers.npz import read_npz
 from csglib.data.split import SPLITS, check_no_overlap
@@ -168,13 +167,6 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def write_metadata(folder: Path, metadata: Mapping[str, Any]) -> None:
-    """Write cohort.json, with the meaning of the manifest's columns added."""
-    text = json.dumps({**metadata, "columns_of_the_manifest": COLUMNS}, indent=2)
-    with replacing(folder / "cohort.json") as file:
-        file.write(f"{text}\n".encode())
-
-
 def read_metadata(folder: Path) -> dict[str, Any]:
     """Read cohort.json, `grades` as a tuple; a ValueError if it is missing or damaged."""
     path = folder / "cohort.json"
@@ -185,11 +177,6 @@ def read_metadata(folder: Path) -> dict[str, Any]:
         return metadata | {"grades": tuple(metadata["grades"])}
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} is damaged ({error}): take another folder") from None
-
-
-def write_manifest(folder: Path, rows: Sequence[Row]) -> None:
-    """Write manifest.csv; rows have the keys of `COLUMNS`."""
-    write_csv(folder / "manifest.csv", COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
 
 
 def read_manifest(folder: Path) -> list[Row]:

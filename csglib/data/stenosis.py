@@ -20,7 +20,6 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 OCCLUDED = 0.995  # rounds to 100 %
-_MAX_OPEN = 0.99  # the most that an observer reads in a vessel that is not occluded
 
 
 def polygon_area(polygon: Float[ndarray, "*t points 2"]) -> Float[ndarray, "*t"]:
@@ -120,17 +119,3 @@ RULES: dict[str, Rule] = {
     )
 }
 DEFAULT_RULE = RULES["diameter_50"]
-
-
-def observed(stenosis: float, rng: np.random.Generator, spread: float = 0.05) -> float:
-    """A stenosis as an observer reads it: the truth plus a normal error, `spread` its deviation.
-
-    Whether there is a lumen at all is visible: an occlusion stays one, and an open vessel reads
-    99 % at most.
-
-    Source:
-        Section 1: results "heavily rely on operator experience". The size is our choice; published
-        agreement runs from an ICC of 0.36 (PMC5207436) to one of 0.93 (CANet, Vascular 2024).
-    """
-    error = rng.normal(0, spread)
-    return 1.0 if stenosis >= OCCLUDED else float(np.clip(stenosis + error, 0, _MAX_OPEN))

@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES, Clip, even_indices, resample, save_clip
-from csglib.data.cohort import COLUMNS, Row, digest, write_manifest
+from csglib.data.cohort import COLUMNS, Row, digest
 from csglib.data.readers import read_clip
 from csglib.data.split import SPLITS, check_no_overlap
 from csglib.doctor.labels import SHEET, Label, list_exports
@@ -35,6 +35,7 @@ from csglib.phantom.parallel import (
     explain_write_errors,
     lock_folder,
     run_tasks,
+    write_manifest,
 )
 
 FORMAT = 1  # changes whenever older files can no longer be read

@@ -1,7 +1,6 @@
-"""Scores of predicted grades, their confidence intervals, and paired comparisons."""
+"""Scores of predicted grades, and their confidence intervals."""
 
 from csglib.metrics.intervals import Score, wilson
-from csglib.metrics.pairs import mcnemar, paired_difference
 from csglib.metrics.scores import Scores, confusion, grade_scores, scores_of
 
 __all__ = [
@@ -9,8 +8,6 @@ __all__ = [
     "Scores",
     "confusion",
     "grade_scores",
-    "mcnemar",
-    "paired_difference",
     "scores_of",
     "wilson",
 ]

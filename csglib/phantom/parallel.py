@@ -4,6 +4,7 @@ Not in the paper.
 """
 
 import errno
+import json
 import os
 import signal
 import sys
@@ -20,7 +21,8 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from csglib.data.cohort import read_metadata, write_metadata
+from csglib.data.atomic import replacing, write_csv
+from csglib.data.cohort import COLUMNS, Row, read_metadata
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -54,6 +56,18 @@ def begin_cohort(folder: Path, metadata: Mapping[str, Any], packages: Sequence[s
     (folder / "clips").mkdir(exist_ok=True)
     for unfinished in folder.glob("**/.*.part"):
         unfinished.unlink()
+
+
+def write_metadata(folder: Path, metadata: Mapping[str, Any]) -> None:
+    """Write cohort.json, with the meaning of the manifest's columns added."""
+    text = json.dumps({**metadata, "columns_of_the_manifest": COLUMNS}, indent=2)
+    with replacing(folder / "cohort.json") as file:
+        file.write(f"{text}\n".encode())
+
+
+def write_manifest(folder: Path, rows: Sequence[Row]) -> None:
+    """Write manifest.csv; rows have the keys of `COLUMNS`."""
+    write_csv(folder / "manifest.csv", COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from csglib.data.atomic import replacing, write_csv
-from csglib.metrics import Score, Scores, mcnemar, paired_difference
+from csglib.metrics import Score, Scores
+from csglib.table1.pairs import mcnemar, paired_difference
 from csglib.table1.rows import ALL_ROWS, Printed
 from csglib.table1.run import RESULT
 from csglib.train.experiment import TEST

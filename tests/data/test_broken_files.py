@@ -330,10 +330,12 @@ HOSTILE = {  # how to make it, and the words of the message that matter
     "sizes.dcm": (packed_dicom(SIZES, MPEG4), "frame 4 is 58 x 46 after 32 x 24"),
     "bomb.dcm": (of(BOMB), "could be decompression bomb"),
     "deflated.dcm": (real("image_dfl.dcm"), "deflated as a whole, which is not read; expor"),
-    "syntax.dcm": (real("meta_missing_tsyntax.dcm"), "the DICOM header is damaged; export"),
+    "syntax.dcm": (real("meta_missing_tsyntax.dcm"), "states no Rows, Columns, BitsAlloc"),
     "xl.dcm": (packed_as("1.2.840.10008.1.2.4.111"), "compressed as JPEG XL, unknown here; export"),
     "new.dcm": (packed_as("1.2.840.10008.1.2.4.999"), "as transfer syntax 1.2.840.10008.1.2.4.999"),
     "bare": (bare_jpeg, "compressed, and no header says how; export it uncompressed, or as JPEG"),
+    "rows.dcm": (dicom(Rows=None, BitsAllocated=None), "states no Rows, BitsAllocated; export"),
+    "palette.dcm": (dicom(PhotometricInterpretation="PALETTE COLOR"), "states no palette for its"),
     "bad_vr.dcm": (real("badVR.dcm"), "the DICOM header is damaged; export it again (Value"),
     "report.dcm": (real("test-SR.dcm"), "images (its kind: Comprehensive SR Storage)"),
     # links
@@ -343,7 +345,7 @@ HOSTILE = {  # how to make it, and the words of the message that matter
 LOSSY = "clip.mp4 clip.avi jpeg jpeg.dcm 264.dcm vp9.mkv mpeg4.avi clip.mpg clip.wmv clip.ts"
 LOSSLESS = (
     "clip.npz folder clip.gif clip.nii clip.nii.gz two.nii clip.mkv raw.avi clip.dcm rle.dcm"
-    " 2000.dcm palette.dcm no_mark colours.dcm bare"
+    " 2000.dcm palette.dcm palette_big_8.dcm colours.dcm bare"
 )
 GOOD = {name: files.EXACT[name] for name in LOSSLESS.split()}
 GOOD |= {name: files.NEARLY[name][0] for name in LOSSY.split()}

@@ -196,7 +196,6 @@ WHOLE = (0, 0, 58, 46)
         ({"RegionLocationMaxX1": 59}, None, None),
         ({"RegionLocationMinY0": 45}, None, None),
         ({"RegionLocationMaxY1": None}, None, None),
-        ({"PhysicalDeltaY": 0.0071}, None, WHOLE),
         ({"PhysicalUnitsXDirection": 4}, None, WHOLE),
         ({"PhysicalDeltaX": 0.0, "PhysicalDeltaY": 0.0}, None, WHOLE),
         ({"RegionDataType": 3}, None, None),

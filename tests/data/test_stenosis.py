@@ -12,10 +12,10 @@ from csglib.data.stenosis import (
     area_stenosis,
     diameter_stenosis,
     inside,
-    observed,
     polygon_area,
     widths,
 )
+from csglib.phantom.make_cohort import observed
 
 
 def oval(wide, high, centre=(0.0, 0.0), points=720):

@@ -8,8 +8,9 @@ import pytest
 from scipy.stats import binomtest
 
 from csglib import grade_scores
-from csglib.metrics import confusion, mcnemar, paired_difference, scores_of, wilson
+from csglib.metrics import confusion, scores_of, wilson
 from csglib.metrics.intervals import draw_patients
+from csglib.table1.pairs import mcnemar, paired_difference
 
 
 def run(seed, clips=118, classes=2, digits=6):

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from csglib import CONFORMER_S, TrainConfig, build_network, load_conformer, read_clip
-from csglib.data.cohort import ClipSet, read_cohort, read_manifest, read_metadata, write_metadata
+from csglib.data.cohort import ClipSet, read_cohort, read_manifest, read_metadata
 from csglib.data.stenosis import RULES
 from csglib.model import TINY_2D, read_weights
+from csglib.phantom.parallel import write_metadata
 from csglib.table1.pretrain import conformer_for, pretrain, read_frames
 
 

@@ -1,23 +1,27 @@
 """DICOM ultrasound: still images and cine loops, uncompressed, compressed frame by frame, or video.
 
-Not in the paper. Scanners state a scale for each region of the screen, not as PixelSpacing: one
-screen may show tissue at one scale, a spectrum at another and text at none.
+Not in the paper. Scanners state a scale for each region of the screen: one screen may show tissue
+at one scale, a spectrum at another and text at none. Where a header and its pixels contradict each
+other, the pixels count, and `Clip.notes` says so.
 """
 
 import io
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
-from pydicom import Dataset, uid
+from pydicom import DataElement, Dataset, uid
 from pydicom.encaps import generate_fragments
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import get_expected_length
 
 from csglib.data.clips import Clip, Region
 from csglib.data.readers import limits
@@ -27,8 +31,10 @@ from csglib.data.readers.video import container_of, decode_video
 
 _DAMAGED = "the DICOM header is damaged; export it again"
 _ADVICE = "export it uncompressed, or as JPEG"
-_JPEG_XL = "1.2.840.10008.1.2.4.11"  # its three transfer syntaxes begin so; pydicom has no names
 _TISSUE, _FLAT, _CENTIMETRES = 1, 1, 3  # codes of ultrasound regions: DICOM PS3.3, C.8.5.5
+_REQUIRED = ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation")
+_JPEG_XL = "1.2.840.10008.1.2.4.11"  # its three transfer syntaxes begin so; pydicom has no names
+_FRAME_STARTS = (b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP")  # JPEG, JPEG 2000 bare and in JP2
 
 
 def read_dicom(path: Path) -> Clip:
@@ -40,15 +46,13 @@ def read_dicom(path: Path) -> Clip:
     name = path.name
     with as_clip_error(f"{name}: {_DAMAGED}"):
         dataset = _open(path)
-        frames = dataset.get("NumberOfFrames")
-        shape = (1 if frames is None else int(frames), int(dataset.Rows), int(dataset.Columns))
+        shape = (int(dataset.get("NumberOfFrames") or 1), int(dataset.Rows), int(dataset.Columns))
         check_size(name, *shape)
-        is_video = dataset.file_meta.TransferSyntaxUID in uid.MPEGTransferSyntaxes
-        if not is_video:
-            _check_samples(dataset, name)
         identity = str(dataset.get("PatientID") or "").strip() or path.stem
-        scale, region = _scale_and_tissue(dataset)
+        aspect, scale, region = _geometry(dataset)
+    is_video = dataset.file_meta.TransferSyntaxUID in uid.MPEGTransferSyntaxes
     stack = (_decode_stream if is_video else _decode_frames)(dataset, shape, name)
+    stack.aspect = aspect or stack.aspect
     return stack.clip(identity, scale, region)
 
 
@@ -63,6 +67,8 @@ def _open(path: Path) -> Dataset:
         kind = dataset.file_meta.get("MediaStorageSOPClassUID", uid.UID("")).name or "unknown"
         reasons = f"it is cut short, or a file without images (its kind: {kind})"
         raise ClipError(f"{name}: no pixel data: {reasons}; export the clip again")
+    if missing := [field for field in _REQUIRED if dataset.get(field) in (None, "")]:
+        raise ClipError(f"{name}: states no {', '.join(missing)}; export it again")
     pixels = dataset["PixelData"]
     if not syntax and pixels.is_undefined_length:
         raise ClipError(f"{name}: compressed, and no header says how; {_ADVICE}")
@@ -91,21 +97,71 @@ def _transfer_syntax(path: Path) -> uid.UID:
 
 
 def _check_samples(dataset: Dataset, name: str) -> None:
-    bits = [dataset.get(field) for field in ("BitsAllocated", "BitsStored", "PixelRepresentation")]
-    if bits != [8, 8, 0]:
-        came = f"{bits[1]} bits in {bits[0]}{', signed' if bits[2] else ''}"
+    bits = [dataset.BitsAllocated, dataset.get("BitsStored") or dataset.BitsAllocated]
+    signed = dataset.get("PixelRepresentation") or 0
+    if [*bits, signed] != [8, 8, 0]:
+        came = f"{bits[1]} bits in {bits[0]}{', signed' if signed else ''}"
         raise ClipError(f"{name}: its samples have {came}; wanted ultrasound's 8 in 8, unsigned")
+    dataset.BitsStored, dataset.PixelRepresentation = 8, 0
+
+
+def _corrected(dataset: Dataset) -> Iterator[str]:
+    """Complete and correct the header by what the pixels are; say so where it matters."""
+    if dataset.SamplesPerPixel > 1 and dataset.get("PlanarConfiguration") is None:
+        dataset.PlanarConfiguration = 0
+        yield "states no PlanarConfiguration: taken as 0, one pixel after another"
+    if dataset.file_meta.TransferSyntaxUID == uid.ExplicitVRBigEndian:
+        for colour in ("Red", "Green", "Blue"):  # pydicom takes them as little-endian in any file
+            if element := dataset.get_item(f"{colour}PaletteColorLookupTableData"):
+                words = np.frombuffer(element.value, ">u2").astype("<u2")
+                dataset[element.tag] = DataElement(element.tag, "OW", words.tobytes())
+    pixels, stated = dataset.PixelData, dataset.get("NumberOfFrames")
+    if dataset["PixelData"].is_undefined_length:
+        rle = dataset.file_meta.TransferSyntaxUID == uid.RLELossless  # first a table, then frames
+        starts = (it.startswith(_FRAME_STARTS) for it in generate_fragments(pixels))
+        held = sum(rle or start for start in starts) - rle
+    else:
+        if kind := _mislabelled(dataset):
+            dataset.PhotometricInterpretation = kind
+            yield f"states YBR_FULL_422, of two bytes a pixel, and has three: read as {kind}"
+        held = len(pixels) * (stated or 1) // get_expected_length(dataset)
+    if held > (stated or 1):  # if there are fewer, the decoder says at which it stops
+        said = "no number of frames" if stated is None else f"{stated} frames"
+        yield f"states {said}, and holds {held}: all of them are read"
+        dataset.NumberOfFrames = held
+
+
+def _mislabelled(dataset: Dataset) -> str | None:
+    """What uncompressed pixels are if the header says YBR_FULL_422 and they have three bytes."""
+    pixels, stated = dataset.PixelData, dataset.get("NumberOfFrames")
+    size = dataset.Rows * dataset.Columns
+    frames, rest = divmod(len(pixels), 3 * size)  # a byte is left to make an even number of them
+    whole = rest < 2 and (frames == stated or (not stated and len(pixels) % (2 * size) > 1))
+    if dataset.PhotometricInterpretation != "YBR_FULL_422" or not whole:
+        return None
+    first = np.frombuffer(pixels, np.uint8, 3 * size).astype(int)
+    planes = first.reshape(3, -1) if dataset.PlanarConfiguration else first.reshape(-1, 3).T
+    # mostly grey: red, green and blue are then alike, or both chroma channels are 128
+    spread = [np.abs(planes[1:] - grey).mean() for grey in (planes[0], 128)]
+    return "RGB" if spread[0] < spread[1] else "YBR_FULL"
 
 
 def _decode_frames(dataset: Dataset, shape: tuple[int, int, int], name: str) -> FrameStack:
     """Decode one frame at a time: in colour, all of them take three times the memory."""
-    syntax = dataset.file_meta.TransferSyntaxUID
+    syntax, stack = dataset.file_meta.TransferSyntaxUID, FrameStack(name)
+    with as_clip_error(f"{name}: {_DAMAGED}"):
+        _check_samples(dataset, name)
+        stack.notes += _corrected(dataset)
+        shape = (int(dataset.get("NumberOfFrames") or 1), *shape[1:])
+        check_size(name, *shape)
     with as_clip_error(f"{name}: compressed as {syntax.name}, unknown here; {_ADVICE}"):
         decoder = get_decoder(syntax)
     if not decoder.is_available:
         package = "pylibjpeg-openjpeg" if "High-Throughput" in syntax.name else "python-gdcm"
         raise ClipError(f"{name}: compressed as {syntax.name}; to read it: pip install {package}")
-    stack, decoded = FrameStack(name), decoder.iter_array(dataset, raw=True)
+    decoded = decoder.iter_array(dataset, raw=True)
+    if not syntax.is_encapsulated:  # after a frame of 4:2:2, pydicom's iterator expects 4:4:4
+        decoded = (decoder.as_array(dataset, index=n, raw=True) for n in range(shape[0]))
     wrong = "cannot be decoded; the file is damaged or cut short; export it again"
     for number in range(shape[0]):
         with as_clip_error(f"{name}: frame {number} of {size_text(*shape)} {wrong}"):
@@ -116,15 +172,15 @@ def _decode_frames(dataset: Dataset, shape: tuple[int, int, int], name: str) -> 
 
 
 def _to_grey(
-    samples: UInt8[ndarray, "y x *c"], dataset: Dataset, kind: str, name: str
+    samples: ndarray, dataset: Dataset, kind: str, name: str
 ) -> tuple[UInt8[ndarray, "y x"], float]:
     """Grey levels, and the fraction of pixels that are coloured."""
     if kind in ("MONOCHROME1", "MONOCHROME2"):
         return (samples if kind == "MONOCHROME2" else 255 - samples), 0.0
     if kind == "PALETTE COLOR":
-        colours = apply_color_lut(samples, dataset)[..., :3]
-        # Palettes of 16 bits hold 8-bit colours times 256 or 257: either way in the high byte
-        samples = (colours >> (8 if colours.dtype == np.uint16 else 0)).astype(np.uint8)
+        if "RedPaletteColorLookupTableDescriptor" not in dataset:
+            raise ClipError(f"{name}: states no palette for its colours; export it in RGB")
+        samples = _palette(dataset)[samples]
     if kind in ("RGB", "PALETTE COLOR"):
         return rgb_to_grey(samples)
     if kind in ("YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"):
@@ -136,6 +192,17 @@ def _to_grey(
     raise ClipError(f"{name}: colours of the kind {kind!r}; wanted grey, RGB, YBR or a palette")
 
 
+def _palette(dataset: Dataset) -> UInt8[ndarray, "256 3"]:
+    """The colour of each stored value.
+
+    Entries of 16 bits hold colours of 8 bits, as they are or times 256 or 257, or of 10 or 12 bits:
+    the largest entry tells.
+    """
+    table = apply_color_lut(np.arange(256), dataset)[..., :3]
+    bits = int(table.max()).bit_length()
+    return (table >> (8 if bits > 12 else max(bits - 8, 0))).astype(np.uint8)
+
+
 def _decode_stream(dataset: Dataset, shape: tuple[int, int, int], name: str) -> FrameStack:
     """Decode a video that is stored whole: an mp4, a transport stream or a raw stream."""
     with as_clip_error(f"{name}: the video inside is damaged or cut short; export it again"):
@@ -145,31 +212,47 @@ def _decode_stream(dataset: Dataset, shape: tuple[int, int, int], name: str) -> 
     head, syntax = bytes(stream.getbuffer()[:512]), dataset.file_meta.TransferSyntaxUID.name
     raw = "mpegvideo" if "MPEG2" in syntax else "hevc" if "HEVC" in syntax else "h264"
     stack = decode_video(stream, container_of(head) or raw, name)
-    if stack.length < shape[0] or stack.shape != shape[1:]:
+    if stack.length < shape[0] - 1 or stack.shape != shape[1:]:  # one is lost in some encoders
         found = size_text(stack.length, *stack.shape)
         raise ClipError(f"{name}: declares {size_text(*shape)}, but its video has {found}")
+    if dataset.get("NumberOfFrames") and stack.length != shape[0]:
+        stack.notes.append(
+            f"states {shape[0]} frames, and its video holds {stack.length}: all read"
+        )
     return stack
 
 
-def _scale_and_tissue(dataset: Dataset) -> tuple[float | None, Region | None]:
-    """Millimetres per pixel that all regions of tissue share, and the region if it is the only one.
+def _geometry(dataset: Dataset) -> tuple[float | None, float | None, Region | None]:
+    """Width of a pixel over its height, its shorter side in mm, and the only region of tissue.
 
-    None where the file does not state them. Never guessed.
+    Each is None where the file does not state it, or states several. Never guessed: outside of
+    ultrasound, PixelSpacing is often a filler.
     """
     items = dataset.get("SequenceOfUltrasoundRegions") or []
     tissue = [item for item in items if item.get("RegionDataType") == _TISSUE]
-    scales = {_scale(item, dataset) for item in tissue}
+    sizes = {_pixel_size(item, dataset) for item in tissue}
+    if not items:
+        sizes = {_positive(dataset.get("PixelSpacing"))}
+    size = sizes.pop() if len(sizes) == 1 else None
+    shape = size or _positive(dataset.get("PixelAspectRatio"))
+    scale = min(size) if size and (items or dataset.get("Modality") == "US") else None
     flat = [item for item in tissue if item.get("RegionSpatialFormat") == _FLAT]
-    scale = scales.pop() if len(scales) == 1 else None
-    return scale, _edges(flat[0], dataset) if len(flat) == 1 else None
+    region = _edges(flat[0], dataset) if len(flat) == 1 else None
+    return shape and shape[1] / shape[0], scale, region
 
 
-def _scale(item: Dataset, image: Dataset) -> float | None:
+def _positive(sides: Sequence[Any] | None) -> tuple[float, float] | None:
+    """Height and width, if both are stated."""
+    height, width = (abs(float(side or 0)) for side in sides or (0, 0))
+    return (height, width) if 0 < min(height, width) <= max(height, width) < math.inf else None
+
+
+def _pixel_size(item: Dataset, image: Dataset) -> tuple[float, float] | None:
+    """Height and width of a pixel in mm; None if the item does not state them."""
     units = [item.get(f"PhysicalUnits{axis}Direction") for axis in "XY"]
-    across, down = (abs(float(item.get(f"PhysicalDelta{axis}") or 0)) for axis in "XY")
-    square = 0 < across < math.inf and math.isclose(across, down, rel_tol=1e-3)
+    size = _positive([item.get(f"PhysicalDelta{axis}") for axis in "YX"])
     stated = item.get("RegionSpatialFormat") == _FLAT and units == [_CENTIMETRES] * 2
-    return 10 * across if square and stated and _edges(item, image) else None
+    return (10 * size[0], 10 * size[1]) if size and stated and _edges(item, image) else None
 
 
 def _edges(item: Dataset, image: Dataset) -> Region | None:
