@@ -1,6 +1,6 @@
 """Scores of predicted grades, and their confidence intervals."""
 
-from csglib.metrics.intervals import Score, wilson
+from csglib.metrics.intervals import Score
 from csglib.metrics.scores import Scores, confusion, grade_scores, scores_of
 
 __all__ = [
@@ -9,5 +9,4 @@ __all__ = [
     "confusion",
     "grade_scores",
     "scores_of",
-    "wilson",
 ]

@@ -4,7 +4,6 @@ Another study would have other patients, not the same ones with other clips.
 Source: not in the paper, on whose 118 test clips one clip is 0.85 points.
 """
 
-import math
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 
@@ -13,7 +12,6 @@ from jaxtyping import Float
 from numpy import ndarray
 
 _ENDS = (0.025, 0.975)
-_SPREADS = 1.959963984540054  # standard normal: 2.5 % lie above
 
 
 @dataclass(frozen=True)
@@ -26,20 +24,6 @@ class Score:
     value: float
     low: float
     high: float
-
-
-def wilson(hits: int, clips: int) -> tuple[float, float]:
-    """Interval (low, high) of a proportion, one clip per patient. Source: Wilson 1927.
-
-    Raises:
-        ValueError: no clip, or hits outside 0 to `clips`.
-    """
-    if not 0 <= hits <= clips or not clips:
-        raise ValueError(f"hits must be some of at least one clip: got {hits} of {clips}")
-    share, square = hits / clips, _SPREADS**2 / clips
-    middle = share + square / 2
-    half = math.sqrt(square * (share * (1 - share) + square / 4))
-    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
 def same_lengths(**columns: Sized) -> None:

@@ -1,4 +1,4 @@
-"""Paired comparison of two runs on the same clips, in the same order. Not in the paper."""
+"""Paired comparison of two runs on the same clips, and an interval of one. Not in the paper."""
 
 import math
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from csglib.metrics.intervals import Score, draw_patients, interval_of, same_lengths
 
+_SPREADS = 1.959963984540054  # standard normal: 2.5 % lie above
 Right = Bool[ndarray, " clips"]
 """Which clips a run predicted correctly."""
 
@@ -35,3 +36,17 @@ def paired_difference(
     same_lengths(first=first, second=second, patients=patients)
     weights = draw_patients(patients, draws, seed)
     return interval_of(weights @ (first.astype(np.float64) - second) / weights.sum(1))
+
+
+def wilson(hits: int, clips: int) -> tuple[float, float]:
+    """Interval (low, high) of a proportion, one clip per patient. Source: Wilson 1927.
+
+    Raises:
+        ValueError: no clip, or hits outside 0 to `clips`.
+    """
+    if not 0 <= hits <= clips or not clips:
+        raise ValueError(f"hits must be some of at least one clip: got {hits} of {clips}")
+    share, square = hits / clips, _SPREADS**2 / clips
+    middle = share + square / 2
+    half = math.sqrt(square * (share * (1 - share) + square / 4))
+    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))

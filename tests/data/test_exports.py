@@ -151,3 +151,22 @@ def test_colours_are_what_the_pixels_say(tmp_path):
     del dataset.PlanarConfiguration
     clip = noted(files.saved(dataset, path), "states no PlanarConfiguration: taken as 0")
     np.testing.assert_array_equal(clip.frames, GREY)
+
+
+def sixteen_bits(**changes):
+    dataset = files.ultrasound(GREY)
+    stored = {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}
+    for name, value in (stored | changes).items():
+        setattr(dataset, name, value)
+    dataset.PixelData, dataset["PixelData"].VR = (GREY.astype("<u2") * 16).tobytes(), "OW"
+    return dataset
+
+
+def test_sixteen_bits_of_ultrasound_are_shown_by_their_window(tmp_path):
+    path, window = tmp_path / "clip.dcm", {"WindowCenter": 2040.5, "WindowWidth": 4081}
+    clip = noted(
+        files.saved(sixteen_bits(**window), path), "12 bits, shown by the window it states: 2040.5"
+    )
+    np.testing.assert_array_equal(clip.frames, GREY)
+    for changes in ({}, window | {"Modality": "CT"}):
+        assert "12 bits in 16; wanted" in refused(files.saved(sixteen_bits(**changes), path))

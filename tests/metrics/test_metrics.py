@@ -8,9 +8,9 @@ import pytest
 from scipy.stats import binomtest
 
 from csglib import grade_scores
-from csglib.metrics import confusion, scores_of, wilson
+from csglib.metrics import confusion, scores_of
 from csglib.metrics.intervals import draw_patients
-from csglib.table1.pairs import mcnemar, paired_difference
+from csglib.table1.pairs import mcnemar, paired_difference, wilson
 
 
 def run(seed, clips=118, classes=2, digits=6):

@@ -20,7 +20,7 @@ from pydicom import DataElement, Dataset, uid
 from pydicom.encaps import generate_fragments
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_windowing
 from pydicom.pixels.utils import get_expected_length
 
 from csglib.data.clips import Clip, Region
@@ -38,7 +38,7 @@ _FRAME_STARTS = (b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP")  # JPEG, JPEG 2000 b
 
 
 def read_dicom(path: Path) -> Clip:
-    """Read every frame as grey levels; colours become luma, and no window is applied.
+    """Read every frame as grey levels; colours become luma, and 16 bits are shown by their window.
 
     `Clip.patient` is a hash of PatientID, or of the file name where that is empty: clips of one
     patient share it, but whoever has a list of all PatientIDs can hash those too.
@@ -96,13 +96,19 @@ def _transfer_syntax(path: Path) -> uid.UID:
     return syntax
 
 
-def _check_samples(dataset: Dataset, name: str) -> None:
+def _check_samples(dataset: Dataset, name: str) -> Iterator[str]:
+    """Refuse what is neither 8 bits nor grey ultrasound of 16, of which it says the window."""
     bits = [dataset.BitsAllocated, dataset.get("BitsStored") or dataset.BitsAllocated]
     signed = dataset.get("PixelRepresentation") or 0
-    if [*bits, signed] != [8, 8, 0]:
+    dataset.BitsStored, dataset.PixelRepresentation = bits[1], signed
+    window = [dataset.get(f"Window{field}") for field in ("Center", "Width")]
+    grey = "MONOCHROME" in dataset.PhotometricInterpretation and dataset.get("Modality") == "US"
+    if bits[0] == 16 and grey and None not in window:
+        yield f"{bits[1]} bits, shown by the window it states: {window[0]}, {window[1]} wide"
+    elif [*bits, signed] != [8, 8, 0]:
         came = f"{bits[1]} bits in {bits[0]}{', signed' if signed else ''}"
-        raise ClipError(f"{name}: its samples have {came}; wanted ultrasound's 8 in 8, unsigned")
-    dataset.BitsStored, dataset.PixelRepresentation = 8, 0
+        wanted = "ultrasound's 8 in 8, unsigned, or grey 16 with a window"
+        raise ClipError(f"{name}: its samples have {came}; wanted {wanted}")
 
 
 def _corrected(dataset: Dataset) -> Iterator[str]:
@@ -150,10 +156,9 @@ def _decode_frames(dataset: Dataset, shape: tuple[int, int, int], name: str) -> 
     """Decode one frame at a time: in colour, all of them take three times the memory."""
     syntax, stack = dataset.file_meta.TransferSyntaxUID, FrameStack(name)
     with as_clip_error(f"{name}: {_DAMAGED}"):
-        _check_samples(dataset, name)
-        stack.notes += _corrected(dataset)
+        stack.notes += [*_check_samples(dataset, name), *_corrected(dataset)]
         shape = (int(dataset.get("NumberOfFrames") or 1), *shape[1:])
-        check_size(name, *shape)
+        check_size(name, *shape, dataset.BitsAllocated // 8)
     with as_clip_error(f"{name}: compressed as {syntax.name}, unknown here; {_ADVICE}"):
         decoder = get_decoder(syntax)
     if not decoder.is_available:
@@ -176,7 +181,8 @@ def _to_grey(
 ) -> tuple[UInt8[ndarray, "y x"], float]:
     """Grey levels, and the fraction of pixels that are coloured."""
     if kind in ("MONOCHROME1", "MONOCHROME2"):
-        return (samples if kind == "MONOCHROME2" else 255 - samples), 0.0
+        levels = samples if samples.dtype == np.uint8 else _windowed(samples, dataset)
+        return (levels if kind == "MONOCHROME2" else 255 - levels), 0.0
     if kind == "PALETTE COLOR":
         if "RedPaletteColorLookupTableDescriptor" not in dataset:
             raise ClipError(f"{name}: states no palette for its colours; export it in RGB")
@@ -190,6 +196,16 @@ def _to_grey(
         rgb = Image.fromarray(np.ascontiguousarray(samples), "YCbCr").convert("RGB")
         return samples[..., 0], rgb_to_grey(np.array(rgb))[1]
     raise ClipError(f"{name}: colours of the kind {kind!r}; wanted grey, RGB, YBR or a palette")
+
+
+def _windowed(samples: ndarray, dataset: Dataset) -> UInt8[ndarray, "y x"]:
+    window = Dataset()  # of 8 bits and no rescaling: then pydicom gives 0 to 255
+    window.BitsStored, window.PixelRepresentation = 8, 0
+    window.PhotometricInterpretation = "MONOCHROME2"
+    for field in ("WindowCenter", "WindowWidth", "VOILUTFunction"):
+        if field in dataset:
+            window[field] = dataset[field]
+    return np.rint(apply_windowing(apply_modality_lut(samples, dataset), window)).astype(np.uint8)
 
 
 def _palette(dataset: Dataset) -> UInt8[ndarray, "256 3"]:
