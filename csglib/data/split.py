@@ -13,9 +13,8 @@ SPLITS = ("train", "validation", "test")
 def split_by_patient(patients: Sequence[str], shares: Sequence[float], seed: int) -> list[int]:
     """Assign patients to groups at random; each clip goes where its patient goes.
 
-    Shares are of patients, above 0 and together 1: the order and the number of their clips do not
-    matter. Every group gets one patient, then each further one goes to the group furthest below its
-    share. Given the patient of each clip, returns the group of each, 0 to len(shares) - 1.
+    Shares are of patients, above 0 and together 1. Every group gets one patient, then each further
+    one goes to the group furthest below its share. Given each clip's patient, returns its group.
     """
     if not all(share > 0 for share in shares) or not math.isclose(sum(shares), 1, abs_tol=1e-6):
         raise ValueError(f"shares must be above 0 and sum to 1: got {shares}")
@@ -34,8 +33,6 @@ def split_by_patient(patients: Sequence[str], shares: Sequence[float], seed: int
 
 def check_no_overlap(patients: Sequence[str], groups: Sequence[Hashable]) -> None:
     """Raise a ValueError that names a patient in two groups; given patient and group a clip."""
-    if len(patients) != len(groups):
-        raise ValueError(f"{len(patients)} clips need as many groups: got {len(groups)}")
     first: dict[str, Hashable] = {}
     for patient, group in zip(patients, groups, strict=True):
         if first.setdefault(patient, group) != group:

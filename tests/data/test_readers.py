@@ -115,10 +115,30 @@ def test_colours_become_luma_and_a_weak_tint_does_not_count(tmp_path):
     files.video(np.stack([red, green, blue], -1), tmp_path / "clip.mkv", "ffv1", "bgr0")
     expected = 0.299 * red + 0.587 * green + 0.114 * blue
     assert np.abs(read_clip(tmp_path / "clip.mkv").frames - expected).max() < 0.501
-    for tint, coloured in ((20, 0), (21, 1)):
-        half = moving() // 2
-        files.folder(np.stack([half, half + tint, half + 10], axis=-1), tmp_path / f"{tint}")
+    grey = np.full((2, 8, 8), 90, np.uint8)
+    for tint, coloured in ((20, 0), (21, 0.5)):
+        half = np.stack([grey, grey + tint, grey + 10], axis=-1)
+        half[:, :4] = 90
+        files.folder(half, tmp_path / f"{tint}")
         assert read_clip(tmp_path / f"{tint}").coloured == coloured
+
+
+def test_a_tint_of_one_hue_is_no_doppler_but_colours_on_it_and_two_hues_are(tmp_path):
+    level = np.linspace(30, 160, 40, dtype=np.uint8) * np.ones((2, 40, 1), np.uint8)
+    for name, scales in {"blue": (0.72, 0.76, 1.2), "amber": (1, 0.7, 0.2)}.items():
+        tint = (level[..., None] * scales).astype(np.uint8)
+        files.folder(tint, tmp_path / name)
+        assert read_clip(tmp_path / name).coloured == 0
+    doppler = np.stack([level] * 3, axis=-1)
+    for name, frames in {
+        "on a tint": (level[..., None] * (0.7, 0.8, 1.2)),
+        "on grey": doppler,
+    }.items():
+        marked = frames.astype(np.uint8)
+        marked[:, 10:12, :20] = 200, 30, 20
+        marked[:, 20:22, :20] = 200, 170, 20
+        files.folder(marked, tmp_path / name)
+        assert read_clip(tmp_path / name).coloured == 0.05
 
 
 # --- NPZ
@@ -309,8 +329,9 @@ def test_real_files_read_as_the_luma_of_what_pydicom_decodes(name, off):
     error = np.abs(clip.frames - luma)
     assert error.max() < off
     assert np.quantile(error, 0.999) < (2 if name == CINE else off)
-    seen = np.ptp(colours.astype(int), axis=-1) > 20
-    assert clip.coloured == pytest.approx(seen.reshape(len(luma), -1).mean(axis=1).max(), abs=0.02)
+    seen = (np.ptp(colours.astype(int), axis=-1) > 20).reshape(len(luma), -1).mean(axis=1).max()
+    seen = 0 if name == "examples_palette.dcm" else seen  # of one hue: a tint
+    assert clip.coloured == pytest.approx(seen, abs=0.02)
     assert clip.mm_per_px is None  # none states one, or its regions exceed the image
 
 

@@ -42,7 +42,7 @@ def test_a_leak_of_any_clip_names_patient_and_splits():
     splits = ["train", "train", "validation", "test", "test"]
     with pytest.raises(ValueError, match=r"^patient b is in train and in test$"):
         check_no_overlap(["a", "b", "c", "b", "d"], splits)
-    with pytest.raises(ValueError, match="3 clips need as many groups: got 2"):
+    with pytest.raises(ValueError, match="shorter"):
         check_no_overlap(["a", "b", "b"], [0, 1])
 
 

@@ -15,6 +15,8 @@ from csglib.data.clips import Clip, Region, hash_patient
 from csglib.data.readers.limits import ClipError, check_size
 
 _TINT = 20  # grey levels between channels; a weaker tint comes from lossy coding
+_ONE_HUE, _MOST = 0.8, 0.6  # of a tint: mean of its hues, on a circle; of what is lit, coloured
+_AROUND = np.exp(2j * np.pi / 3 * np.arange(3))  # red, green and blue on that circle
 _MAX_ASPECT = 4  # of a pixel; video for broadcast has at most 2
 
 
@@ -84,11 +86,16 @@ def square_pixels(clip: Clip, aspect: float, name: str) -> Clip:
 
 
 def rgb_to_grey(colours: UInt8[ndarray, "y x 3"]) -> tuple[UInt8[ndarray, "y x"], float]:
-    """Luma (ITU-R BT.601), and the fraction of pixels that are not grey."""
+    """Luma (ITU-R BT.601), and the fraction of pixels that are not grey, nor of a tint's hue."""
     red, green, blue = np.moveaxis(colours, -1, 0)  # a maximum over the last axis is much slower
-    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    luma = Image.fromarray(np.ascontiguousarray(colours)).convert("L")
-    return np.array(luma), float(np.mean(spread > _TINT))
+    highest = np.maximum(np.maximum(red, green), blue)
+    coloured = highest - np.minimum(np.minimum(red, green), blue) > _TINT
+    if coloured.sum() > _MOST * np.sum(highest > 2 * _TINT):  # more than a Doppler's box
+        hues = np.exp(1j * np.angle(colours[coloured] @ _AROUND))
+        if abs(hues.mean()) > _ONE_HUE and np.std(highest[coloured]) > _TINT / 2:  # not one colour
+            coloured[coloured] = (hues * hues.mean().conjugate()).real < 1 / 2
+    luma = np.array(Image.fromarray(np.ascontiguousarray(colours)).convert("L"))
+    return luma, float(np.mean(coloured))
 
 
 def to_grey_levels(stored: ndarray, name: str) -> UInt8[ndarray, "t y x"]:
@@ -105,7 +112,4 @@ def to_grey_levels(stored: ndarray, name: str) -> UInt8[ndarray, "t y x"]:
     whole = all(np.array_equal(frame, np.rint(frame)) for frame in stored)
     if not 0 <= low <= high <= 255 or not (unit or whole):
         raise ClipError(f"{name}: values from {low:g} to {high:g}; wanted 0 to 255, or 0 to 1")
-    levels = np.empty(stored.shape, np.uint8)
-    for number, frame in enumerate(stored):
-        levels[number] = np.rint(frame * 255) if unit else frame
-    return levels
+    return np.stack([np.rint(frame * (255 if unit else 1)).astype(np.uint8) for frame in stored])
