@@ -282,6 +282,7 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
         if not reviewed:
             confirm(sheet)
         deidentification.deidentify(*arguments)
+        refuse_leaks(deidentify, folder)
         hint = train_hint(deidentify, size)
         print(f"{deidentify} is ready, de-identified. To train: {hint}")
 
@@ -293,6 +294,15 @@ def refuse_dead_end(frames: int, size: int) -> None:
             "no network takes such clips: wanted 8 or 16 --frames, and an --image-size that is a "
             f"multiple of 32; got {frames} and {size}"
         )
+
+
+def refuse_leaks(written: Path, exports: Path) -> None:
+    """Exit if what was written says what the exports' names, ids, dates or tags say."""
+    from csglib.doctor.privacy import find_leaks  # noqa: PLC0415
+
+    if leaks := find_leaks(written, exports):
+        what = "tells of its source; see to these places, and delete it:"
+        end("\n  ".join([f"{written} {what}", *leaks[:20]]), 1)
 
 
 def train_hint(cohort: Path, size: int) -> str:

@@ -1,0 +1,72 @@
+"""The check of what was written: eight kinds of planted leaks are found, and none without them."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from csglib.data.clips import Clip, hash_patient, save_clip
+from csglib.doctor.deidentification import DeidentifySettings, deidentify
+from csglib.doctor.labels import read_labels
+from csglib.doctor.privacy import find_leaks
+
+from .conftest import with_cross
+
+
+@pytest.fixture
+def written(exports, tmp_path):
+    for number in range(12):
+        patient = number // 2
+        exports.labels.clear() if not number else None
+        name = f"Jörgensen^Inga {patient}/19610203 {number}.npz"
+        grade, split = ("mild", "severe")[number % 2], ("train", "validation", "test")[patient // 2]
+        exports.add(name, exports.cohort[number], f"PX-4711-{patient}", grade=grade, split=split)
+    folder = exports.write()
+    deidentify(folder, read_labels(folder / "labels.csv"), tmp_path / "out", SETTINGS)
+    return tmp_path / "out"
+
+
+SETTINGS = DeidentifySettings(frames=8, size=64)
+
+
+def add_to_npz(out, name, content):
+    with zipfile.ZipFile(out / "clips/0001.npz", "a") as archive:
+        archive.writestr(name, content)
+
+
+def tagged(out):
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text("by", "seen by Jörgensen", zip=True)
+    Image.new("L", (4, 4)).save(out / "sheet.png", pnginfo=notes)
+
+
+def in_pixels(out, cohort):
+    frames = with_cross(with_cross(cohort[0], 20, 20), 20, 34)
+    save_clip(Clip(frames=frames, patient="p"), out / "clips/0001.npz")
+
+
+LEAKS = {
+    "name": lambda out, _: (out / "clips/INGA.txt").touch(),
+    "manifest": lambda out, _: (out / "manifest.csv").write_text("clip,1961-02-03\n"),
+    "metadata": lambda out, _: (out / "cohort.json").write_text(json.dumps("born 03.02.1961")),
+    "wide string": lambda out, _: save_clip(
+        Clip(frames=np.zeros((2, 4, 4), np.uint8), patient="JÖRGENSEN"), out / "clips/0001.npz"
+    ),
+    "member": lambda out, _: add_to_npz(out, "notes.npy", "PX-4711-2".encode("utf-16-le")),
+    "tag": lambda out, _: tagged(out),
+    "hash": lambda out, _: (out / "a.bin").write_bytes(hash_patient("PX-4711-3").encode()),
+    "pixels": in_pixels,
+}
+
+
+def test_each_of_eight_planted_leaks_is_found_and_nothing_without_one(exports, written):
+    assert find_leaks(written, exports.folder) == []
+    kept = {path: path.read_bytes() for path in written.rglob("*") if path.is_file()}
+    for kind, plant in LEAKS.items():
+        plant(written, exports.cohort)
+        assert find_leaks(written, exports.folder), kind
+        for path in [path for path in written.rglob("*") if path.is_file()]:
+            path.write_bytes(kept[path]) if path in kept else path.unlink()
+    assert find_leaks(written, exports.folder) == []
