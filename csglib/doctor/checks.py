@@ -13,6 +13,7 @@ from typing import NamedTuple
 from csglib.data.split import SPLITS
 from csglib.doctor.examination import Examination, Span
 from csglib.doctor.labels import LABELS, SPLIT_FOLDERS, named_like, patient_of
+from csglib.doctor.shortcuts import find_shortcuts
 from csglib.doctor.splitting import assign_splits
 
 ALL = "the folder"  # where a finding is about all of it
@@ -75,6 +76,7 @@ KINDS = {
         "one patient could be in several splits",
         "move the clips into one folder, or name the patient in labels.csv",
     ),
+    "shortcut": Kind("a network may learn it, not the vessel", "export all clips alike"),
     # duplicates
     "duplicate": Kind("one clip counts twice, perhaps in two splits", "delete one of the two"),
     "near-duplicate": Kind(
@@ -270,6 +272,11 @@ def patient_ids(exam: Examination) -> Findings:
                 yield Finding("same patient id", clip, what, stops)
 
 
+def shortcuts(exam: Examination) -> Findings:
+    """What tells the grade without a look at the tissue."""
+    yield from (Finding("shortcut", ALL, what) for what in find_shortcuts(exam))
+
+
 def duplicates(exam: Examination) -> Findings:
     """Clips with the same pixels, or with frames in common."""
     first: dict[str, str] = {}  # of the clips with the same digest
@@ -381,5 +388,5 @@ def _suggestion(came: str, known: Sequence[str]) -> str:
 CHECKS: tuple[Callable[[Examination], Findings], ...] = (
     files, label_file, grades, out_of_range, row_overlaps, key_clips,
     class_balance, split_column, class_folders, patients_in_splits, patient_ids,
-    duplicates, images, kept, sizes,
+    shortcuts, duplicates, images, kept, sizes,
 )  # fmt: skip

@@ -286,6 +286,15 @@ def splits_for_patients(exports):
     return {("no patient", folder, STOPS) for folder in folders}
 
 
+def one_grade_is_cropped(exports):
+    """Of three patients all clips are severe, and one row shorter than the others'."""
+    for number, name in enumerate(ANY):
+        severe = number // 2 in (0, 2, 4)
+        relabel(exports, [name], grade=("mild", "severe")[severe])
+        exports.save(name, exports.cohort[number][:, : 63 if severe else 64])
+    return {("shortcut", ALL, WARNING), ("image sizes differ", ALL, WARNING)}
+
+
 def severe_clips_that_cannot_be_read(exports):
     for name in ANY[1::2]:
         (exports.folder / name).write_bytes(b"")
@@ -303,7 +312,7 @@ WHOLE = (
     two_patients, copied_between_patients, contradiction, near_between_patients,
     half_are_anonymous, nothing_can_be_read, files_with_the_same_name,
     severe_clips_that_cannot_be_read, what_has_no_label, a_test_of_one_patient, grades_for_patients,
-    grades_above_patients, splits_for_patients,
+    grades_above_patients, splits_for_patients, one_grade_is_cropped,
 )  # fmt: skip
 
 
