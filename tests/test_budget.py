@@ -25,7 +25,7 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     ("py", "notebooks/csgcourse"): 4_760,
     ("js", "notebooks/csgcourse"): 2_000,
     # 19,670 before the doctor's checks of real clips and the readers of what machines export
-    ("py", "tests"): 20_110,
+    ("py", "tests"): 20_120,
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400

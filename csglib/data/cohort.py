@@ -96,9 +96,8 @@ def read_cohort(path: Path, size: int | None = None) -> dict[str, ClipSet]:
     """Read a cohort, by split.
 
     Args:
-        path: a folder that `csglib simulate` made, or an NPZ of `frames` u8 (clips, t, y, x),
-            `grade` (clips,), `patient` (clips,) and `split` (clips,): "train", "validation" or
-            "test".
+        path: a folder that `csglib simulate` made, or an NPZ of `frames` u8 (clips, t, y, x) and,
+            (clips,) each, `grade` from 0, `patient` and `split`, texts, that is one of `SPLITS`.
         size: rows and columns to resize to; None leaves them. The 459 clips of the paper's size
             take 240 MB.
 
@@ -126,13 +125,20 @@ def _from_npz(path: Path, size: int | None) -> tuple[list[str], ClipSet]:
         with np.load(path, allow_pickle=False) as file:
             if missing := [name for name in _NPZ_ARRAYS if name not in file]:
                 raise ValueError(f"it lacks {', '.join(missing)}")
-            frames, grades, patients, splits = (file[name] for name in _NPZ_ARRAYS)
+            frames, *others = (file[name] for name in _NPZ_ARRAYS)
+        if frames.dtype != np.uint8 or frames.ndim != 4:
+            raise ValueError(f"frames is {frames.dtype} {frames.shape}, not uint8 (clips, t, y, x)")
+        for name, array, kinds in zip(_NPZ_ARRAYS[1:], others, ("iu", "U", "U"), strict=True):
+            if array.dtype.kind not in kinds or array.ndim != 1:
+                raise ValueError(f"{name} is {array.dtype} {array.shape}, not one a clip")
+        grades, patients, splits = (array.tolist() for array in others)
+        if unknown := {*splits} - {*SPLITS}:
+            raise ValueError(f"split {min(unknown)!r} is none of {', '.join(SPLITS)}")
     except (ValueError, BadZipFile, EOFError) as error:
         raise ValueError(f"{path} is not a cohort: {error}") from error
     if size is not None:
         frames = np.stack([_resized(clip, size) for clip in frames])
-    clips = ClipSet(frames=frames, grades=grades, patients=tuple(patients.tolist()))
-    return splits.tolist(), clips
+    return splits, ClipSet(frames=frames, grades=np.array(grades), patients=tuple(patients))
 
 
 def _from_folder(folder: Path, size: int | None) -> tuple[list[str], ClipSet]:
@@ -175,7 +181,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     try:
         metadata = dict(json.loads(path.read_bytes()))
         return metadata | {"grades": tuple(metadata["grades"])}
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}): take another folder") from None
 
 

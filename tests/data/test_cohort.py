@@ -52,6 +52,22 @@ def test_another_file_or_a_patient_in_two_splits_is_refused(tmp_path):
         read_cohort(write(path, patient=leak))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("frames", ARRAYS["frames"] / 255, r"frames is float64 \(6, 2, 3, 5\)"),
+        ("frames", ARRAYS["frames"].astype(np.uint16), "frames is uint16"),
+        ("grade", np.array(1), r"grade is int64 \(\)"),
+        ("patient", ARRAYS["patient"][:, None], r"patient is <U1 \(6, 1\)"),
+        ("split", ARRAYS["split"].astype("S"), r"split is \|S10 \(6,\)"),
+        ("split", np.char.title(ARRAYS["split"]), "split 'Test' is none of train, validation"),
+    ],
+)
+def test_arrays_of_another_kind_are_named(tmp_path, name, value, message):
+    with pytest.raises(ValueError, match=f"c.npz is not a cohort: {message}"):
+        read_cohort(write(tmp_path / "c.npz", **{name: value}))
+
+
 def test_a_fingerprint_tells_clips_apart(tmp_path):
     train = read_cohort(write(tmp_path / "c.npz"))["train"]
     same = replace(train, frames=train.frames.copy())
@@ -113,6 +129,7 @@ def test_a_changed_clip_is_named(folder):
     [
         ("cohort.json", None, "is not a cohort: it has no cohort.json"),
         ("cohort.json", "[1]", r"cohort.json is damaged \(.*\)"),
+        ("cohort.json", "[" * 100_000, r"cohort.json is damaged \(.*\)"),
         ("cohort.json", json.dumps({"what": "else"}), "cohort.json is damaged .*grades"),
         ("manifest.csv", None, "is half a cohort, without manifest.csv: the command that made"),
         ("manifest.csv", "clip;patient\n1;2\n", "manifest.csv lacks clip, patient, video"),

@@ -41,7 +41,7 @@ def test_a_video_is_upright(tmp_path, ending, turn):
 
 def test_a_video_that_lies_at_an_angle_is_refused(tmp_path):
     files.video(GREY, tmp_path / "clip.mp4", "libx264", "yuv420p", turn=(45,))
-    assert "shown turned by 45 degrees; export it upright" in refused(tmp_path / "clip.mp4")
+    assert "not turned by quarters; export it upright" in refused(tmp_path / "clip.mp4")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_video_in_dicom_may_lack_one_frame_and_no_more(tmp_path):
     )
     dataset.NumberOfFrames = 6
     path = files.saved(dataset, tmp_path / "clip.dcm")
-    assert len(noted(path, "states 6 frames, and its video holds 5: all read").frames) == 5
+    assert len(noted(path, "states 6 frames, its video has 5: all are read").frames) == 5
 
 
 def colours(kind, pixels, **changes):

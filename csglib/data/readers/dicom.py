@@ -232,9 +232,7 @@ def _decode_stream(dataset: Dataset, shape: tuple[int, int, int], name: str) -> 
         found = size_text(stack.length, *stack.shape)
         raise ClipError(f"{name}: declares {size_text(*shape)}, but its video has {found}")
     if dataset.get("NumberOfFrames") and stack.length != shape[0]:
-        stack.notes.append(
-            f"states {shape[0]} frames, and its video holds {stack.length}: all read"
-        )
+        stack.notes.append(f"states {shape[0]} frames, its video has {stack.length}: all are read")
     return stack
 
 
@@ -246,9 +244,8 @@ def _geometry(dataset: Dataset) -> tuple[float | None, float | None, Region | No
     """
     items = dataset.get("SequenceOfUltrasoundRegions") or []
     tissue = [item for item in items if item.get("RegionDataType") == _TISSUE]
-    sizes = {_pixel_size(item, dataset) for item in tissue}
-    if not items:
-        sizes = {_positive(dataset.get("PixelSpacing"))}
+    spacing = _positive(dataset.get("PixelSpacing"))
+    sizes = {_pixel_size(item, dataset) for item in tissue} if items else {spacing}
     size = sizes.pop() if len(sizes) == 1 else None
     shape = size or _positive(dataset.get("PixelAspectRatio"))
     scale = min(size) if size and (items or dataset.get("Modality") == "US") else None

@@ -70,8 +70,7 @@ def decode_video(file: io.BufferedIOBase, container: str, name: str) -> FrameSta
                     raise ClipError(f"{name}: frame {stack.length} is damaged; export it again")
                 check_size(name, stack.length + 1, frame.height, frame.width)
                 if frame.rotation % 90:
-                    turned = f"is shown turned by {frame.rotation} degrees"
-                    raise ClipError(f"{name}: {turned}; export it upright")
+                    raise ClipError(f"{name}: not turned by quarters; export it upright")
                 levels, coloured = _to_grey(frame)
                 stack.add(_upright(levels, frame), coloured)
                 stack.aspect = 1 / aspect if frame.rotation % 180 else aspect
