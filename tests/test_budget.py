@@ -18,14 +18,15 @@ CORE = ("data", "metrics", "model", "train", "detect", "view", "widgets")
 LINES = {  # of all files with this ending below these folders, at most: lower it when you can
     # 13,500 before the doctor checked class folders, what cleaning keeps, and privacy
     # ... and 13,970 before DICOM was read by its pixels where its header is wrong
-    ("py", "csglib"): 14_230,
-    ("py", *(f"csglib/{room}" for room in CORE)): 7_000,
+    ("py", "csglib"): 14_240,
+    # 7,000 before the input's gradient, the one map that is clear of all its controls
+    ("py", *(f"csglib/{room}" for room in CORE)): 7_020,
     ("js", "csglib"): 2_000,
     # 3,500 before the exercises that build, judged gradients, claims and the diagram
-    ("py", "notebooks/csgcourse"): 4_760,
+    ("py", "notebooks/csgcourse"): 4_870,
     ("js", "notebooks/csgcourse"): 2_000,
     # 19,670 before the doctor's checks of real clips and the readers of what machines export
-    ("py", "tests"): 20_120,
+    ("py", "tests"): 20_200,
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400

@@ -28,8 +28,8 @@ COURSE = (
     *("00_start_here.ipynb", "01_inflation.ipynb", "02_clips_to_tokens.ipynb"),
     *("03_intra_dimension_attention.ipynb", "04_fusion_swa_vs_ca.ipynb"),
     *("05_learnable_weighting.ipynb", "06_csg3dct.ipynb", "07_clips_and_grades.ipynb"),
-    *("08_training.ipynb", "09_attention_across_frames.ipynb", "10_table_1.ipynb"),
-    "11_your_own_clips.ipynb",
+    *("08_training.ipynb", "09_attention_across_frames.ipynb"),
+    *("10_is_it_evidence.ipynb", "11_table_1.ipynb", "12_your_own_clips.ipynb"),
 )
 NEXT = dict(pairwise(COURSE))
 

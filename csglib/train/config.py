@@ -42,7 +42,8 @@ class TrainConfig:
 
     With a constant learning rate the best weights are those of the lowest validation loss; with a
     schedule that decays to 0, those of the last epoch. Weight decay leaves out biases, norms,
-    class tokens, positions and the gates of the branches. Validation is not compiled.
+    class tokens, positions and the gates of the branches. As in `torch.optim.Adam` it is a part of
+    the gradient: weights shrink to 0 where the loss has smaller ones. Validation is not compiled.
 
     Raises:
         ValueError: a value out of range; the message names it.

@@ -9,6 +9,7 @@ from .deletion import blurred as blurred
 from .deletion import covers as covers
 from .deletion import curves as curves
 from .deletion import neutrality as neutrality
+from .grad_cam import input_gradient as input_gradient
 from .randomisation import cascading_randomisation as cascading_randomisation
 from .scores import areas as areas
 from .scores import cross_scores as cross_scores

@@ -58,9 +58,10 @@ def neutrality(
     """
     found = {}
     for name, cover in candidates.items():
-        hidden = np.stack([cover(clip.frames) for clip in clips])
-        pictures, owners = np.unique(hidden, axis=0, return_inverse=True)  # a grey is only one
-        last = predict(network, pictures).softmax(dim=1)[owners, -1]
+        hidden = [cover(clip.frames) for clip in clips]
+        once = {picture.tobytes(): picture for picture in hidden}  # a grey is only one
+        chances = predict(network, np.stack([*once.values()])).softmax(dim=1)[:, -1]
+        last = chances[[[*once].index(picture.tobytes()) for picture in hidden]]
         found[name] = float(last.mean()), float((last - 0.5).abs().mean())
     return dict(sorted(found.items(), key=lambda item: item[1][1]))
 

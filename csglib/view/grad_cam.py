@@ -1,10 +1,9 @@
-"""Grad-CAM over time: which places of which frames speak for a grade, by the last feature maps.
+"""Which places of which frames speak for a grade: Grad-CAM over time, and the input's gradient.
 
-Source: section 3, Fig. 4; Selvaraju et al. 2017, carried from rows and columns over to time. A
-channel's weight is the gradient of the grade's logit, averaged over the whole clip; only positive
-evidence is kept. The paper says of Fig. 4 only that it looks at "models without temporal
-downsampling", of SlowFast at the fast branch. The layers are our choice: the last ones that still
-have places and frames. Of a network with two sides, a map shows one.
+Source of Grad-CAM: section 3, Fig. 4; Selvaraju et al. 2017, carried over from rows and columns to
+time. A channel's weight is the gradient of the grade's logit, averaged over the whole clip; only
+positive evidence is kept. The paper says of Fig. 4 only that it looks at "models without temporal
+downsampling", of SlowFast at the fast branch. The layers are our choice, see `Target`.
 """
 
 import copy
@@ -98,6 +97,22 @@ def raw_cam(
     )
     weights = reduce(slopes, "c t y x -> c", "mean")
     return einsum(weights, features, "c, c t y x -> t y x").relu().cpu()
+
+
+def input_gradient(
+    network: nn.Module, clip: Clip, grade: int | None = None, patch: int = 16
+) -> Float[Tensor, "t rows columns"]:
+    """How much a grade's logit changes with the input: |gradient|, summed over each patch.
+
+    Source: Simonyan et al. 2014. Of any network; by default of the predicted grade. The three
+    channels are one picture, so their gradients are added. A ValueError if there is no such grade.
+    """
+    with _with_gradients(network):
+        frames = batch_of(network, clip).requires_grad_()
+        logits = network(frames)[0]
+        (slopes,) = torch.autograd.grad(logits[_chosen(logits, grade)], frames)
+    picture = reduce(slopes.float().cpu(), "1 c t y x -> t y x", "sum").abs()
+    return reduce(picture, "t (y a) (x b) -> t y x", "sum", a=patch, b=patch)
 
 
 def _watched(

@@ -1,7 +1,6 @@
-"""Exercises 9.1 to 9.3: from attention to places in the clip, and to a score.
+"""Exercises 9.1 and 9.2: from tokens to places in the clip, and through all blocks.
 
-Not in the paper, which shows Grad-CAM of one clip (Fig. 4) and scores nothing. Rollout after Abnar
-and Zuidema 2020.
+Not in the paper, which shows no attention. Rollout after Abnar and Zuidema 2020.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,12 +27,6 @@ def rollout(maps: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def share_inside(heat: Tensor, mask: Tensor) -> float:
-    """How many times more saliency is inside than if it were uniform."""
-    inside = heat[mask].sum() / heat.sum()
-    return (inside / mask.float().mean()).item()
-
-
 _SEQUENCES = inputs(
     lambda b, c, t, y, x: ((b, 1 + t * y * x, c), t, y),
     *({}, {}, {"t": 1}, {"y": 1, "x": 1}, {"t": 1, "y": 1, "x": 1}),
@@ -46,24 +39,6 @@ def _maps(generator: Generator) -> list[Arguments]:
     maps = [(2 * torch.randn(shape, generator=generator)).softmax(dim=-1) for shape in shapes]
     maps[1] = maps[1].double()
     return [(list(blocks),) for blocks in maps]
-
-
-def _heats(generator: Generator) -> list[Arguments]:
-    def drawn(*shape: int) -> tuple[Tensor, Tensor]:
-        heat = torch.rand(shape, generator=generator) ** 3 * 7 + 0.5
-        return heat, torch.rand(shape, generator=generator) < 0.3
-
-    heat, mask = drawn(3, 5, 7)
-    heat[1] *= 5  # frames differ
-    heat[1][mask[1]] *= 3
-    wide, other = drawn(5, 3, 11)
-    return [
-        (heat, mask),
-        (wide.double(), other),
-        drawn(1, 7, 11),  # one frame
-        (heat, torch.ones_like(mask)),  # the mask covers everything
-        (heat * ~mask, mask),  # nothing inside
-    ]
 
 
 def _maps_mistakes(tokens: Tensor, frames: int, rows: int) -> Wrong:
@@ -101,25 +76,7 @@ def _rollout_mistakes(maps: Sequence[Tensor]) -> Wrong:
     }
 
 
-def _share_mistakes(heat: Tensor, mask: Tensor) -> Wrong:
-    total, inside, share = heat[mask].sum(), heat[mask].sum() / heat.sum(), mask.double().mean()
-    frames = [share_inside(*pair) for pair in zip(heat, mask, strict=True)]
-    outside = heat[~mask].mean().nan_to_num(1.0)
-    wrong = {
-        "this is the share of saliency inside; divide by the mask's share of the volume": inside,
-        "this is the mean inside; divide by the mean of all": heat[mask].mean(),
-        "this is the sum inside; divide by the sum of all, then by the mask's share": total,
-        "you compare inside with outside, not with all": heat[mask].mean() / outside,
-        "you multiplied by the mask's share of the volume; divide by it": inside * share,
-        "you divided by the mask's voxels, not by their share": inside / mask.sum(),
-        "you subtracted the mask's share of the volume; divide by it": inside - share,
-        "you scored each frame and took the mean": torch.tensor(frames).mean(),
-    }
-    return {words: float(value) for words, value in wrong.items()}
-
-
 EXERCISES = (
     Exercise("9.1", tokens_to_maps, _SEQUENCES, axes="b c t rows columns", mistakes=_maps_mistakes),
     Exercise("9.2", rollout, _maps, axes="b i j", mistakes=_rollout_mistakes),
-    Exercise("9.3", share_inside, _heats, mistakes=_share_mistakes),
 )

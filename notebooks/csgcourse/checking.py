@@ -8,7 +8,7 @@ from html import escape
 from itertools import combinations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from csgcourse.building import differs_in_tiny
 from csgcourse.comparing import compare
@@ -159,8 +159,8 @@ def _named(name: str, value: object) -> str:
     if isinstance(value, Tensor):
         shown = f" of shape {tuple(value.shape)}" if value.ndim else f" = {value.item():.4g}"
         return f"{name}{shown}"
-    if isinstance(value, nn.Module):
-        return f"{name} = {type(value).__name__}(...)"
+    if callable(value):  # a function, a module
+        return f"{name} = {getattr(value, '__name__', f'{type(value).__name__}(...)')}"
     if isinstance(value, list | tuple) and value and isinstance(value[0], Tensor):
         shapes = dict.fromkeys(str(tuple(one.shape)) for one in value)
         return f"{name}, {len(value)} tensors of shape {' and '.join(shapes)}"

@@ -12,10 +12,10 @@ from pathlib import Path
 from csgcourse.exercise import exercises_of
 from csglib.data.atomic import replacing
 
-TITLES = (  # of notebooks 00 to 09, which have exercises
+TITLES = (  # of notebooks 00 to 10, which have exercises
     *("Start here", "Inflation", "Clips to tokens", "Intra-dimension attention"),
     *("Fusion: SWA against CA", "Learnable weighting", "CSG-3DCT", "Clips and grades"),
-    *("Training", "Attention across frames"),
+    *("Training", "Attention across frames", "Is it evidence?"),
 )
 _SOLVED, _OPEN = "\N{CHECK MARK}", "\N{WHITE CIRCLE}"
 _HOME = Path(__file__).parents[1]  # the notebooks' folder, unless csgcourse is installed elsewhere

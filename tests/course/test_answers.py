@@ -23,7 +23,8 @@ from csgcourse.chapter_05 import amdf_forward, weigh
 from csgcourse.chapter_06 import output_size, tokens_to_volume, volume_to_tokens
 from csgcourse.chapter_07 import split
 from csgcourse.chapter_08 import confusion, macro_f1, one_cycle, patient_bootstrap
-from csgcourse.chapter_09 import rollout, share_inside
+from csgcourse.chapter_09 import rollout
+from csgcourse.chapter_10 import grad_cam, share_inside, swapped_control
 from csglib.data.split import split_by_patient
 from csglib.model.attention import Attention
 from csglib.model.config import TINY
@@ -583,6 +584,25 @@ def right(heads):
     return normalised(plus_identity(heads.mean(1)))
 
 
+def scores_of(maps, masks, score):
+    return torch.tensor([[score(saliency, mask) for saliency in maps] for mask in masks])
+
+
+def swapped_by_matrix(maps, masks, patients, score):
+    scores = scores_of(maps, masks, score)
+    other = torch.tensor(np.array(patients)[:, None] != np.array(patients))
+    return scores.diag().mean(), ((scores * other).sum(1) / other.sum(1)).mean()
+
+
+def swapped(others, owns=lambda same: torch.eye(len(same)).bool()):
+    def control(maps, masks, patients, score):
+        scores = scores_of(maps, masks, score)
+        same = torch.tensor(np.array(patients)[:, None] == np.array(patients))
+        return scores[owns(same)].mean().item(), scores[others(~same, same)].mean().item()
+
+    return control
+
+
 # fmt: off
 RIGHT = [  # the library's own functions, and other styles
     ("1.1", inflate_kernel),
@@ -663,8 +683,12 @@ RIGHT = [  # the library's own functions, and other styles
     ("9.1", lambda tokens, frames, rows: tokens.mT[:, :, 1:].unflatten(2, (frames, rows,
      -1)).contiguous()),
     ("9.2", rollout_by_halves),
-    ("9.3", lambda heat, mask: heat[mask].mean() / heat.mean()),
-    ("9.3", lambda heat, mask: np.average(heat, weights=mask) / heat.numpy().mean()),
+    ("10.1", lambda saliency, mask: saliency[mask].mean() / saliency.mean()),
+    ("10.1", lambda s, mask: np.average(s, weights=mask) / s.numpy().mean()),
+    ("10.2", swapped_by_matrix),
+    ("10.2", lambda *given: list(map(float, swapped_by_matrix(*given)))),
+    ("10.3", lambda a, g: F.relu(torch.einsum("c,ctyx->tyx", g.mean((1, 2, 3)), a))),
+    ("10.3", lambda a, g: torch.tensordot(g.flatten(1).mean(1), a, 1).clamp(min=0)),
 ]
 WRONG = {
     "0.1": [
@@ -1215,18 +1239,41 @@ WRONG = {
         (lambda maps: rollout(maps)[:, 0], "only the first along i"),
         (lambda maps: torch.stack([right(heads) for heads in maps]), "the shape should be"),
     ],
-    "9.3": [
-        (lambda heat, mask: (heat * mask).sum() / heat.sum(), "this is the share of saliency insi"),
-        (lambda heat, mask: heat[mask].mean(), "this is the mean inside"),
-        (lambda heat, mask: heat[mask].sum(), "this is the sum inside"),
+    "10.1": [
+        (lambda s, mask: (s * mask).sum() / s.sum(), "this is the share of saliency insi"),
+        (lambda saliency, mask: saliency[mask].mean(), "this is the mean inside"),
+        (lambda saliency, mask: saliency[mask].sum(), "this is the sum inside"),
         (lambda h, m: h[m].mean() / (h[~m].mean() if (~m).any() else 1), "inside with outside"),
-        (lambda heat, mask: heat[mask].sum() / heat.sum() * mask.double().mean(), "you multiplied"),
-        (lambda heat, mask: heat[mask].mean() / heat.sum(), "you divided by the mask's voxels, no"),
-        (lambda heat, mask: np.mean([share_inside(*one) for one in zip(heat, mask, strict=True)]),
+        (lambda s, mask: s[mask].sum() / s.sum() * mask.double().mean(), "you multiplied"),
+        (lambda s, mask: s[mask].mean() / s.sum(), "you divided by the mask's voxels, no"),
+        (lambda s, mask: np.mean([share_inside(*one) for one in zip(s, mask, strict=True)]),
          "you scored each frame"),
-        (lambda heat, mask: heat[mask].sum() / heat.sum() - mask.float().mean(), "you subtracted"),
-        (lambda heat, mask: heat[mask].sum() / heat[~mask].sum(), "is wanted: got"),
-        (lambda heat, mask: 100 * share_inside(heat, mask), "every value is 100 times what it sho"),
+        (lambda s, mask: s[mask].sum() / s.sum() - mask.float().mean(), "you subtracted"),
+        (lambda saliency, mask: saliency[mask].sum() / saliency[~mask].sum(), "is wanted: got"),
+        (lambda s, mask: 100 * share_inside(s, mask), "every value is 100 times what it sho"),
+    ],
+    "10.2": [
+        (swapped(lambda other, same: ~torch.eye(len(same)).bool()), "a patient's other clips"),
+        (swapped(lambda other, same: torch.ones_like(same)), "own maps are among the others"),
+        (swapped(lambda other, same: other, lambda same: same), "the first number is of own maps"),
+        (lambda *given: swapped_control(*given)[::-1], "own and other are exchanged"),
+        (lambda *given: swapped_control(*given)[0], "wanted"),
+        (lambda m, *given: tuple(n * len(m) for n in swapped_control(m, *given)), "sums; means"),
+        (lambda maps, masks, names, score: (swapped_control(maps, masks, names, score)[0],
+         np.mean([score(sum(maps) / len(maps), mask) for mask in masks])), "the mean of all maps"),
+    ],
+    "10.3": [
+        (lambda a, g: (g.mean((1, 2, 3), True) * a).sum(0), "the ReLU is missing"),
+        (lambda a, g: (g.mean((1, 2, 3), True) * a).sum(0).abs(), "the absolute value"),
+        (lambda a, g: (g.mean((1, 2, 3), True) * a).relu().sum(0), "ReLU comes after the sum"),
+        (lambda a, g: (g.mean((1, 2, 3), True) * a).mean(0).relu(), "the mean over channels"),
+        (lambda a, g: (g.mean((2, 3), True) * a).sum(0).relu(), "each frame has weights of its"),
+        (lambda a, g: (g * a).sum(0).relu(), "by its own gradient"),
+        (lambda a, g: (g.sum((1, 2, 3), True) * a).sum(0).relu(), "the mean is wanted"),
+        (lambda a, g: grad_cam(g, a), "are exchanged"),
+        (lambda a, g: a.sum(0).relu(), "the weights are missing"),
+        (lambda a, g: grad_cam(a, g)[0], "only the first along t"),
+        (lambda a, g: (g.mean((1, 2, 3), True) * a).relu(), "the shape should be"),
     ],
 }
 # fmt: on

@@ -13,7 +13,14 @@ from csglib import CSG3DCT, TINY, network_input
 from csglib.model.config import SingleBranch
 from csglib.table1.baselines.vit import TimeSformer, ViViT
 from csglib.train.fit import predict
-from csglib.view.grad_cam import Target, grad_cam, library_cam, raw_cam, target_of
+from csglib.view.grad_cam import (
+    Target,
+    grad_cam,
+    input_gradient,
+    library_cam,
+    raw_cam,
+    target_of,
+)
 
 from ..small_networks import SMALL
 
@@ -188,14 +195,36 @@ def test_frozen_weights_and_switched_off_gradients_change_nothing(clip):
         torch.testing.assert_close(cam, expected)
 
 
-@pytest.mark.parametrize("method", [grad_cam, library_cam])
+def test_the_input_s_gradient_is_a_linear_network_s_weights(noise_clip):
+    torch.manual_seed(8)
+    linear = nn.Linear(3 * 2 * 8 * 12, 3)
+    clip = noise_clip(2, 8, 12)
+    weights = linear.weight[1].detach().unflatten(0, (3, 2, 8, 12)).sum(dim=0).abs()
+    expected = rearrange(weights, "t (y a) (x b) -> t y x a b", a=4, b=4).sum(dim=(3, 4))
+    network = nn.Sequential(nn.Flatten(), linear)
+    torch.testing.assert_close(input_gradient(network, clip, 1, patch=4), expected)
+
+
+def test_the_input_s_gradient_leaves_no_trace(clip, unchanged):
+    network = small("tiny")
+    best = int(predict(network, clip.frames[None]).argmax())
+    with unchanged(network), torch.no_grad():
+        found = input_gradient(network, clip)
+    assert found.shape == (FRAMES, SIZE // 16, SIZE // 16)
+    assert (found > 0).all()
+    assert torch.equal(found, input_gradient(network, clip, best))
+    assert not torch.equal(found, input_gradient(network, clip, (best + 1) % GRADES))
+
+
+@pytest.mark.parametrize("method", [grad_cam, library_cam, input_gradient])
 def test_bad_input_is_named(method, clip, unchanged):
     network = small("tiny")
     for grade in (-1, GRADES):
         with unchanged(network), pytest.raises(ValueError, match=f"grades 0 to 3: got {grade}"):
             method(network, clip, grade)
-    with pytest.raises(ValueError, match="no target layer is known for a Toy: give a csglib"):
-        method(Toy(), clip)
+    if method is not input_gradient:
+        with pytest.raises(ValueError, match="no target layer is known for a Toy: give a csglib"):
+            method(Toy(), clip)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-// The clip picker of notebook 11: video and box at the left, key clips at the right, time line below.
+// The clip picker of notebook 12: video and box at the left, key clips at the right, time line below.
 
 const PACE = 50; // milliseconds a frame
 const LEAP = 10; // frames that a page key goes

@@ -1,4 +1,4 @@
-"""The clip picker of notebook 11: from a long video to key clips with frame, box and grade.
+"""The clip picker of notebook 12: from a long video to key clips with frame, box and grade.
 
 Source: section 3, "Dataset": from 200 videos with 316 frames on average, sonographers selected key
 clips of 8 or 16 frames around the plaque. The paper does not say how.

@@ -1,4 +1,4 @@
-// Notebook 10: the table, sorted by any column; two rows chosen and compared clip by clip. Python has
+// Notebook 11: the table, sorted by any column; two rows chosen and compared clip by clip. Python has
 // computed every pair.
 
 const LETTERS = ["A", "B"];

@@ -1,4 +1,4 @@
-"""Table reader of notebook 10: rows with their intervals, any two compared clip by clip.
+"""Table reader of notebook 11: rows with their intervals, any two compared clip by clip.
 
 Source: Table 1 has one number a row, of 118 clips. Intervals and pairs are not in the paper; its
 own numbers are of other patients; they are shown apart and nothing is computed with them.

@@ -1,0 +1,151 @@
+"""Exercises 10.1 to 10.3: a score of a map, the control that it has to beat, and Grad-CAM.
+
+Not in the paper, whose Fig. 4 shows Grad-CAM (Selvaraju et al. 2017) of one clip, without a score.
+"""
+
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import Any
+
+import torch
+from einops import einsum, reduce
+from torch import Generator, Tensor
+
+from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
+
+Score = Callable[[Tensor, Tensor], float]
+
+
+def share_inside(saliency: Tensor, mask: Tensor) -> float:
+    """How many times more saliency is inside than if it were uniform."""
+    inside = saliency[mask].sum() / saliency.sum()
+    return (inside / mask.float().mean()).item()
+
+
+def swapped_control(
+    maps: Sequence[Tensor], masks: Sequence[Tensor], patients: Sequence[str], score: Score
+) -> tuple[float, float]:
+    """Mean score of each clip's own map, and of every other patient's map on that clip."""
+    own, other = [], []
+    for place, mask in enumerate(masks):
+        scores = [score(saliency, mask) for saliency in maps]
+        others = [s for s, name in zip(scores, patients, strict=True) if name != patients[place]]
+        own.append(scores[place])
+        other.append(fmean(others))
+    return fmean(own), fmean(other)
+
+
+def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Channels weighted by the mean of their gradients, summed; what is negative is cut off."""
+    weights = reduce(gradients, "c t y x -> c", "mean")
+    return einsum(weights, activations, "c, c t y x -> t y x").relu()
+
+
+def _scored(generator: Generator) -> list[Arguments]:
+    def drawn(*shape: int) -> tuple[Tensor, Tensor]:
+        saliency = torch.rand(shape, generator=generator) ** 3 * 7 + 0.5
+        return saliency, torch.rand(shape, generator=generator) < 0.3
+
+    saliency, mask = drawn(3, 5, 7)
+    saliency[1] *= 5  # frames differ
+    saliency[1][mask[1]] *= 3
+    wide, other = drawn(5, 3, 11)
+    return [
+        (saliency, mask),
+        (wide.double(), other),
+        drawn(1, 7, 11),  # one frame
+        (saliency, torch.ones_like(mask)),  # the mask covers everything
+        (saliency * ~mask, mask),  # nothing inside
+    ]
+
+
+def _swapped(generator: Generator) -> list[Arguments]:
+    def mean_inside(saliency: Tensor, mask: Tensor) -> float:
+        return saliency[mask].mean().item()
+
+    cases: list[Arguments] = []
+    # As many clips of each patient, so that a mean over all pairs is one over clips.
+    for patients, clips, score in ((3, 2, share_inside), (5, 1, share_inside), (2, 3, mean_inside)):
+        names = [f"patient {k}" for k in range(patients) for _ in range(clips)]
+        masks = list(torch.rand((len(names), 2, 5, 7), generator=generator) < 0.4)
+        maps = [torch.rand(mask.shape, generator=generator) + 2 * mask for mask in masks]
+        cases.append((maps, masks, names, score))
+    return cases
+
+
+_TENSORS = inputs(lambda c, t, y, x: ((c, t, y, x), (c, t, y, x)), {}, {}, {"t": 1}, {"c": 1})
+
+
+def _share_mistakes(saliency: Tensor, mask: Tensor) -> Wrong:
+    total, inside, share = (
+        saliency[mask].sum(),
+        saliency[mask].sum() / saliency.sum(),
+        mask.double().mean(),
+    )
+    frames = [share_inside(*pair) for pair in zip(saliency, mask, strict=True)]
+    outside = saliency[~mask].mean().nan_to_num(1.0)
+    wrong = {
+        "this is the share of saliency inside; divide by the mask's share of the volume": inside,
+        "this is the mean inside; divide by the mean of all": saliency[mask].mean(),
+        "this is the sum inside; divide by the sum of all, then by the mask's share": total,
+        "you compare inside with outside, not with all": saliency[mask].mean() / outside,
+        "you multiplied by the mask's share of the volume; divide by it": inside * share,
+        "you divided by the mask's voxels, not by their share": inside / mask.sum(),
+        "you subtracted the mask's share of the volume; divide by it": inside - share,
+        "you scored each frame and took the mean": torch.tensor(frames).mean(),
+    }
+    return {words: float(value) for words, value in wrong.items()}
+
+
+def _swapped_mistakes(
+    maps: Sequence[Tensor], masks: Sequence[Tensor], patients: Sequence[str], score: Score
+) -> Wrong:
+    scores = torch.tensor([[score(saliency, mask) for saliency in maps] for mask in masks])
+    same = torch.tensor([[one == other for other in patients] for one in patients])
+    (own, other), eye = swapped_control(maps, masks, patients, score), torch.eye(len(maps)).bool()
+    mean = torch.stack(list(maps)).mean(dim=0)
+    wrong: dict[str, tuple[Any, Any]] = {
+        "a patient's other clips are not another patient's": (own, scores[~eye].mean()),
+        "own maps are among the others: leave out the clip's own patient": (own, scores.mean()),
+        "one other map is too few; take the mean over all of them": (own, scores.diag(1).mean()),
+        "you scored the mean of all maps; score each map, then take the mean": (
+            own,
+            fmean(score(mean, mask) for mask in masks),
+        ),
+        "the first number is of own maps alone: one map a clip": (scores[same].mean(), other),
+        "own and other are exchanged": (other, own),
+        "these are sums; means are wanted": (own * len(maps), other * len(maps)),
+    }
+    return {words: tuple(map(float, pair)) for words, pair in wrong.items()}
+
+
+def _cam_mistakes(activations: Tensor, gradients: Tensor) -> Wrong:
+    each = reduce(gradients, "c t y x -> c 1 1 1", "mean")
+    per_frame = reduce(gradients, "c t y x -> c t 1 1", "mean")
+    weighted = each * activations
+    return {
+        "the ReLU is missing": weighted.sum(0),
+        "you took the absolute value; ReLU sets what is negative to 0": weighted.sum(0).abs(),
+        "ReLU comes after the sum over channels": weighted.relu().sum(0),
+        "you took the mean over channels; Grad-CAM sums them": weighted.mean(0).relu(),
+        "each frame has weights of its own; take the mean over t too": (
+            (per_frame * activations).sum(0).relu()
+        ),
+        "you multiplied each activation by its own gradient; take the mean of a channel first": (
+            (gradients * activations).sum(0).relu()
+        ),
+        "you summed the gradients of a channel; the mean is wanted": (
+            gradients.sum((1, 2, 3), keepdim=True) * activations
+        )
+        .sum(0)
+        .relu(),
+        "activations and gradients are exchanged": grad_cam(gradients, activations),
+        "the weights are missing: all channels count alike": activations.sum(0).relu(),
+    }
+
+
+EXERCISES = (
+    Exercise("10.1", share_inside, _scored, mistakes=_share_mistakes),
+    Exercise("10.2", swapped_control, _swapped, mistakes=_swapped_mistakes),
+    Exercise("10.3", grad_cam, _TENSORS, axes="t y x", mistakes=_cam_mistakes),
+)
