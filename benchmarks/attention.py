@@ -3,7 +3,7 @@
     python benchmarks/attention.py COHORT WORK [--network FILE] [--memorised FILE] [--out FOLDER]
 
 COHORT is a folder of `csglib simulate` whose test clips the network has not learned from, with
-frames of the size that it was trained on. By default the networks are those of data_samples, and
+frames of the size that it was trained on. By default the network is tiny_256 of data_samples, and
 results/attention.json and attention.png are written. WORK keeps what is done: stopped at any
 moment, the same command goes on. For six kinds of maps:
 
@@ -376,8 +376,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("cohort", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--network", type=Path, default=SAMPLES / "tiny_128.safetensors")
-    parser.add_argument("--memorised", type=Path, default=SAMPLES / "tiny_128_shuffled.safetensors")
+    parser.add_argument("--network", type=Path, default=SAMPLES / "tiny_256.safetensors")
+    parser.add_argument("--memorised", type=Path, help="one that has memorised shuffled grades")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args(arguments)
@@ -385,10 +385,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [row for row in read_manifest(given.cohort) if row["split"] == "test"]
     own = network(given.network, given.device)
     others = {f"untrained {seed}": random_control(own, seed) for seed in range(UNTRAINED)}
-    others["memorised"] = network(given.memorised, given.device)
     clips = [read_npz(given.cohort / row["clip"]) for row in rows]
     subject = Subject(own, others, clips, [int(row["grade_index"]) for row in rows])
-    files = {"own": given.network, "memorised": given.memorised}
+    files = {"own": given.network}
+    if given.memorised:
+        files["memorised"] = given.memorised
+        others["memorised"] = network(given.memorised, given.device)
     inputs = {kind: digest(path) for kind, path in files.items()}
     work = Work(given.work, {**inputs, "cohort": digest(given.cohort / "manifest.csv")})
     found = examine(subject, work)

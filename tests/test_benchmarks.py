@@ -249,6 +249,7 @@ def test_attention_scores_maps_beside_their_controls(cohort, monkeypatch, tmp_pa
     monkeypatch.setattr(attention, "covers", lambda clips: dict([*every(clips).items()][:2]))
     monkeypatch.setattr(attention, "STEPS", 3)
     given = [str(cohort), str(tmp_path / "work"), "--out", str(tmp_path)]
+    given += ["--memorised", str(attention.SAMPLES / "tiny_128.safetensors")]
     attention.main(given)
     found = drawn(tmp_path, "attention")
     assert found["maps"].keys() == found["curves"].keys() == chosen.keys()
@@ -264,9 +265,7 @@ def test_attention_scores_maps_beside_their_controls(cohort, monkeypatch, tmp_pa
     attention.main(given)
     assert drawn(tmp_path, "attention") == found
     with pytest.raises(ValueError, match="keeps results of other files"):
-        attention.main(
-            [*given, "--network", str(attention.SAMPLES / "tiny_128_shuffled.safetensors")]
-        )
+        attention.main([*given, "--network", str(attention.SAMPLES / "tiny_128.safetensors")])
 
 
 def test_the_kept_scores_are_of_all_test_clips_of_the_present_cohort():

@@ -135,9 +135,7 @@ def _third(rng: np.random.Generator, patient: Mapping[str, Any]) -> dict[str, An
 
     Wall and plaque echo like the tissue around: a frame shows how wide the remnant vessel is, not
     how wide the vessel was. The reference is a healthy section, as in NASCET (1991). Vessels are of
-    any width, and a frame shows it in no other way: no tissue begins at a distance from the wall,
-    no arc of the wall stands beside an eccentric plaque, and no narrowing is so steep that one
-    slice shows both lumens. The vessel may lie anywhere, the narrowest frame too.
+    any width, and lie anywhere; no arc of the wall or steep narrowing tells more in one frame.
     """
     margin = rng.uniform(13.5, 15.0) / (patient["diameter"] + 2 * patient["wall"])
     lower, aside = rng.uniform(-0.25, 0.25, 2) * min(1, 2 - 2 / margin)  # within the picture

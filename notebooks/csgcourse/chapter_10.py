@@ -59,10 +59,12 @@ def _scored(generator: Generator) -> list[Arguments]:
     ]
 
 
-def _swapped(generator: Generator) -> list[Arguments]:
-    def mean_inside(saliency: Tensor, mask: Tensor) -> float:
-        return saliency[mask].mean().item()
+def mean_inside(saliency: Tensor, mask: Tensor) -> float:
+    """Another score for the control."""
+    return saliency[mask].mean().item()
 
+
+def _swapped(generator: Generator) -> list[Arguments]:
     cases: list[Arguments] = []
     # As many clips of each patient, so that a mean over all pairs is one over clips.
     for patients, clips, score in ((3, 2, share_inside), (5, 1, share_inside), (2, 3, mean_inside)):

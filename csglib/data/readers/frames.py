@@ -112,4 +112,7 @@ def to_grey_levels(stored: ndarray, name: str) -> UInt8[ndarray, "t y x"]:
     whole = all(np.array_equal(frame, np.rint(frame)) for frame in stored)
     if not 0 <= low <= high <= 255 or not (unit or whole):
         raise ClipError(f"{name}: values from {low:g} to {high:g}; wanted 0 to 255, or 0 to 1")
-    return np.stack([np.rint(frame * (255 if unit else 1)).astype(np.uint8) for frame in stored])
+    levels = np.empty(stored.shape, np.uint8)
+    for number, frame in enumerate(stored):
+        levels[number] = np.rint(frame * 255) if unit else frame
+    return levels
