@@ -63,7 +63,7 @@ RECIPES = {
     "tiny_256_memorised": Recipe(
         replace(TRAIN, augment=False),
         "shuffled",
-        (Stage(64, 16, 60), Stage(128, 8, 8), Stage(256, 4, 4)),
+        (Stage(64, 16, 60), Stage(128, 8, 8), Stage(256, 4, 10)),
     ),
 }
 
