@@ -158,7 +158,7 @@ class Report:
             f"{escape(clip)}</code><br>{escape(', '.join(kinds[clip]))}</p></li>"
             for clip, it in sorted(shown, key=lambda item: item[1].share)
         )
-        title = "What files show, and what cleaning keeps of the brightness of what moves"
+        title = "Whole frames, and what cleaning keeps: its share of the brightness that moves"
         return _folded(f'<ul class="clips">{items}</ul>', title, len(shown)) if items else ""
 
 
