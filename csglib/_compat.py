@@ -1,8 +1,8 @@
 """Let PyPI's torchvision import beside a CPU build of torch.
 
 PyPI's torchvision for Linux is built against CUDA. Beside a CPU torch its compiled half cannot
-load, and its Python half then stops at the first operator it looks up, taking grad-cam, lightning
-and torchmetrics with it. Declaring these operators is enough for whoever never calls them.
+load, and its Python half then stops at the first operator it looks up, taking grad-cam with it.
+Declaring these operators is enough for whoever never calls them.
 torch runs this through the "torch.backends" entry point in pyproject.toml, at the end of
 `import torch`, so the order of imports does not matter. Not in the paper.
 """

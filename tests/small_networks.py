@@ -1,16 +1,10 @@
-"""Small networks and clips: those of Table 1 as small as their graphs allow, and what trains fast.
-
-Builders of `SMALL` take grades, frames and pixels.
-"""
+"""Networks of Table 1, as small as their graphs allow: builders from grades, frames and pixels."""
 
 from dataclasses import replace
 
-import numpy as np
 import torch
-from torch import nn
 
 from csglib import CSG3DCT, TINY
-from csglib.data.cohort import ClipSet
 from csglib.table1.baselines import cnn_lstm, i3d, mtv, resnet, slowfast, tpn, uniformer, vit
 from csglib.table1.baselines.torchvision_video import MViT, Sizes, VideoSwin
 
@@ -40,24 +34,3 @@ SMALL = {
     "mvit": lambda c, t, s=32: MViT(c, t, s, sizes=MVIT),
     "tiny": lambda c, t, s=32: CSG3DCT(replace(TINY, classes=c)),
 }
-
-
-class Small(nn.Module):
-    """The smallest network with norms over the batch; takes clips of any length."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.norm = nn.Conv3d(3, 5, 1), nn.BatchNorm3d(5)
-        self.classify = nn.Linear(5, 2)
-
-    def forward(self, clip):
-        return self.classify(self.norm(self.conv(clip)).relu().mean((2, 3, 4)))
-
-
-def bright_clips(who, count, frames=3, size=16):
-    """Noise, brighter where it is severe; each clip is of another patient."""
-    grades = np.arange(count) % 2
-    grey = np.random.default_rng(count + ord(who[0])).integers(0, 100, (count, frames, size, size))
-    grey[grades == 1] += 90
-    patients = tuple(f"{who}{place}" for place in range(count))
-    return ClipSet(frames=grey.astype(np.uint8), grades=grades, patients=patients)

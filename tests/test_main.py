@@ -23,7 +23,7 @@ from csglib.table1 import BUDGETS, ROWS, pretrain, report
 from csglib.table1 import run as table1_run
 from csglib.train import experiment, fit
 
-from .small_networks import Small
+from .small_training import Small
 
 SAMPLES = str(Path(__file__).parents[1] / "data_samples" / "cohort_64.npz")
 

@@ -29,8 +29,8 @@ from csglib.train.predictions import Predictions
 from csglib.train.runs import Epoch, fingerprint, progress, resume, run_in, save
 from csglib.train.step import HeadLogits, TrainStep, adam, compiled
 
-if TYPE_CHECKING:  # four seconds to import, and needed for training only
-    from lightning.fabric import Fabric
+if TYPE_CHECKING:  # seconds to import, and needed for training only
+    from lightning_fabric import Fabric
 
 
 def fit(
@@ -101,7 +101,7 @@ def is_main_process() -> bool:
 
 def _fabric(config: TrainConfig) -> "Fabric":
     """One process, or as many as torchrun has started; one device each."""
-    from lightning.fabric import Fabric  # noqa: PLC0415  # slow to import, see above
+    from lightning_fabric import Fabric  # noqa: PLC0415  # slow to import, see above
 
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device is cuda, and torch finds no GPU here: use cpu or auto")

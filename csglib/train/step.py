@@ -18,8 +18,8 @@ from csglib.data.cohort import ClipSet
 from csglib.data.normalise import network_input
 
 if TYPE_CHECKING:  # four seconds to import, and needed for training only
-    from lightning.fabric import Fabric
-    from lightning.fabric.wrappers import _FabricModule as FabricModule
+    from lightning_fabric import Fabric
+    from lightning_fabric.wrappers import _FabricModule as FabricModule
 
 
 class StepSums(NamedTuple):

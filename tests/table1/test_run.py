@@ -18,7 +18,7 @@ from csglib.table1.rows import ALL_ROWS, ROWS
 from csglib.table1.run import RESULT, Table1
 from csglib.train import Predictions, experiment
 
-from ..small_networks import Small
+from ..small_training import Small
 
 SMALL = Budget(
     patients=3, pretrain_patients=4, size=32, epochs=2, finetune_epochs=1, pretrain_epochs=1,

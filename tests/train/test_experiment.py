@@ -12,7 +12,7 @@ from csglib import TrainConfig, build_network, read_clip
 from csglib.model.weights import load_weights, read_weights
 from csglib.train import Experiment, Predictions, experiment, predict, trained
 
-from ..small_networks import Small, bright_clips
+from ..small_training import Small, bright_clips
 
 
 @pytest.fixture(autouse=True)

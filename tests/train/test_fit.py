@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import nn
+from torch.distributed.run import main as torchrun
 
 from csglib import CSG3DCT, TINY, TrainConfig, fit, network_input
 from csglib.model.weights import load_weights, read_weights
@@ -20,7 +21,7 @@ from csglib.train import fit as training
 from csglib.train import predict
 from csglib.train.step import HeadLogits, TrainStep, adam
 
-from ..small_networks import Small, bright_clips
+from ..small_training import Small, bright_clips
 
 ROOT = str(Path(__file__).parents[2])
 
@@ -442,20 +443,18 @@ last.get_future().then(lambda _: time.sleep(1))  # in a thread of the group
 """
 
 
-def test_two_processes_learn_what_one_does_and_end_in_peace(tmp_path):
+def test_two_processes_learn_what_one_does_and_end_in_peace(tmp_path, capfd):
     """Of 9 clips, 4 a step: in the last there is nothing for the second to do.
 
     In the end a thread of the group still has a tensor in hand when Python goes.
     """
     program = tmp_path / "world.py"
     program.write_text(WORLD)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [*torchrun, str(program), ROOT, str(tmp_path)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert run.returncode == 0, run.stderr[-2000:]
+    torchrun(["--standalone", "--nproc-per-node=2", str(program), ROOT, str(tmp_path)])
+    said = capfd.readouterr().out
     alone = list(fit(TwoHeads(), clips(9), clips(7, "b"), config(tmp_path / "alone", epochs=3)))
     wanted = torch.tensor([list(vars(record).values())[:5] for record in alone])
-    printed = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("[[")]
+    printed = [json.loads(line) for line in said.splitlines() if line.startswith("[[")]
     assert len(printed) == 2 * 2, "both processes print both runs"
     for found in printed:
         torch.testing.assert_close(torch.tensor(found), wanted)

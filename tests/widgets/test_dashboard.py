@@ -16,7 +16,7 @@ from csglib import TrainConfig, fit
 from csglib.train.fit import predict
 from csglib.widgets.dashboard import RunDashboard, TrainingDashboard
 
-from ..small_networks import bright_clips
+from ..small_training import bright_clips
 
 CLIPS, WATCHED, EPOCHS = 6, 4, 5
 
