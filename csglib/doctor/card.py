@@ -55,7 +55,7 @@ def model_card(run: Path, cohort: Path, answers: Mapping[str, str] | None = None
         f"**{question}** {answers.get(name) or '*Not stated.*'}"
         for name, question in QUESTIONS.items()
     )
-    parts = [
+    sections = [
         f"# Model card: {experiment.network}, {' or '.join(names)}",
         read_metadata(cohort)["what"],
         "## Network\n\n" + _table(["", ""], _network(run, experiment, names)),
@@ -66,7 +66,7 @@ def model_card(run: Path, cohort: Path, answers: Mapping[str, str] | None = None
         _table(["true grade", *(f"predicted {name}" for name in names)], _confusion(predictions)),
         "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(sections) + "\n"
 
 
 def _network(run: Path, experiment: Experiment, names: Sequence[str]) -> Iterator[list[str]]:

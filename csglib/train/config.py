@@ -78,4 +78,4 @@ class TrainConfig:
 
 
 SMOKE = TrainConfig(folder=Path("runs/smoke"), epochs=12, batch_size=8, lr=1e-3)
-"""Enough for `TINY` to learn 64 small clips on two cores; not enough to judge it."""
+"""Enough for `TINY` to learn 64 small clips on two cores; not enough to evaluate it."""

@@ -14,13 +14,14 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from csgcourse.exercise import find
+from csgcourse.gradients import Gradients, by_name
 from csgcourse.running import run
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 
 LOGITS, GRADIENTS = 1e-6, 1e-5  # largest difference, in float64
 Function = Callable[..., object]
-Outputs = tuple[Tensor, dict[str, Tensor]]  # logits, and gradients of the loss by parameter
+Outputs = tuple[Tensor, Gradients]  # logits, and gradients of the loss by parameter
 
 
 def plugged(model: nn.Module, functions: Mapping[str, Function]) -> nn.Module:
@@ -100,10 +101,7 @@ def _logits_and_gradients(model: nn.Module) -> Outputs:
     with torch.enable_grad():
         logits = model(clips)
         loss = F.cross_entropy(logits, torch.arange(2))
-        named = dict(model.named_parameters())
-        reached = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
-    pairs = zip(named.items(), reached, strict=True)
-    return logits.detach(), {n: torch.zeros_like(p) if g is None else g for (n, p), g in pairs}
+        return logits.detach(), by_name(loss, dict(model.named_parameters()))
 
 
 @cache

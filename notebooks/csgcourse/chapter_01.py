@@ -6,7 +6,7 @@ paper.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -148,47 +148,42 @@ def _convolve(function: Callable[..., object], conv: str, frames: int) -> object
     }
 
 
-def _plain(
-    padding: int, mode: Literal["zeros", "replicate"], conv: nn.Conv2d, frames: int
-) -> nn.Conv3d:
-    """Without a forward of its own: padding and its mode are those of `nn.Conv3d`."""
-    right = inflate_conv(conv, frames)
-    reach = padding * (frames // 2)
-    sizes: Any = right.kernel_size, right.stride, (reach, *conv.padding)
-    deep = nn.Conv3d(conv.in_channels, conv.out_channels, *sizes)
-    deep.padding_mode = mode
-    deep.weight, deep.bias = right.weight, right.bias
-    return deep
+def _pads(mode: str, reach: int = 1) -> Callable[..., None]:
+    """Pads in time as in space, without the frames that `SameLength` repeats."""
+
+    def change(deep: Any, conv: Any, frames: int) -> None:
+        (y, x), t = conv.padding, reach * (frames // 2)
+        around = (x, x, y, y, t, t)
+        deep.forward = lambda volume: F.conv3d(
+            F.pad(volume, around, mode), deep.weight, deep.bias, deep.stride
+        )
+
+    return change
 
 
-def _changed(change: Callable[..., object], conv: nn.Conv2d, frames: int) -> nn.Conv3d:
-    """The right layer, but for one change."""
-    deep = inflate_conv(conv, frames)
-    change(deep, conv)
-    return deep
-
-
-_CONV_MISTAKES: Wrong = {
-    "zeros stand beyond the ends of the clip; repeat its first and last frame": partial(
-        _plain, 1, "zeros"
-    ),
+_CONV_CHANGES: dict[str, Callable[..., object]] = {  # what each makes of the right layer
+    "zeros stand beyond the ends of the clip; repeat its first and last frame": _pads("constant"),
     "`padding_mode` also repeats the pixels at the borders of a frame, where the 2D layer has "
-    "zeros; repeat frames in a `forward` of your own": partial(_plain, 1, "replicate"),
-    "nothing is padded in time, so frames are lost": partial(_plain, 0, "zeros"),
-    "this is centre inflation; mean inflation is wanted": partial(
-        _changed,
-        lambda deep, conv: deep.weight.data.copy_(inflate_center(conv.weight, deep.kernel_size[0])),
+    "zeros; repeat frames in a `forward` of your own": _pads("replicate"),
+    "nothing is padded in time, so frames are lost": _pads("constant", reach=0),
+    "this is centre inflation; mean inflation is wanted": lambda deep, conv, frames: (
+        deep.weight.data.copy_(inflate_center(conv.weight, frames))
     ),
-    "the slices add up to `frames` times the kernel: divide": partial(
-        _changed, lambda deep, _: deep.weight.data.mul_(deep.kernel_size[0])
+    "the slices add up to `frames` times the kernel: divide": lambda deep, _, frames: (
+        deep.weight.data.mul_(frames)
     ),
-    "the bias of the 2D layer is lost": partial(
-        _changed, lambda deep, _: setattr(deep, "bias", None)
-    ),
-    "the spatial stride is lost": partial(
-        _changed, lambda deep, _: setattr(deep, "stride", (1, 1, 1))
-    ),
+    "the bias of the 2D layer is lost": lambda deep, *_: setattr(deep, "bias", None),
+    "the spatial stride is lost": lambda deep, *_: setattr(deep, "stride", (1, 1, 1)),
 }
+
+
+def _conv_mistakes(*_: object) -> Wrong:
+    def changed(change: Callable[..., object], conv: nn.Conv2d, frames: int) -> nn.Conv3d:
+        deep = inflate_conv(conv, frames)
+        change(deep, conv, frames)
+        return deep
+
+    return {words: partial(changed, change) for words, change in _CONV_CHANGES.items()}
 
 
 def _train_cases(generator: torch.Generator) -> list[tuple[object, ...]]:
@@ -204,7 +199,7 @@ def _train_cases(generator: torch.Generator) -> list[tuple[object, ...]]:
 
 
 def _untrained(answer: object, kernel: Tensor, clips: Tensor, labels: Tensor, steps: int) -> str:
-    """What is wrong with a trained kernel, judged on clips that it has not seen; "" if nothing."""
+    """What is wrong with a trained kernel, checked on clips that it has not seen; "" if nothing."""
     other = compare(answer, kernel)
     if not isinstance(answer, Tensor) or answer.shape != kernel.shape or answer.isnan().any():
         return other or ""
@@ -246,8 +241,6 @@ EXERCISES = (
     Exercise("1.2", inflate_center, _ODD, "out in t y x", _center_mistakes, learns=True),
     Exercise("1.3", same_length_padding, lambda _: _LENGTHS, mistakes=_padding_mistakes),
     Exercise("1.4", extra_weights, lambda _: _STAGES, mistakes=_extra_mistakes, read=whole),
-    Exercise(
-        "1.5", inflate_conv, lambda _: _LAYERS, mistakes=lambda *_: _CONV_MISTAKES, use=_convolve
-    ),
+    Exercise("1.5", inflate_conv, lambda _: _LAYERS, mistakes=_conv_mistakes, use=_convolve),
     Exercise("1.6", train_kernel, _train_cases, validate=_untrained),
 )

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce, repeat
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
+from csgcourse.exercise import Exercise, Wrong, inputs
 from csglib.model.intra import IntraDimension
 from csglib.model.tokens import VideoTokens
 
@@ -110,41 +110,25 @@ def _cost_mistakes(frames: int, patches: int, width: int, kind: str) -> Wrong:
     length = frames * patches // sequences
     right, joint = attention_cost(frames, patches, width, kind), kind == "joint"
     tokens = (frames * (1 + patches)) ** 2  # with one class token a frame
+    on_a_side = attention_cost(frames, patches**2, width, kind)
+    projected = 4 * sequences * (1 + length) * width**2
     return {
         "the class token of each sequence is missing": 2 * sequences * length**2 * width,
         "this is one product; there are two, scores and weighted values": right // 2,
         "this is one sequence; space has `frames`, time has `patches`": right // sequences,
         "the length is not squared": right // (1 + length),
-        "`patches` is n, the number in a frame, not on a side": attention_cost(
-            frames, patches**2, width, kind
-        ),
-        "the projections are counted too; the two products alone are wanted": right
-        + 4 * sequences * (1 + length) * width**2,
+        "`patches` is n, the number in a frame, not on a side": on_a_side,
+        "the projections are counted too; the two products alone are wanted": right + projected,
         "the clip has one class token, not one a frame": 2 * tokens * width if joint else right,
     }
 
 
-_PARTS = inputs(
-    lambda b, t, n, h, e, axis: ((b, 1, h * e), (b, t, n, h * e), axis, h),
+_BLOCKS = inputs(
+    lambda b, t, n, h, e, axis: (
+        *(IntraDimension(h * e, h, 7, axis), (b, 1, h * e), (b, t, n, h * e), axis),
+    ),
     *({"axis": "space"}, {"axis": "time"}, {"axis": "time", "t": 1}, {"axis": "space", "n": 1}),
 )
-
-
-def randomised(block: nn.Module, like: Tensor, generator: Generator) -> nn.Module:
-    """The block with random weights, of a tensor's type."""
-    for weights in block.to(like).parameters():
-        weights.data.normal_(0, 0.5, generator=generator)
-    return block
-
-
-def _blocks(generator: Generator) -> list[Arguments]:
-    """A block of random weights beside random tokens."""
-    drawn: list[Arguments] = []
-    given: Any = _PARTS(generator)
-    for cls, patches, axis, heads in given:
-        block = IntraDimension(cls.shape[2], heads, 7, axis)
-        drawn.append((randomised(block, cls, generator), cls, patches, axis))
-    return drawn
 
 
 def block_mistakes(
@@ -190,17 +174,10 @@ def _in_network(function: Callable[..., Any], block: Any, tokens: VideoTokens) -
     return VideoTokens(*function(block, tokens.cls, tokens.patches, block.axis))
 
 
+_PART = IntraDimension, _in_network
 EXERCISES = (
     Exercise("3.1", attention_map, _QUERY_KEY, "b h i j", wrong_maps, learns=True),
     Exercise("3.2", split_heads, _WIDE, "b heads s d/heads", _heads_mistakes, learns=True),
     Exercise("3.3", attention_cost, lambda _: _CLIPS, mistakes=_cost_mistakes, read=whole),
-    Exercise(
-        "3.4",
-        intra_forward,
-        _blocks,
-        "b 1 d; b t n d",
-        _intra_mistakes,
-        learns=True,
-        part=(IntraDimension, _in_network),
-    ),
+    Exercise("3.4", intra_forward, _BLOCKS, "b 1 d; b t n d", _intra_mistakes, part=_PART),
 )

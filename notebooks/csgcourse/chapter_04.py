@@ -9,10 +9,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from torch import Generator, Tensor
+from torch import Tensor
 
-from csgcourse.chapter_03 import block_mistakes, randomised, whole, wrong_maps
-from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
+from csgcourse.chapter_03 import block_mistakes, whole, wrong_maps
+from csgcourse.exercise import Exercise, Wrong, inputs
 from csglib.model.fusion import CrossAttention, InterDimension, SwitchedAttention
 from csglib.model.tokens import VideoTokens
 
@@ -111,22 +111,15 @@ def _cost_mistakes(tokens: int, width: int, query: str) -> Wrong:
     }
 
 
-_PAIRS = inputs(
-    lambda b, t, n, h, e, scheme: (*2 * ((b, 1, h * e), (b, t, n, h * e)), scheme, h),
-    *({"scheme": "cross"}, {"scheme": "switched"}),
-    *({"scheme": scheme, "t": 1, "n": 1} for scheme in ("cross", "switched")),
+_SCHEMES = {"cross": CrossAttention, "switched": SwitchedAttention}
+_BLOCKS = inputs(
+    lambda b, t, n, h, e, scheme: (
+        _SCHEMES[scheme](h * e, h, 7),
+        *2 * (((b, 1, h * e), (b, t, n, h * e)),),
+        scheme,
+    ),
+    *({"scheme": scheme} | edge for edge in ({}, {"t": 1, "n": 1}) for scheme in _SCHEMES),
 )
-
-
-def _blocks(generator: Generator) -> list[Arguments]:
-    """A fusion of random weights beside two branches of random tokens."""
-    drawn: list[Arguments] = []
-    given: Any = _PAIRS(generator)
-    for cls, patches, other, others, scheme, heads in given:
-        kind = SwitchedAttention if scheme == "switched" else CrossAttention
-        block = randomised(kind(cls.shape[2], heads, 7), cls, generator)
-        drawn.append((block, (cls, patches), (other, others), scheme))
-    return drawn
 
 
 def _fusion_mistakes(block: Any, target: Pair, complement: Pair, scheme: str) -> Wrong:
@@ -161,18 +154,11 @@ def _in_network(
     return VideoTokens(*function(block, *pairs, scheme))
 
 
+_PART = InterDimension, _in_network
 EXERCISES = (
     Exercise("4.1", switched, _HEADS, "b h 1 e", _attention_mistakes, learns=True),
     Exercise("4.2", crossed, _HEADS, "b h 1 e", _attention_mistakes, learns=True),
     Exercise("4.3", context, _TOKENS, "b tokens d", _context_mistakes, learns=True),
     Exercise("4.4", fusion_cost, lambda _: _LENGTHS, mistakes=_cost_mistakes, read=whole),
-    Exercise(
-        "4.5",
-        fusion_forward,
-        _blocks,
-        "b 1 d; b t n d",
-        _fusion_mistakes,
-        learns=True,
-        part=(InterDimension, _in_network),
-    ),
+    Exercise("4.5", fusion_forward, _BLOCKS, "b 1 d; b t n d", _fusion_mistakes, part=_PART),
 )

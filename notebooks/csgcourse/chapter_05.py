@@ -6,11 +6,11 @@ Source: section 2, "Learnable Mechanism for Adaptive Updating"; "Weighted Sum" i
 from collections.abc import Callable
 from typing import Any
 
-from torch import Generator, Tensor
+from torch import Tensor
 
-from csgcourse.chapter_03 import intra_forward, randomised
+from csgcourse.chapter_03 import intra_forward
 from csgcourse.chapter_04 import Pair, fusion_forward
-from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
+from csgcourse.exercise import Exercise, Wrong, inputs
 from csglib.model.amdf import AMDFBlock
 from csglib.model.fusion import CrossAttention
 from csglib.model.intra import IntraDimension
@@ -77,59 +77,43 @@ def _gradient_mistakes(space: Tensor, time: Tensor, theta: Tensor, upstream: Ten
     }
 
 
-_CLIPS = inputs(
-    lambda b, t, n, h, e: ((b, 1, h * e), (b, t, n, h * e), h), {}, {}, {"t": 1}, {"n": 1}
+def _block(width: int, heads: int) -> AMDFBlock:
+    sizes = (width, heads, 7)
+    branches = (IntraDimension(*sizes, "space"), IntraDimension(*sizes, "time"))
+    fusions = (CrossAttention(*sizes), CrossAttention(*sizes))
+    return AMDFBlock(*branches, *fusions, LearnableWeighting())
+
+
+_BLOCKS = inputs(
+    lambda b, t, n, h, e: (_block(h * e, h), (b, 1, h * e), (b, t, n, h * e)),
+    *({}, {}, {"t": 1}, {"n": 1}),
 )
-
-
-def _blocks(generator: Generator) -> list[Arguments]:
-    """An AMDF block of random weights beside random tokens."""
-    drawn: list[Arguments] = []
-    given: Any = _CLIPS(generator)
-    for cls, patches, heads in given:
-        sizes = (cls.shape[2], heads, 7)
-        branches = (IntraDimension(*sizes, "space"), IntraDimension(*sizes, "time"))
-        fusions = (CrossAttention(*sizes), CrossAttention(*sizes))
-        block = AMDFBlock(*branches, *fusions, LearnableWeighting())
-        drawn.append((randomised(block, cls, generator), cls, patches))
-    return drawn
 
 
 def _amdf_mistakes(block: Any, cls: Tensor, patches: Tensor) -> Wrong:
     tokens, into_space, into_time = VideoTokens(cls, patches), block.into_space, block.into_time
     space, time = block.space(tokens), block.time(tokens)
-    new_space, new_time, in_turn = (
-        into_space(space, time),
-        into_time(time, space),
-        block.time(space),
-    )
+    after, in_turn = (into_space(space, time), into_time(time, space)), block.time(space)
     first = "a fusion reads a branch that the other fusion has updated; both read the branches"
-    weighed = {
-        first: (new_space, into_time(time, new_space)),
-        f"{first}, before either fusion": (into_space(space, new_time), new_time),
-        "the branches run in parallel, not one after the other": (
-            into_space(space, in_turn),
-            into_time(in_turn, space),
-        ),
-        "both fusions are missing": (space, time),
-        "the targets are exchanged: `into_space` has space as its target": (
-            into_space(time, space),
-            into_time(space, time),
-        ),
-        "`into_space` and `into_time` are exchanged": (
-            into_time(space, time),
-            into_space(time, space),
-        ),
-        "the weights are exchanged: a is the weight of space": (new_time, new_space),
+    targets = "the targets are exchanged: `into_space` has space as its target"
+    in_parallel = "the branches run in parallel, not one after the other"
+    exchanged = "`into_space` and `into_time` are exchanged"
+    theta: Any = block.weigh.theta
+    gate = theta.sigmoid()
+    wrong = {
+        first: (after[0], into_time(time, after[0]), gate),
+        f"{first}, before either fusion": (into_space(space, after[1]), after[1], gate),
+        in_parallel: (into_space(space, in_turn), into_time(in_turn, space), gate),
+        "both fusions are missing": (space, time, gate),
+        targets: (into_space(time, space), into_time(space, time), gate),
+        exchanged: (into_time(space, time), into_space(time, space), gate),
+        "the weights are exchanged: a is the weight of space": (*after, 1 - gate),
+        "this is the plain mean: theta is not used": (*after, 0.5),
+        "theta is used as it is; a = sigmoid(theta)": (*after, theta),
     }
-    parts = ((new_space.cls, new_time.cls), (new_space.patches, new_time.patches))
-    gates = {
-        "this is the plain mean: theta is not used": 0.5,
-        "theta is used as it is; a = sigmoid(theta)": block.weigh.theta,
-    }
-    results = {words: block.weigh(*pair) for words, pair in weighed.items()}
-    return {words: (after.cls, after.patches) for words, after in results.items()} | {
-        words: [a * one + (1 - a) * other for one, other in parts] for words, a in gates.items()
+    return {
+        words: [a * s.cls + (1 - a) * t.cls, a * s.patches + (1 - a) * t.patches]
+        for words, (s, t, a) in wrong.items()
     }
 
 
@@ -137,16 +121,9 @@ def _in_network(function: Callable[..., Any], block: Any, tokens: VideoTokens) -
     return VideoTokens(*function(block, tokens.cls, tokens.patches))
 
 
+_PART = AMDFBlock, _in_network
 EXERCISES = (
     Exercise("5.1", weigh, _BRANCHES, mistakes=_weigh_mistakes, learns=True),
     Exercise("5.2", weigh_gradient, _UPSTREAM, mistakes=_gradient_mistakes),
-    Exercise(
-        "5.3",
-        amdf_forward,
-        _blocks,
-        "b 1 d; b t n d",
-        _amdf_mistakes,
-        learns=True,
-        part=(AMDFBlock, _in_network),
-    ),
+    Exercise("5.3", amdf_forward, _BLOCKS, "b 1 d; b t n d", _amdf_mistakes, part=_PART),
 )

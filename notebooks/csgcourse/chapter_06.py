@@ -175,18 +175,11 @@ def _up(function: Any, fcu: TokensToVolume, patches: Tensor, columns: int) -> Te
 
 
 _DOWN = VolumeToTokens, lambda f, fcu, volume: fcu.norm(f(fcu.project(volume), fcu.stride))
+_UP = TokensToVolume, _up
 _WHOLE = CSG3DCT, lambda function, model, clip: function(model, clip)
 EXERCISES = (
-    Exercise("6.1", volume_to_tokens, VOLUMES, "b t n c", _down_mistakes, learns=True, part=_DOWN),
-    Exercise(
-        *("6.2", tokens_to_volume, _TOKENS, "b c t y x", _up_mistakes),
-        learns=True,
-        part=(TokensToVolume, _up),
-    ),
+    Exercise("6.1", volume_to_tokens, VOLUMES, "b t n c", _down_mistakes, part=_DOWN),
+    Exercise("6.2", tokens_to_volume, _TOKENS, "b c t y x", _up_mistakes, part=_UP),
     Exercise("6.3", output_size, lambda _: _CLIPS, mistakes=_size_mistakes),
-    Exercise(
-        *("6.4", network_forward, _networks, "b classes", _network_mistakes),
-        learns=True,
-        part=_WHOLE,
-    ),
+    Exercise("6.4", network_forward, _networks, "b classes", _network_mistakes, part=_WHOLE),
 )

@@ -192,7 +192,7 @@ def _validate_interval(
     }
     words = min(distances, key=distances.__getitem__)
     if draws >= _ENOUGH and distances[words] <= 0:
-        return f"judging by where the interval lies, {words}"
+        return f"by where the interval lies, {words}"
     low, high = _between(accuracy)
     hint = ", far too narrow: divided by the root of `draws`?"
     came = f"({came_low:.3f}, {came_high:.3f}){hint * (came_high - came_low < (high - low) / 5)}"

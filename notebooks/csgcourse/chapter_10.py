@@ -79,11 +79,8 @@ _TENSORS = inputs(lambda c, t, y, x: ((c, t, y, x), (c, t, y, x)), {}, {}, {"t":
 
 
 def _share_mistakes(saliency: Tensor, mask: Tensor) -> Wrong:
-    total, inside, share = (
-        saliency[mask].sum(),
-        saliency[mask].sum() / saliency.sum(),
-        mask.double().mean(),
-    )
+    total, share = saliency[mask].sum(), mask.double().mean()
+    inside = total / saliency.sum()
     frames = [share_inside(*pair) for pair in zip(saliency, mask, strict=True)]
     outside = saliency[~mask].mean().nan_to_num(1.0)
     wrong = {
@@ -106,14 +103,12 @@ def _swapped_mistakes(
     same = torch.tensor([[one == other for other in patients] for one in patients])
     (own, other), eye = swapped_control(maps, masks, patients, score), torch.eye(len(maps)).bool()
     mean = torch.stack(list(maps)).mean(dim=0)
+    of_mean = fmean(score(mean, mask) for mask in masks)
     wrong: dict[str, tuple[Any, Any]] = {
         "a patient's other clips are not another patient's": (own, scores[~eye].mean()),
         "own maps are among the others: leave out the clip's own patient": (own, scores.mean()),
         "one other map is too few; take the mean over all of them": (own, scores.diag(1).mean()),
-        "you scored the mean of all maps; score each map, then take the mean": (
-            own,
-            fmean(score(mean, mask) for mask in masks),
-        ),
+        "you scored the mean of all maps; score each map, then take the mean": (own, of_mean),
         "the first number is of own maps alone: one map a clip": (scores[same].mean(), other),
         "own and other are exchanged": (other, own),
         "these are sums; means are wanted": (own * len(maps), other * len(maps)),
@@ -122,27 +117,22 @@ def _swapped_mistakes(
 
 
 def _cam_mistakes(activations: Tensor, gradients: Tensor) -> Wrong:
-    each = reduce(gradients, "c t y x -> c 1 1 1", "mean")
-    per_frame = reduce(gradients, "c t y x -> c t 1 1", "mean")
-    weighted = each * activations
+    weighted = reduce(gradients, "c t y x -> c 1 1 1", "mean") * activations
+    weights = {
+        "each frame has weights of its own; take the mean over t too": gradients.mean((2, 3), True),
+        "you multiplied each activation by its own gradient; take the mean of a channel first": (
+            gradients
+        ),
+        "you summed the gradients of a channel; the mean is wanted": gradients.sum((1, 2, 3), True),
+        "the weights are missing: all channels count alike": torch.ones_like(gradients),
+    }
     return {
         "the ReLU is missing": weighted.sum(0),
         "you took the absolute value; ReLU sets what is negative to 0": weighted.sum(0).abs(),
         "ReLU comes after the sum over channels": weighted.relu().sum(0),
         "you took the mean over channels; Grad-CAM sums them": weighted.mean(0).relu(),
-        "each frame has weights of its own; take the mean over t too": (
-            (per_frame * activations).sum(0).relu()
-        ),
-        "you multiplied each activation by its own gradient; take the mean of a channel first": (
-            (gradients * activations).sum(0).relu()
-        ),
-        "you summed the gradients of a channel; the mean is wanted": (
-            gradients.sum((1, 2, 3), keepdim=True) * activations
-        )
-        .sum(0)
-        .relu(),
         "activations and gradients are exchanged": grad_cam(gradients, activations),
-        "the weights are missing: all channels count alike": activations.sum(0).relu(),
+        **{words: (by * activations).sum(0).relu() for words, by in weights.items()},
     }
 
 

@@ -57,7 +57,7 @@ def check(number: str, function: object) -> Verdict:
     exercise, printed = find(number), ""
     if not callable(function):
         call = f'check("{number}", {exercise.reference.__name__})'
-        trouble: str | None = f"hand over the function itself, without calling it: `{call}`."
+        trouble: str | None = f"pass the function itself, without calling it: `{call}`."
     elif not (trouble := _other_arguments(exercise, function)):
         trouble, printed = _try(exercise, function)
     if trouble is None:
@@ -103,7 +103,7 @@ def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | Non
             break
         answers.append((given, outcome.value))
     trouble = _wrong(exercise, answers) or trouble
-    if exercise.learns and not trouble:
+    if (exercise.learns or exercise.part) and not trouble:
         trouble = cannot_learn(exercise, function, cases)
     if exercise.part and not trouble:
         trouble = differs_in_tiny(exercise.number, function)

@@ -20,7 +20,7 @@ _PRIMES = (2, 3, 5, 7, 11, 13)
 
 
 class AnswerError(Exception):
-    """Raised by an exercise's `use`: a clause that says why what came back cannot be judged."""
+    """Raised by an exercise's `use`: a clause that says why what came back cannot be checked."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Exercise:
     read: Callable[[object], object] = lambda result: result  # where several types are right
     # (answer, *inputs) -> what is wrong; for exercises with many right answers, one for each `seed`
     validate: Callable[..., str | None] | None = None
-    # (function, *inputs) -> what is judged, where that is not just what the function returns:
+    # (function, *inputs) -> what is checked, where that is not just what the function returns:
     # weights after a step, gradients. An input that learns is given by its name and built here.
     use: Callable[..., Any] = lambda function, *given: function(*given)
-    learns: bool = False  # whether gradients must flow through the answer, as through the solution
+    learns: bool = False  # gradients must flow through the answer; always those through a `part`
     # The library's module whose forward this is, and (function, module, *inputs) -> its output.
     part: tuple[type[nn.Module], Callable[..., object]] | None = None
 
@@ -88,8 +88,9 @@ def inputs(shapes: Callable[..., Sequence[object]], *edges: Mapping[str, object]
     """Random inputs, one case for each of `edges`, the sizes it sets; the second is in float64.
 
     `shapes` gives for each argument, from all sizes: the shape of a tensor, a float (a tensor
-    without axes), or another value. A size that an edge case does not set is a small prime; all
-    differ, so that no result with swapped axes has the right shape.
+    without axes), a tuple of shapes, a module (its parameters are drawn), or another value. A size
+    that an edge case does not set is a small prime; all differ, so that no result with swapped axes
+    has the right shape.
     """
 
     def cases(generator: Generator) -> list[Arguments]:
@@ -107,8 +108,13 @@ def inputs(shapes: Callable[..., Sequence[object]], *edges: Mapping[str, object]
 
 
 def _argument(shape: object, generator: Generator, dtype: torch.dtype) -> object:
+    if isinstance(shape, tuple) and isinstance(shape[0], tuple):
+        return tuple(_argument(part, generator, dtype) for part in shape)
     if isinstance(shape, tuple):
         return torch.randn(shape, generator=generator, dtype=dtype)
+    if isinstance(shape, nn.Module):
+        for weights in shape.to(dtype).parameters():
+            weights.data.normal_(0, 0.5, generator=generator)
     return torch.tensor(shape, dtype=dtype) if isinstance(shape, float) else shape
 
 

@@ -4,21 +4,23 @@ The shared ones are compositions with the solution: axes permuted, inputs swappe
 an axis averaged, everything off by a factor.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import combinations, permutations, product
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from csgcourse.comparing import PLACES, compare, near, ratio
 from csgcourse.exercise import Answers, Arguments, Exercise, Wrong
 
-_PERCENT = "every value is 100 times what it should be: in percent?"
-_FACTORS = {-1.0: "the sign is wrong", 0.0: "every value is zero", 100.0: _PERCENT}
+_FACTORS = {
+    -1.0: "the sign is wrong",
+    0.0: "every value is zero",
+    100.0: "every value is 100 times what it should be: in percent?",
+}
 _HUGE = 10**7  # numbers in an answer
 Sizes = dict[str, int]
 
@@ -103,9 +105,12 @@ def _sizes(exercise: Exercise, given: Arguments) -> Sizes:
 
 def _results(came: list[Any], wanted: list[Any], axes: str, sizes: list[Sizes]) -> str | None:
     """What turns every wanted result into the answer, whatever the inputs."""
-    names = axes.split()
-    named = _scaled(came, wanted, sizes)
-    if named := named or _common(came, (dict(_changed(one, names)) for one in wanted)):
+    names, factor = axes.split(), next(filter(None, map(_factor, came, wanted)), 0.0)
+    tables = (
+        dict([*_scaled(one, factor, of), *_changed(one, names)])
+        for one, of in zip(wanted, sizes, strict=True)
+    )
+    if named := _common(came, tables):
         return named
     if not isinstance(wanted[0], tuple):
         return _rearranged(came, wanted, names)
@@ -175,32 +180,23 @@ def _rearranged(came: list[Any], wanted: list[Any], axes: Sequence[str]) -> str 
     return None
 
 
-def _scaled(came: list[Any], wanted: list[Any], sizes: list[Sizes]) -> str | None:
-    """Whether every value is off by a factor, and by which."""
-    if not isinstance(wanted[0], Tensor | int | float):
-        return None
-    factors = map(_factor, came, wanted)
-    known = [(f, s) for f, s in zip(factors, sizes, strict=True) if f is not None]
-    if any(math.isnan(f) for f, _ in known) or all(f == 1 for f, _ in known):
-        return None
-    first = known[0][0]
-    if all(math.isclose(factor, first, rel_tol=1e-3) for factor, _ in known):
-        return _FACTORS.get(round(first, 3), f"every value is {first:.3g} times what it should be")
-    for name, power in product(known[0][1], (1, -1, 2, -2, 0.5, -0.5)):
-        if all(math.isclose(f, float(s[name]) ** power, rel_tol=1e-3) for f, s in known if s[name]):
-            size = name if abs(power) == 1 else f"{name}**{abs(power)}"
-            if power > 0:
-                return f"every value is `{size}` times too large: a factor, or a sum for a mean?"
-            return f"every value is divided by `{size}`: one division too many, a mean for a sum?"
+def _scaled(wanted: object, factor: float, sizes: Sizes) -> Iterator[tuple[str, object]]:
+    """A result off by one factor in all cases, or by a power of a size."""
+    if not isinstance(wanted, Tensor | int | float):
+        return
+    if factor != 1:  # 1 where only the type is wrong
+        words = f"every value is {factor:.3g} times what it should be"
+        yield _FACTORS.get(round(factor, 3), words), wanted * factor
+    for (name, size), power in product(sizes.items(), (1, 2, 0.5)):
+        scale = name if power == 1 else f"{name}**{power}"
+        too_large = f"every value is `{scale}` times too large: a factor, or a sum for a mean?"
+        divided = f"every value is divided by `{scale}`: one division too many, a mean for a sum?"
+        yield from ((too_large, wanted * size**power), (divided, wanted / (size or 1) ** power))
+
+
+def _factor(answer: Any, wanted: Any) -> float | None:
+    """The factor between two results; None if there is none, or any would do."""
+    with suppress(TypeError, ValueError, RuntimeError):  # an answer may be anything
+        came, due = torch.as_tensor(answer), torch.as_tensor(wanted)
+        return ratio(came, due) if came.shape == due.shape else None
     return None
-
-
-def _factor(answer: object, wanted: object) -> float | None:
-    """The factor between two results: None if any would do, NaN if there is none."""
-    due = torch.as_tensor(wanted)
-    if compare(answer, wanted) is None and not due.any():
-        return None
-    kinds = Tensor if isinstance(wanted, Tensor) else Tensor | np.number | int | float
-    came = torch.as_tensor(answer) if isinstance(answer, kinds) else None
-    factor = ratio(came, due) if came is not None and came.shape == due.shape else None
-    return math.nan if factor is None else factor

@@ -1,9 +1,9 @@
-"""Judge gradients: an answer with the right numbers may still be one that nothing learns through.
+"""Check gradients: an answer with the right numbers may still be one that nothing learns through.
 
 Detached tensors, numpy and Python floats give the right numbers and cut the graph of autograd.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -62,20 +62,22 @@ def gradients(
     if outcome.trouble:
         return outcome.trouble
     result: Any = exercise.read(outcome.value)
-    generator = Generator().manual_seed(3)
-    loss = torch.zeros((), dtype=torch.float64)
+    generator, loss = Generator().manual_seed(3), torch.zeros((), dtype=torch.float64)
     try:
         with torch.enable_grad():
             for part in (result,) if isinstance(result, Tensor) else result:
                 weights = torch.randn(part.shape, generator=generator, dtype=torch.float64)
                 loss = loss + (part.double() * weights).sum()
-        reached: Sequence[Tensor | None] = [None] * len(leaves)
-        if loss.requires_grad:
-            reached = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+            return by_name(loss, leaves)
     except RuntimeError as error:  # a tensor was changed in place after autograd had saved it
         return f"the backward pass raised: {str(error).partition(';')[0]}"
-    pairs = zip(leaves.items(), reached, strict=True)
-    return {name: torch.zeros_like(leaf) if g is None else g for (name, leaf), g in pairs}
+
+
+def by_name(loss: Tensor, leaves: Mapping[str, Tensor]) -> Gradients:
+    """The gradient of each leaf, zeros where nothing flows back; called with gradients enabled."""
+    named = list(leaves.values())
+    loss = loss + 0 * sum(leaf.sum() for leaf in named)  # a loss without a graph has one now
+    return dict(zip(leaves, torch.autograd.grad(loss, named), strict=True))
 
 
 def _learning(name: str, value: Any, leaves: dict[str, Tensor]) -> Any:
