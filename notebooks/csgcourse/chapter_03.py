@@ -125,7 +125,10 @@ def _cost_mistakes(frames: int, patches: int, width: int, kind: str) -> Wrong:
 
 _BLOCKS = inputs(
     lambda b, t, n, h, e, axis: (
-        *(IntraDimension(h * e, h, 7, axis), (b, 1, h * e), (b, t, n, h * e), axis),
+        IntraDimension(h * e, h, 7, axis),
+        (b, 1, h * e),
+        (b, t, n, h * e),
+        axis,
     ),
     *({"axis": "space"}, {"axis": "time"}, {"axis": "time", "t": 1}, {"axis": "space", "n": 1}),
 )

@@ -115,7 +115,8 @@ _SCHEMES = {"cross": CrossAttention, "switched": SwitchedAttention}
 _BLOCKS = inputs(
     lambda b, t, n, h, e, scheme: (
         _SCHEMES[scheme](h * e, h, 7),
-        *2 * (((b, 1, h * e), (b, t, n, h * e)),),
+        ((b, 1, h * e), (b, t, n, h * e)),
+        ((b, 1, h * e), (b, t, n, h * e)),
         scheme,
     ),
     *({"scheme": scheme} | edge for edge in ({}, {"t": 1, "n": 1}) for scheme in _SCHEMES),
@@ -129,6 +130,7 @@ def _fusion_mistakes(block: Any, target: Pair, complement: Pair, scheme: str) ->
     (right, after), switch = forward(block), scheme == "switched"
     cls, other = target[0], complement[1].flatten(1, 2)
     inserted, query = torch.cat([cls, other], dim=1), complement[0] if switch else cls
+    all_other = _fused(block, target, query, other, other)
     wrong: dict[str, Any] = block_mistakes(forward, block, target)
     mixed = wrong["the FFN is missing: this is what attention leaves"][0] - cls
     return wrong | {
@@ -137,9 +139,7 @@ def _fusion_mistakes(block: Any, target: Pair, complement: Pair, scheme: str) ->
         "in switched attention the query is the complement's class token": (
             _fused(block, target, cls, other, target[1].flatten(1, 2)) if switch else (right, after)
         ),
-        "in switched attention the values are the target's patches": _fused(
-            block, target, query, other, other
-        ),
+        "in switched attention the values are the target's patches": all_other,
         "the target's class token is among keys and values, as in CrossViT": (
             (right, after) if switch else _fused(block, target, cls, inserted, inserted)
         ),

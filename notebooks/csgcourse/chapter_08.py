@@ -222,10 +222,9 @@ def _known(
     accuracy = right[drawn].sum(1) / clips[drawn].sum(1)
     once = clips.new_zeros(drawn.shape).scatter_(1, drawn, 1.0)
     mean, spread = float(accuracy.mean()), 1.96 * float(accuracy.std())
+    clip_by_clip = marks[draw(torch.ones_like(marks), len(marks))]
     wrong = {
-        "you drew clips; draw patients, with all their clips": marks[
-            draw(torch.ones_like(marks), len(marks))
-        ].mean(1),
+        "you drew clips; draw patients, with all their clips": clip_by_clip.mean(1),
         "you averaged the patients' accuracies; count clips": (right / clips)[drawn].mean(1),
         "a patient who is drawn twice counts once": (once @ right) / (once @ clips),
     }
@@ -269,12 +268,10 @@ def _step_mistakes(*_: object) -> Wrong:
                 if letter == "f":
                     logits = model(clips).softmax(1) if softmax else model(clips)
                     loss = F.cross_entropy(logits, labels)
-                elif letter == "z":
-                    optimizer.zero_grad()
                 elif letter == "b":
                     loss.backward()
                 else:
-                    optimizer.step()
+                    optimizer.zero_grad() if letter == "z" else optimizer.step()
             return loss.item()
 
         return wrong
@@ -329,9 +326,8 @@ def _decay_of_each(function: Callable[..., Any], model: str, decay: float) -> ob
     if (groups := function(network, decay)) is None or groups is ...:
         return groups
     try:
-        pairs = [
-            (names[id(p)], one.get("weight_decay", 0)) for one in groups for p in one["params"]
-        ]
+        decays = ((p, one.get("weight_decay", 0)) for one in groups for p in one["params"])
+        pairs = [(names[id(parameter)], value) for parameter, value in decays]
     except (TypeError, KeyError, AttributeError, IndexError):
         raise AnswerError(
             'a list of two dicts is wanted, each with "weight_decay" and "params", the parameters '

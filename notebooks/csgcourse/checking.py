@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from html import escape
 from itertools import combinations
 
-import torch
 from torch import Tensor
 
-from csgcourse.building import differs_in_tiny
+from csgcourse.building import cannot_learn, differs_in_tiny
 from csgcourse.comparing import compare
 from csgcourse.exercise import Answers, Arguments, Exercise, find, html
 from csgcourse.explaining import explain
-from csgcourse.gradients import cannot_learn
 from csgcourse.hints import texts
 from csgcourse.record import remember
 from csgcourse.running import run
 
-_SEED = 5  # the same inputs at each check, so that a message can be acted on
 _ITEMS_SHOWN = 8  # of a list, in a message
 
 
@@ -93,8 +90,7 @@ def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | Non
     """What is wrong, None if nothing is, and what the function printed on its first input."""
     answers: list[tuple[Arguments, object]] = []
     printed = trouble = None
-    cases = exercise.cases(torch.Generator().manual_seed(_SEED))
-    for given in cases:
+    for given in exercise.drawn():
         handed = deepcopy(given)
         outcome = run(function, handed, exercise.use)
         printed = outcome.printed if printed is None else printed
@@ -104,7 +100,7 @@ def _try(exercise: Exercise, function: Callable[..., object]) -> tuple[str | Non
         answers.append((given, outcome.value))
     trouble = _wrong(exercise, answers) or trouble
     if (exercise.learns or exercise.part) and not trouble:
-        trouble = cannot_learn(exercise, function, cases)
+        trouble = cannot_learn(exercise, function)
     if exercise.part and not trouble:
         trouble = differs_in_tiny(exercise.number, function)
     return trouble and _ended(trouble), printed or ""

@@ -6,7 +6,7 @@ an axis averaged, everything off by a factor.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cache
 from itertools import combinations, permutations, product
 from typing import Any
 
@@ -33,16 +33,20 @@ def explain(exercise: Exercise, answers: Answers) -> str | None:
     came = [exercise.read(answer) for _, answer in answers]
     if not all(map(_plain, came)):
         return None
-    for changes in (exercise.wrong, partial(_inputs_changed, exercise, answers)):
-        tables = (
-            {words: exercise.read(value) for words, value in changes(*given).items()}
-            for given, _ in answers
-        )
-        if named := _common(came, tables):
-            return named
+    if named := _common(came, _own_mistakes(exercise)):
+        return named
+    if named := _common(came, (_inputs_changed(exercise, answers, *given) for given, _ in answers)):
+        return named
     wanted = [exercise.read(exercise.wanted(*given)) for given, _ in answers]
     sizes = [_sizes(exercise, given) for given, _ in answers]
     return _results(came, wanted, exercise.axes, sizes)
+
+
+@cache
+def _own_mistakes(exercise: Exercise) -> list[Wrong]:
+    """What the exercise's mistakes give for all inputs of a check: computed once."""
+    tables = (exercise.wrong(*given) for given in exercise.drawn())
+    return [{w: exercise.read(value) for w, value in table.items()} for table in tables]
 
 
 def _plain(answer: object) -> bool:
@@ -70,7 +74,7 @@ def _inputs_changed(exercise: Exercise, answers: Answers, *given: object) -> Wro
 
     def note(words: str, changed: Iterable[object]) -> None:
         try:
-            wrong[words] = exercise.wanted(*changed)
+            wrong[words] = exercise.read(exercise.wanted(*changed))
         except Exception:  # shapes that do not fit, for instance: no answer equals this
             wrong[words] = object()
 

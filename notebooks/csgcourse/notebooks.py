@@ -67,10 +67,9 @@ def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
         try:
             client.execute(env={**os.environ, "CSGLIB_PROGRESS": f"{empty}/progress.json"})
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            reason = "its kernel died"
-            if isinstance(error, CellTimeoutError):
-                reason = f"it ran longer than {seconds_per_cell} s"
-            elif isinstance(error, CellExecutionError):
+            late = isinstance(error, CellTimeoutError)
+            reason = f"it ran longer than {seconds_per_cell} s" if late else "its kernel died"
+            if isinstance(error, CellExecutionError):
                 reason = f"{error.ename}: {error.evalue}"
             place = started[-1]
             cell = f"cell {place + 1} ({notebook.cells[place].source.strip().splitlines()[0]!r})"

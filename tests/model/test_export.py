@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings(  # torch's own, as it traces
     "ignore:_check_is_size:FutureWarning",
     "ignore:The tensor attributes self.lstm:UserWarning",
 )
-SHORT = replace(TINY, stages=(TINY.stages[0], *TINY.stages[3:]), classes=3)
+SHORT = replace(TINY, stages=(TINY.stages[0], TINY.stages[-1]), classes=3)
 BUILDS = SMALL | {"short": lambda classes, frames: CSG3DCT(SHORT)}
 PAPER_SIZE = {"paper": lambda classes, frames: CSG3DCT(replace(PAPER, classes=classes))}
 BATCH = ({0: torch.export.Dim("b", max=64)},)
@@ -81,7 +81,7 @@ def assert_same(run, name, *sizes):
         torch.testing.assert_close(run(clips(batch, *sizes)), wanted, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", quick("mtv", "uniformer", "short"))
+@pytest.mark.parametrize("name", quick("uniformer", "short"))
 @torch.no_grad()
 def test_an_exported_program_takes_any_batch(name):
     assert_same(program(name).module(), name)
@@ -132,7 +132,7 @@ import sys
 import torch
 from csglib import CSG3DCT, TINY, build_network
 from dataclasses import replace
-short = replace(TINY, stages=(TINY.stages[0], *TINY.stages[3:]))
+short = replace(TINY, stages=(TINY.stages[0], TINY.stages[-1]))
 for name in sys.argv[1:]:
     network = CSG3DCT(short) if name == "short" else build_network(name, size=32)
     compiled = torch.compile(network.eval(), fullgraph=True, backend="eager")
@@ -160,7 +160,8 @@ def test_half_precision_is_near(name):
         assert (found - wanted).norm() < error * wanted.norm()
 
 
-@pytest.mark.parametrize("name", SMALL)
+# The classifiers of one stage, of several, and of two heads.
+@pytest.mark.parametrize("name", ["timesformer", "tpn", "tiny"])
 def test_another_number_of_grades_leaves_the_classifiers_random(name, tmp_path):
     trained, path = SMALL[name](2, 8), tmp_path / "best.safetensors"
     write_weights(path, trained.state_dict(), {})

@@ -91,11 +91,9 @@ class PatchAttention(LiveFigure):
         facts: dict[str, Any] = {"frames": frames, "rows": rows, "columns": columns}
         facts |= {"height": height, "width": width, "shared": shared, "contours": []}
         if clip.truth:  # x and y in turn, fractions of a side
-            pairs = zip(clip.truth.vessel_inner, clip.truth.lumen, strict=True)
-            outlines = (np.array(pair) + 0.5 for pair in pairs)
-            facts["contours"] = [
-                (one / (width, height)).round(4).reshape(2, -1).tolist() for one in outlines
-            ]
+            outlines = np.stack([clip.truth.vessel_inner, clip.truth.lumen], axis=1) + 0.5
+            fractions = (outlines / (width, height)).round(4)
+            facts["contours"] = fractions.reshape(frames, 2, -1).tolist()
         super().__init__(
             facts=facts,
             pixels=clip.frames.tobytes(),
