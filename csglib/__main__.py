@@ -23,7 +23,7 @@ Preset = Literal["smoke", "laptop", "gpu", "paper"]
 Workers = Annotated[int, Option(min=1, help="processes; the result does not depend on them")]
 _CORES = os.cpu_count() or 1
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
-_QUESTION = "Does any frame show a name, a date or a number of a person? [y/N] "
+_QUESTION = "Does any picture show a name, a date or a number of a person? [y/N] "
 
 app = typer.Typer(
     help="CSG-3DCT: simulate clips, train and evaluate networks, check your own clips.",
@@ -256,32 +256,28 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
     pad: Annotated[
         bool, Option("--pad", help="keep all of the tissue beside black bars, not a square of it")
     ] = False,
-    reviewed: Annotated[
-        bool, Option("--reviewed", help="the review sheet shows no person's data")
-    ] = False,
+    reviewed: Annotated[bool, Option("--reviewed", help="the page shows no person's data")] = False,
 ) -> None:
     """Check your own clips before training; de-identify them."""
     options = dict(locals())
-    from csglib.doctor import deidentification, examine  # noqa: PLC0415
+    from csglib.doctor import CohortSettings, examine  # noqa: PLC0415
+    from csglib.doctor import deidentify as write_cohort  # noqa: PLC0415
 
-    options["grades"] = names = tuple(grade.strip() for grade in grades.split(","))
-    settings = pick(deidentification.DeidentifySettings, options)
+    options["grades"] = tuple(grade.strip() for grade in grades.split(","))
     refuse_dead_end(frames, size)
     if reviewed and not deidentify:
         raise ValueError("--reviewed concerns what --deidentify writes: add --deidentify OUT")
-    found = examine(folder, frames, size, names, workers, pad)
+    found = examine(folder, pick(CohortSettings, options), workers)
     print(found)
     page = found.write_page(report)
     print(f"{page} has all findings, with pictures. It contains file names: keep it private.")
     if found.stops:
         end(f"{'no cohort was written: ' * bool(deidentify)}see to the findings that stop first", 1)
     if deidentify:
-        arguments = (folder, found.labels, deidentify, settings, workers)
-        sheet = deidentification.write_review_sheet(*arguments)
-        print(f"{sheet} shows everything that would be written. Check every frame.", flush=True)
+        print(f"{page} shows everything that would be written. Check every picture.", flush=True)
         if not reviewed:
-            confirm(sheet)
-        deidentification.deidentify(*arguments)
+            confirm(page)
+        write_cohort(found, deidentify, workers)
         refuse_leaks(deidentify, folder)
         hint = train_hint(deidentify, size)
         print(f"{deidentify} is ready, de-identified. To train: {hint}")
@@ -313,11 +309,11 @@ def train_hint(cohort: Path, size: int) -> str:
     return f"csglib train {shlex.quote(str(cohort))} runs/mine{fit} --image-size {size}"
 
 
-def confirm(sheet: Path) -> None:
-    """Exit unless the user confirms that the review sheet shows no person's data."""
+def confirm(page: Path) -> None:
+    """Exit unless the user confirms that the page shows no person's data."""
     again = "check it, and if it shows no person's data, add --reviewed"
     if not sys.stdin.isatty():
-        end(f"no terminal to ask whether {sheet} shows a person's data: {again}")
+        end(f"no terminal to ask whether {page} shows a person's data: {again}")
     try:
         answer = input(_QUESTION).strip().lower()
     except EOFError:

@@ -202,8 +202,9 @@ MUTANTS = [Mutant(*fields) for fields in (
      "stops = used and contradiction",
      "near-duplicates in two splits are a warning only",
      "doctor/test_checks.py doctor/test_command.py"),
-    ("box-beyond-tissue", "csglib/doctor/deidentification.py",
-     "(found := box.intersection(tissue))", "(found := box if box.intersection(tissue) else None)",
+    ("box-beyond-tissue", "csglib/doctor/cropping.py",
+     "return moved(picture.region, part), picture.outline",
+     "return part, np.ones(part.crop(frames).shape[1:], bool)",
      "a person's box is cropped as drawn, even where it exceeds the tissue",
      "doctor/test_deidentification.py"),
     # --- detect ---

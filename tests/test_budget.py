@@ -17,8 +17,7 @@ REPOSITORY = ROOT.parent
 CORE = ("data", "metrics", "model", "train", "detect", "view", "widgets")
 LINES = {  # of all files with this ending below these folders, at most: lower it when you can
     # 13,500 before the doctor checked class folders, what cleaning keeps, and privacy
-    # ... and 13,970 before DICOM was read by its pixels where its header is wrong
-    ("py", "csglib"): 14_240,
+    ("py", "csglib"): 13_973,
     # 7,000 before the input's gradient, the one map that is clear of all its controls
     ("py", *(f"csglib/{room}" for room in CORE)): 7_020,
     ("js", "csglib"): 2_000,
@@ -26,7 +25,7 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     ("py", "notebooks/csgcourse"): 4_707,
     ("js", "notebooks/csgcourse"): 2_000,
     # 19,670 before the doctor's checks of real clips and the readers of what machines export
-    ("py", "tests"): 20_174,
+    ("py", "tests"): 20_141,
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400

@@ -23,9 +23,11 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         unfinished.unlink(missing_ok=True)
 
 
-def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+def write_csv(
+    path: Path, header: Iterable[str], rows: Iterable[Iterable[object]], coding: str = "utf-8"
+) -> None:
     """Write a CSV file in one go."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows([header, *rows])
     with replacing(path) as file:
-        file.write(text.getvalue().encode())
+        file.write(text.getvalue().encode(coding))

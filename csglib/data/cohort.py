@@ -61,12 +61,9 @@ class ClipSet:
     grade_names: tuple[str, ...] = GRADES
 
     def __post_init__(self) -> None:
-        lengths = {len(self.frames), len(self.grades), len(self.patients)}
-        if len(lengths) > 1 or not len(self.frames):
-            raise ValueError(
-                f"a set needs as many grades and patients as clips, and at least one: got clips, "
-                f"grades, patients {len(self.frames)}, {len(self.grades)}, {len(self.patients)}"
-            )
+        counts = [len(self.frames), len(self.grades), len(self.patients)]
+        if len({*counts}) > 1 or not counts[0]:
+            raise ValueError(f"wanted a grade and a patient for each clip, and one: got {counts}")
         unknown = set(self.grades.tolist()) - set(range(len(self.grade_names)))
         if unknown:
             raise ValueError(f"grades are 0 to {len(self.grade_names) - 1}: got {sorted(unknown)}")

@@ -1,8 +1,7 @@
 from .card import QUESTIONS as QUESTIONS
 from .card import model_card as model_card
-from .deidentification import DeidentifySettings as DeidentifySettings
+from .cropping import CohortSettings as CohortSettings
 from .deidentification import deidentify as deidentify
-from .deidentification import write_review_sheet as write_review_sheet
 from .labels import COLUMNS as COLUMNS
 from .labels import Label as Label
 from .labels import read_labels as read_labels

@@ -6,40 +6,48 @@ Not in the paper.
 import base64
 import io
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from functools import cached_property
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
 from PIL import Image, ImageDraw
 
-from csglib.data.clips import Clip, Region, hash_patient, resample
+from csglib.data.clips import Clip, Region, hash_patient
 from csglib.data.readers import read_clip
 from csglib.data.readers.limits import ClipError
-from csglib.doctor.labels import Exports, Label, patient_of
+from csglib.doctor.cropping import CohortSettings, Cropped, crop
+from csglib.doctor.labels import Exports, Label, by_clip, patient_of
 from csglib.doctor.near_duplicates import Fingerprints, NearDuplicate, fingerprints
-from csglib.doctor.overlays import find_overlays, frame_changes
-from csglib.doctor.tissue import find_pictures, keep_tissue, moved
+from csglib.doctor.tissue import find_overlays, find_pictures, moved
 
-_THUMBNAIL = 112  # pixels, the longer side
+_SIDE = 200  # pixels, the longer side of a picture
+_CHANGE = 6  # grey levels that an encoding may add to a still image
 _BOX = (255, 140, 0)  # colour of the box around what is kept
 
 
 class Preview(NamedTuple):
-    """What de-identification would keep of a row's frames, or of all without a row."""
+    """What de-identification keeps of a row's frames, or of all without a row.
 
+    Pictures are JPEG as data URIs: the file's first frame with a box around what is kept; and of
+    that the middle frame, the darkest and the brightest grey level over time.
+    """
+
+    label: Label
     share: float  # of the brightness of what moves, 0 to 1
     contrast: int  # grey levels between the darkest and the brightest hundredth
-    whole: str  # the first frame of the file with a box around what is kept; PNG as a data URI
-    kept: str  # of that the middle frame
+    pictures: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipRecord:
-    """What is kept of a clip: a few kilobytes."""
+    """What is kept of a clip: tens of kilobytes, mostly pictures."""
 
     shape: tuple[int, int, int]  # frames, rows, columns
     mm_per_px: float | None  # None if the file does not state it
@@ -52,10 +60,13 @@ class ClipRecord:
     overlays: tuple[Region, ...]  # also those around the tissue
     images: int  # on the screen
     notes: tuple[str, ...]  # what reading it corrected or had to choose
-    previews: tuple[Preview, ...]  # of its rows, or of all; where something is kept
+    previews: tuple[Preview, ...]  # of its rows, or of all
+    refusals: tuple[str, ...]  # of rows of which nothing can be kept: why
 
 
-def read_record(folder: Path, pad: bool, task: tuple[str, Sequence[Label]]) -> ClipRecord | str:
+def read_record(
+    folder: Path, settings: CohortSettings, task: tuple[str, Sequence[Label]]
+) -> ClipRecord | str:
     """Read a clip below a folder; its record, or the reason why it cannot be read.
 
     The task is the clip's path, and its rows in labels.csv.
@@ -75,6 +86,12 @@ def read_record(folder: Path, pad: bool, task: tuple[str, Sequence[Label]]) -> C
     shown = (pictures[0].region.crop(stated), pictures[0].outline) if moving else (stated,)
     digest = sha256(repr(frames.shape).encode())
     digest.update(np.ascontiguousarray(frames).data)
+    previews, refusals = [], []
+    for row in rows or [Label(clip=clip, grade="")]:
+        try:
+            previews.append(_preview(read, row, crop(read, row, settings)))
+        except ValueError as error:
+            refusals.append(str(error))
     return ClipRecord(
         shape=frames.shape,
         mm_per_px=read.mm_per_px,
@@ -87,51 +104,42 @@ def read_record(folder: Path, pad: bool, task: tuple[str, Sequence[Label]]) -> C
         overlays=find_overlays(frames),
         images=len(pictures) if moving else 1,
         notes=read.notes,
-        previews=tuple(_previews(read, rows or [Label(clip=clip, grade="")], pad)),
+        previews=tuple(previews),
+        refusals=tuple(refusals),
     )
 
 
-def _previews(clip: Clip, rows: Sequence[Label], pad: bool) -> Iterator[Preview]:
-    """Nothing for a row of which nothing can be kept; the checks say why."""
-    for row in rows:
-        end = None if row.frames is None else row.first_frame + row.frames
-        part = clip.frames[row.first_frame : end]
-        with suppress(ValueError):
-            kept = keep_tissue(part, clip.region, row.box, pad)
-            small = resample(
-                Clip(frames=kept.frames, patient=""), min(8, len(part)), _THUMBNAIL
-            ).frames
-            low, high = np.percentile(small, (1, 99)).tolist()
-            whole = Image.fromarray(part[0]).convert("RGB")
-            box = (kept.seen.left, kept.seen.top, kept.seen.right, kept.seen.bottom)
-            line = max(1, max(whole.size) // _THUMBNAIL)
-            ImageDraw.Draw(whole).rectangle(box, outline=_BOX, width=line)
-            middle = Image.fromarray(small[len(small) // 2])
-            yield Preview(kept.share, int(high - low), _thumbnail(whole), _thumbnail(middle))
+def frame_changes(frames: UInt8[ndarray, "t y x"]) -> tuple[float, ...]:
+    """Fraction of the pixels that change from each frame to the next, 0 to 1."""
+    return tuple(
+        float((np.maximum(one, two) - np.minimum(one, two) > _CHANGE).mean())
+        for one, two in pairwise(frames)
+    )
+
+
+def _preview(clip: Clip, row: Label, kept: Cropped) -> Preview:
+    whole = Image.fromarray(clip.frames[row.first_frame]).convert("RGB")
+    whole.thumbnail((_SIDE, _SIDE))
+    scale = whole.width / clip.frames.shape[2]
+    box = [scale * edge for edge in astuple(kept.seen)]
+    ImageDraw.Draw(whole).rectangle(box, outline=_BOX)
+    still = kept.frames[len(kept.frames) // 2], kept.frames.min(axis=0), kept.frames.max(axis=0)
+    low, high = np.percentile(kept.frames, (1, 99)).tolist()
+    pictures = (whole, *map(Image.fromarray, still))
+    return Preview(row, kept.share, int(high - low), tuple(map(_data_uri, pictures)))
+
+
+def _data_uri(image: Image.Image) -> str:
+    file = io.BytesIO()
+    image.thumbnail((_SIDE, _SIDE))
+    image.save(file, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _patient_id(clip: Clip, path: Path) -> str:
     """Nothing if it is a hash of the file's name, which readers use where a file has no id."""
     names = (path.name, path.stem, path.name.partition(".")[0])
     return "" if clip.patient in map(hash_patient, names) else clip.patient
-
-
-def _thumbnail(image: Image.Image) -> str:
-    file = io.BytesIO()
-    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    image.save(file, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-class Span(NamedTuple):
-    """A part of a clip: frames `first` to `end` - 1, and a box within them (None: all of it)."""
-
-    first: int
-    end: int
-    box: Region | None = None
-
-    def __str__(self) -> str:
-        return f"frames {self.first} to {self.end - 1}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,25 +152,24 @@ class Examination:
     near_duplicates: tuple[NearDuplicate, ...]  # indices into `records`
     labels: tuple[Label, ...]  # none if there is a `label_error`
     label_error: tuple[str, str] | None  # kind of finding, and what was found
-    frames: int  # of a clip that the network sees
-    size: int  # rows and columns that the network sees
-    grades: tuple[str, ...]  # names, from mild to severe
+    settings: CohortSettings  # what the network sees
 
-    def spans(self, clip: str) -> list[Span]:
-        """Parts of a readable clip that would be trained on: its rows, or all of it without one."""
-        length = self.records[clip].shape[0]
-        rows = [label for label in self.labels if label.clip == clip]
-        ends = [length if row.frames is None else row.first_frame + row.frames for row in rows]
-        spans = [Span(row.first_frame, end, row.box) for row, end in zip(rows, ends, strict=True)]
-        return spans or [Span(0, length)]
+    @cached_property
+    def rows(self) -> Mapping[str, list[Label]]:
+        """Labels by clip."""
+        return by_clip(self.labels)
+
+    def rows_of(self, clip: str) -> list[Label]:
+        """The clip's rows, or one for all of it if it has none."""
+        return self.rows.get(clip) or [Label(clip=clip, grade="")]
 
     def is_used(self, clip: str) -> bool:
         """Whether a clip would be trained on: all are, as long as there are no labels."""
-        return not self.labels or any(label.clip == clip for label in self.labels)
+        return not self.rows or clip in self.rows
 
     def values(self, clip: str, column: str) -> set[str]:
         """What the clip's rows have in a column, such as "split"."""
-        return {getattr(row, column) for row in self.labels if row.clip == clip}
+        return {getattr(row, column) for row in self.rows.get(clip, ())}
 
     def patients(self, clip: str) -> set[str]:
         """Whose clip it is; one patient, unless its rows contradict each other."""

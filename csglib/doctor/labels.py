@@ -8,13 +8,14 @@ Source: section 3, "Dataset": 459 key clips of 200 videos, graded by sonographer
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from csglib.data.atomic import replacing
+from csglib.data.atomic import write_csv
 from csglib.data.clips import Region
 from csglib.data.readers import is_dicom
 from csglib.data.readers.limits import check_link
@@ -23,14 +24,11 @@ from csglib.data.split import SPLITS
 LABELS = "labels.csv"
 KEY = "csglib.key"  # see csglib.doctor.pseudonyms
 PAGE = "doctor.html"  # see csglib.doctor.report
-SHEET = "review_sheet.png"  # see csglib.doctor.deidentification
 BOX = ("left", "top", "right", "bottom")
 COLUMNS = (
     "clip", "grade", "patient", "split", "first_frame", "frames", "narrowest_frame", *BOX
 )  # fmt: skip
-_REQUIRED = COLUMNS[:2]
 SPLIT_FOLDERS = (*SPLITS, "training", "val", "valid", "testing")  # names that datasets give them
-_SEPARATORS = ",;\t"
 _FORMULA_SIGNS = ("=", "+", "-", "@")  # a spreadsheet evaluates cells that begin with these
 _SAVE_AS = 'save it as "CSV UTF-8", with the columns ' + ", ".join(COLUMNS)
 _VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv", ".gif")
@@ -43,10 +41,9 @@ class Exports(NamedTuple):
     """Contents of a folder: paths below it, with /, sorted."""
 
     clips: tuple[str, ...]  # files, and folders of images, that should be clips; not opened yet
-    without_patient: tuple[str, ...]  # clips that are not in a patient's folder
-    other_files: tuple[str, ...]  # not clips, judging by their names
-    links: tuple[str, ...]  # symbolic links; never followed, wherever they lead
-    invalid_names: tuple[str, ...]  # unprintable characters (shown replaced), \ or outer spaces
+    left_out: tuple[
+        tuple[str, str], ...
+    ]  # kind of finding, and the path, if need be made printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +87,15 @@ class Label:
         """Whose clip it is: the column "patient", or `patient_of` its path."""
         return self.person or patient_of(self.clip)
 
+    def __str__(self) -> str:
+        end = "the end" if self.frames is None else self.first_frame + self.frames - 1
+        return f"{self.clip}, frames {self.first_frame} to {end}"
+
+    def span(self, length: int) -> range:
+        """The labelled frames of a file with so many."""
+        first, frames = self.first_frame, self.frames
+        return range(first, length if frames is None else first + frames)
+
 
 def patient_of(clip: str) -> str:
     """The patient's folder: the first part of a clip's path below the folder of exports."""
@@ -117,37 +123,43 @@ def list_exports(folder: Path) -> Exports:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; wanted one with a folder for each patient")
-    found: dict[str, list[str]] = {name: [] for name in Exports._fields}
+    clips, left_out = [], []
     try:
         for path, kind in _walk(folder, folder):
             name = path.relative_to(folder).as_posix()
             if not name.isprintable() or "\\" in name or name != name.strip():
                 shown = (c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
-                found["invalid_names"].append("".join(shown))
-            elif name not in (LABELS, KEY, PAGE, SHEET):
-                found[kind].append(name)
+                left_out.append(("invalid name", "".join(shown)))
+            elif kind:
+                left_out.append((kind, name))
+            else:
+                clips.append(name)
     except OSError as error:
         raise ValueError(f"{folder} cannot be listed completely: {error}") from error
-    return Exports(**{kind: tuple(names) for kind, names in found.items()})
+    return Exports(tuple(clips), tuple(left_out))
 
 
 def _walk(here: Path, top: Path) -> Iterator[tuple[Path, str]]:
-    """Paths and their kinds; a folder of images, without clips or folders, is one clip."""
-    ours = (it for it in here.iterdir() if it.name[0] != ".")
+    """Paths of clips, and of what is none, with the kind of finding.
+
+    A folder of images, without clips or folders in it, is one clip.
+    """
+    own = (LABELS, KEY, PAGE) if here == top else ()
+    ours = (it for it in here.iterdir() if it.name[0] != "." and it.name not in own)
     inside = sorted(path for path in ours if path.name.lower() not in _SYSTEM_FILES)
     images = any(path.name.lower().endswith(_IMAGES) for path in inside)
     if images and not any(path.is_dir() or _is_clip(path) for path in inside):
-        yield here, "without_patient" if top in (here, here.parent) else "clips"
+        yield here, "no patient folder" if top in (here, here.parent) else ""
         return
     for path in inside:
         if path.is_symlink():
-            yield path, "links"
+            yield path, "link"
         elif path.is_dir():
             yield from _walk(path, top)
         elif not _is_clip(path):
-            yield path, "other_files"
+            yield path, "not a clip"
         else:
-            yield path, "without_patient" if here == top else "clips"
+            yield path, "no patient folder" if here == top else ""
 
 
 def _is_clip(path: Path) -> bool:
@@ -160,47 +172,40 @@ def _is_clip(path: Path) -> bool:
         return is_dicom(file.read(132))
 
 
-def template(
-    folder: Path, grades: Sequence[str] = (), ids: Mapping[str, str] | None = None
-) -> list[Label]:
+def template(clips: Iterable[str], grades: Sequence[str], ids: Mapping[str, str]) -> list[Label]:
     """A row for every clip of a folder: to be written, then filled in.
 
     Folders named like a grade give the grade; the patient is then the next folder, if there is
     one, or the id that the file states, from `ids`, by clip.
     """
     rows = []
-    for clip in list_exports(folder).clips:
+    for clip in clips:
         folders = [name for name in clip.split("/")[:-1] if not named_like(name, SPLIT_FOLDERS)]
         grade = next(filter(None, (named_like(name, grades) for name in folders)), "")
         persons = [name for name in folders if not named_like(name, grades)]
-        person = persons[0] if persons else (ids or {}).get(clip, "")
+        person = persons[0] if persons else ids.get(clip, "")
         own = "" if person == patient_of(clip) or person.startswith(_FORMULA_SIGNS) else person
         rows.append(Label(clip=clip, grade=grade, person=own))
     return rows
 
 
-def find_labels(
-    folder: Path, grades: Sequence[str] = (), ids: Mapping[str, str] | None = None
-) -> tuple[list[Label], tuple[str, str] | None]:
-    """Rows of labels.csv and None, or no rows and a finding's kind and words.
-
-    Where there is none, the `template` is written.
-    """
-    path = folder / LABELS
+def find_labels(path: Path) -> tuple[list[Label], tuple[str, str] | None]:
+    """Rows of a label file and None, or none and a finding's kind and words."""
+    if not os.path.lexists(path):
+        return [], ("no label file", "there is none")
     try:
-        check_link(path, folder, LABELS)
-        if path.exists():
-            return read_labels(path), None
+        rows = read_labels(path)
     except ValueError as error:
         return [], ("invalid label file", str(error))
-    if not (rows := template(folder, grades, ids)):
-        return [], ("no label file", "there is none, and no clip to list in it")
-    try:
-        write_labels(path, rows)
-    except OSError as error:
-        return [], ("no label file", f"there is none, and it cannot be written ({error})")
-    empty = sum(not row.grade for row in rows)
-    return [], ("no label file", f"there was none; now there is one, with {empty} empty grades")
+    return rows, None if rows else ("invalid label file", "it has no rows")
+
+
+def by_clip(labels: Iterable[Label]) -> dict[str, list[Label]]:
+    """The rows of each clip."""
+    rows: dict[str, list[Label]] = {}
+    for label in labels:
+        rows.setdefault(label.clip, []).append(label)
+    return rows
 
 
 def read_labels(path: Path) -> list[Label]:
@@ -212,100 +217,73 @@ def read_labels(path: Path) -> list[Label]:
     Raises:
         ValueError: not such a table; names line and column, what came and what is wanted.
     """
+    check_link(path, path.parent, path.name)
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file; {_SAVE_AS}")
-    rows = _rows(path)
     try:
-        names = _names(next(rows, (1, []))[1])
-        return [_label(names, cells, line) for line, cells in rows if any(cells)]
+        text = path.read_bytes().decode("utf-8-sig")
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        table = csv.DictReader(
+            io.StringIO(text, newline=""), delimiter=separator, strict=True, restval=""
+        )
+        table.fieldnames = names = _columns(table.fieldnames or [])
+        filled = (row for row in table if any(map(str.strip, filter(None, map(row.get, names)))))
+        return [_label(row, table.line_num) for row in filled]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path.name}: not a table of text ({error}); {_SAVE_AS}") from error
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
 
 
 def write_labels(path: Path, labels: Iterable[Label]) -> None:
     """Write labels.csv atomically, with a BOM, so that spreadsheets read it as UTF-8."""
-    text = io.StringIO(newline="")
-    table = csv.writer(text)
-    table.writerow(COLUMNS)
-    table.writerows(_cells(label) for label in labels)
-    with replacing(path) as file:
-        file.write(text.getvalue().encode("utf-8-sig"))
+    rows = []
+    for label in labels:
+        clip, *values, box = astuple(label)
+        clip = f"./{clip}" if clip.startswith(_FORMULA_SIGNS) else clip
+        rows.append([clip, *values, *(box or [None] * 4)])
+    write_csv(path, COLUMNS, rows, "utf-8-sig")
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and stripped cells of each row."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        separator = max(_SEPARATORS, key=text.partition("\n")[0].count)
-        table = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        for cells in table:
-            yield table.line_num, [cell.strip() for cell in cells]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"not a table of text ({error}); {_SAVE_AS}") from error
-
-
-def _names(header: list[str]) -> list[str]:
-    names = [name.lower() for name in header]
+def _columns(header: Sequence[str]) -> list[str]:
+    names = [name.strip().lower() for name in header]
     while names and not names[-1]:  # deleted columns leave their separators
         names.pop()
-    if missing := [name for name in _REQUIRED if name not in names]:
-        found = ", ".join(filter(None, names)) or "nothing"
-        raise ValueError(f"line 1 lacks the column {missing[0]}: it has {found}; {_SAVE_AS}")
-    if unknown := [name for name in names if name not in COLUMNS]:
-        known = ", ".join(COLUMNS)
-        raise ValueError(f"line 1: no column is called {unknown[0]!r}; delete it; known: {known}")
-    if repeated := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"line 1 has the column {repeated[0]} twice; delete one of them")
+    if not {*COLUMNS[:2]} <= {*names} <= {*COLUMNS} or len({*names}) < len(names):
+        found = ", ".join(map(repr, names)) or "nothing"
+        raise ValueError(f"line 1 has {found}; wanted clip and grade, others once; {_SAVE_AS}")
     return names
 
 
-def _label(names: list[str], cells: list[str], line: int) -> Label:
-    if any(cells[len(names) :]):
-        counts = f"{len(cells)} cells under {len(names)} columns"
-        raise ValueError(f"line {line}: {counts}; put text that holds a separator into quotes")
-    texts = dict.fromkeys(COLUMNS, "") | dict(zip(names, cells, strict=False))
+def _label(row: dict[str | None, Any], line: int) -> Label:
     try:
+        if any(extra := row.pop(None, [])):
+            came = f"{len(row) + len(extra)} cells under {len(row)} columns"
+            raise ValueError(f"{came}; put text that holds a separator into quotes")
+        texts = dict.fromkeys(COLUMNS, "") | {name: text.strip() for name, text in row.items()}
+        first, frames, narrowest, *edges = (_number(name, texts[name]) for name in COLUMNS[4:])
+        box = [edge for edge in edges if edge is not None]
+        if box and None in edges:
+            raise _wrong(BOX[edges.index(None)], "", "all four edges of the box, or none")
         return Label(
             clip=texts["clip"].removeprefix("./"),
             grade=texts["grade"],
             person=texts["patient"],
             split=texts["split"].lower(),
-            first_frame=_number(texts, "first_frame") or 0,
-            frames=_number(texts, "frames"),
-            narrowest_frame=_number(texts, "narrowest_frame"),
-            box=_box(texts),
+            first_frame=first or 0,
+            frames=frames,
+            narrowest_frame=narrowest,
+            box=Region(*box) if box else None,
         )
     except ValueError as error:
         raise ValueError(f"line {line}, {error}") from error
 
 
-def _number(texts: Mapping[str, str], name: str) -> int | None:
-    text = texts[name]
+def _number(name: str, text: str) -> int | None:
     if text and not re.fullmatch(r"[0-9]{1,9}(\.0*)?", text):  # pandas writes 3 as 3.0
         raise _wrong(name, text, "a whole number from 0")
     return int(float(text)) if text else None
 
 
-def _box(texts: Mapping[str, str]) -> Region | None:
-    edges = {name: _number(texts, name) for name in BOX}
-    given = {name: edge for name, edge in edges.items() if edge is not None}
-    if not given:
-        return None
-    for name in BOX:
-        if name not in given:
-            raise _wrong(name, "", "all four edges of the box, or none")
-    for low, high in (("left", "right"), ("top", "bottom")):
-        if given[high] <= given[low]:
-            raise _wrong(high, given[high], f"more than {low}, {given[low]}")
-    return Region(**given)
-
-
 def _wrong(column: str, came: str | int, wanted: str) -> ValueError:
     return ValueError(f"column {column}: got {came!r}, wanted {wanted}")
-
-
-def _cells(label: Label) -> list[str | int | None]:
-    box = [None if label.box is None else getattr(label.box, name) for name in BOX]
-    clip = f"./{label.clip}" if label.clip.startswith(_FORMULA_SIGNS) else label.clip
-    numbers = [label.first_frame or None, label.frames, label.narrowest_frame]
-    return [clip, label.grade, label.person, label.split, *numbers, *box]

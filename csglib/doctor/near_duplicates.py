@@ -17,6 +17,8 @@ from numpy import ndarray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from csglib.data.clips import even_indices
+
 SIDE = 32
 MIN_CORRELATION = 0.86  # of two fingerprints of one frame, once they are aligned
 _CANDIDATE = 0.72  # before alignment; frames of different clips rarely reach it, see the tests
@@ -80,7 +82,7 @@ def find_near_duplicates(clips: Sequence[UInt8[ndarray, "_ 32 32"]]) -> Iterator
     database = np.concatenate([np.empty((0, (SIDE // 2) ** 2), np.float32), *coarse])
     pairs: dict[tuple[int, int], NearDuplicate] = {}
     for index, clip in enumerate(clips):
-        queries = clip[np.unique(np.linspace(0, len(clip) - 1, _QUERIES).astype(int))]
+        queries = clip[np.unique(even_indices(len(clip), _QUERIES))]
         zoomed = _patterns(np.concatenate([_warp(queries, zoom) for zoom in _ZOOMS]), _COARSE)
         for down, across in _FLIPS:  # the pattern of a flipped image is the flipped pattern
             scores = _half_resolution(zoomed, down, across) @ database.T

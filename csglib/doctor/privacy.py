@@ -1,7 +1,7 @@
 """Does what was written say what the exports' names, ids, dates and tags say?
 
 Not in the paper. No program proves that nothing does: letters drawn faintly over the tissue, or a
-face, only a person sees. So look at the review sheet as well.
+face, only a person sees. So look at the report's page as well.
 """
 
 import re
@@ -19,8 +19,8 @@ from PIL import Image
 from csglib.data.clips import hash_patient
 from csglib.data.cohort import COLUMNS
 from csglib.data.split import SPLITS
-from csglib.doctor.labels import KEY, LABELS, PAGE, SHEET
-from csglib.doctor.overlays import find_overlays
+from csglib.doctor.labels import KEY, LABELS, PAGE
+from csglib.doctor.tissue import find_overlays
 
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)+|[^\W_]{4,}")  # with an id's hyphens, and without
 _CHANCE = re.compile(r"[0-9a-f]{1,7}")  # a pseudonym or a checksum may contain it
@@ -57,7 +57,7 @@ def find_leaks(written: Path, exports: Path) -> list[str]:
 
 def _words(exports: Path) -> list[str]:
     """Lower-case words."""
-    own = (LABELS, KEY, PAGE, SHEET)
+    own = (LABELS, KEY, PAGE)
     paths = [path for path in exports.rglob("*") if path.name[0] != "." and path.name not in own]
     texts = {str(path.relative_to(exports).with_suffix("")) for path in paths}
     for path in paths:

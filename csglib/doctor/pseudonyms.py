@@ -9,7 +9,7 @@ import secrets
 import unicodedata
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkstemp
+from tempfile import NamedTemporaryFile
 
 from csglib.data.readers.limits import check_link
 from csglib.doctor.labels import KEY
@@ -18,26 +18,16 @@ _BYTES = 32  # as many as SHA-256 has: a longer key would not be harder to guess
 _DIGITS = 12  # hexadecimal: a collision among 10,000 patients has a probability of 1 in 5 million
 
 
-class Pseudonyms:
-    """Keyed hashes: the same for the same patient and key.
+def pseudonym(patient: str, key: bytes) -> str:
+    """A keyed hash, "patient-" and 12 hexadecimal digits: the same for the same patient and key.
 
     A plain hash is not enough: there are at most a few billion patient ids and fewer names, which
-    can all be hashed in minutes to find the one behind a pseudonym. Without the key of
-    32 secret random bytes that fails.
+    can all be hashed in minutes to find the one behind a pseudonym. Without the key of 32 secret
+    random bytes that fails. Normalised first (NFC): some systems write é as one character, others
+    as two.
     """
-
-    def __init__(self, key: bytes) -> None:
-        if len(key) != _BYTES:
-            raise ValueError(f"a key has {_BYTES} bytes: got {len(key)}")
-        self._key = key
-
-    def name(self, patient: str) -> str:
-        """A pseudonym: "patient-" and 12 hexadecimal digits.
-
-        Normalised first (NFC): some systems write é as one character, others as two.
-        """
-        text = unicodedata.normalize("NFC", patient).encode(errors="surrogateescape")
-        return f"patient-{hmac.digest(self._key, text, 'sha256').hex()[:_DIGITS]}"
+    text = unicodedata.normalize("NFC", patient).encode(errors="surrogateescape")
+    return f"patient-{hmac.digest(key, text, 'sha256').hex()[:_DIGITS]}"
 
 
 def read_or_create_key(folder: Path) -> bytes:
@@ -68,18 +58,17 @@ def read_or_create_key(folder: Path) -> bytes:
 
 def _create(path: Path) -> None:
     """Write a complete key under a temporary name, then give it its name unless that is taken."""
-    handle, name = mkstemp(".part", f".{path.name}.", path.parent)  # mode 600
-    unfinished = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):  # another process was faster; its key is the key
-            try:
-                path.hardlink_to(unfinished)
-            except OSError:  # FAT has no hard links: there a reader might see half a key
-                path.touch(0o600, exist_ok=False)
-                path.write_bytes(unfinished.read_bytes())
-    finally:
-        unfinished.unlink()
+    with (
+        NamedTemporaryFile(
+            "wb", 0, dir=path.parent, prefix=".", suffix=".part"
+        ) as file,  # mode 600
+        suppress(FileExistsError),  # another process was faster; its key is the key
+    ):
+        key = secrets.token_bytes(_BYTES)
+        file.write(key)
+        os.fsync(file.fileno())
+        try:
+            path.hardlink_to(file.name)
+        except OSError:  # FAT has no hard links: there a reader might see half a key
+            path.touch(0o600, exist_ok=False)
+            path.write_bytes(key)

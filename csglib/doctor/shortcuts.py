@@ -17,32 +17,30 @@ _MIN_AUC = 0.9
 
 def find_shortcuts(exam: Examination) -> Iterator[str]:
     """Such as: file type .gif has an AUC of 1.00 for the grade severe, over 12 patients."""
-    values: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    grades = defaultdict(list)
+    facts: dict[str, list[set[str]]] = defaultdict(list)  # of each row of a patient
+    grades: dict[str, set[str]] = defaultdict(set)
     for row in exam.labels:
-        if row.clip in exam.records and row.grade in exam.grades:
-            frames, height, width = exam.records[row.clip].shape
-            grades[row.patient].append(row.grade)
-            for name, value in (
-                ("image size", f"{width} x {height}"),
-                ("number of frames", str(frames)),
-                ("file type", PurePosixPath(row.clip).suffix or "none"),
-                ("place of the tissue", str(exam.records[row.clip].tissue)),
-            ):
-                values[name][row.patient].append(value)
-    seen = {(name, it) for name in values for each in values[name].values() for it in each}
-    for grade in exam.grades:
-        inside = [patient for patient, found in grades.items() if {*found} == {grade}]
+        if row.clip in exam.records and row.grade in exam.settings.grades:
+            record = exam.records[row.clip]
+            frames, height, width = record.shape
+            grades[row.patient].add(row.grade)
+            facts[row.patient].append({
+                f"image size {width} x {height}",
+                f"number of frames {frames}",
+                f"file type {PurePosixPath(row.clip).suffix or 'none'}",
+                f"place of the tissue {record.tissue}",
+            })  # fmt: skip
+    for grade in exam.settings.grades:
+        inside = [patient for patient, found in grades.items() if found == {grade}]
         outside = [patient for patient, found in grades.items() if grade not in found]
         if min(len(inside), len(outside)) < _MIN_PATIENTS:
             continue
-        for name, value in sorted(seen):
-            found = values[name]
-            here, there = (
-                np.array([found[patient].count(value) / len(found[patient]) for patient in group])
-                for group in (inside, outside)
-            )
+        for fact in sorted({it for rows in facts.values() for row in rows for it in row}):
+            shares = {
+                patient: np.mean([fact in row for row in facts[patient]]) for patient in facts
+            }
+            here, there = (np.array([*map(shares.get, group)]) for group in (inside, outside))
             auc = np.mean((np.sign(here[:, None] - there) + 1) / 2)
             if auc >= _MIN_AUC:
-                what = f"{name} {value} has an AUC of {auc:.2f} for the grade {grade}"
+                what = f"{fact} has an AUC of {auc:.2f} for the grade {grade}"
                 yield f"{what}, over {len(inside) + len(outside)} patients"

@@ -5,6 +5,7 @@ see and no shared file may contain. A screen may show two images, or more, and o
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-from csglib.data.clips import Region
+from csglib.data.clips import Region, even_indices
 
 _SAMPLED = 24  # frames, evenly spread
 _MIN_VARIANCE = 4  # in time, grey levels squared; less may be rounding
@@ -30,13 +31,15 @@ _MIN_AREA = 1 / 50  # of the frame: less is not tissue
 _THIN = 1 / 36  # of the longer side: a line of letters is thinner, the tip of a sector hardly
 _MIN_LINE, _JUMP = 0.5, 3  # of a line 3 pixels further in: a shorter one is a clock's
 _STROKE = 80  # grey levels by which a thin line, such as a letter's, stands out in every frame
-_MIN_FRAMES = 5  # in fewer, speckle too may be bright throughout
+_MIN_FRAMES = 4  # in fewer, speckle too may be bright throughout
+_SHARP, _STEADY, _CALMER = 60, 12, 2.5  # grey levels above its surroundings, see `find_overlays`
+_MIN_MARK = 8  # pixels; speckle in the phantom's clips forms smaller spots
 _BLOCK = 8  # pixels: codecs disturb a letter's surroundings up to this distance
 _ALIVE, _QUIET = 6, 2  # grey levels of change: more is more than an encoder's; less is none
 _SPILL = 1  # pixel that codecs smear beyond the edge of what moves
 _CODEC = 0.04  # of the pixels beside the tissue change: a codec has been at work
 _SPILT = 0.3  # of the changes within a codec's block: less may have spilt from there
-_SHARP = 3  # pixels, side of a square in which most must be alive
+_MOST = 3  # pixels, side of a square in which most must be alive
 _FULL = 0.93  # of a bounding box: an outline that fills so much is a rectangle
 # Several images on one screen:
 _MIN_IMAGE = 0.15  # of all that is image: an image has no less
@@ -55,14 +58,6 @@ class Picture(NamedTuple):
     moving: int  # pixels that move; 0 if it is frozen
 
 
-class Kept(NamedTuple):
-    """What is kept of a clip."""
-
-    frames: UInt8[ndarray, "t rows columns"]  # black outside the tissue's outline
-    seen: Region  # what of the file's frames is in their central square
-    share: float  # of the brightness of what moves in the file, 0 to 1
-
-
 class _Layers(NamedTuple):
     """Of each pixel of a screen."""
 
@@ -70,46 +65,6 @@ class _Layers(NamedTuple):
     content: Bool[ndarray, "y x"]  # it moves itself, or has the texture of a frozen image
     quiet: Bool[ndarray, "y x"]  # it never changes
     solid: Bool[ndarray, "y x"]  # in an area of moves or texture, wider than a line of letters
-
-
-def keep_tissue(
-    frames: UInt8[ndarray, "t y x"], stated: Region | None, box: Region | None, pad: bool
-) -> Kept:
-    """The image that moves most, within the region that the file states and within the box.
-
-    Some scanners state the whole screen, and some boxes are drawn a little too large. Its central
-    square is kept; with `pad` all of it, made square by black rows or columns.
-
-    Raises:
-        ValueError: nothing moves and there is no box, or the box holds no tissue.
-    """
-    whole = stated or Region(0, 0, frames.shape[2], frames.shape[1])
-    if box:
-        box.crop(frames)  # raises if it does not lie within
-    part = whole.intersection(box or whole)
-    found = [it for it in find_pictures(part.crop(frames)) if it.moving] if part else []
-    if not (found or box):
-        why = "nothing in it moves, so text cannot be told from tissue"
-        raise ValueError(f"{why}: give it a box in labels.csv")
-    tissue = None if found else find_tissue(whole.crop(frames))
-    if tissue or part is None:
-        there = moved(tissue, whole) if tissue else whole
-        raise ValueError(f"its box, {box}, has no tissue in it: that is in {there}")
-    part = moved(found[0].region, part) if found else part
-    kept = part.crop(frames)
-    kept = kept * found[0].outline if found else kept
-    rows, columns = kept.shape[1:]
-    side = max(rows, columns) if pad else min(rows, columns)
-    if pad:
-        margins = [((side - length) // 2, (side - length + 1) // 2) for length in (rows, columns)]
-        kept = np.pad(kept, ((0, 0), *margins))
-    x, y = (kept.shape[2] - side) // 2, (kept.shape[1] - side) // 2
-    square = Region(x, y, x + side, y + side)
-    seen = part if pad else moved(square, part)
-    sample = _sample(whole.crop(frames), _SAMPLED)
-    all_of_it = (sample.mean(axis=0) * _moving_pixels(sample, _radius(sample))).sum()
-    share = float(_sample(square.crop(kept), _SAMPLED).mean(axis=0).sum() / max(all_of_it, 1))
-    return Kept(kept, seen, 1.0 if box else min(share, 1.0))
 
 
 def moved(region: Region, origin: Region) -> Region:
@@ -132,7 +87,7 @@ def find_tissue(frames: UInt8[ndarray, "t y x"]) -> Region | None:
 
 def find_pictures(frames: UInt8[ndarray, "t y x"]) -> list[Picture]:
     """The images on a screen, most moving first; of a split screen all, frozen ones too."""
-    sample = _sample(frames, _SAMPLED)
+    sample = _sampled(frames)
     layers = _layers(sample)
     least = max(_MIN_IMAGE * layers.solid.sum(), _MIN_AREA * layers.solid.size)
     whole = Region(0, 0, frames.shape[2], frames.shape[1])
@@ -141,16 +96,54 @@ def find_pictures(frames: UInt8[ndarray, "t y x"]) -> list[Picture]:
     return sorted((it for it in pictures if it), key=lambda it: -it.moving)
 
 
-def near_strokes(frames: UInt8[ndarray, "t y x"]) -> Bool[ndarray, "y x"]:
-    """Pixels in whose codec blocks a letter may be: thin lines that are bright in every frame."""
+def moving_brightness(frames: UInt8[ndarray, "t y x"]) -> float:
+    """Sum over the pixels that move of their mean grey level, at least 1."""
+    sample = _sampled(frames)
+    moving = sample.mean(axis=0) * _moving_pixels(sample, _radius(sample))
+    return max(1.0, float(moving.sum()))
+
+
+def find_overlays(frames: UInt8[ndarray, "t y x"]) -> tuple[Region, ...]:
+    """Bounding boxes of burned-in calipers, arrows and letters, on the tissue or around it.
+
+    They change much less than what is around them, where a second encoding makes them flicker too,
+    or hardly at all, on black. Bright walls are wider, and fade into their surroundings.
+    """
+    sample = _sampled(frames)
+    mean = sample.mean(axis=0, dtype=np.float32)
+    change = (sample.max(axis=0) - sample.min(axis=0)).astype(np.float32)
+    calm = (change * _CALMER <= ndimage.uniform_filter(change, 2 * _BLOCK - 1)) | (
+        change <= _STEADY
+    )
+    sharp = mean - ndimage.median_filter(mean, _BLOCK + 1) >= _SHARP
+    parts, _ = ndimage.label(_strokes(sample) & calm & sharp, np.ones((3, 3)))
+    sizes = np.bincount(parts.ravel())[1:].tolist()
+    return tuple(
+        Region(columns.start, rows.start, columns.stop, rows.stop)
+        for size, (rows, columns) in zip(sizes, ndimage.find_objects(parts), strict=True)
+        if size >= _MIN_MARK
+    )
+
+
+def _strokes(frames: UInt8[ndarray, "t y x"]) -> Bool[ndarray, "y x"]:
+    """Thin lines that are bright in every frame, as those of letters and calipers are."""
     if len(frames) < _MIN_FRAMES:
         return np.zeros(frames.shape[1:], bool)
     darkest, brightest = frames.min(axis=0), frames.max(axis=0)
     width = 2 * _radius(frames) + 1
     heights = [ndimage.white_tophat(still, width) for still in (darkest, brightest)]
-    strokes = (np.minimum(*heights) > _STROKE) & (brightest - darkest < darkest / 2)
-    near: Bool[ndarray, "y x"] = ndimage.maximum_filter(strokes, 2 * _BLOCK - 1)
+    strokes: Bool[ndarray, "y x"] = np.minimum(*heights) > _STROKE
+    return strokes & (brightest - darkest < darkest / 2)
+
+
+def _near_strokes(frames: UInt8[ndarray, "t y x"]) -> Bool[ndarray, "y x"]:
+    """Pixels in whose codec blocks a letter may be."""
+    near: Bool[ndarray, "y x"] = ndimage.maximum_filter(_strokes(frames), 2 * _BLOCK - 1)
     return near
+
+
+def _sampled(frames: UInt8[ndarray, "t y x"]) -> UInt8[ndarray, "few y x"]:
+    return frames[np.unique(even_indices(len(frames), _SAMPLED))]
 
 
 def _layers(frames: UInt8[ndarray, "t y x"]) -> _Layers:
@@ -175,7 +168,7 @@ def _moving_pixels(frames: UInt8[ndarray, "t y x"], radius: int) -> Bool[ndarray
         mean += frame / np.float32(len(frames))
     for frame in frames:
         in_time += (frame - mean) ** 2 / np.float32(len(frames))
-    in_time[near_strokes(frames)] = 0
+    in_time[_near_strokes(frames)] = 0
     in_time = ndimage.uniform_filter(in_time, 2 * radius + 1)
     mean -= mean.mean()  # else the difference below would be mostly rounding error
     wide = 4 * radius + 1  # so that flicker around letters is compared with the letters
@@ -198,10 +191,10 @@ def _picture(frames: UInt8[ndarray, "t y x"], layers: _Layers, within: Region) -
     tissue = ndimage.minimum_filter(kept[parts], 2 * max(0, radius - 3) + 1)
     change = shown.max(axis=0) - shown.min(axis=0)
     spilt = _SPILT * ndimage.maximum_filter(change, 2 * _BLOCK - 1)
-    alive = (change > np.maximum(_ALIVE, spilt)) & ~near_strokes(shown)
+    alive = (change > np.maximum(_ALIVE, spilt)) & ~_near_strokes(shown)
     moving = int((tissue & moves).sum())
     if moving >= _MIN_AREA * frames[0].size:
-        tissue &= ndimage.uniform_filter(alive.astype(np.float32), _SHARP) > 0.5
+        tissue &= ndimage.uniform_filter(alive.astype(np.float32), _MOST) > 0.5
     else:
         moving = 0
     thin = max(3, round(max(frames.shape[1:]) * _THIN))
@@ -209,29 +202,13 @@ def _picture(frames: UInt8[ndarray, "t y x"], layers: _Layers, within: Region) -
     near = ndimage.maximum_filter(tissue, 2 * _SPILL + 1)
     if not near.all() and np.mean(change[~near] > 0) > _CODEC:
         tissue = ndimage.minimum_filter(tissue, 2 * _SPILL + 1, mode="nearest")
-    _extend_to_edges(tissue, within, Region(0, 0, frames.shape[2], frames.shape[1]), radius)
-    rows, columns = np.flatnonzero(tissue.any(axis=1)), np.flatnonzero(tissue.any(axis=0))
-    if not rows.size:
+    if not tissue.any():
         return None
-    box = Region(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    box = _bounds(tissue)
     outline = _crop(tissue, box).copy()
     if outline.mean() >= _FULL:
         outline[:] = True
     return Picture(moved(box, within), outline, moving)
-
-
-def _extend_to_edges(
-    mask: Bool[ndarray, "y x"], within: Region, frame: Region, radius: int
-) -> None:
-    """Extend it, in place, to those edges that are the frame's: there is no text beyond."""
-    for side, at_edge in (
-        (mask, within.top == frame.top),
-        (mask[::-1], within.bottom == frame.bottom),
-        (mask.T, within.left == frame.left),
-        (mask.T[::-1], within.right == frame.right),
-    ):
-        if at_edge:
-            side[:radius] |= side[min(radius, len(side) - 1)]
 
 
 def _without_lines(mask: Bool[ndarray, "y x"], thin: int) -> Bool[ndarray, "y x"]:
@@ -270,10 +247,8 @@ def _cut(
     solid = _crop(layers.solid, region)
     if not solid.any():
         return
-    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
-    left, top = region.left + int(columns[0]), region.top + int(rows[0])
-    right, bottom = region.left + int(columns[-1]) + 1, region.top + int(rows[-1]) + 1
-    region = Region(left, top, right, bottom)
+    region = moved(_bounds(solid), region)
+    left, top, right, bottom = astuple(region)
     content, quiet, shown = (_crop(it, region) for it in (layers.content, layers.quiet, frames))
     across = [*_gaps(content, quiet), *_seams(shown, content)]
     content, quiet, shown = content.T, quiet.T, shown.transpose(0, 2, 1)
@@ -349,12 +324,14 @@ def _seams(frames: UInt8[ndarray, "t y x"], content: Bool[ndarray, "y x"]) -> li
     return [int(x) + 1 for x in np.flatnonzero(seam & (low > _SEAM * usual))]
 
 
+def _bounds(mask: Bool[ndarray, "y x"]) -> Region:
+    """Bounding box of what is in a mask; not of an empty one."""
+    ((rows, columns),) = ndimage.find_objects(mask.astype(np.uint8))
+    return Region(columns.start, rows.start, columns.stop, rows.stop)
+
+
 def _crop(layer: ndarray, region: Region) -> ndarray:
     return layer[..., region.top : region.bottom, region.left : region.right]
-
-
-def _sample(frames: UInt8[ndarray, "t y x"], count: int) -> UInt8[ndarray, "few y x"]:
-    return frames[np.unique(np.linspace(0, len(frames) - 1, count).astype(int))]
 
 
 def _radius(frames: UInt8[ndarray, "t y x"]) -> int:

@@ -34,7 +34,7 @@ PLANTED = {  # path below the folder: kind of finding, see `csglib.doctor.checks
     "abel_gus/left.gif": "overlay",
     "birch_ann/left": "unknown grade",
     "birch_ben/middle.mp4": "no such clip",
-    "birch_cat/left.avi": "out of range",
+    "birch_cat/left.avi": "unusable",
     "birch_dan/left.mkv": "no label",
     "birch_eve/report.txt": "not a clip",
     "unsorted.npz": "no patient folder",

@@ -10,8 +10,8 @@ import pytest
 from csgcourse.practice import FORMATS, PLANTED, SWEEP, TISSUE, people, practice_folder
 from csglib.data.clips import GRADES, Region
 from csglib.data.readers import read_clip
-from csglib.doctor import examine
-from csglib.doctor.deidentification import DeidentifySettings, crop_clip
+from csglib.doctor import CohortSettings, examine
+from csglib.doctor.cropping import crop_clip
 from csglib.doctor.labels import list_exports, read_labels
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
@@ -25,7 +25,7 @@ def exports(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(exports):
-    return examine(exports, size=64, workers=1)
+    return examine(exports, CohortSettings(size=64), workers=1)
 
 
 def test_the_doctor_finds_all_that_is_planted_and_nothing_else(report):
@@ -64,7 +64,7 @@ def test_cleaning_leaves_no_letter_of_any_screen(exports, report):
             assert record.tissue.intersection(tissue) == record.tissue, clip
     frozen = next(row for row in read_labels(exports / "labels.csv") if "fay/left" in row.clip)
     with pytest.raises(ValueError, match="nothing in it moves"):
-        crop_clip(frozen, exports, DeidentifySettings())
+        crop_clip(frozen, exports, CohortSettings())
 
 
 def test_it_never_touches_another_folder(tmp_path):

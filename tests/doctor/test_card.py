@@ -8,7 +8,7 @@ import pytest
 
 from csglib import TrainConfig
 from csglib.data.cohort import read_cohort
-from csglib.doctor import QUESTIONS, DeidentifySettings, deidentify, model_card
+from csglib.doctor import QUESTIONS, CohortSettings, deidentify, examine, model_card
 from csglib.train.experiment import TEST, Experiment
 from csglib.train.predictions import Predictions
 
@@ -23,8 +23,7 @@ def work(tmp_path_factory, cohort):
     for number in range(12):
         scale = None if number < 3 else 0.1 * (1 + number % 2)
         exports.save(f"p{number // 2}/{number}.npz", cohort[number], "Jane Doe", scale)
-    labels = [row for rows in exports.labels.values() for row in rows]
-    deidentify(exports.folder, labels, work / "cohort", DeidentifySettings(size=32))
+    deidentify(examine(exports.write(), CohortSettings(size=32), workers=1), work / "cohort")
     config = TrainConfig(folder=work / "run", epochs=1, batch_size=8)
     list(Experiment(network="tiny", size=32).run(read_cohort(work / "cohort"), config))
     return work

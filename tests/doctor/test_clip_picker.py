@@ -210,8 +210,7 @@ def test_names_of_the_clip_and_of_grades_are_checked(clip):
     with pytest.raises(ValueError, match=r"column clip: got 'sweep\.mp4', wanted a path"):
         ClipPicker(clip, "sweep.mp4")
     for grades in (["mild"], ["mild", "mild"], ["mild", ""], []):
-        words = f"wanted the names of two grades or more: got {re.escape(str(grades))}"
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(ValueError, match="grades must be two or more names: got"):
             ClipPicker(clip, NAME, grades=grades)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from csglib.__main__ import main
 from csglib.data.cohort import read_cohort, read_manifest
-from csglib.doctor import examine
+from csglib.doctor import CohortSettings, examine
 
 
 @pytest.fixture
@@ -52,7 +52,6 @@ def test_warnings_end_with_0_and_findings_that_stop_with_1(exports, doctor, caps
     assert report.is_file()
     assert "no cohort was written: see to the findings" in error
     assert not out.exists()
-    assert not (exports.folder / "review_sheet.png").exists()
 
 
 class Terminal:
@@ -70,7 +69,7 @@ class Terminal:
 
 def test_a_reviewed_folder_is_deidentified(exports, doctor, capsys, tmp_path):
     exports.write()
-    for _ in range(2):  # report, review sheet and key are not exports
+    for _ in range(2):  # report and key are not exports
         assert doctor("--deidentify", tmp_path / "out", "--reviewed") == 0
         said = capsys.readouterr().out
         assert "Nothing was found" in said
@@ -86,17 +85,17 @@ def test_a_reviewed_folder_is_deidentified(exports, doctor, capsys, tmp_path):
 def test_only_no_is_an_answer_that_writes_the_cohort(
     exports, doctor, capsys, tmp_path, monkeypatch
 ):
-    report, out = examine(exports.write(), size=64, workers=1), tmp_path / "out"
+    report, out = examine(exports.write(), CohortSettings(size=64), workers=1), tmp_path / "out"
     monkeypatch.setattr("csglib.doctor.examine", lambda *what: report)
     for stdin, code, words in (
         (Terminal("y"), 1, "no cohort was written: give these clips a box in labels.csv"),
         (Terminal("perhaps"), 1, "no cohort was written"),
         (Terminal(), 2, "no answer, no cohort was written"),
-        (io.StringIO("n\n"), 2, "review_sheet.png shows a person's data: check it"),
+        (io.StringIO("n\n"), 2, "doctor.html shows a person's data: check it"),
     ):
         assert doctor("--deidentify", out, stdin=stdin) == code
         assert words in capsys.readouterr().err
-        assert (exports.folder / "review_sheet.png").is_file()
+        assert (exports.folder / "doctor.html").is_file()
         assert not out.exists()
     for number, word in enumerate(("", "No")):
         assert doctor("--deidentify", tmp_path / str(number), stdin=Terminal(word)) == 0

@@ -1,9 +1,11 @@
 """A de-identified cohort has tissue, grades and pseudonyms; of names, ids and dates no byte."""
 
 import csv
+import io
 import json
 import shutil
 import zipfile
+from base64 import b64decode
 from dataclasses import replace
 from functools import partial
 
@@ -17,10 +19,11 @@ from csglib import Clip, read_clip, resample
 from csglib.data.clips import Region, hash_patient, save_clip
 from csglib.data.cohort import COLUMNS, read_cohort, read_metadata
 from csglib.data.readers.npz import read_npz
-from csglib.doctor import deidentification
-from csglib.doctor.deidentification import DeidentifySettings as Settings
-from csglib.doctor.deidentification import crop_clip, deidentify, write_review_sheet
-from csglib.doctor.labels import KEY, SHEET, Label
+from csglib.doctor import deidentification, examine
+from csglib.doctor.cropping import CohortSettings as Settings
+from csglib.doctor.cropping import crop_clip
+from csglib.doctor.deidentification import deidentify
+from csglib.doctor.labels import KEY, LABELS, Label, write_labels
 from csglib.doctor.tissue import find_tissue
 from csglib.table1.pretrain import read_frames
 
@@ -58,7 +61,7 @@ def as_images(frames, path):
 
 
 def as_dicom(frames, path, box=None):
-    names = {"PatientName": NAME, "PatientID": NUMBER, "InstitutionName": HOUSE}
+    names = {"PatientName": NAME, "PatientID": f"{NUMBER}-{path.stem}", "InstitutionName": HOUSE}
     dates = {"PatientBirthDate": BORN, "StudyDate": BORN}
     dataset = ultrasound(frames, SpecificCharacterSet="ISO_IR 192", **names, **dates)
     if box:
@@ -77,14 +80,14 @@ LOSSLESS = {
     "clip.mkv": partial(as_video, codec="ffv1", pixels="gray"),
 }
 FORMATS = LOSSLESS | {"clip.mp4": partial(as_video, codec="libx264", pixels="yuv420p", crf="20")}
-LABELS = [  # folders and files whose names identify a patient
+CLIPS = [  # folders and files whose names identify a patient
     Label(clip=f"{NAME}^Inga {at}/{HOUSE}/{NUMBER} {BORN} {name}", grade=("mild", "severe")[at % 2])
     for at, name in enumerate(FORMATS)
 ]
 ROWS = [
-    replace(LABELS[0], first_frame=1, frames=6, narrowest_frame=4),
-    *LABELS[1:],
-    replace(LABELS[3], first_frame=2),
+    replace(CLIPS[0], first_frame=1, frames=6, narrowest_frame=4),
+    *CLIPS[1:],
+    replace(CLIPS[3], first_frame=2),
 ]
 
 
@@ -92,18 +95,32 @@ ROWS = [
 def exports(tmp_path_factory, tissues):
     """A clip in each format, each of another patient. Copy it; do not change it."""
     folder = tmp_path_factory.mktemp("in") / f"exports {HOUSE}"
-    for label, write, tissue in zip(LABELS, FORMATS.values(), tissues, strict=True):
+    for label, write, tissue in zip(CLIPS, FORMATS.values(), tissues, strict=True):
         (folder / label.clip).parent.mkdir(parents=True)
         write(screen(tissue), folder / label.clip)
+    write_labels(folder / LABELS, ROWS)
     return folder
 
 
 @pytest.fixture(scope="module")
-def written(exports, tmp_path_factory):
+def report(exports):
+    found = examine(exports, SMALL, workers=1)
+    assert found.stops == ()
+    return found
+
+
+def changed(report, labels=ROWS, settings=SMALL, **other):
+    """The report on other rows of the same clips."""
+    examined = replace(report.examined, labels=tuple(labels), settings=settings)
+    return replace(report, examined=examined, **other)
+
+
+@pytest.fixture(scope="module")
+def written(exports, report, tmp_path_factory):
     """What becomes of `ROWS`. Copy it; do not change it."""
     out = tmp_path_factory.mktemp("out") / "cohort"
     before = contents(exports)
-    deidentify(exports, ROWS, out, SMALL)
+    deidentify(report, out)
     key = (exports / KEY).read_bytes()
     assert contents(exports) == before | {KEY: key}
     assert key not in b"".join(contents(out).values())
@@ -154,10 +171,10 @@ def test_no_byte_identifies_a_patient(exports, written):
 
 @pytest.mark.parametrize("number", range(len(FORMATS)), ids=[*FORMATS])
 def test_the_pixels_are_those_of_a_screen_without_text(exports, tissues, number):
-    found = find_tissue(read_clip(exports / LABELS[number].clip).frames)
+    found = find_tissue(read_clip(exports / CLIPS[number].clip).frames)
     assert found.intersection(TISSUE) == found
     wanted = small(found.crop(screen(tissues[number], lines=())))
-    cropped = crop_clip(LABELS[number], exports, SMALL).frames
+    cropped = crop_clip(CLIPS[number], exports, SMALL).frames
     if number < len(LOSSLESS):
         np.testing.assert_array_equal(cropped, wanted)
     assert np.abs(cropped.astype(int) - wanted).max() < 40
@@ -189,12 +206,12 @@ def test_only_what_is_listed_is_written(written):
         read_frames(written)
 
 
-def test_clips_are_in_the_order_of_the_pseudonyms(exports, written, tmp_path):
-    deidentify(exports, ROWS[::-1], tmp_path / "other", SMALL)
+def test_clips_are_in_the_order_of_the_pseudonyms(report, written, tmp_path):
+    deidentify(changed(report, ROWS[::-1]), tmp_path / "other")
     one, other = rows_of(written), rows_of(tmp_path / "other")
     patients = [row["patient"] for row in one]
     assert patients == sorted(patients) == [row["patient"] for row in other]
-    assert len({*patients}) == len({row["video"] for row in one}) == len(LABELS)
+    assert len({*patients}) == len({row["video"] for row in one}) == len(CLIPS)
     (both,) = [name for name in {*patients} if patients.count(name) > 1]
     pair = [row for row in one if row["patient"] == both]
     assert len({row["video"] for row in pair}) == len({row["split"] for row in pair}) == 1
@@ -294,48 +311,39 @@ def test_a_clip_that_cannot_be_read_is_named(own):
 # --- interrupted, repeated, in parallel
 
 
-def test_an_interrupted_run_continues_and_gives_the_same_bytes(
-    exports, written, tmp_path, monkeypatch
+def test_an_interrupted_run_given_again_gives_the_same_bytes(
+    report, written, tmp_path, monkeypatch
 ):
-    cropped = []
-
     def save(clip, path):
-        if len(cropped) == 4:
+        if path.name == "0004.npz":
             raise KeyboardInterrupt
         save_clip(clip, path)
 
-    def counted(label, *rest):
-        cropped.append(label.clip)
-        return crop_clip(label, *rest)
-
-    monkeypatch.setattr(deidentification, "crop_clip", counted)
     with monkeypatch.context() as patched:
         patched.setattr(deidentification, "save_clip", save)
         with pytest.raises(KeyboardInterrupt):
-            deidentify(exports, ROWS, tmp_path, SMALL)
-    assert len(cropped) == 4
+            deidentify(report, tmp_path)
     assert not (tmp_path / "manifest.csv").exists()
     (tmp_path / "clips/.0009.npz.77.part").write_bytes(b"half")
     (tmp_path / "clips/0002.npz").write_bytes(b"spoiled")
-    deidentify(exports, ROWS, tmp_path, SMALL)
-    assert len(cropped) == len(ROWS) + 2  # twice: the interrupted and the spoiled one
+    deidentify(report, tmp_path)
     assert contents(tmp_path) == contents(written)
 
 
 def test_workers_and_damage_change_nothing_and_another_key_all_names(
-    exports, written, tmp_path, no_processes
+    exports, report, written, tmp_path, no_processes
 ):
     before = contents(written)
-    deidentify(exports, ROWS, tmp_path / "two", SMALL, workers=2)
+    deidentify(report, tmp_path / "two", workers=2)
     assert contents(tmp_path / "two") == before
     (tmp_path / "two/clips/0002.npz").write_bytes(b"spoiled")
     (tmp_path / "two/clips/0005.npz").unlink()
     (tmp_path / "two/manifest.csv").write_text(NAME)
-    deidentify(exports, ROWS, tmp_path / "two", SMALL)  # writes them again
+    deidentify(report, tmp_path / "two")  # writes them again
     assert contents(tmp_path / "two") == before
     copy = shutil.copytree(exports, tmp_path / "copy")
     (copy / KEY).write_bytes(bytes(32))
-    deidentify(copy, ROWS, tmp_path / "other", SMALL)
+    deidentify(replace(report, folder=copy), tmp_path / "other")
     one, other = ([*(out / "clips").iterdir()] for out in (written, tmp_path / "other"))
     patients = [{read_npz(path).patient for path in paths} for paths in (one, other)]
     assert not patients[0] & patients[1]
@@ -349,59 +357,37 @@ def test_workers_and_damage_change_nothing_and_another_key_all_names(
 # --- refusals
 
 
-def test_splits_are_those_of_the_labels_or_drawn_by_seed(exports, tmp_path):
+def test_splits_are_those_of_the_labels_or_drawn_by_seed(report, tmp_path):
     names = ["train", "validation", "test"]
-    given = [replace(label, split=names[at % 3]) for at, label in enumerate(LABELS)]
-    deidentify(exports, given, tmp_path / "given", SMALL)
+    given = [replace(label, split=names[at % 3]) for at, label in enumerate(CLIPS)]
+    deidentify(changed(report, given), tmp_path / "given")
     assert [len(clips) for clips in read_cohort(tmp_path / "given").values()] == [2, 2, 2]
     drawn = []
     for seed in range(2):
-        deidentify(exports, LABELS, tmp_path / f"{seed}", replace(SMALL, seed=seed))
+        deidentify(changed(report, CLIPS, replace(SMALL, seed=seed)), tmp_path / f"{seed}")
         drawn.append({row["patient"]: row["split"] for row in rows_of(tmp_path / f"{seed}")})
     assert drawn[0] != drawn[1]
     assert [*drawn[0].values()].count("test") == 2  # one patient's test would have no interval
-    twice = replace(given[0], first_frame=2, split="test")
-    alone = [replace(given[5], split="train"), *given[:5]]
-    each = [replace(label, split=("train", "test")[at % 2]) for at, label in enumerate(LABELS)]
-    for rows, words in (
-        ([*given[:-1], LABELS[-1]], "names the splits test, train, validation and none: wanted"),
-        (given[::3], "names the splits train: wanted all of train, validation"),
-        ([*given, twice], rf"patient {NAME}\^Inga 0 is in train and in test"),
-        (LABELS[:2], "training and validation need a patient each and the test two: got 2"),
-        (alone, "the test would be of one patient"),
-        (
-            [*each[:4], replace(each[4], split="validation"), each[5]],
-            "training would have no clip of severe",
-        ),
-        (
-            [replace(label, grade="mild") for label in LABELS],
-            "training would have no clip of severe",
-        ),
-    ):
-        with pytest.raises(ValueError, match=words):
-            deidentify(exports, rows, tmp_path / "no", SMALL)
-    assert not (tmp_path / "no").exists()
 
 
-@pytest.mark.parametrize("write", [deidentify, write_review_sheet])
-def test_wrong_labels_are_refused_before_anything_is_written(exports, tmp_path, write):
-    out, link = tmp_path / "out", exports / f"{NAME}^Inga 0/link.npz"
-    link.symlink_to(exports / LABELS[0].clip)
-    for change, words in (
-        ({"grade": ""}, "has the grade '': wanted one of mild, severe"),
-        ({"grade": "open"}, "has the grade 'open': wanted one of mild, severe"),
-        ({"clip": "p/none.mp4"}, "p/none.mp4 is in labels.csv, but is not a clip in"),
-        ({"clip": f"{link.parent.name}/link.npz"}, "link.npz is in labels.csv, but is not a clip"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            write(exports, [*LABELS[1:], replace(LABELS[0], **change)], out, SMALL)
-    link.unlink()
-    with pytest.raises(ValueError, match=r"labels\.csv has no rows"):
-        write(exports, [], out, SMALL)
-    with pytest.raises(ValueError, match="workers must be 1 or more: got 0"):
-        write(exports, LABELS, out, SMALL, workers=0)
-    assert not out.exists()
-    assert not (exports / SHEET).exists()
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"grade": ""}, "no grade: .*, its grade is empty"),
+        ({"grade": "open"}, "unknown grade: .*, 'open'; known are mild, severe"),
+        ({"clip": "p/none.mp4"}, "no such clip: p/none.mp4"),
+        ({"frames": 9}, r"unusable: .*, labels\.csv has more than its 8 frames, from 0"),
+    ],
+)
+def test_a_finding_that_stops_is_refused_before_anything_is_written(
+    exports, tmp_path, change, words
+):
+    copy = shutil.copytree(exports, tmp_path / "copy", ignore=shutil.ignore_patterns(KEY))
+    write_labels(copy / LABELS, [replace(ROWS[0], **change), *ROWS[1:]])
+    with pytest.raises(ValueError, match=rf"^Training should not start: 1 finding .* {words}"):
+        deidentify(examine(copy, SMALL, workers=1), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert not (copy / KEY).exists()
 
 
 @pytest.mark.parametrize(
@@ -414,7 +400,7 @@ def test_settings_are_checked(name, value):
         Settings(**{name: value})
 
 
-def test_the_output_is_apart_and_holds_nothing_else(exports, written, tmp_path):
+def test_the_output_is_apart_and_holds_nothing_else(exports, report, written, tmp_path):
     (tmp_path / "file").touch()
     for out, words in (
         (exports, "lie in one another: name a folder somewhere else"),
@@ -424,7 +410,7 @@ def test_the_output_is_apart_and_holds_nothing_else(exports, written, tmp_path):
         (tmp_path, r"holds other files \(file\); name a new folder"),
     ):
         with pytest.raises(ValueError, match=words):
-            deidentify(exports, LABELS, out, SMALL)
+            deidentify(report, out)
     before = contents(written)
     other = [replace(ROWS[0], grade="severe"), *ROWS[1:]]
     for wanted, settings, differ in (
@@ -433,30 +419,27 @@ def test_the_output_is_apart_and_holds_nothing_else(exports, written, tmp_path):
         (other, SMALL, "made_from"),
     ):
         with pytest.raises(ValueError, match=f"holds another cohort, of .*{differ}"):
-            deidentify(exports, wanted, written, settings)
+            deidentify(changed(report, wanted, settings), written)
     copy = shutil.copytree(exports, tmp_path / "copy")
-    with (copy / LABELS[0].clip).open("ab") as file:
+    with (copy / CLIPS[0].clip).open("ab") as file:
         file.write(b"more")
     with pytest.raises(ValueError, match=r"holds another cohort, of .*made_from"):
-        deidentify(copy, ROWS, written, SMALL)
+        deidentify(replace(report, folder=copy), written)
     with FileLock(written / ".lock"), pytest.raises(ValueError, match="by another process"):
-        deidentify(exports, ROWS, written, SMALL)
+        deidentify(report, written)
     assert contents(written) == before
 
 
-# --- the review sheet
-
-
-def test_the_review_sheet_shows_what_will_be_written_and_stays_with_the_names(exports, tmp_path):
-    settings = Settings(frames=4, size=200)  # as large as on the sheet
-    path = write_review_sheet(exports, LABELS, tmp_path / "out", settings)
-    assert path == exports / SHEET
-    assert not (tmp_path / "out").exists()
-    sheet = np.asarray(Image.open(path))
-    path.unlink()
-    for number, label in enumerate(LABELS):
-        frames = crop_clip(label, exports, settings).frames
-        x, y = 28 + number % 2 * 636, 84 + 22 + number // 2 * 250
-        for image in (frames[2], frames.min(axis=0), frames.max(axis=0)):
-            np.testing.assert_array_equal(sheet[y : y + 200, x : x + 200], image)
-            x += 204
+def test_the_page_shows_what_will_be_written(exports, report):
+    """Its pictures are JPEG: a few grey levels are lost."""
+    for label, record in zip(CLIPS, report.examined.records.values(), strict=True):
+        frames = crop_clip(label, exports, SMALL).frames
+        if label in ROWS:
+            (preview, *_) = record.previews
+            images = (Image.open(io.BytesIO(b64decode(it[23:]))) for it in preview.pictures)
+            whole, *shown = (np.asarray(image, int) for image in images)
+            assert whole.shape == (167, 200, 3)
+            for image, wanted in zip(
+                shown, (frames[2], frames.min(axis=0), frames.max(axis=0)), strict=True
+            ):
+                assert np.abs(image - wanted).mean() < 4

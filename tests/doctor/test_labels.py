@@ -57,11 +57,11 @@ def test_all_dialects_of_spreadsheets_give_the_same_labels(table, separator, end
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "line 1 lacks the column clip: it has nothing"),
-        (b"clip;garde\np/a.mp4;mild\n", "line 1 lacks the column grade: it has clip, garde"),
-        (b"clip,grade,first frame\np/a,mild,3\n", "no column is called 'first frame'"),
-        (b"clip,grade,clip\np/a,mild,3\n", "line 1 has the column clip twice"),
-        (b"clip,grade\np/a, b.mp4,mild\n", "line 2: 3 cells under 2 columns"),
+        (b"", "line 1 has nothing; wanted clip and grade, others once"),
+        (b"clip;garde\np/a.mp4;mild\n", "line 1 has 'clip', 'garde'; wanted clip and grade"),
+        (b"clip,grade,first frame\np/a,mild,3\n", "line 1 has 'clip', 'grade', 'first frame'"),
+        (b"clip,grade,clip\np/a,mild,3\n", "line 1 has 'clip', 'grade', 'clip'"),
+        (b"clip,grade\np/a, b.mp4,mild\n", "line 2, 3 cells under 2 columns"),
         (b'clip,grade\n"p/a.mp4,mild\n', "not a table of text"),
         (b'clip,grade\n"p/a.mp4","mild"\n\n"p/b.mp4","se\nvere"\n', "line 5, column grade: got"),
         ("clip,grade\np/\xe4.mp4,mild\n".encode("latin-1"), 'save it as "CSV UTF-8"'),
@@ -77,7 +77,7 @@ def test_all_dialects_of_spreadsheets_give_the_same_labels(table, separator, end
         (HEADER + b"p/a.mp4,mild,8,8,16\n", "column narrowest_frame: got 16, wanted 8 to 15"),
         (HEADER + b"p/a.mp4,mild,8,,7\n", "got 7, wanted 8 to the end"),
         (HEADER + b"p/a.mp4,mild,,,,1,2,3\n", "column bottom: got '', wanted all four edges"),
-        (HEADER + b"p/a.mp4,mild,,,,5,2,5,9\n", "column right: got 5, wanted more than left, 5"),
+        (HEADER + b"p/a.mp4,mild,,,,5,2,5,9\n", "line 2, a region needs 0 <= left < right"),
     ],
 )
 def test_a_mistake_is_reported_with_its_line_and_column(table, content, words):
@@ -107,26 +107,30 @@ def make(folder, *names, content=b""):
 
 
 def listed(folder):
-    return {kind: names for kind, names in list_exports(folder)._asdict().items() if names}
+    found = {"clip": list_exports(folder).clips}
+    for kind, name in list_exports(folder).left_out:
+        found[kind] = (*found.get(kind, ()), name)
+    return {kind: names for kind, names in found.items() if names}
 
 
 def test_every_format_is_a_clip_at_any_depth(tmp_path):
-    assert list_exports(tmp_path) == Exports((), (), (), (), ())
+    assert list_exports(tmp_path) == Exports((), ())
     names = ["a.mp4", "b.AVI", "c.mkv", "d.dcm", "e.npz", "f.nii", "g.nii.gz", "h.gif"]
     make(tmp_path, *(f"p1/{name}" for name in names), "p1/visit 2/left/a.mp4")
     make(tmp_path, "p2/IM0001", content=DICOM)
     make(tmp_path, "p2/film/1.png", "p2/film/2.png", "p2/film/.hidden", "p2/v/jpegs/1.JPG")
     clips = (*(f"p1/{name}" for name in names), "p1/visit 2/left/a.mp4")
-    assert listed(tmp_path) == {"clips": (*clips, "p2/IM0001", "p2/film", "p2/v/jpegs")}
-    rows = template(tmp_path)
-    assert rows == [Label(clip=clip, grade="") for clip in list_exports(tmp_path).clips]
+    clips = (*clips, "p2/IM0001", "p2/film", "p2/v/jpegs")
+    assert listed(tmp_path) == {"clip": clips}
+    rows = template(clips, (), {})
+    assert rows == [Label(clip=clip, grade="") for clip in clips]
     assert rows[8].patient == "p1"
 
 
-def test_folders_named_like_grades_give_the_grade_and_are_no_patients(tmp_path):
-    make(tmp_path, "train/1_Mild/a.mp4", "severe cases/anna/visit/b.mp4", "severe cases/c.mp4")
-    make(tmp_path, "mildred/d.mp4")
-    assert template(tmp_path, ("mild", "severe"), {"severe cases/c.mp4": "id 7"}) == [
+def test_folders_named_like_grades_give_the_grade_and_are_no_patients():
+    clips = ("mildred/d.mp4", "severe cases/anna/visit/b.mp4", "severe cases/c.mp4")
+    clips = (*clips, "train/1_Mild/a.mp4")
+    assert template(clips, ("mild", "severe"), {"severe cases/c.mp4": "id 7"}) == [
         Label(clip="mildred/d.mp4", grade=""),
         Label(clip="severe cases/anna/visit/b.mp4", grade="severe", person="anna"),
         Label(clip="severe cases/c.mp4", grade="severe", person="id 7"),
@@ -139,16 +143,15 @@ def test_folders_named_like_grades_give_the_grade_and_are_no_patients(tmp_path):
     ("names", "expected"),
     [
         (["a.mp4", "p1/1.png", "p1/2.png", "p2/a.mp4"],
-         {"without_patient": ("a.mp4", "p1"), "clips": ("p2/a.mp4",)}),
+         {"no patient folder": ("a.mp4", "p1"), "clip": ("p2/a.mp4",)}),
         (["p1/a.mp4", "p1/screen.png", "p1/notes.txt", "p1/x/a.mp4", "p1/x/1.png"],
-         {"clips": ("p1/a.mp4", "p1/x/a.mp4"),
-          "other_files": ("p1/notes.txt", "p1/screen.png", "p1/x/1.png")}),
-        (["p1/film/1.png", "p1/film/notes.txt"], {"clips": ("p1/film",)}),  # the reader refuses it
-        (["labels.csv", "doctor.html", "csglib.key", "review_sheet.png", ".DS_Store", "p1/._a.mp4"],
-         {}),
+         {"clip": ("p1/a.mp4", "p1/x/a.mp4"),
+          "not a clip": ("p1/notes.txt", "p1/screen.png", "p1/x/1.png")}),
+        (["p1/film/1.png", "p1/film/notes.txt"], {"clip": ("p1/film",)}),  # the reader refuses it
+        (["labels.csv", "doctor.html", "csglib.key", ".DS_Store", "p1/._a.mp4"], {}),
         (["p1/Thumbs.db", "__MACOSX/p1/a.mp4"], {}),
-        (["p1/labels.csv"], {"other_files": ("p1/labels.csv",)}),
-        ([os.fsdecode(b"p1/\xff.mp4")], {"invalid_names": ("p1/\N{REPLACEMENT CHARACTER}.mp4",)}),
+        (["p1/labels.csv"], {"not a clip": ("p1/labels.csv",)}),
+        ([os.fsdecode(b"p1/\xff.mp4")], {"invalid name": ("p1/\N{REPLACEMENT CHARACTER}.mp4",)}),
     ],
 )  # fmt: skip
 def test_what_is_a_clip_and_what_is_not(tmp_path, names, expected):
@@ -164,9 +167,9 @@ def test_links_are_listed_and_not_followed_and_pipes_are_not_opened(tmp_path):
     (tmp_path / "in/p1/round").symlink_to(tmp_path / "in")
     os.mkfifo(tmp_path / "in/p1/pipe")
     assert listed(tmp_path / "in") == {
-        "clips": ("p1/a.mp4",),
-        "links": ("p1/b.mp4", "p1/c.mp4", "p1/round", "p2"),
-        "other_files": ("p1/pipe",),
+        "clip": ("p1/a.mp4",),
+        "link": ("p1/b.mp4", "p1/c.mp4", "p1/round", "p2"),
+        "not a clip": ("p1/pipe",),
     }
 
 
@@ -174,4 +177,4 @@ def test_links_are_listed_and_not_followed_and_pipes_are_not_opened(tmp_path):
 def test_names_that_tables_cannot_hold_are_listed_apart(tmp_path, name):
     make(tmp_path, f"p1/{name}")
     ((kind, (shown,)),) = listed(tmp_path).items()
-    assert (kind, shown.isprintable()) == ("invalid_names", True)
+    assert (kind, shown.isprintable()) == ("invalid name", True)

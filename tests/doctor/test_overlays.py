@@ -5,8 +5,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from csglib.data.clips import Region
-from csglib.doctor.overlays import find_overlays, frame_changes
-from csglib.doctor.tissue import find_tissue
+from csglib.doctor.examination import frame_changes
+from csglib.doctor.tissue import find_overlays, find_tissue
 
 from .conftest import h264, on_screen, with_cross
 

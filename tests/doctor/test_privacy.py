@@ -8,8 +8,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from csglib.data.clips import Clip, hash_patient, save_clip
-from csglib.doctor.deidentification import DeidentifySettings, deidentify
-from csglib.doctor.labels import read_labels
+from csglib.doctor import CohortSettings, deidentify, examine
 from csglib.doctor.privacy import find_leaks
 
 from .conftest import with_cross
@@ -23,12 +22,9 @@ def written(exports, tmp_path):
         name = f"Jörgensen^Inga {patient}/19610203 {number}.npz"
         grade, split = ("mild", "severe")[number % 2], ("train", "validation", "test")[patient // 2]
         exports.add(name, exports.cohort[number], f"PX-4711-{patient}", grade=grade, split=split)
-    folder = exports.write()
-    deidentify(folder, read_labels(folder / "labels.csv"), tmp_path / "out", SETTINGS)
+    report = examine(exports.write(), CohortSettings(size=64), workers=1)
+    deidentify(report, tmp_path / "out")
     return tmp_path / "out"
-
-
-SETTINGS = DeidentifySettings(frames=8, size=64)
 
 
 def add_to_npz(out, name, content):

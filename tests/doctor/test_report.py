@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from csglib.doctor import examine
+from csglib.doctor import CohortSettings, examine
 
 
 class Parsed(HTMLParser):
@@ -39,7 +39,7 @@ def report(exports):
     exports.add("p0/copy.npz", exports.cohort[40])
     for number in range(20):
         (exports.folder / f"p0/notes {number}.txt").write_text("")
-    return examine(exports.write(), size=64, workers=1)
+    return examine(exports.write(), CohortSettings(size=64), workers=1)
 
 
 def test_the_page_is_complete_and_needs_nothing_from_outside(report, tmp_path):
@@ -47,13 +47,13 @@ def test_the_page_is_complete_and_needs_nothing_from_outside(report, tmp_path):
     text = (tmp_path / "page.html").read_text("utf-8")
     page = Parsed(text)
     assert "script" not in page.tags
-    assert len(page.addresses) == 2 * 14  # of each clip, whole and kept
-    assert all(address.startswith("data:image/png;base64,iVBOR") for address in page.addresses)
+    assert len(page.addresses) == 4 * 13  # of each row of which something is kept
+    assert all(address.startswith("data:image/jpeg;base64,/9j/") for address in page.addresses)
     assert "default-src 'none'" in text
     assert not re.search(r"url\(|@import|https?:", text)
     assert "Confidential: it names your files." in " ".join(page.words)
     assert report.write_page() == report.folder / "doctor.html"
-    with pytest.raises(ValueError, match=r"nowhere/page\.html cannot be written .* another file"):
+    with pytest.raises(ValueError, match=r"nowhere/page\.html cannot be written: .*No such file"):
         report.write_page(tmp_path / "nowhere/page.html")
 
 
@@ -76,6 +76,6 @@ def test_the_text_has_the_same_rows_and_counts_those_it_leaves_out(report):
     assert text.endswith(report.verdict)
     assert text.startswith("read          14 clips of 6 patients\n")
     assert "grades        mild (8), severe (6)\n" in text
-    assert "STOPS: out of range\n  p0/<b>&'\".npz: frame 14 is labelled" in text
+    assert "STOPS: unusable\n  p0/<b>&'\".npz: labels.csv has more than its 8 frames" in text
     assert text.count(".txt") == 6
     assert "  and 14 more\n" in text

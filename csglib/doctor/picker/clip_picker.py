@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, replace
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from numpy import ndarray
 from PIL import Image
 
 from csglib.data.clips import GRADES, Clip, Region
+from csglib.doctor.cropping import CohortSettings
 from csglib.doctor.labels import Label, read_labels, write_labels
 from csglib.widgets.base import MAGNITUDE, LiveFigure, front_end
 
@@ -65,8 +67,7 @@ class ClipPicker(LiveFigure):
         if len(clip.frames) < LENGTHS[0]:
             wanted = " or ".join(map(str, LENGTHS))
             raise ValueError(f"a key clip has {wanted} frames: got a clip of {len(clip.frames)}")
-        if not all(grades) or len({*grades}) != max(len(grades), 2):
-            raise ValueError(f"wanted the names of two grades or more: got {[*grades]}")
+        CohortSettings(grades=tuple(grades))  # raises
         own = [label for label in labels if label.clip == name]
         self._person = next((label.person for label in own), "")
         patient = Label(clip=name, grade="", person=self._person).patient
@@ -113,19 +114,18 @@ class ClipPicker(LiveFigure):
         path = Path(path)
         rows = read_labels(path) if path.exists() else []
         own = [label for label in rows if label.clip == self._name]
-        unknown = [label for label in own if not (_is_blank(label) or label in self._known)]
-        if unknown:
-            spans = ", ".join(f"{label.first_frame} ({label.grade or '?'})" for label in unknown)
-            what = f"has key clips of this video that this picker has not seen, from frame {spans}"
+        if unknown := [row for row in own if not (_is_blank(row) or row in self._known)]:
+            spans = ", ".join(f"{row.first_frame} ({row.grade or '?'})" for row in unknown)
+            what = f"has key clips of this video that the picker was not given, from frame {spans}"
             advice = "begin it with labels=read_labels(...), or save to another file"
-            raise ValueError(f"{path.name} {what}. To keep them, {advice}")
+            raise ValueError(f"{path.name} {what}; {advice}")
         split = next((label.split for label in own if label.split), self.facts["split"])
         person = next((label.person for label in own), self._person)
         new = self.labels or [Label(clip=self._name, grade="")]
         new = [replace(label, split=label.split or split, person=person) for label in new]
-        place = next((at for at, label in enumerate(rows) if label in own), len(rows))
-        others = [label for label in rows if label not in own]
-        write_labels(path, [*others[:place], *new, *others[place:]])
+        place = rows.index(own[0]) if own else len(rows)
+        others = [label for label in rows[place:] if label not in own]
+        write_labels(path, [*rows[:place], *new, *others])
         self._known, self.saved = new, path.name
 
     def pixels(self, frame: int) -> bytes:
@@ -198,27 +198,20 @@ def make_preview(frames: UInt8[ndarray, "t y x"]) -> tuple[list[bytes], Float32[
     A JPEG per frame, and each shrunken frame's mean absolute difference from the one before, grey
     levels, 0 for the first.
     """
-    sample = frames[:: max(1, len(frames) // _SAMPLED)]
+    step = max(1, len(frames) // _SAMPLED)
     for side in PREVIEW_SIDES:
-        size = np.mean([len(_jpeg(_shrink(frame, side))) for frame in sample])
-        if len(frames) * size <= MAX_PREVIEW:
+        if step * sum(len(_jpeg(_shrink(it, side))) for it in frames[::step]) <= MAX_PREVIEW:
             break
-    images, changes = [], np.zeros(len(frames), np.float32)
-    before = np.asarray(_shrink(frames[0], side), np.float32)
-    for place, frame in enumerate(frames):
-        small = _shrink(frame, side)
-        now = np.asarray(small, np.float32)
-        changes[place] = np.abs(now - before).mean()
-        images.append(_jpeg(small))
-        before = now
-    return images, changes
+    small = [_shrink(frame, side) for frame in frames]
+    pairs = pairwise(np.asarray(image) for image in small[:1] + small)
+    changes = [np.abs(np.subtract(*pair, dtype=np.float32)).mean() for pair in pairs]
+    return [_jpeg(image) for image in small], np.array(changes, np.float32)
 
 
 def _shrink(frame: UInt8[ndarray, "y x"], side: int) -> Image.Image:
-    height, width = frame.shape
-    scale = min(1, side / max(height, width))
-    size = (max(1, round(scale * width)), max(1, round(scale * height)))
-    return Image.fromarray(frame).resize(size, Image.Resampling.BOX)
+    image = Image.fromarray(frame)
+    scale = min(1, side / max(image.size))
+    return image.resize([max(1, round(scale * it)) for it in image.size], Image.Resampling.BOX)
 
 
 def _jpeg(image: Image.Image) -> bytes:
