@@ -96,11 +96,6 @@ def _hashed(salt: str) -> type[str]:
     return Name
 
 
-def _number(result: object) -> object:
-    """A single number as a float, whatever its type."""
-    return float(result) if isinstance(result, Tensor) and result.ndim == 0 else result
-
-
 def _area_mistakes(vessel_area: Tensor, lumen_area: Tensor) -> Wrong:
     still_open, closed = lumen_area / vessel_area, vessel_area - lumen_area
     return {
@@ -192,7 +187,7 @@ _AREAS = inputs(  # square millimetres; in the last two nothing is closed, and e
 )
 _SHARES = inputs(lambda area: (area,), *({"area": area} for area in (0.37, 0.75, 0.0, 1.0, 0.51)))
 EXERCISES = (
-    Exercise("7.1", area_stenosis, _AREAS, "", _area_mistakes, _number),
-    Exercise("7.2", diameter_stenosis, _SHARES, "", _diameter_mistakes, _number),
+    Exercise("7.1", area_stenosis, _AREAS, mistakes=_area_mistakes),
+    Exercise("7.2", diameter_stenosis, _SHARES, mistakes=_diameter_mistakes),
     Exercise("7.3", split, _cohorts, validate=_validate_split, use=_stable),
 )

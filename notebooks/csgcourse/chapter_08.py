@@ -153,7 +153,7 @@ def _f1_mistakes(confusion: Tensor) -> Wrong:
     f1, seen = 2 * hits / (true + predicted).clamp(min=1), true + predicted > 0
     r, p = ((hits / clips.clamp(min=1)).mean() for clips in (true, predicted))
     absent = "counts 0: divide by the number of all classes"
-    wrong = {
+    return {
         "this is the accuracy (micro F1); macro is a mean over classes": hits.sum() / true.sum(),
         f"you left out a class, never predicted and never true; it {absent}": f1[seen].mean(),
         f"you left out a class that is never predicted; it {absent}": f1[predicted > 0].mean(),
@@ -163,7 +163,6 @@ def _f1_mistakes(confusion: Tensor) -> Wrong:
         ),
         "this is the plain mean of precision and recall; F1 is 2 P R / (P + R)": (p + r) / 2,
     }
-    return {words: float(value) for words, value in wrong.items()}
 
 
 def _validate_interval(

@@ -5,7 +5,6 @@ Not in the paper, whose Fig. 4 shows Grad-CAM (Selvaraju et al. 2017) of one cli
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
-from typing import Any
 
 import torch
 from einops import einsum, reduce
@@ -83,7 +82,7 @@ def _share_mistakes(saliency: Tensor, mask: Tensor) -> Wrong:
     inside = total / saliency.sum()
     frames = [share_inside(*pair) for pair in zip(saliency, mask, strict=True)]
     outside = saliency[~mask].mean().nan_to_num(1.0)
-    wrong = {
+    return {
         "this is the share of saliency inside; divide by the mask's share of the volume": inside,
         "this is the mean inside; divide by the mean of all": saliency[mask].mean(),
         "this is the sum inside; divide by the sum of all, then by the mask's share": total,
@@ -91,9 +90,8 @@ def _share_mistakes(saliency: Tensor, mask: Tensor) -> Wrong:
         "you multiplied by the mask's share of the volume; divide by it": inside * share,
         "you divided by the mask's voxels, not by their share": inside / mask.sum(),
         "you subtracted the mask's share of the volume; divide by it": inside - share,
-        "you scored each frame and took the mean": torch.tensor(frames).mean(),
+        "you scored each frame and took the mean": fmean(frames),
     }
-    return {words: float(value) for words, value in wrong.items()}
 
 
 def _swapped_mistakes(
@@ -104,7 +102,7 @@ def _swapped_mistakes(
     (own, other), eye = swapped_control(maps, masks, patients, score), torch.eye(len(maps)).bool()
     mean = torch.stack(list(maps)).mean(dim=0)
     of_mean = fmean(score(mean, mask) for mask in masks)
-    wrong: dict[str, tuple[Any, Any]] = {
+    return {
         "a patient's other clips are not another patient's": (own, scores[~eye].mean()),
         "own maps are among the others: leave out the clip's own patient": (own, scores.mean()),
         "one other map is too few; take the mean over all of them": (own, scores.diag(1).mean()),
@@ -113,7 +111,6 @@ def _swapped_mistakes(
         "own and other are exchanged": (other, own),
         "these are sums; means are wanted": (own * len(maps), other * len(maps)),
     }
-    return {words: tuple(map(float, pair)) for words, pair in wrong.items()}
 
 
 def _cam_mistakes(activations: Tensor, gradients: Tensor) -> Wrong:

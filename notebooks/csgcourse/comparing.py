@@ -19,12 +19,14 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-5  # float32, whatever the order of summation
 def compare(answer: object, wanted: object) -> str | None:
     """None if the answer is right; else a clause that says what is wrong.
 
-    `wanted` is a tensor, an int, a float, a str, a module (its state counts), or a tuple, list or
-    dict of these; an answer, anything.
+    `wanted` is a tensor (without axes, it is a number), an int, a float, a str, a module (its state
+    counts), or a tuple, list or dict of these; an answer, anything.
     """
     if answer is None or answer is ...:
         return "nothing came back. Does the function still end with `...`, or lack its `return`?"
     answer, wanted = _values(answer), _values(wanted)
+    if isinstance(wanted, Tensor) and wanted.is_floating_point() and not wanted.ndim:
+        wanted = wanted.item()
     if isinstance(wanted, Tensor):
         return _compare_tensors(answer, wanted)
     if isinstance(wanted, dict):
