@@ -53,8 +53,7 @@ def fit(
         raise ValueError(f"patient {min(shared)} is among the training and the validation clips")
     fabric = _fabric(config)
     main = fabric.is_global_zero  # it writes
-    heads = HeadLogits(model)
-    module = compiled(heads, fabric.device) if config.compile else heads
+    module = compiled(HeadLogits(model), fabric.device) if config.compile else HeadLogits(model)
     facts = fingerprint(config, train, model, fabric.world_size)
     with run_in(config.folder, facts) if main else nullcontext():
         fabric.barrier()
@@ -68,7 +67,8 @@ def fit(
             for epoch in range(done + 1, config.epochs + 1):
                 start = time.perf_counter()
                 with torch.random.fork_rng():  # a resumed run draws the same random numbers
-                    torch.manual_seed(_seed(config.seed, epoch, fabric.global_rank))
+                    seeds = np.random.SeedSequence([config.seed, epoch, fabric.global_rank])
+                    torch.manual_seed(int(seeds.generate_state(1)[0]))
                     trained = _train(step, _batches(train, config, epoch), config, epoch, bar)
                 scores, rows = _validate(fabric, model, validation, config.batch_size)
                 records.append(Epoch(epoch, *trained, *scores, time.perf_counter() - start, rows))
@@ -191,7 +191,3 @@ def _batches(train: ClipSet, config: TrainConfig, epoch: int) -> Iterator[ClipSe
             frames = [draw_augmentation(rng).apply(frames) for frames in batch.frames]
             batch = replace(batch, frames=np.stack(frames))
         yield batch
-
-
-def _seed(*numbers: int) -> int:
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -77,6 +77,8 @@ def run_in(folder: Path, facts: dict[str, str]) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
+            for unfinished in folder.glob(".*.part"):  # of a process that was killed
+                unfinished.unlink()
             if new:
                 with replacing(folder / "config.json") as file:
                     file.write(json.dumps(facts, indent=2).encode())

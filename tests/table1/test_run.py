@@ -163,18 +163,8 @@ def test_another_table_in_the_same_folder(tmp_path):
     Table1(tmp_path, SMALL, "random")._write_or_compare()
     with pytest.raises(ValueError, match="a table with init=random instead of frames"):
         next(Table1(tmp_path, SMALL, "frames").run(["i3d"], seeds=1))
-
-
-def test_what_cannot_be_run(tmp_path):
-    for names, seeds, message in (
-        (["i3d", "c3d"], 1, "got i3d, c3d, seeds=1"),
-        ([], 1, "got no row"),
-        (["i3d"], 0, "one seed or more: got i3d, seeds=0"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            next(Table1(tmp_path, SMALL, "random").run(names, seeds))
-    assert list(tmp_path.iterdir()) == []
-    Table1(tmp_path, SMALL, "random").check(list(ALL_ROWS), 1)
+    with pytest.raises(ValueError, match="got no row"):
+        next(Table1(tmp_path, SMALL, "random").run([], seeds=1))
 
 
 def test_budgets(tmp_path):

@@ -218,12 +218,13 @@ def test_killed_in_the_middle_of_an_epoch_a_run_resumes_to_the_same_bits(
         patch.setattr("csglib.train.step.network_input", deadly)
         with pytest.raises(KeyboardInterrupt):
             fitted(tmp_path / "broken", **changes)
-    (tmp_path / "broken/.lock").touch()  # SIGKILL would leave it
+    (tmp_path / "broken/.last.safetensors.1.part").touch()  # SIGKILL would leave it
     model = network()
     nn.init.normal_(model.classify.weight)  # what the model holds before does not matter
     again = fitted(tmp_path / "broken", model, **changes)
     assert [r.train_loss for r in again] == [r.train_loss for r in whole]
     assert same_weights(tmp_path / "whole", tmp_path / "broken")
+    assert not list((tmp_path / "broken").glob(".*.part"))
 
 
 def test_a_constant_run_can_be_made_longer(tmp_path):
