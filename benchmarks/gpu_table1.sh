@@ -3,7 +3,7 @@
 #
 #   benchmarks/gpu_table1.sh OUT [BUDGET] [further options of `csglib table1`]
 #
-# OUT keeps everything: cohorts, runs, table.csv, table.md. Call it again with the same words until it
+# OUT keeps everything: cohorts, runs, table.md. Call it again with the same words until it
 # ends with 0; what was cut off goes on from its last whole epoch. BUDGET is paper unless said.
 # PYTHON names another interpreter, SECONDS_A_PIECE another length.
 set -euo pipefail

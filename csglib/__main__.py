@@ -19,7 +19,7 @@ from csglib.train.config import Precision, TrainConfig
 if TYPE_CHECKING:  # seconds to import
     from csglib.train.predictions import Predictions
 
-Preset = Literal["smoke", "laptop", "gpu", "paper"]
+Preset = Literal["smoke", "narrow", "laptop", "gpu", "paper"]
 Workers = Annotated[int, Option(min=1, help="processes; the result does not depend on them")]
 _CORES = os.cpu_count() or 1
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
@@ -132,7 +132,6 @@ def simulate(  # noqa: PLR0913, PLR0917  # options
     ] = "diameter_50",
     observer: Annotated[float, Option(help="standard deviation of label errors, 0 to 0.5")] = 0.0,
     workers: Workers = _CORES,
-    videos: Annotated[bool, Option("--videos", help="keep the full videos too")] = False,
 ) -> None:
     """Simulate a cohort of clips with known stenosis."""
     options = dict(locals())
@@ -140,11 +139,11 @@ def simulate(  # noqa: PLR0913, PLR0917  # options
     from csglib.phantom.patients import CohortSpec  # noqa: PLC0415
 
     spec = pick(CohortSpec, options)
-    print(work_left(out, spec, videos).sentence(workers), flush=True)
+    print(work_left(out, spec).sentence(workers), flush=True)
     try:
-        make_cohort(out, spec, workers, videos)
+        make_cohort(out, spec, workers)
     except KeyboardInterrupt:
-        left = work_left(out, spec, videos).clips
+        left = work_left(out, spec).clips
         end(f"stopped with {left} clips to go; run the same command again to resume", 130)
     print(f"{out} is complete: see manifest.csv and contact_sheet.png in it")
 
@@ -213,29 +212,28 @@ def table1(
     rows: Annotated[str, Option(help="row names separated by commas; the paper's if empty")] = "",
     seeds: Annotated[int, Option(help="runs per row, seeds 0, 1, ...")] = 1,
     init: Annotated[
-        str, Option(help="where 2D weights come from: frames, random, or a Conformer checkpoint")
-    ] = "frames",
+        str, Option(help="2D weights: of clips, random, or a Conformer checkpoint")
+    ] = "clips",
     precision: Annotated[Precision | None, Option(help="instead of the preset's")] = None,
 ) -> None:
     """Run the paper's Table 1 on simulated clips. Resumes."""
     from csglib.table1 import report  # noqa: PLC0415
     from csglib.table1.budget import BUDGETS  # noqa: PLC0415
     from csglib.table1.rows import ALL_ROWS, ROWS  # noqa: PLC0415
-    from csglib.table1.run import Table1, minutes  # noqa: PLC0415
+    from csglib.table1.run import Table1  # noqa: PLC0415
 
     names = rows.split(",") if rows else list(ROWS)
     budget = BUDGETS[preset]
     table = Table1(out, replace(budget, precision=precision or budget.precision), init)
     table.check(names, seeds)
-    about = max(1, round(minutes(names, table.budget, seeds, init)))
-    print(f"{len(names) * seeds} runs: about {about} min here, less what is done", flush=True)
     runs: dict[str, list[Path]] = {}
     text = ""
     for name, seed, folder in table.run(names, seeds):
         runs.setdefault(name, []).append(folder)
         text = report.write_table(out, runs)
         done = sum(map(len, runs.values()))
-        print(f"{done}: {ALL_ROWS[name].title}, seed {seed}, is done", flush=True)
+        of = f"{done} of {len(names) * seeds} runs"
+        print(f"{of}: {ALL_ROWS[name].title}, seed {seed}, is done", flush=True)
     print(text)
 
 

@@ -104,15 +104,15 @@ def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
     made = []
     monkeypatch.setattr(making, "make_cohort", lambda *what: made.append(what))
     run(monkeypatch, "simulate", tmp_path / "a")
-    words = ["--frames", 16, "--seed", 3, "--patients", 9, "--image-size", 64, "--videos"]
+    words = ["--frames", 16, "--seed", 3, "--patients", 9, "--image-size", 64]
     words += ["--grading-rule", "area_70", "--observer", 0.1, "--workers", 5, "--phantom", 2]
     run(monkeypatch, "simulate", tmp_path / "b", *words)
     given = {"frames": 16, "seed": 3, "patients": 9, "size": 64, "phantom": 2}
     wanted = CohortSpec(**given, rule="area_70", observer=0.1)
-    assert made[0] == (tmp_path / "a", CohortSpec(), os.cpu_count(), False)
-    assert made[1] == (tmp_path / "b", wanted, 5, True)
+    assert made[0] == (tmp_path / "a", CohortSpec(), os.cpu_count())
+    assert made[1] == (tmp_path / "b", wanted, 5)
     *_, estimated, done = capsys.readouterr().out.splitlines()
-    assert estimated == work_left(tmp_path / "b", wanted, videos=True).sentence(5)
+    assert estimated == work_left(tmp_path / "b", wanted).sentence(5)
     assert done.startswith(f"{tmp_path / 'b'} is complete")
 
 
@@ -130,7 +130,7 @@ def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
         ("train SAMPLES run --image-size 64 --network c3d", "no network is called 'c3d'"),
         ("train SAMPLES run --image-size 63", "multiple of 32"),
         ("train SAMPLES run --lr 0", "lr > 0"),
-        ("train SAMPLES run --preset huge", "'huge' is not one of 'smoke', 'laptop'"),
+        ("train SAMPLES run --preset huge", "'huge' is not one of 'smoke', 'narrow'"),
         ("train SAMPLES run --image-size 64 --init lost.pth", "lost.pth: no such file"),
         ("train nowhere run", "nowhere"),
         ("train run SAMPLES", "holds clips, and the folder of a run is wanted there; the order is: "
@@ -170,7 +170,6 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys, tmp_path, words, wh
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(table1_run, "minutes", lambda *what: 1.0)
     monkeypatch.setattr("csglib.table1.pretrain.read_frames", lambda folder: None)
     monkeypatch.setattr(where, stop)
     assert exits(monkeypatch, *words.replace("SAMPLES", SAMPLES).split()) == 130
@@ -236,18 +235,16 @@ def test_pretraining_says_how_to_start_from_it(monkeypatch, capsys, tmp_path):
     assert config == TrainConfig(folder=tmp_path, epochs=3, batch_size=32)
 
 
-def test_table1_estimates_runs_and_prints(monkeypatch, capsys, tmp_path):
-    ran = []
-    monkeypatch.setattr(table1_run, "minutes", lambda *what: ran.append(what) or 12.3)
-    monkeypatch.setattr(table1_run.Table1, "run", lambda *what: iter([("i3d", 0, tmp_path)]))
+def test_table1_runs_and_prints(monkeypatch, capsys, tmp_path):
+    ran, done = [], [("i3d", 0, tmp_path)]
+    monkeypatch.setattr(table1_run.Table1, "run", lambda *what: ran.append(what) or iter(done))
     monkeypatch.setattr(report, "write_table", lambda folder, runs: f"{folder}: {runs}")
     run(monkeypatch, "table1", tmp_path, "--rows", "i3d,tpn", "--seeds", 2, "--preset", "laptop")
-    first, second, third = capsys.readouterr().out.splitlines()
-    assert first == "4 runs: about 12 min here, less what is done"
-    assert second == "1: I3D, seed 0, is done"
-    assert third == f"{tmp_path}: {{'i3d': [{tmp_path!r}]}}"
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "1 of 4 runs: I3D, seed 0, is done"
+    assert second == f"{tmp_path}: {{'i3d': [{tmp_path!r}]}}"
     run(monkeypatch, "table1", tmp_path)
     assert ran == [
-        (["i3d", "tpn"], BUDGETS["laptop"], 2, "frames"),
-        (list(ROWS), BUDGETS["smoke"], 1, "frames"),
+        (table1_run.Table1(tmp_path, BUDGETS["laptop"]), ["i3d", "tpn"], 2),
+        (table1_run.Table1(tmp_path, BUDGETS["smoke"]), list(ROWS), 1),
     ]

@@ -18,7 +18,7 @@ _ENDS = (0.025, 0.975)
 class Score:
     """A score and its percentile interval, NaN where undefined.
 
-    Where all clips are correct the interval has no width: see `wilson`.
+    Where all clips are correct the interval has no width: see `scipy.stats.binomtest`.
     """
 
     value: float

@@ -2,14 +2,12 @@
 
 Each file is written atomically, and its bytes depend on the spec alone, not on the number of
 workers or their order. So existing files are verified and kept, the others made; no further state
-is needed. The folder has cohort.json, manifest.csv, contact_sheet.png, clips/*.npz and, on request,
-videos/*.npz.
+is needed. The folder has cohort.json, manifest.csv, contact_sheet.png and clips/*.npz.
 
 Source: section 3, "Dataset and Implementations": "key plaque video clips instead of original long
 videos", chosen by sonographers; here a clip is a window around a plaque's narrowest section.
 """
 
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import as_completed
 from contextlib import suppress
@@ -42,7 +40,6 @@ from csglib.phantom.simulate import VERSION, Video, make_video
 
 FORMAT = 1  # changes whenever older files can no longer be read
 _SECONDS = 0.1  # of one core a frame, whatever its size
-_VIDEO_FRAMES = 90  # on average
 _PIXEL, _CONTOURS = 0.6, 7000  # bytes of a pixel, and of the contours of a frame, compressed
 _MAX_OPEN = 0.99  # the most that an observer reads in a vessel that is not occluded
 
@@ -54,27 +51,22 @@ class Job(NamedTuple):
     cohort: CohortSpec  # its spec
     specs: tuple[ClipSpec, ...]  # the clips, all of one video
     digests: dict[str, str]  # SHA-256 of the files in the manifest, by relative path
-    keep_video: bool  # whether the video itself is written too
 
 
 class Work(NamedTuple):
     """What is still to be made."""
 
     clips: int  # how many
-    videos: int  # how many
     seconds: float  # of one core
     megabytes: float  # on the disk
 
     def sentence(self, jobs: int) -> str:
         """Summary for so many processes."""
-        if not self.clips and not self.videos:
+        if not self.clips:
             return "nothing to make; existing files are verified"
         minutes = max(1, round(self.seconds / 60 / max(jobs, 1)))
-        videos = f" and {self.videos} videos" if self.videos else ""
-        return (
-            f"{self.clips} clips{videos} to make: about {minutes} min on {jobs} processes, "
-            f"{self.megabytes:.0f} MB"
-        )
+        size = f"{self.megabytes:.0f} MB"
+        return f"{self.clips} clips to make: about {minutes} min on {jobs} processes, {size}"
 
 
 def clip_file(folder: Path, spec: ClipSpec) -> Path:
@@ -82,12 +74,7 @@ def clip_file(folder: Path, spec: ClipSpec) -> Path:
     return folder / "clips" / f"{spec.name}.npz"
 
 
-def video_file(folder: Path, spec: ClipSpec) -> Path:
-    """File of its video in a cohort that keeps videos."""
-    return folder / "videos" / f"{spec.video}.npz"
-
-
-def work_left(folder: Path, cohort: CohortSpec, videos: bool = False) -> Work:
+def work_left(folder: Path, cohort: CohortSpec) -> Work:
     """Estimate what `make_cohort` would still have to make.
 
     Raises:
@@ -96,35 +83,30 @@ def work_left(folder: Path, cohort: CohortSpec, videos: bool = False) -> Work:
     specs = clip_specs(cohort)
     with explain_write_errors(folder):
         check_same_cohort(folder, _identity(cohort))
-        clips = {clip_file(folder, spec) for spec in specs}
-        whole = {video_file(folder, spec) for spec in specs if videos}
-        clips, whole = ({path for path in paths if not path.is_file()} for paths in (clips, whole))
-    frames = len(clips) * cohort.frames + len(whole) * _VIDEO_FRAMES
+        clips = sum(not clip_file(folder, spec).is_file() for spec in specs)
+    frames = clips * cohort.frames
     megabytes = frames * (_PIXEL * cohort.size**2 + _CONTOURS) / 1e6
-    return Work(len(clips), len(whole), frames * _SECONDS, megabytes)
+    return Work(clips, frames * _SECONDS, megabytes)
 
 
-def make_cohort(folder: Path, cohort: CohortSpec, jobs: int = 1, videos: bool = False) -> None:
+def make_cohort(folder: Path, cohort: CohortSpec, jobs: int = 1) -> None:
     """Make a cohort, or what is missing of it: the same bytes however often it was interrupted.
 
     The folder is new, empty, or of this very cohort. `jobs` processes, of one thread each, do not
-    change the result. `videos` keeps the whole videos as well.
+    change the result.
 
     Raises:
-        ValueError: the folder holds something else or cannot be written, the disk is full or too
-            small, or jobs < 1. Finished files stay.
+        ValueError: the folder holds something else or cannot be written, the disk is full, or
+            jobs < 1. Finished files stay.
     """
     if jobs < 1:
         raise ValueError(f"jobs must be 1 or more: got {jobs}")
-    left = work_left(folder, cohort, videos)
+    work_left(folder, cohort)  # refuses another cohort
     with explain_write_errors(folder):
-        _check_disk(folder, left.megabytes)
         folder.mkdir(parents=True, exist_ok=True)
         with lock_folder(folder):
             begin_cohort(folder, _metadata(cohort), ("numpy", "scipy"))
-            if videos:
-                (folder / "videos").mkdir(exist_ok=True)
-            rows = _run(_jobs(folder, cohort, videos), jobs)
+            rows = _run(_jobs(folder, cohort), jobs)
             with replacing(folder / "contact_sheet.png") as file:
                 contact_sheet(folder, rows).save(file, "PNG")
             write_manifest(folder, rows)  # last: a folder with a manifest is complete
@@ -135,14 +117,6 @@ def _identity(cohort: CohortSpec) -> dict[str, Any]:
     return {"format": FORMAT} | asdict(cohort)
 
 
-def _check_disk(folder: Path, megabytes: float) -> None:
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(existing).free / 1e6
-    if free < megabytes:
-        came = f"needs {megabytes:.0f} MB and its disk has {free:.0f} MB free"
-        raise ValueError(f"{folder} {came}; make room, or name a folder elsewhere")
-
-
 def _metadata(cohort: CohortSpec) -> dict[str, Any]:
     by = f"an observer with errors of {cohort.observer}" if cohort.observer else "the truth"
     what = "Simulated clips of carotid plaques; not for diagnosis."
@@ -150,12 +124,12 @@ def _metadata(cohort: CohortSpec) -> dict[str, Any]:
     return {"what": what, **_identity(cohort), **graded}
 
 
-def _jobs(folder: Path, cohort: CohortSpec, videos: bool) -> list[Job]:
+def _jobs(folder: Path, cohort: CohortSpec) -> list[Job]:
     digests: dict[str, str] = {}
     with suppress(ValueError):  # no manifest yet, or a damaged one: it is written again
         digests = {row["clip"]: row["sha256"] for row in read_manifest(folder)}
     by_video = groupby(clip_specs(cohort), key=lambda spec: spec.video)
-    return [Job(folder, cohort, tuple(specs), digests, videos) for _, specs in by_video]
+    return [Job(folder, cohort, tuple(specs), digests) for _, specs in by_video]
 
 
 def _run(tasks: Sequence[Job], jobs: int) -> list[Row]:
@@ -176,9 +150,6 @@ def render(job: Job) -> list[Row]:
     def video() -> Video:
         return make_video(first.seed, PLAQUES, job.cohort.size, **first.parameters)
 
-    if job.keep_video and _existing(video_file(job.folder, first), first.video, job) is None:
-        whole = _cut(video(), 0, len(video()), first._replace(name=first.video))
-        save_clip(whole, video_file(job.folder, first))
     rows = []
     for spec in job.specs:
         path = clip_file(job.folder, spec)
@@ -186,17 +157,13 @@ def render(job: Job) -> list[Row]:
         if clip is None:
             last = len(video()) - frames
             start = min(max(video().keys[spec.plaque] - spec.before, 0), last)
-            clip = _cut(video(), start, frames, spec)
+            clip = video().clip(start, frames)
+            truth = _truth(clip)
+            named = truth.parameters | {"name": spec.name, "first_frame": start}
+            clip = replace(clip, patient=spec.patient, truth=replace(truth, parameters=named))
             save_clip(clip, path)
         rows.append(_row(clip, spec, path, job.cohort))
     return rows
-
-
-def _cut(video: Video, first: int, frames: int, spec: ClipSpec) -> Clip:
-    clip = video.clip(first, frames)
-    truth = _truth(clip)
-    parameters = truth.parameters | {"name": spec.name, "first_frame": first}
-    return replace(clip, patient=spec.patient, truth=replace(truth, parameters=parameters))
 
 
 def _truth(clip: Clip) -> Truth:

@@ -19,10 +19,9 @@ _HALF_A_DIGIT = 0.05 + 1e-9  # however a number in the middle was rounded
 def matrices(printed: Printed, clips: int) -> Int[ndarray, "found 2 2"]:
     """Every 2 x 2 confusion matrix that rounds to a row, in order of its counts.
 
-    Accuracy is the fraction of correct clips, the others macro means, as in `csglib.metrics`. Those
-    do not depend on the order of the grades, so of a matrix and its mirror image only one is given:
-    the one whose first grade has fewer clips or, if equal, not more of them correct. Rows are true
-    grades, columns predicted ones. Empty where no matrix of so many clips gives these numbers.
+    Scores are those of `csglib.metrics`, which do not depend on the order of the grades: of a
+    matrix and its mirror image only the one whose first grade has fewer clips or, if equal, not
+    more of them correct is given. Rows are true grades, columns predicted ones.
     """
     if clips < 1 or not all(0 <= number <= 100 for number in printed):
         got = f"{tuple(printed)} of {clips} clips"

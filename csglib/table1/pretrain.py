@@ -1,19 +1,22 @@
 """The warm start without ImageNet: a 2D Conformer trained on single simulated frames.
 
 Source: section 2, "Inflation Strategy for 3D CNN Encoder". The paper's 2D network is pre-trained on
-ImageNet, which is not here; ours on frames of other simulated patients, each with its own grade.
+ImageNet, which is not here; ours on frames of clips, each with the grade of its clip, or, if they
+are simulated, with a grade of its own, which says more than the labels of a real cohort.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
-from csglib.data.cohort import ClipSet, by_split, read_manifest, read_metadata, read_unchanged
+from csglib.data.cohort import ClipSet, read_cohort, read_manifest, read_metadata, read_unchanged
 from csglib.data.stenosis import RULES
 from csglib.model.config import CONFORMER_S, TINY_2D, VARIANTS, ModelConfig
 from csglib.model.csg3dct import CSG3DCT
@@ -35,20 +38,28 @@ def read_frames(folder: Path) -> dict[str, ClipSet]:
         by = metadata.get("graded_by", "an unknown rule")
         came = f"has no grades of single frames: its clips are graded by {by}"
         raise ValueError(f"{folder} {came}; wanted a simulated cohort")
-    rule, frames, grades, owners = RULES[metadata["rule"]], [], [], []
+    rule, grades = RULES[metadata["rule"]], defaultdict[str, list[int]](list)
     for row in rows:
-        clip = read_unchanged(folder, row)
-        assert clip.truth is not None, "a cohort with a rule is simulated"
-        frames.append(clip.frames)
-        grades += [rule.grade(stenosis) for stenosis in clip.truth.stenoses(rule).tolist()]
-        owners += [row] * len(clip.frames)
-    singles = ClipSet(
-        frames=np.concatenate(frames)[:, None],
-        grades=np.array(grades),
-        patients=tuple(row["patient"] for row in owners),
-        grade_names=rule.grades,
+        truth = read_unchanged(folder, row).truth
+        assert truth is not None, "a cohort with a rule is simulated"
+        own = [rule.grade(stenosis) for stenosis in truth.stenoses(rule).tolist()]
+        grades[row["split"]] += own
+    found = read_cohort(folder)
+    return {
+        name: replace(frames_of(found[name]), grades=np.array(own), grade_names=rule.grades)
+        for name, own in grades.items()
+    }
+
+
+def frames_of(clips: ClipSet) -> ClipSet:
+    """Every frame as a clip of its own, with the grade of its clip."""
+    count = clips.frames.shape[1]
+    return replace(
+        clips,
+        frames=rearrange(clips.frames, "clips t y x -> (clips t) 1 y x"),
+        grades=clips.grades.repeat(count),
+        patients=tuple(np.repeat(clips.patients, count).tolist()),
     )
-    return by_split(singles, [row["split"] for row in owners])
 
 
 def conformer_for(network: str) -> ModelConfig:
@@ -62,7 +73,7 @@ def conformer_for(network: str) -> ModelConfig:
 def pretrain(
     frames: Mapping[str, ClipSet], config: TrainConfig, model: ModelConfig = CONFORMER_S
 ) -> Path:
-    """Train a 2D network on the frames of `read_frames`; returns a file for `load_conformer`."""
+    """Train a 2D network on single frames; returns a file for `load_conformer`."""
     path = config.folder / WEIGHTS
     if path.is_file():
         return path

@@ -1,4 +1,4 @@
-"""What a Table 1 folder holds: one line per row, pairs of rows on the same clips, as text and CSV.
+"""What a Table 1 folder holds: one line per row, pairs of rows on the same clips, as text.
 
 Source: Table 1. Its numbers are of other patients, real ones: they have a column of their own, and
 nothing is computed across. Comparing rows clip by clip is not in the paper.
@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray
 
-from csglib.data.atomic import replacing, write_csv
+from csglib.data.atomic import replacing
 from csglib.metrics import Score, Scores
-from csglib.table1.pairs import mcnemar, paired_difference
-from csglib.table1.rows import ALL_ROWS, Printed
+from csglib.table1.pairs import mcnemar, over_seeds, paired_difference
+from csglib.table1.rows import ALL_ROWS
 from csglib.table1.run import RESULT
 from csglib.train.experiment import TEST
 from csglib.train.predictions import Predictions
@@ -32,7 +32,8 @@ _HEAD = (
 _NOTE = """
 Simulated clips, {clips} of {patients} patients in the test; one clip is {points:.2f} points. In
 brackets: 95 % intervals, by resampling patients. "minus CSG-3DCT": paired difference in accuracy on
-the same clips, in points; where its interval contains 0, neither network is shown to be better.
+the same clips, in points, of several seeds with an interval by seed (Student's t); where it
+contains 0, neither network is shown to be better.
 Competitors start from random weights. Memory: bytes saved for the backward pass of one clip or, on
 a GPU, peak memory. The last column is printed in the paper, for its own patients, and cannot be
 compared with ours; it is empty for networks that the paper only cites. Not for diagnosis.
@@ -57,7 +58,8 @@ class Pair:
     """
 
     seeds: int  # how many
-    difference: Score  # accuracy of the first minus that of the second
+    # Accuracy of the first minus that of the second; by patient, or by seed if there are several.
+    difference: Score
     chances: tuple[float, ...]  # McNemar's p value of each seed
     both: int
     first_alone: int
@@ -104,8 +106,8 @@ def runs_in(folder: Path) -> dict[str, list[Path]]:
 
 
 def test_set(runs: Sequence[Path]) -> SplitSummary:
-    """The test set of a row's runs, the same for all of them."""
-    read = Predictions.read(runs[0] / TEST)
+    """The test clips of a row's runs, all together."""
+    read = pooled([Predictions.read(run / TEST) for run in runs])
     majority = float(np.bincount(read.grades).max() / len(read.grades))
     return SplitSummary(len(read.grades), len(set(read.patients)), majority)
 
@@ -131,7 +133,11 @@ def pair_of(first: Mapping[str, Predictions], second: Mapping[str, Predictions])
     one, other = (pooled(list(runs)) for runs in zip(*seeds, strict=True))
     if one.patients != other.patients or not np.array_equal(one.grades, other.grades):
         raise ValueError("two rows need the same test clips in the same order")
-    difference = paired_difference(right(one), right(other), one.patients)
+    if len(seeds) == 1:
+        difference = paired_difference(right(one), right(other), one.patients)
+    else:
+        each = [right(a).mean() - right(b).mean() for a, b in seeds]
+        difference, _ = over_seeds(np.array(each))
     cells = np.bincount(2 * right(one) + right(other), minlength=4).tolist()
     neither, second_alone, first_alone, both = cells
     chances = tuple(mcnemar(right(a), right(b)) for a, b in seeds)
@@ -161,14 +167,12 @@ def _read(runs: Sequence[Path]) -> dict[str, Predictions]:
 
 
 def write_table(folder: Path, runs: Mapping[str, Sequence[Path]]) -> str:
-    """Write table.csv and table.md; returns the text of the latter."""
+    """Write table.md; returns its text."""
     found = lines(runs)
     size = test_set(next(iter(runs.values())))
     rows = [_HEAD, ["---"] * len(_HEAD), *(_cells(line) for line in found)]
     text = "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
     text += _NOTE.format(clips=size.clips, patients=size.patients, points=100 / size.clips)
-    numbers = [_numbers(line) for line in found]
-    write_csv(folder / "table.csv", numbers[0], (line.values() for line in numbers))
     with replacing(folder / "table.md") as file:
         file.write(text.encode())
     return text
@@ -193,28 +197,15 @@ def _percent(score: Score, sign: str = "") -> str:
     return f"{value:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
 
 
-def _numbers(line: Line) -> dict[str, object]:
-    """Everything, unrounded; the paper's numbers under names that say so."""
-    row = ALL_ROWS[line.name]
-    numbers: dict[str, object] = {"row": line.name, "network": row.title, "seeds": line.seeds}
-    undefined = Score(float("nan"), float("nan"), float("nan"))
-    scores = vars(line.scores) | {"minus_csg3dct": line.difference or undefined}
-    for name, score in scores.items():
-        numbers |= {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
-    numbers |= {name: line.costs.get(name, "") for name in COSTS}
-    printed = row.printed._asdict() if row.printed else dict.fromkeys(Printed._fields, "")
-    return numbers | {f"paper_{name}": value for name, value in printed.items()}
-
-
 def pooled(runs: list[Predictions]) -> Predictions:
-    """Predictions of several runs on the same clips, concatenated; a ValueError for other clips."""
-    first = runs[0]
-    for other in runs[1:]:
-        if other.patients != first.patients or not np.array_equal(other.grades, first.grades):
-            raise ValueError("runs to be pooled need the same clips in the same order")
-    probabilities = np.concatenate([run.probabilities for run in runs])
-    grades, patients = np.tile(first.grades, len(runs)), first.patients * len(runs)
-    return replace(first, probabilities=probabilities, grades=grades, patients=patients)
+    """Predictions of several seeds, concatenated; each has patients of its own."""
+    named = [f"{seed} {patient}" for seed, run in enumerate(runs) for patient in run.patients]
+    return replace(
+        runs[0],
+        probabilities=np.concatenate([run.probabilities for run in runs]),
+        grades=np.concatenate([run.grades for run in runs]),
+        patients=tuple(named),
+    )
 
 
 def right(said: Predictions) -> Bool[ndarray, " clips"]:

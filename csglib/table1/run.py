@@ -17,37 +17,32 @@ from torch import nn
 
 from csglib.data.atomic import replacing
 from csglib.data.cohort import ClipSet, read_cohort
-from csglib.model.config import CONFORMER_S
 from csglib.model.cost import costs
-from csglib.model.csg3dct import CSG3DCT
 from csglib.phantom.make_cohort import make_cohort
-from csglib.phantom.patients import CLIPS, PATIENTS, CohortSpec
+from csglib.phantom.patients import CohortSpec
 from csglib.table1.budget import Budget
-from csglib.table1.pretrain import keep_best_only, pretrain, read_frames
+from csglib.table1.pretrain import conformer_for, frames_of, keep_best_only, pretrain, read_frames
 from csglib.table1.rows import ALL_ROWS, TableRow
-from csglib.train.config import Precision
 from csglib.train.experiment import Experiment, trained
 from csglib.train.fit import predict
-from csglib.train.networks import build_network
 
 RESULT = "result.json"
-_PRETRAIN_SEED = 1_000  # of the pre-training cohort: other patients than the table's
-_FORWARD_PASSES = 3  # cost of a training step, in forward passes
-_UTILISATION = 0.3  # of the matrix multiplication rate, roughly, in training
-_SIDE = 1024  # of the matrices that are timed
+_FIRST_COHORT = 10_000  # of seed 0; what was chosen by looking at results was chosen on others
 
 
 @dataclass(frozen=True)
 class Table1:
     """A folder in which Table 1 grows.
 
-    `init` says where 2D weights of rows that want some come from: "frames" pre-trains a Conformer,
-    "random" does without, anything else is a Conformer's checkpoint for `load_conformer`.
+    `init` says where 2D weights of rows that want some come from. "clips" trains a Conformer on
+    single frames of the table's training clips, each with the grade of its clip: it learns from no
+    label that the other networks lack. "random" does without, anything else is a Conformer's
+    checkpoint for `load_conformer`.
     """
 
     folder: Path  # new, or begun with the same budget and init
     budget: Budget
-    init: str = "frames"
+    init: str = "clips"
 
     def check(self, names: Sequence[str], seeds: int) -> None:
         """Refuse unknown rows, none, or no seed, by a ValueError."""
@@ -63,19 +58,21 @@ class Table1:
             ValueError: see `check`; or the folder holds another table.
         """
         self.check(names, seeds)
-        self._write_or_compare()
         for seed in range(seeds):
             for name in names:
-                yield name, seed, self._finished(name, seed)
+                yield name, seed, self.finished(name, seed)
 
-    def _finished(self, name: str, seed: int) -> Path:
+    def finished(self, name: str, seed: int) -> Path:
+        """The folder of one run, which is trained first if need be."""
+        self._write_or_compare()
         folder, row = self.folder / name / f"seed-{seed}", ALL_ROWS[name]
         if (folder / RESULT).is_file():
             return folder
         weights = self._weights(row, seed)
         size, frames = self.budget.size, row.frames
-        experiment = Experiment(network=row.network, frames=frames, size=size, init=weights)
-        splits = made_cohort(self.folder / f"cohort-{frames}", self._spec(frames))
+        network = f"{row.network}_narrow" if self.budget.narrow else row.network
+        experiment = Experiment(network=network, frames=frames, size=size, init=weights)
+        splits = self.clips(frames, seed)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         config = self.budget.config(folder, seed)
@@ -94,19 +91,24 @@ class Table1:
         if row.init == "random" or (row.init == "pretrained" and self.init == "random"):
             return ""
         if row.init == "base":
-            return str(self._finished("base", seed) / "best.safetensors")
-        if self.init != "frames":
-            return self.init
+            return str(self.finished("base", seed) / "best.safetensors")
+        return str(self.parent(seed)) if self.init == "clips" else self.init
+
+    def parent(self, seed: int) -> Path:
+        """Weights of the 2D Conformer, trained on single frames if need be."""
         budget = self.budget
         config = budget.config(self.folder / "pretrained" / f"seed-{seed}", seed)
         epochs, batch_size = budget.pretrain_epochs, 8 * budget.batch_size  # frames, not clips
         config = replace(config, epochs=epochs, batch_size=batch_size, lr=budget.pretrain_lr)
-        spec = replace(self._spec(8), seed=_PRETRAIN_SEED, patients=budget.pretrain_patients)
-        frames = made_cohort(self.folder / "cohort-pretraining", spec, single_frames=True)
-        return str(pretrain(frames, config))
+        model = conformer_for("tiny" if budget.narrow else "csg3dct")
+        frames = {name: frames_of(clips) for name, clips in self.clips(8, seed).items()}
+        return pretrain(frames, config, model)
 
-    def _spec(self, frames: int) -> CohortSpec:
-        return CohortSpec(frames=frames, size=self.budget.size, patients=self.budget.patients)
+    def clips(self, frames: int, seed: int) -> dict[str, ClipSet]:
+        """Each seed has a cohort of its own, so that its runs tell of other patients too."""
+        budget, own = self.budget, _FIRST_COHORT + seed
+        spec = CohortSpec(frames=frames, size=budget.size, patients=budget.patients, seed=own)
+        return made_cohort(self.folder / f"cohort-{frames}-{seed}", spec)
 
     def _write_or_compare(self) -> None:
         facts, path = asdict(self.budget) | {"init": self.init}, self.folder / "table.json"
@@ -146,33 +148,3 @@ def _measured(network: nn.Module, clips: ClipSet) -> dict[str, object]:
 def _write(path: Path, facts: Mapping[str, object]) -> None:
     with replacing(path) as file:
         file.write((json.dumps(facts, indent=2) + "\n").encode())
-
-
-def minutes(names: Sequence[str], budget: Budget, seeds: int, init: str) -> float:
-    """Estimated minutes of training on this machine; simulating the clips comes on top."""
-    work = 0.0
-    each = {frames: CLIPS[frames]["train"] / PATIENTS for frames in (8, 16)}  # clips a patient
-    with torch.device("meta"):
-        for row in (ALL_ROWS[name] for name in names):
-            network = build_network(row.network, frames=row.frames, size=budget.size)
-            epochs = budget.finetune_epochs if row.init == "base" else budget.epochs
-            macs = costs(network, [""], row.frames, budget.size)[""].macs
-            work += budget.patients * each[row.frames] * epochs * macs
-        if init == "frames" and any(ALL_ROWS[name].init != "random" for name in names):
-            network = CSG3DCT(replace(CONFORMER_S, classes=2))
-            macs = costs(network, [""], 1, budget.size)[""].macs
-            work += budget.pretrain_patients * each[8] * 8 * budget.pretrain_epochs * macs
-    return seeds * _FORWARD_PASSES * work / (_UTILISATION * _rate(budget.precision)) / 60
-
-
-def _rate(precision: Precision) -> float:
-    """Multiply-accumulates per second, of large matrices: the best of five tries."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
-    matrix = torch.randn(_SIDE, _SIDE, device=device, dtype=dtype)
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        (matrix @ matrix).float().norm().item()  # item() waits for the device
-        seconds.append(time.perf_counter() - start)
-    return _SIDE**3 / min(seconds)

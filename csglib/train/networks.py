@@ -35,26 +35,26 @@ NETWORKS: Mapping[str, ModelConfig | str] = {
     "tiny": TINY,
     **VARIANTS,
 }
-"""In the order of Table 1, then UniFormer-B, what the paper cites without comparing it (CNN-LSTM,
-Video Swin, MViT), and `TINY`. Ours by their configuration; competitors by what builds them, called
-as (classes, frames, size) and imported only when needed."""
+"""In the order of Table 1, then UniFormer-B, three that the paper only cites, and `TINY`. Ours by
+configuration, others by what builds them from (classes, frames, size), imported when needed."""
+_ROWS = [*[*NETWORKS][:8], *VARIANTS]
+NARROW = {f"{name}_narrow": f"csglib.table1.narrow:{name}" for name in _ROWS}
 
 
 def build_network(name: str, classes: int = 2, frames: int = 8, size: int = 256) -> nn.Module:
-    """Build a network of `NETWORKS` with random weights; a ValueError for any other name.
+    """Build one of `NETWORKS` or `NARROW` with random weights; a ValueError for any other name.
 
-    Clips have 8 or 16 frames, and a multiple of 32 rows and columns. TimeSformer, ViViT, MTV
-    and MViT take no others than these afterwards.
+    TimeSformer, ViViT, MTV and MViT take no clips of other frames or size afterwards.
     """
-    if name not in NETWORKS:
+    if (entry := NETWORKS.get(name) or NARROW.get(name)) is None:
         raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
     if classes < 2 or frames not in (8, 16) or size < 32 or size % 32:
         wanted = "2 classes or more, 8 or 16 frames, and a size that is a multiple of 32"
         raise ValueError(f"wanted {wanted}: got {classes=}, {frames=}, {size=}")
-    entry = NETWORKS[name]
-    if isinstance(entry, ModelConfig):
-        return CSG3DCT(replace(entry, classes=classes))
-    network: nn.Module = resolve_name(entry)(classes, frames, size)
+    built = resolve_name(entry) if isinstance(entry, str) else entry
+    if isinstance(built, ModelConfig):
+        return CSG3DCT(replace(built, classes=classes))
+    network: nn.Module = built(classes, frames, size)
     # channels last: the fastest memory format for pointwise convolutions
     for kernel in network.parameters():
         if kernel.ndim == 5:

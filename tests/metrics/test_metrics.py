@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest, t
 
 from csglib import grade_scores
 from csglib.metrics import confusion, scores_of
 from csglib.metrics.intervals import draw_patients
-from csglib.table1.pairs import mcnemar, paired_difference, wilson
+from csglib.table1.pairs import holm, mcnemar, over_seeds, paired_difference
 
 
 def run(seed, clips=118, classes=2, digits=6):
@@ -149,12 +149,6 @@ def test_nineteen_studies_of_twenty_hold_the_truth():
     assert 0.89 <= held / 150 <= 0.985
 
 
-@pytest.mark.parametrize(("hits", "clips"), [(98, 118), (0, 7), (7, 7), (1, 2000)])
-def test_wilson_is_that_of_scipy(hits, clips):
-    expected = binomtest(hits, clips).proportion_ci(method="wilson")
-    assert wilson(hits, clips) == pytest.approx(tuple(expected), abs=1e-12)
-
-
 def test_mcnemar_is_a_binomial_test_of_the_clips_one_run_alone_got_right():
     for seed in range(12):
         rng = np.random.default_rng(seed)
@@ -164,6 +158,20 @@ def test_mcnemar_is_a_binomial_test_of_the_clips_one_run_alone_got_right():
         expected = binomtest(alone, tosses).pvalue if tosses else 1.0
         assert mcnemar(first, second) == pytest.approx(expected)
         assert mcnemar(second, first) == mcnemar(first, second)
+        seen = binom.pmf(alone, tosses, 0.5)
+        assert mcnemar(first, second, mid_p=True) == pytest.approx(
+            1.0 if 2 * alone == tosses else expected - seen
+        )
+
+
+def test_seeds_are_compared_by_students_t_and_several_claims_by_holm():
+    differences = np.array([0.02, 0.05, 0.03, 0.06, 0.04])
+    found, chance = over_seeds(differences)
+    half = t.ppf(0.975, df=4) * differences.std(ddof=1) / 5**0.5
+    assert (found.value, found.low, found.high) == pytest.approx((0.04, 0.04 - half, 0.04 + half))
+    assert chance == pytest.approx(2 * t.sf(0.04 / differences.std(ddof=1) * 5**0.5, df=4))
+    assert holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
+    assert holm([0.9, 0.02]) == pytest.approx([0.9, 0.04])
 
 
 def test_a_paired_difference_is_known_better_than_two_accuracies_and_draws_patients():
@@ -234,6 +242,3 @@ def test_no_clips_have_no_score():
         grade_scores(np.zeros((0, 2)), nobody)
     with pytest.raises(ValueError, match=r"at least one clip: got a confusion matrix of zeros$"):
         scores_of(np.zeros((2, 2), dtype=int))
-    for hits, clips in ((0, 0), (3, 2), (-1, 2)):
-        with pytest.raises(ValueError, match=f"at least one clip: got {hits} of {clips}$"):
-            wilson(hits, clips)

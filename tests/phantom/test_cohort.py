@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import Counter, namedtuple
+from collections import Counter
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
@@ -175,15 +175,15 @@ def test_folder_manifest_and_clips_agree(folder):
 
 
 def test_a_clip_is_a_window_of_its_video_and_a_video_is_made_once(tmp_path, cheap_videos):
-    make_cohort(tmp_path / "c", SMALL, videos=True)
+    make_cohort(tmp_path / "c", SMALL)
     assert sorted(cheap_videos) == sorted({spec.seed for spec in clip_specs(SMALL)})
     clamped = 0
     for row, spec in zip(read_manifest(tmp_path / "c"), clip_specs(SMALL), strict=True):
         clip = read_clip(tmp_path / "c" / row["clip"])
-        video = read_clip(tmp_path / "c" / "videos" / f"{row['video']}.npz")
+        video = making.make_video(spec.seed, PLAQUES, SMALL.size, **spec.parameters)
         first, key = int(row["first_frame"]), (2, 20, 37)[spec.plaque]
-        np.testing.assert_array_equal(clip.frames, video.frames[first : first + 8])
-        assert (len(video.frames), video.patient) == (41, spec.patient)
+        np.testing.assert_array_equal(clip.frames, video.clip(first, 8).frames)
+        assert (row["video"], clip.patient) == (spec.video, spec.patient)
         assert int(row["narrowest_frame"]) == key - first
         clamped += key - first != spec.before
         assert key - first == spec.before or first in (0, 41 - 8)
@@ -217,15 +217,6 @@ def test_without_its_manifest_a_clip_is_identified_by_its_content(folder):
     assert contents(folder) == before
 
 
-def test_videos_can_be_added_later(folder, tmp_path):
-    clips = contents(folder)
-    assert work_left(folder, SMALL, videos=True)[:2] == (0, 6)
-    make_cohort(folder, SMALL, videos=True)
-    make_cohort(tmp_path / "at_once", SMALL, videos=True)
-    assert contents(folder) == contents(tmp_path / "at_once") != clips
-    assert clips.items() <= contents(folder).items()
-
-
 @pytest.mark.usefixtures("cheap_videos")
 def test_an_observer_grades_what_it_sees_and_four_grades_keep_their_names(tmp_path):
     make_cohort(tmp_path / "four", CohortSpec(patients=5, size=16, rule="four_grades"))
@@ -249,12 +240,11 @@ def test_an_observer_grades_what_it_sees_and_four_grades_keep_their_names(tmp_pa
 
 
 def test_an_estimate_shrinks_as_clips_are_made(tmp_path, folder):
-    new = work_left(tmp_path / "new", CohortSpec(), videos=True)
-    assert new[:2] == (459, 200)
+    new = work_left(tmp_path / "new", CohortSpec())
     short, long = (work_left(tmp_path / "new", CohortSpec(frames=frames)) for frames in PAPER)
     assert long.seconds / short.seconds == pytest.approx(410 * 16 / (459 * 8)), "by frames"
-    assert new.sentence(2).startswith("459 clips and 200 videos to make: about ")
-    assert work_left(folder, SMALL) == (0, 0, 0, 0)
+    assert new.sentence(2).startswith("459 clips to make: about ")
+    assert work_left(folder, SMALL) == (0, 0, 0)
     assert work_left(folder, SMALL).sentence(1).startswith("nothing to make")
 
 
@@ -273,6 +263,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 
 def test_another_a_locked_or_a_damaged_cohort_is_left_as_it_is(folder, monkeypatch):
     before = contents(folder)
+    refused("jobs must be 1 or more: got 0", folder, jobs=0)
     with FileLock(folder / ".lock"):
         refused("is being written by another process", folder)
     differ = "patients 5 where 6 is wanted, phantom 3 where 2 is wanted"
@@ -281,15 +272,6 @@ def test_another_a_locked_or_a_damaged_cohort_is_left_as_it_is(folder, monkeypat
     assert contents(folder) == before
     (folder / "cohort.json").write_text("{")
     refused(r"cohort.json is damaged \(.*\)", folder)
-
-
-def test_errors_before_the_start_leave_nothing(tmp_path, monkeypatch):
-    refused("jobs must be 1 or more: got 0", tmp_path / "c", jobs=0)
-    usage = namedtuple("usage", "total used free")(10**9, 9 * 10**8, 10**8)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    message = "needs 170 MB and its disk has 100 MB free"
-    refused(message, tmp_path / "deep" / "c", CohortSpec())
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("cheap_videos")

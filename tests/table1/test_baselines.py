@@ -13,6 +13,7 @@ from torchvision.models import video
 from csglib import NETWORKS, build_network
 from csglib.model import VARIANTS, costs
 from csglib.table1.baselines import i3d, mtv, resnet, uniformer
+from csglib.train.networks import NARROW
 from csglib.train.step import HeadLogits, adam
 
 from ..small_networks import COARSE, FINE, SMALL, small_mtv
@@ -65,7 +66,7 @@ def test_as_costly_as_published():
     assert found == pytest.approx(37.1 / 16, rel=0.02)
 
 
-@pytest.mark.parametrize("name", [*(name for name in NETWORKS if name not in VARIANTS), "base"])
+@pytest.mark.parametrize("name", [*sorted(NETWORKS.keys() - VARIANTS), "base", *NARROW])
 def test_every_name_is_built_alike(name):
     """Of our variants one will do: they are built by the same code."""
     with warnings.catch_warnings():

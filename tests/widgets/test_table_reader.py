@@ -41,7 +41,7 @@ def test_rows_are_those_of_the_table_in_the_papers_order(folder, reader):
         assert [row["accuracy"], *row["interval"]] == list(vars(accuracy).values())
         assert (row["f1"], row["seeds"]) == (line.scores.f1.value, 2)
         assert row["parameters"] == line.costs["parameters"]
-        assert (row["clips"], row["patients"], row["majority"]) == (CLIPS, 15, 20 / 30)
+        assert (row["clips"], row["patients"], row["majority"]) == (2 * CLIPS, 30, 20 / 30)
         printed = ROWS[row["name"]].printed
         assert (row["printed_accuracy"], row["printed_f1"]) == (printed.accuracy, printed.f1)
 
@@ -56,7 +56,7 @@ def test_every_two_rows_on_the_same_clips_are_paired_both_ways(folder, reader):
             "difference": list(vars(pair.difference).values()),
             "pvalues": list(pair.chances),
             "answers": [pair.both, pair.first_alone, pair.second_alone, pair.neither],
-            "wanted": pair.clips_wanted(CLIPS),
+            "wanted": pair.clips_wanted(2 * CLIPS),
         }
     assert facts["apart"] == sum(pair["difference"][1] > 0 for pair in facts["pairs"].values())
     points = 100 * found["csg3dct", "i3d"].difference.value

@@ -29,7 +29,7 @@ Tokens = Float[Tensor, "b g s d"]  # attention stays within a group g
 _LAYERS = 12
 _FUSION = (5, 11)  # layers before which a view attends to the next finer one
 _PATCH = 16  # rows and columns
-_GLOBAL_HEADS, _GLOBAL_HIDDEN = 8, 3072
+_GLOBAL_HEADS = 8
 _DROP_PATH = 0.1
 _EPS = 1e-6
 
@@ -190,7 +190,7 @@ class _GlobalEncoder(nn.Module):
         self.cls = nn.Parameter(torch.zeros(1, width))
         self.positions = nn.Parameter(torch.empty(1 + steps, width))
         nn.init.normal_(self.positions, std=0.02)
-        sizes = width, _GLOBAL_HEADS, _GLOBAL_HIDDEN
+        sizes = width, _GLOBAL_HEADS, max(view.hidden for view in views)  # 3072 in B/2+S/8
         self.blocks = nn.Sequential(*(Block(*sizes, rate) for rate in _rising(layers)))
         self.norm = nn.LayerNorm(width, eps=_EPS)
 

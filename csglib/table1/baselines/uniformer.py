@@ -4,6 +4,7 @@ Source: Li et al. 2022, "UniFormer: Unified Transformer for Efficient Spatiotemp
 Learning". The CSG paper says "UniFormer" and neither which size, nor from which weights it starts.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -23,7 +24,6 @@ from csglib.table1.baselines.image_weights import FromImages, Names
 from csglib.view.grad_cam import Target
 
 Volume = Float[Tensor, "b c t y x"]
-_HEAD = 64  # width of an attention head
 _MLP = 4  # hidden width of an MLP, in widths
 _KERNEL = 5  # frames, rows and columns of a local block's depthwise convolution
 _STRIDE = 32  # of all patch embeddings together
@@ -36,8 +36,9 @@ class Sizes:
     """Blocks and channels of each stage, and the stochastic depth of the last block."""
 
     depths: tuple[int, int, int, int]
-    widths: tuple[int, int, int, int]  # those of the last two stages are multiples of 64
+    widths: tuple[int, int, int, int]  # those of the last two stages are multiples of `head`
     drop_path: float  # per clip; it rises linearly from 0 at the first block
+    head: int = 64  # width of an attention head
 
 
 SMALL = Sizes(depths=(3, 4, 8, 3), widths=(64, 128, 320, 512), drop_path=0.1)
@@ -71,7 +72,9 @@ class UniFormer(FromImages):
     ) -> None:
         super().__init__()
         rates = iter(torch.linspace(0, sizes.drop_path, sum(sizes.depths), device="cpu").tolist())
-        blocks = (LocalBlock, LocalBlock, GlobalBlock, GlobalBlock)
+        attend = partial(GlobalBlock, head=sizes.head)
+        blocks: tuple[Callable[[int, float], nn.Module], ...]
+        blocks = (LocalBlock, LocalBlock, attend, attend)
         self.stages = nn.Sequential()
         for (channels, width), patch, depth, block in zip(
             pairwise((3, *sizes.widths)), _PATCHES, sizes.depths, blocks, strict=True
@@ -127,12 +130,13 @@ class LocalBlock(nn.Module):
 
 
 class GlobalBlock(nn.Module):
-    """A transformer block with joint attention over all places of all frames, of 64-wide heads."""
+    """A transformer block with joint attention over all places of all frames."""
 
-    def __init__(self, channels: int, drop_path: float) -> None:
+    def __init__(self, channels: int, drop_path: float, head: int = 64) -> None:
         super().__init__()
-        if channels % _HEAD:
-            raise ValueError(f"heads of {_HEAD} channels must fill the width: got {channels}")
+        if channels % head:
+            raise ValueError(f"heads of {head} channels must fill the width: got {channels}")
+        self.head = head
         self.position = _depthwise(channels, 3)
         self.norm = nn.LayerNorm(channels, eps=_EPS)
         self.qkv = nn.Linear(channels, 3 * channels)
@@ -153,7 +157,7 @@ class GlobalBlock(nn.Module):
 
     def _attend(self, tokens: Float[Tensor, "b s c"]) -> Float[Tensor, "b s c"]:
         qkv = self.qkv(self.norm(tokens))
-        query, key, value = rearrange(qkv, "b s (n h e) -> n b h s e", n=3, e=_HEAD)
+        query, key, value = rearrange(qkv, "b s (n h e) -> n b h s e", n=3, e=self.head)
         return self.proj(rearrange(self.attention(query, key, value), "b h s e -> b s (h e)"))
 
 

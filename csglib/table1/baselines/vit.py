@@ -89,8 +89,9 @@ class TimeSformer(_ViT):
         _of_timesformer,
     )
 
-    def __init__(self, classes: int, frames: int, size: int, layers: int = 12) -> None:
+    def __init__(self, classes: int, frames: int, size: int, layers: int = 12, width: int = 768):
         config = TimesformerConfig(image_size=size, num_frames=frames, num_hidden_layers=layers)
+        config.hidden_size, config.intermediate_size = width, 4 * width
         config.num_labels = classes
         network = TimesformerForVideoClassification(config)
         for name, parameter in network.named_parameters():
@@ -112,8 +113,9 @@ class ViViT(_ViT):
         lambda network: network.network.vivit.layers[-1].layernorm_before, _of_vivit
     )
 
-    def __init__(self, classes: int, frames: int, size: int, layers: int = 12) -> None:
+    def __init__(self, classes: int, frames: int, size: int, layers: int = 12, width: int = 768):
         config = VivitConfig(image_size=size, num_frames=frames, num_hidden_layers=layers)
+        config.hidden_size, config.intermediate_size = width, 4 * width
         config.num_labels = classes
         network = VivitForVideoClassification(config)
         super().__init__(network, times=frames // 2, fits=(frames, size, size))
