@@ -260,6 +260,7 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
     options = dict(locals())
     from csglib.doctor import CohortSettings, examine  # noqa: PLC0415
     from csglib.doctor import deidentify as write_cohort  # noqa: PLC0415
+    from csglib.doctor.privacy import private_words, refuse_leaks  # noqa: PLC0415
 
     options["grades"] = tuple(grade.strip() for grade in grades.split(","))
     refuse_dead_end(frames, size)
@@ -275,8 +276,9 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
         print(f"{page} shows everything that would be written. Check every picture.", flush=True)
         if not reviewed:
             confirm(page)
+        words = private_words(folder)
         write_cohort(found, deidentify, workers)
-        refuse_leaks(deidentify, folder)
+        refuse_leaks(deidentify, words)
         hint = train_hint(deidentify, size)
         print(f"{deidentify} is ready, de-identified. To train: {hint}")
 
@@ -284,19 +286,8 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
 def refuse_dead_end(frames: int, size: int) -> None:
     """Refuse clips that no network takes before they are made."""
     if frames not in (8, 16) or size % 32:
-        raise ValueError(
-            "no network takes such clips: wanted 8 or 16 --frames, and an --image-size that is a "
-            f"multiple of 32; got {frames} and {size}"
-        )
-
-
-def refuse_leaks(written: Path, exports: Path) -> None:
-    """Exit if what was written says what the exports' names, ids, dates or tags say."""
-    from csglib.doctor.privacy import find_leaks  # noqa: PLC0415
-
-    if leaks := find_leaks(written, exports):
-        what = "tells of its source; see to these places, and delete it:"
-        end("\n  ".join([f"{written} {what}", *leaks[:20]]), 1)
+        wanted = "wanted --frames 8 or 16, and an --image-size that is a multiple of 32"
+        raise ValueError(f"no network takes {frames} frames of {size} pixels: {wanted}")
 
 
 def train_hint(cohort: Path, size: int) -> str:

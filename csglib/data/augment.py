@@ -36,8 +36,7 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         if not min(self.zoom, self.gamma) > 0:
-            came = f"zoom={self.zoom}, gamma={self.gamma}"
-            raise ValueError(f"zoom and gamma must be above 0: got {came}")
+            raise ValueError(f"zoom and gamma must be above 0: got {self.zoom} and {self.gamma}")
 
     def apply(self, frames: UInt8[ndarray, "t y x"]) -> UInt8[ndarray, "t y x"]:
         """Change frames; pixels from beyond the edge are black, as on a screen."""

@@ -158,8 +158,8 @@ def _resized(frames: UInt8[ndarray, "t y x"], size: int | None) -> UInt8[ndarray
 def read_unchanged(folder: Path, row: Row) -> Clip:
     """A clip of the manifest; a ValueError if it is missing or has changed since."""
     path = folder / row["clip"]
-    if not path.is_file():
-        raise ValueError(f"{path} is missing: {_REPEAT}")
+    if not (path.is_file() and path.resolve().is_relative_to(folder.resolve())):
+        raise ValueError(f"{path} is missing, or in another folder: {_REPEAT}")
     if digest(path) != row["sha256"]:
         raise ValueError(f"{path} has changed since it was made: {_REPEAT} anew")
     return read_npz(path)
@@ -187,8 +187,10 @@ def read_manifest(folder: Path) -> list[Row]:
     path = folder / "manifest.csv"
     if not path.is_file():
         raise ValueError(f"{folder} is half a cohort, without manifest.csv: {_REPEAT}")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [*csv.DictReader(file)]
+    try:
+        rows = [*csv.DictReader(path.read_text("utf-8").splitlines())]
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path} is damaged ({error}): {_REPEAT} anew") from error
     missing = [name for name in COLUMNS if not rows or any(row.get(name) is None for row in rows)]
     if missing:
         raise ValueError(f"{path} lacks {', '.join(missing[:3])}: {_REPEAT} anew")

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
 from csglib.data.cohort import ClipSet, digest, read_cohort, read_manifest, read_metadata
 from csglib.doctor.checks import MAX_SCALE_RATIO
 from csglib.metrics import Scores, confusion
@@ -45,12 +47,9 @@ def model_card(run: Path, cohort: Path, answers: Mapping[str, str] | None = None
         raise ValueError(f"{run} was trained on other clips than {cohort} has; wanted its own")
     predictions = test_predictions(run)
     scores, names = predictions.scores(), predictions.names
-    limits = [
-        *_limits_of_scores(predictions, scores),
-        *_limits_of_clips(cohort, splits),
-        *["It was not trained from scratch: its initial weights' data is in it too."]
-        * bool(experiment.init),
-    ]
+    limits = [*_limits_of_scores(predictions, scores), *_limits_of_clips(cohort, splits)]
+    if experiment.init:
+        limits.append("It was not trained from scratch: its initial weights' data is in it too.")
     stated = (
         f"**{question}** {answers.get(name) or '*Not stated.*'}"
         for name, question in QUESTIONS.items()
@@ -85,21 +84,19 @@ def _network(run: Path, experiment: Experiment, names: Sequence[str]) -> Iterato
 
 def _clips(splits: Mapping[str, ClipSet], classes: int) -> Iterator[list[str]]:
     for name, clips in splits.items():
-        counts = [int((clips.grades == grade).sum()) for grade in range(classes)]
+        counts = np.bincount(clips.grades, minlength=classes)
         yield [name, *map(str, (len(clips), len({*clips.patients}), *counts))]
 
 
 def _scores(scores: Scores) -> Iterator[list[str]]:
-    for name, score in vars(scores).items():
-        value, low, high = (f"{it:.3f}" for it in (score.value, score.low, score.high))
-        yield [name.replace("_", " "), value, f"{low} to {high}"]
+    for name, it in vars(scores).items():
+        yield [name.replace("_", " "), f"{it.value:.3f}", f"{it.low:.3f} to {it.high:.3f}"]
 
 
 def _confusion(predictions: Predictions) -> Iterator[list[str]]:
     names, predicted = predictions.names, predictions.probabilities.argmax(1)
     counts = confusion(predicted, predictions.grades, len(names)).tolist()
-    for name, row in zip(names, counts, strict=True):
-        yield [name, *map(str, row)]
+    return ([name, *map(str, row)] for name, row in zip(names, counts, strict=True))
 
 
 def _limits_of_scores(predictions: Predictions, scores: Scores) -> Iterator[str]:

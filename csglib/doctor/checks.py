@@ -50,10 +50,8 @@ KINDS = {  # why a finding matters, and what to do
     "class imbalance": ("predicting the majority class would look good", "add clips of the rare"),
     "no patient": ("patients could be in several splits", "fill in the column patient; where each "
                    "clip is of another one, copy the column clip"),
-    "too few patients": ("training needs every grade, and a test on one patient has no interval",
-                         "add patients, or fill in the column split"),
-    "incomplete split": ("a split holds for all clips or none", "fill in all rows, or none"),
-    "empty split": ("training, validation and test are all needed", "give it patients"),
+    "split": ("training needs every grade, and a test on one patient has no interval",
+              "add patients, or fill in the column split: all of it or nothing"),
     "split leak": ("a network that memorises it passes the test",
                    "put all clips of a patient, and all copies of a clip, into one split"),
     "same patient id": ("one patient could be in several splits",
@@ -62,7 +60,7 @@ KINDS = {  # why a finding matters, and what to do
     # duplicates
     "duplicate": ("one clip counts twice, perhaps in two splits", "delete one of the two"),
     "near-duplicate": ("the same frames count twice, perhaps in two splits",
-                       "keep one, or both in one split"),
+                       "keep one, or both in one split, or list the two in different.csv"),
     "similar view": ("perhaps one patient in two folders", "if so, give both one patient"),
     # images
     "colour": ("the network sees grey, and colour Doppler hides the lumen",
@@ -95,10 +93,11 @@ class Finding(NamedTuple):
 Findings = Iterator[Finding]
 
 
-def find_all(exam: Examination) -> list[Finding]:
-    """The findings of all checks, each once; those that stop training come first."""
+def find_all(exam: Examination) -> tuple[Finding, ...]:
+    """The findings, each once: those that stop training first, and in the order of `KINDS`."""
     found = dict.fromkeys(finding for check in CHECKS for finding in check(exam))
-    return sorted(found, key=lambda finding: not finding.stops)
+    order = [*KINDS]
+    return tuple(sorted(found, key=lambda it: (not it.stops, order.index(it.kind))))
 
 
 def files(exam: Examination) -> Findings:
@@ -146,21 +145,14 @@ def balance(exam: Examination) -> Findings:
 
 
 def split_column(exam: Examination) -> Findings:
-    """A split that is given for some rows only or leaves one empty; too few patients for one."""
-    rows, given = exam.labels, [row.split for row in exam.labels if row.split]
-    if 0 < len(given) < len(rows):
-        what = f"{len(rows) - len(given)} of {len(rows)} rows have none"
-        yield Finding("incomplete split", ALL, what, True)
-    elif given:
-        for split in sorted({*SPLITS} - {*given}):
-            yield Finding("empty split", ALL, f"no clip is for {split}", True)
-    if rows and (not given or {*given} == {*SPLITS}):
-        usable = [row for row in rows if row.clip in exam.records] or rows
-        wanted = {row.grade for row in usable} & {*exam.settings.grades}
-        try:
+    """A split that is incomplete, or that cannot be drawn."""
+    usable = [row for row in exam.labels if row.clip in exam.records] or exam.labels
+    wanted = {row.grade for row in usable} & {*exam.settings.grades}
+    try:
+        if usable:
             assign_splits(usable, [row.patient for row in usable], wanted)
-        except ValueError as error:
-            yield Finding("too few patients", ALL, str(error), True)
+    except ValueError as error:
+        yield Finding("split", ALL, str(error), True)
 
 
 def patients(exam: Examination) -> Findings:
@@ -210,6 +202,8 @@ def duplicates(exam: Examination) -> Findings:
     clips = [*exam.records]  # what the indices of a pair refer to
     for pair in exam.near_duplicates:
         other, clip = clips[pair.first], clips[pair.second]
+        if {other, clip} in exam.different:
+            continue
         if {other, clip} <= {*first.values()} and not pair.same_frames:
             if not exam.same_split(clip, other):
                 yield Finding("similar view", clip, f"looks like {other}, but shares no frame")
@@ -221,15 +215,14 @@ def duplicates(exam: Examination) -> Findings:
 
 def _pair(exam: Examination, kind: str, clip: str, other: str, what: str) -> Finding:
     """It stops training if the two could end up in different splits, or have different grades."""
-    grades, splits = (
-        [exam.values(each, column) for each in (clip, other)] for column in ("grade", "split")
+    here, there = (
+        {it: exam.values(each, it) for it in ("split", "grade")} for each in (clip, other)
     )
-    leak = "" not in splits[0] | splits[1] and all(splits) and splits[0] != splits[1]
-    contradiction = kind == "duplicate" and all(grades) and grades[0] != grades[1]
-    for differ, values in ((leak, splits), (contradiction, grades)):
-        if differ:
-            here, there = ("/".join(sorted(names)) for names in values)
-            what += f", {here} here and {there} there"
+    differ = {it for it in here if here[it] and there[it] and here[it] != there[it]}
+    leak = "split" in differ and "" not in here["split"] | there["split"]
+    contradiction = kind == "duplicate" and "grade" in differ
+    for it in ["split"] * leak + ["grade"] * contradiction:
+        what += f", {'/'.join(sorted(here[it]))} here and {'/'.join(sorted(there[it]))} there"
     used = exam.is_used(clip) and exam.is_used(other)
     stops = used and (contradiction or not exam.same_split(clip, other))
     return Finding("split leak" if leak else kind, clip, what, stops)

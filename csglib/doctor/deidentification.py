@@ -60,7 +60,8 @@ def deidentify(report: Report, out: Path, workers: int = 1) -> None:
         out.mkdir(parents=True, exist_ok=True)
         with lock_folder(out):
             begin_cohort(out, metadata, ("numpy", "pillow"))
-            write = partial(_write_clip, folder=report.folder, out=out, settings=report.settings)
+            settings = report.settings
+            write = partial(_write_clip, folder=report.folder, out=out, settings=settings)
             # The manifest is written last: where there is one, the cohort is complete.
             write_manifest(out, run_tasks(write, rows, workers, "cohort"))
 
@@ -82,10 +83,11 @@ def _rows(report: Report, key: bytes) -> Iterator[tuple[Label, Row]]:
     Clips are numbered in the order of the pseudonyms, which hides that of the names. Columns that
     only a simulation has stay empty.
     """
-    grades = report.settings.grades
+    settings = report.settings
+    grades = settings.grades
     labels = sorted(report.labels, key=lambda label: pseudonym(label.patient, key))
     patients = [pseudonym(label.patient, key) for label in labels]
-    splits = assign_splits(labels, patients, grades, report.settings.seed)
+    splits = assign_splits(labels, patients, grades, settings.seed)
     videos: dict[str, str] = {}
     rows = zip(labels, patients, splits, strict=True)
     for number, (label, patient, split) in enumerate(rows, start=1):

@@ -84,6 +84,7 @@ def read_record(
     pictures = find_pictures(stated)
     moving = [moved(it.region, read.region or whole) for it in pictures if it.moving]
     shown = (pictures[0].region.crop(stated), pictures[0].outline) if moving else (stated,)
+    names = (path.name, path.stem, path.name.partition(".")[0])  # hashed where a file has no id
     digest = sha256(repr(frames.shape).encode())
     digest.update(np.ascontiguousarray(frames).data)
     previews, refusals = [], []
@@ -96,7 +97,7 @@ def read_record(
         shape=frames.shape,
         mm_per_px=read.mm_per_px,
         coloured=read.coloured,
-        patient_id=_patient_id(read, path),
+        patient_id="" if read.patient in map(hash_patient, names) else read.patient,
         tissue=read.region or (moving[0] if moving else whole),
         digest=digest.hexdigest(),
         fingerprints=fingerprints(*shown),
@@ -136,21 +137,17 @@ def _data_uri(image: Image.Image) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _patient_id(clip: Clip, path: Path) -> str:
-    """Nothing if it is a hash of the file's name, which readers use where a file has no id."""
-    names = (path.name, path.stem, path.name.partition(".")[0])
-    return "" if clip.patient in map(hash_patient, names) else clip.patient
-
-
 @dataclass(frozen=True, kw_only=True)
 class Examination:
     """Everything that the checks look at."""
 
+    folder: Path
     exports: Exports
     unreadable: Mapping[str, str]  # reason, by clip
     records: Mapping[str, ClipRecord]  # of the other clips, in order
     near_duplicates: tuple[NearDuplicate, ...]  # indices into `records`
     labels: tuple[Label, ...]  # none if there is a `label_error`
+    different: set[frozenset[str]]  # pairs that a person has judged, see `read_pairs`
     label_error: tuple[str, str] | None  # kind of finding, and what was found
     settings: CohortSettings  # what the network sees
 

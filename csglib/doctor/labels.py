@@ -8,6 +8,7 @@ Source: section 3, "Dataset": 459 key clips of 200 videos, graded by sonographer
 
 import csv
 import io
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from csglib.data.split import SPLITS
 LABELS = "labels.csv"
 KEY = "csglib.key"  # see csglib.doctor.pseudonyms
 PAGE = "doctor.html"  # see csglib.doctor.report
+DIFFERENT = "different.csv"  # see `read_pairs`
+OWN = (LABELS, KEY, PAGE, DIFFERENT)  # files of this package in a folder of exports
 BOX = ("left", "top", "right", "bottom")
 COLUMNS = (
     "clip", "grade", "patient", "split", "first_frame", "frames", "narrowest_frame", *BOX
@@ -41,9 +44,7 @@ class Exports(NamedTuple):
     """Contents of a folder: paths below it, with /, sorted."""
 
     clips: tuple[str, ...]  # files, and folders of images, that should be clips; not opened yet
-    left_out: tuple[
-        tuple[str, str], ...
-    ]  # kind of finding, and the path, if need be made printable
+    left_out: tuple[tuple[str, str], ...]  # kind of finding, and path, if need be made printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,24 +64,23 @@ class Label:
     box: Region | None = None  # part of each frame to keep; None: all of it
 
     def __post_init__(self) -> None:
-        parts = PurePosixPath(self.clip).parts
+        parts, first, frames = PurePosixPath(self.clip).parts, self.first_frame, self.frames
         inside = "/" in self.clip and not {"/", ".."} & {*parts} and "\\" not in self.clip
-        if not (inside and self.clip.isprintable() and self.clip == "/".join(parts)):
-            raise _wrong("clip", self.clip, "a path below the folder: patient/clip.mp4")
-        for column, text in (("grade", self.grade), ("patient", self.person)):
-            if not text.isprintable():
-                raise _wrong(column, text, "letters and digits in one line")
-        if self.split not in ("", *SPLITS):
-            raise _wrong("split", self.split, f"{', '.join(SPLITS)} or nothing")
-        if self.first_frame < 0:
-            raise _wrong("first_frame", self.first_frame, "0 or more")
-        if self.frames is not None and self.frames < 1:
-            raise _wrong("frames", self.frames, "1 or more, or nothing: to the end")
-        end = None if self.frames is None else self.first_frame + self.frames
-        frame = self.narrowest_frame
-        if frame is not None and (frame < self.first_frame or (end is not None and frame >= end)):
-            span = f"{self.first_frame} to {'the end' if end is None else end - 1}, in the file"
-            raise _wrong("narrowest_frame", frame, span)
+        end = math.inf if frames is None else first + frames
+        span = f"{first} to {'the end' if frames is None else end - 1}, in the file"
+        narrowest = self.narrowest_frame
+        for column, came, met, wanted in (
+            ("clip", self.clip, inside and self.clip.isprintable() and self.clip == "/".join(parts),
+             "a path below the folder: patient/clip.mp4"),
+            ("grade", self.grade, self.grade.isprintable(), "letters and digits in one line"),
+            ("patient", self.person, self.person.isprintable(), "letters and digits in one line"),
+            ("split", self.split, self.split in ("", *SPLITS), f"{', '.join(SPLITS)} or nothing"),
+            ("first_frame", first, first >= 0, "0 or more"),
+            ("frames", frames, frames is None or frames > 0, "1 or more, or nothing: to the end"),
+            ("narrowest_frame", narrowest, narrowest is None or first <= narrowest < end, span),
+        ):  # fmt: skip
+            if not met:
+                raise _wrong(column, came, wanted)
 
     @property
     def patient(self) -> str:
@@ -144,7 +144,7 @@ def _walk(here: Path, top: Path) -> Iterator[tuple[Path, str]]:
 
     A folder of images, without clips or folders in it, is one clip.
     """
-    own = (LABELS, KEY, PAGE) if here == top else ()
+    own = OWN if here == top else ()
     ours = (it for it in here.iterdir() if it.name[0] != "." and it.name not in own)
     inside = sorted(path for path in ours if path.name.lower() not in _SYSTEM_FILES)
     images = any(path.name.lower().endswith(_IMAGES) for path in inside)
@@ -220,19 +220,32 @@ def read_labels(path: Path) -> list[Label]:
     check_link(path, path.parent, path.name)
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file; {_SAVE_AS}")
+    text, separator = _text(path)
+    table = csv.DictReader(text, delimiter=separator, strict=True, restval="")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        separator = max(",;\t", key=text.partition("\n")[0].count)
-        table = csv.DictReader(
-            io.StringIO(text, newline=""), delimiter=separator, strict=True, restval=""
-        )
         table.fieldnames = names = _columns(table.fieldnames or [])
         filled = (row for row in table if any(map(str.strip, filter(None, map(row.get, names)))))
         return [_label(row, table.line_num) for row in filled]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise ValueError(f"{path.name}: not a table of text ({error}); {_SAVE_AS}") from error
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
+
+
+def read_pairs(path: Path) -> set[frozenset[str]]:
+    """Pairs of clips that a person looked at and found different: two paths a row, no header.
+
+    None where there is no file; a ValueError if it is no such table.
+    """
+    if not path.exists():
+        return set()
+    check_link(path, path.parent, path.name)
+    text, separator = _text(path)
+    pairs = {frozenset(map(str.strip, row)) for row in csv.reader(text, delimiter=separator) if row}
+    for pair in pairs:
+        if len(pair) != 2:
+            raise ValueError(f"{path.name}: wanted two clips in each row: got {sorted(pair)}")
+    return pairs
 
 
 def write_labels(path: Path, labels: Iterable[Label]) -> None:
@@ -243,6 +256,15 @@ def write_labels(path: Path, labels: Iterable[Label]) -> None:
         clip = f"./{clip}" if clip.startswith(_FORMULA_SIGNS) else clip
         rows.append([clip, *values, *(box or [None] * 4)])
     write_csv(path, COLUMNS, rows, "utf-8-sig")
+
+
+def _text(path: Path) -> tuple[io.StringIO, str]:
+    """A table as spreadsheets save it, and its separator."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name}: not a table of text ({error}); {_SAVE_AS}") from error
+    return io.StringIO(text, newline=""), max(",;\t", key=text.partition("\n")[0].count)
 
 
 def _columns(header: Sequence[str]) -> list[str]:
@@ -285,5 +307,5 @@ def _number(name: str, text: str) -> int | None:
     return int(float(text)) if text else None
 
 
-def _wrong(column: str, came: str | int, wanted: str) -> ValueError:
+def _wrong(column: str, came: str | int | None, wanted: str) -> ValueError:
     return ValueError(f"column {column}: got {came!r}, wanted {wanted}")

@@ -78,14 +78,14 @@ def find_near_duplicates(clips: Sequence[UInt8[ndarray, "_ 32 32"]]) -> Iterator
     part must be a good part of one. A coarse search proposes pairs, which are aligned and counted.
     """
     starts = np.cumsum([0, *map(len, clips)])[:-1]
-    coarse = [_half_resolution(_patterns(clip, _COARSE)) for clip in clips]
+    coarse = [_normalised(_patterns(clip, _COARSE)[:, ::2, ::2]) for clip in clips]
     database = np.concatenate([np.empty((0, (SIDE // 2) ** 2), np.float32), *coarse])
     pairs: dict[tuple[int, int], NearDuplicate] = {}
     for index, clip in enumerate(clips):
         queries = clip[np.unique(even_indices(len(clip), _QUERIES))]
         zoomed = _patterns(np.concatenate([_warp(queries, zoom) for zoom in _ZOOMS]), _COARSE)
         for down, across in _FLIPS:  # the pattern of a flipped image is the flipped pattern
-            scores = _half_resolution(zoomed, down, across) @ database.T
+            scores = _normalised(zoomed[:, :: 2 * down, :: 2 * across]) @ database.T
             scores = np.maximum.reduceat(scores, starts, axis=1)
             score = rearrange(scores, "(zoom t) clip -> zoom t clip", zoom=len(_ZOOMS))
             matches = (score > _CANDIDATE).sum(axis=1).max(axis=0)
@@ -164,13 +164,6 @@ def _patterns(
     contrast = np.sqrt(gaussian_filter(band**2, (0, *[1.5 * sigmas[1]] * 2)))
     pattern: Float[ndarray, "t 32 32"] = band / (contrast + _FLAT)
     return pattern
-
-
-def _half_resolution(
-    patterns: Float[ndarray, "t 32 32"], down: int = 1, across: int = 1
-) -> Float[ndarray, "t v"]:
-    """Every other pixel, read forwards (1) or backwards (-1) along each axis."""
-    return _normalised(patterns[:, :: 2 * down, :: 2 * across])
 
 
 def _normalised(patterns: Float[ndarray, "t y x"]) -> Float[ndarray, "t v"]:

@@ -5,9 +5,7 @@ face, only a person sees. So look at the report's page as well.
 """
 
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from zipfile import ZipFile, is_zipfile
 
@@ -18,10 +16,15 @@ from PIL import Image
 
 from csglib.data.clips import hash_patient
 from csglib.data.cohort import COLUMNS
+from csglib.data.readers import is_dicom
+from csglib.data.readers.limits import as_clip_error
+from csglib.data.readers.npz import read_npz
+from csglib.data.readers.video import container_of
 from csglib.data.split import SPLITS
-from csglib.doctor.labels import KEY, LABELS, PAGE
+from csglib.doctor.labels import OWN
 from csglib.doctor.tissue import find_overlays
 
+_IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)+|[^\W_]{4,}")  # with an id's hyphens, and without
 _CHANCE = re.compile(r"[0-9a-f]{1,7}")  # a pseudonym or a checksum may contain it
 _OURS = f"{COLUMNS} {SPLITS} cohort manifest clips frames patient left right"
@@ -29,14 +32,19 @@ _LONG = 6  # letters: packed pixels contain shorter words by chance
 _CODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 
 
-def find_leaks(written: Path, exports: Path) -> list[str]:
-    """Places in a folder that contain a word of the exports: "clips/0001.npz, patient: doe".
+def refuse_leaks(written: Path, words: Collection[str]) -> None:
+    """Raise a ValueError if `find_leaks` finds any; it names the places."""
+    if leaks := find_leaks(written, words):
+        what = "tells of its source; see to these places, and delete it:"
+        raise ValueError("\n  ".join([f"{written} {what}", *leaks[:20]]))
 
-    Words are those of file and folder names, DICOM headers, tags of videos and images and texts in
-    NPZ files, dates in any order, and their unkeyed hashes. Looked through are names, texts in any
-    of six encodings, arrays, tags, all bytes; and of the pixels, marks that are bright and still.
+
+def find_leaks(written: Path, words: Collection[str]) -> list[str]:
+    """Places in a folder that contain one of the words: "clips/0001.npz, patient: doe".
+
+    Looked through are names, texts in any of six encodings, arrays, tags, all bytes; and of the
+    pixels, marks that are bright and still. A file that cannot be read raises a ValueError.
     """
-    words = _words(exports)
     found: dict[str, None] = {}
     for place, content in _contents(written):
         lower = content.lower()
@@ -47,18 +55,20 @@ def find_leaks(written: Path, exports: Path) -> list[str]:
             if enough and any(form and form in lower for form in forms):
                 found[f"{place}: {word}"] = None
     for path in sorted(written.rglob("*.npz")):
-        with np.load(path) as arrays:  # of a file that cannot be read nothing is known: it raises
-            frames = arrays.get("frames", np.empty(0))
-            if frames.ndim == 3 and (marks := find_overlays(frames)):
-                at = f"{marks[0].left}, {marks[0].top}"
-                found[f"{path.relative_to(written)}, pixels: letters or marks at {at}"] = None
+        if marks := find_overlays(read_npz(path).frames):
+            at = f"{marks[0].left}, {marks[0].top}"
+            found[f"{path.relative_to(written)}, pixels: letters or marks at {at}"] = None
     return [*found]
 
 
-def _words(exports: Path) -> list[str]:
-    """Lower-case words."""
-    own = (LABELS, KEY, PAGE)
-    paths = [path for path in exports.rglob("*") if path.name[0] != "." and path.name not in own]
+def private_words(exports: Path) -> list[str]:
+    """Lower-case words of a folder of exports, which nothing that is made of it may contain.
+
+    They are those of file and folder names, DICOM headers, tags of videos and images and texts in
+    NPZ files, dates in any order, and their unkeyed hashes. A file that cannot be opened raises a
+    ValueError: what it says of a patient is not known.
+    """
+    paths = [path for path in exports.rglob("*") if path.name[0] != "." and path.name not in OWN]
     texts = {str(path.relative_to(exports).with_suffix("")) for path in paths}
     for path in paths:
         if path.is_file() and not path.is_symlink():
@@ -74,20 +84,26 @@ def _words(exports: Path) -> list[str]:
     return sorted(word for word in words if not _CHANCE.fullmatch(word))
 
 
-def _texts(path: Path) -> Iterator[str]:
-    """Texts that a file states beside its pixels; nothing where a library cannot open it."""
-    with suppress(Exception), warnings.catch_warnings(action="ignore"):
-        header = pydicom.dcmread(path, stop_before_pixels=True)
-        yield from (str(it.value) for it in header.iterall() if it.VR not in ("SQ", "UI", "CS"))
-    with suppress(Exception), Image.open(path) as image:
-        yield from (str(value) for value in image.info.values() if isinstance(value, str))
-    with suppress(Exception), av.open(str(path)) as video:
-        yield from [
-            *video.metadata.values(),
-            *(v for it in video.streams for v in it.metadata.values()),
-        ]
-    with suppress(Exception), np.load(path) as arrays:
-        yield from (str(arrays[name]) for name in arrays.files if arrays[name].dtype.kind in "US")
+def _texts(path: Path) -> list[str]:
+    """Texts that a file states beside its pixels; none of a file of another kind."""
+    wrong = f"{path}: cannot be searched for names; mend it, or move it somewhere else"
+    with as_clip_error(wrong), path.open("rb") as file:
+        head = file.read(512)
+        file.seek(0)
+        if is_dicom(head):
+            header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+            return [str(it.value) for it in header.iterall() if it.VR not in ("SQ", "UI", "CS")]
+        if head.startswith(_IMAGES):
+            with Image.open(file) as image:
+                return [str(it) for it in image.info.values() if isinstance(it, str | bytes)]
+        if head[:2] == b"PK":
+            with np.load(file) as arrays:
+                return [str(it) for it in map(np.asarray, arrays.values()) if it.dtype.kind in "US"]
+        if container := container_of(head):
+            with av.open(file, "r", container, metadata_errors="ignore") as video:
+                tags = [video.metadata, *(stream.metadata for stream in video.streams)]
+                return [text for each in tags for text in each.values()]
+    return []
 
 
 def _contents(written: Path) -> Iterator[tuple[str, bytes]]:
@@ -104,6 +120,5 @@ def _contents(written: Path) -> Iterator[tuple[str, bytes]]:
             with ZipFile(path) as archive:
                 yield f"{place}, comment", archive.comment
                 for name in archive.namelist():
-                    yield f"{place}, {name}", name.encode()
-                    if name != "frames.npy":
-                        yield f"{place}, {name}", archive.read(name)
+                    packed = name.encode() + archive.read(name) * (name != "frames.npy")
+                    yield f"{place}, {name}", packed

@@ -7,8 +7,8 @@ import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -20,12 +20,13 @@ from csglib.doctor.checks import ALL, KINDS, Finding, find_all
 from csglib.doctor.cropping import CohortSettings
 from csglib.doctor.examination import ClipRecord, Examination, read_record
 from csglib.doctor.labels import (
+    DIFFERENT,
     LABELS,
     PAGE,
-    Label,
     by_clip,
     find_labels,
     list_exports,
+    read_pairs,
     template,
     write_labels,
 )
@@ -47,16 +48,17 @@ _REVIEW = (
 _ALT = ("first frame, with a box", "middle frame", "darkest over time", "brightest over time")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Report(Examination):
     """The findings in a folder; shows itself as text or, in a notebook, as HTML.
 
     It names files, and so perhaps patients: it is for their owner, not for publication.
     """
 
-    folder: Path
-    examined: Examination = field(repr=False)
-    findings: tuple[Finding, ...]  # those that stop training come first
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the checks find; those that stop training come first."""
+        return find_all(self)
 
     @property
     def stops(self) -> tuple[Finding, ...]:
@@ -64,32 +66,21 @@ class Report:
         return tuple(finding for finding in self.findings if finding.stops)
 
     @property
-    def labels(self) -> tuple[Label, ...]:
-        """Rows of labels.csv."""
-        return self.examined.labels
-
-    @property
-    def settings(self) -> CohortSettings:
-        """Of the cohort that is to be made."""
-        return self.examined.settings
-
-    @property
     def verdict(self) -> str:
         """The outcome in a sentence or two."""
-        stops = len(self.stops)
-        warnings = _count(len(self.findings) - stops, "warning")
+        stops, said = len(self.stops), "Nothing stops training."
         if stops:
-            rest = f" {warnings}." if len(self.findings) > stops else ""
-            return f"Training should not start: {_count(stops, 'finding')} to fix first.{rest}"
-        return f"Nothing stops training. {warnings}." if self.findings else "Nothing was found."
+            said = f"Training should not start: {_count(stops, 'finding')} to fix first."
+        warnings = len(self.findings) - stops
+        return f"{said} {_count(warnings, 'warning')}." if warnings else said
 
     @property
     def facts(self) -> dict[str, str]:
         """What is in the folder, by name: to compare with what should be there."""
-        records, rows = self.examined.records.values(), self.labels
-        names = set().union(*map(self.examined.patients, self.examined.records))
+        records, rows = self.records.values(), self.labels
+        names = set().union(*map(self.patients, self.records))
         facts = {"read": f"{_count(len(records), 'clip')} of {_count(len(names), 'patient')}"}
-        if bad := len(self.examined.unreadable):
+        if bad := len(self.unreadable):
             facts["read"] += f"; {bad} more cannot be read"
         if records:
             scales = [float(f"{it.mm_per_px:.3g}") for it in records if it.mm_per_px]
@@ -104,10 +95,9 @@ class Report:
 
     @property
     def groups(self) -> list[tuple[bool, str, list[Finding]]]:
-        """Whether a kind stops training, the kind, and its findings, in the order of `KINDS`."""
-        order = [*KINDS]
-        ordered = sorted(self.findings, key=lambda it: (not it.stops, order.index(it.kind)))
-        return [(*key, [*found]) for key, found in groupby(ordered, lambda it: (it.stops, it.kind))]
+        """Whether a kind stops training, the kind, and its findings."""
+        groups = groupby(self.findings, lambda it: (it.stops, it.kind))
+        return [(*key, [*found]) for key, found in groups]
 
     def write_page(self, path: Path | None = None) -> Path:
         """Write the report as one self-contained HTML file, without scripts.
@@ -156,7 +146,7 @@ class Report:
         kinds: dict[str, dict[str, None]] = defaultdict(dict)
         for finding in self.findings:
             kinds[finding.where][finding.kind] = None
-        shown = [it for record in self.examined.records.values() for it in record.previews]
+        shown = [it for record in self.records.values() for it in record.previews]
         items = ""
         for it in sorted(shown, key=lambda it: it.share):
             said = ", ".join([f"{it.share:.0%} is kept", *kinds[it.label.clip]])
@@ -173,6 +163,7 @@ def examine(
 ) -> Report:
     """Examine a folder of exports: `FOLDER/patient/clip.*` and `FOLDER/labels.csv`.
 
+    Near-duplicates that different.csv lists as different, two clips a row, are no findings.
     Without labels.csv, one is written that lists all clips with empty grades. Nothing else is
     written or changed, and no link is followed. `settings` are those of the cohort that is to be
     made; `workers` processes read (None: one per core).
@@ -183,6 +174,7 @@ def examine(
     folder, settings = Path(folder), settings or CohortSettings()
     exports = list_exports(folder)
     labels, error = find_labels(folder / LABELS)
+    different = read_pairs(folder / DIFFERENT)
     rows = by_clip(labels)
     tasks = [(clip, rows.get(clip, [])) for clip in exports.clips]
     with explain_write_errors(folder):
@@ -199,16 +191,17 @@ def examine(
             error = error[0], f"there was none; now there is one, with {empty} empty grades"
         except OSError as why:
             error = error[0], f"there is none, and it cannot be written ({why})"
-    examined = Examination(
+    return Report(
+        folder=folder,
         exports=exports,
         unreadable={clip: why for clip, why in found.items() if isinstance(why, str)},
         records=records,
         near_duplicates=tuple(find_near_duplicates([it.fingerprints for it in records.values()])),
         labels=tuple(labels),
+        different=different,
         label_error=error,
         settings=settings,
     )
-    return Report(folder=folder, examined=examined, findings=tuple(find_all(examined)))
 
 
 def _row(stops: bool, kind: str, found: Sequence[Finding]) -> str:

@@ -20,8 +20,13 @@ def assign_splits(
     """The split of each label: its own, or drawn by patient until no `wanted` grade is missing.
 
     Raises:
-        ValueError: fewer than 4 patients, training lacks a grade, or the test has one patient.
+        ValueError: a column that is neither complete nor empty, fewer than 4 patients, training
+            that lacks a grade, or a test of one patient.
     """
+    splits = [label.split for label in labels]
+    if {*splits} not in ({""}, {*SPLITS}):
+        counts = ", ".join(f"{splits.count(it)} {it or 'empty'}" for it in sorted({*splits}))
+        raise ValueError(f"the column split has {counts}; wanted {', '.join(SPLITS)}, or nothing")
     if (count := len({*patients})) <= len(SPLITS):
         raise ValueError(
             f"training and validation need a patient each and the test two: got {count} patients"
@@ -31,7 +36,6 @@ def assign_splits(
         rows = zip(splits, labels, strict=True)
         return {*wanted} - {label.grade for split, label in rows if split == side}
 
-    splits = [label.split for label in labels]
     if "" in splits:
         test = max(_TEST, 2 / count)  # one patient's test would have no interval
         shares = 1 - _VALIDATION - test, _VALIDATION, test

@@ -22,10 +22,7 @@ _MIN_VARIANCE = 4  # in time, grey levels squared; less may be rounding
 _MIN_SHARE = 0.2  # of all variance: tissue has 0.4 to 1, text under the worst codec 0.03
 _NEIGHBOURHOOD = 1 / 100  # of the longer side: radius of the local statistics
 _MIN_PART = 1 / 4  # of the largest component: a smaller one may be a clock or a trace ...
-_MIN_TISSUE, _MIN_BRIGHT = (
-    1 / 8,
-    0.6,
-)  # ... if less than 0.6 of it is brighter than black, as in letters
+_MIN_TISSUE, _MIN_BRIGHT = 1 / 8, 0.6  # ... if less of it is brighter than black, as in letters
 _BLACK = 8  # grey levels
 _MIN_AREA = 1 / 50  # of the frame: less is not tissue
 _THIN = 1 / 36  # of the longer side: a line of letters is thinner, the tip of a sector hardly
@@ -314,13 +311,10 @@ def _seams(frames: UInt8[ndarray, "t y x"], content: Bool[ndarray, "y x"]) -> li
     whole = np.minimum(least[1:], least[:-1]) > _WHOLE * np.percentile(filled, 75)
     if not whole.any():
         return []
-    low, usual = np.percentile(
-        correlation[whole], (5, 50)
-    )  # at the blocks of a codec it is low, too
+    low, usual = np.percentile(correlation[whole], (5, 50))  # low at a codec's blocks, too
     sides = (ndimage.maximum_filter1d(np.roll(correlation, step), 3) for step in (2, -2))
-    seam = (
-        whole & (correlation < min(_SEAM * usual, low / 2)) & (np.minimum(*sides) > _BESIDE * usual)
-    )
+    seam = whole & (correlation < min(_SEAM * usual, low / 2))
+    seam &= np.minimum(*sides) > _BESIDE * usual
     return [int(x) + 1 for x in np.flatnonzero(seam & (low > _SEAM * usual))]
 
 

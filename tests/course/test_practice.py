@@ -59,7 +59,7 @@ def test_the_side_does_not_tell_the_grade(exports):
 def test_cleaning_leaves_no_letter_of_any_screen(exports, report):
     """Rows and columns of the screen are known here: a region must lie within the tissue."""
     tissue = Region(*TISSUE)
-    for clip, record in report.examined.records.items():
+    for clip, record in report.records.items():
         if clip != "abel_fay/left.nii.gz":  # frozen: all of it stays, and it is refused
             assert record.tissue.intersection(tissue) == record.tissue, clip
     frozen = next(row for row in read_labels(exports / "labels.csv") if "fay/left" in row.clip)

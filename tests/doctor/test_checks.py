@@ -192,8 +192,8 @@ ANY = tuple(f"p{number // 2}/{number}.npz" for number in range(12))
         (ANY, {"grade": "mild"}, {("missing grade", STOPS), ("missing grade", WARNING)}),
         (VALIDATION, {"grade": "mild"}, {("missing grade", WARNING)}),
         (ANY[:8] + ANY[9:11], {"grade": "mild", "split": ""}, {
-            ("class imbalance", WARNING), ("incomplete split", STOPS)}),
-        (VALIDATION, {"split": "train"}, {("empty split", STOPS)}),
+            ("class imbalance", WARNING), ("split", STOPS)}),
+        (VALIDATION, {"split": "train"}, {("split", STOPS)}),
     ],
 )  # fmt: skip
 def test_a_split_or_a_grade_that_is_missing_is_found(exports, names, change, planted):
@@ -211,7 +211,7 @@ def two_patients(exports):
     relabel(exports, ANY[:4], split="")
     for patient in ("p2", "p3", "p4", "p5"):
         shutil.rmtree(exports.folder / patient)
-    return {("too few patients", ALL, STOPS)}
+    return {("split", ALL, STOPS)}
 
 
 def copied_between_patients(exports):
@@ -229,6 +229,13 @@ def near_between_patients(exports):
     relabel(exports, split="")
     exports.add("p5/9.npz", exports.cohort[9][:, ::-1], split="", grade="severe")
     return {("near-duplicate", "p5/9.npz", STOPS)}
+
+
+def judged_different(exports):
+    """The same two, and a person says that they are not the same."""
+    near_between_patients(exports)
+    (exports.folder / "different.csv").write_text("p5/9.npz;p4/9.npz\n", "utf-8-sig")
+    return set()
 
 
 def half_are_anonymous(exports):
@@ -255,7 +262,7 @@ def files_with_the_same_name(exports):
 def a_test_of_one_patient(exports):
     """The other five are trained on and selected by."""
     relabel(exports, ANY[8:10], split="train")
-    return {("too few patients", ALL, STOPS)}
+    return {("split", ALL, STOPS)}
 
 
 def grades_for_patients(exports, deeper=""):
@@ -266,9 +273,7 @@ def grades_for_patients(exports, deeper=""):
         grade = ("mild", "Severe")[number % 2]
         name = f"{grade}/{deeper and f'p{number}/'}{number}.npz"
         exports.add(name, exports.cohort[number], f"p{number}", grade=grade.lower(), split="")
-    return {("no patient", grade, STOPS) for grade in ("mild", "Severe")} | {
-        ("too few patients", ALL, STOPS)
-    }
+    return {("no patient", grade, STOPS) for grade in ("mild", "Severe")} | {("split", ALL, STOPS)}
 
 
 def grades_above_patients(exports):
@@ -309,7 +314,7 @@ def what_has_no_label(exports):
 
 
 WHOLE = (
-    two_patients, copied_between_patients, contradiction, near_between_patients,
+    two_patients, copied_between_patients, contradiction, near_between_patients, judged_different,
     half_are_anonymous, nothing_can_be_read, files_with_the_same_name,
     severe_clips_that_cannot_be_read, what_has_no_label, a_test_of_one_patient, grades_for_patients,
     grades_above_patients, splits_for_patients, one_grade_is_cropped,
@@ -361,6 +366,11 @@ def test_only_a_stated_region_is_compared_with_other_clips(cohort, tmp_path, mon
     np.testing.assert_array_equal(record.fingerprints, fingerprints(cohort[62]))
 
 
-def test_only_a_folder_is_examined(tmp_path):
+def test_only_a_folder_is_examined_and_a_row_of_different_clips_names_two(tmp_path):
+    (tmp_path / "different.csv").write_text("p/a.npz,p/a.npz\n")
+    with pytest.raises(
+        ValueError, match=r"different\.csv: wanted two clips in each row: got \['p/a"
+    ):
+        examine(tmp_path)
     with pytest.raises(ValueError, match="nowhere is not a folder"):
         examine(tmp_path / "nowhere")

@@ -32,7 +32,10 @@ def test_warnings_end_with_0_and_findings_that_stop_with_1(exports, doctor, caps
     assert doctor("--reviewed") == 2
     assert "add --deidentify OUT" in capsys.readouterr().err
     assert doctor("--frames", 32) == 2
-    assert "no network takes such clips: wanted 8 or 16 --frames" in capsys.readouterr().err
+    assert (
+        "no network takes 32 frames of 64 pixels: wanted --frames 8 or 16"
+        in capsys.readouterr().err
+    )
     assert not (exports.folder / "labels.csv").exists()
     (exports.write() / "p0/notes.txt").write_text("")
     assert doctor() == 0
@@ -72,7 +75,7 @@ def test_a_reviewed_folder_is_deidentified(exports, doctor, capsys, tmp_path):
     for _ in range(2):  # report and key are not exports
         assert doctor("--deidentify", tmp_path / "out", "--reviewed") == 0
         said = capsys.readouterr().out
-        assert "Nothing was found" in said
+        assert "Nothing stops training.\n" in said
         fit = "" if torch.cuda.is_available() else " --network tiny --preset laptop"
         hint = f"csglib train {tmp_path / 'out'} runs/mine{fit} --image-size 64"
         assert f"{tmp_path / 'out'} is ready, de-identified. To train: {hint}\n" in said

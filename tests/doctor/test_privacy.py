@@ -9,7 +9,7 @@ from PIL import Image, PngImagePlugin
 
 from csglib.data.clips import Clip, hash_patient, save_clip
 from csglib.doctor import CohortSettings, deidentify, examine
-from csglib.doctor.privacy import find_leaks
+from csglib.doctor.privacy import find_leaks, private_words
 
 from .conftest import with_cross
 
@@ -58,11 +58,20 @@ LEAKS = {
 
 
 def test_each_of_eight_planted_leaks_is_found_and_nothing_without_one(exports, written):
-    assert find_leaks(written, exports.folder) == []
+    words = private_words(exports.folder)
+    assert find_leaks(written, words) == []
     kept = {path: path.read_bytes() for path in written.rglob("*") if path.is_file()}
     for kind, plant in LEAKS.items():
         plant(written, exports.cohort)
-        assert find_leaks(written, exports.folder), kind
+        assert find_leaks(written, words), kind
         for path in [path for path in written.rglob("*") if path.is_file()]:
             path.write_bytes(kept[path]) if path in kept else path.unlink()
-    assert find_leaks(written, exports.folder) == []
+    assert find_leaks(written, words) == []
+
+
+@pytest.mark.parametrize("start", [b"PK\3\4", b"\xff\xd8\xff", b"\0\0\0\x18ftypmp42"])
+def test_what_cannot_be_opened_is_named(tmp_path, start):
+    (tmp_path / "a.bin").write_bytes(start + b"Jane Doe" * 9)
+    for search in (lambda: find_leaks(tmp_path, ["jane"]), lambda: private_words(tmp_path)):
+        with pytest.raises(ValueError, match=r"a\.bin: cannot be searched for names; mend it"):
+            search()

@@ -21,6 +21,7 @@ from numpy import ndarray
 from PIL import Image
 
 from csglib.data.clips import GRADES, Clip, Region
+from csglib.data.readers.limits import size_text
 from csglib.doctor.cropping import CohortSettings
 from csglib.doctor.labels import Label, read_labels, write_labels
 from csglib.widgets.base import MAGNITUDE, LiveFigure, front_end
@@ -78,9 +79,7 @@ class ClipPicker(LiveFigure):
             self._check(label)
         images, changes = make_preview(clip.frames)
         facts = {
-            "frames": len(clip.frames),
-            "height": clip.frames.shape[1],
-            "width": clip.frames.shape[2],
+            **dict(zip(("frames", "height", "width"), clip.frames.shape, strict=True)),
             "ends": np.cumsum([len(image) for image in images]).tolist(),
             "lengths": [length for length in LENGTHS if length <= len(clip.frames)],
             "grades": list(grades),
@@ -167,13 +166,10 @@ class ClipPicker(LiveFigure):
             label.box.crop(self._clip.frames[:1])
 
     def __repr__(self) -> str:
-        frames, height, width = self._clip.frames.shape
         counts = Counter(label.grade or "no grade yet" for label in self.labels)
         grades = "".join(f", {count} {grade}" for grade, count in sorted(counts.items()))
-        return (
-            f"ClipPicker({frames} frames of {width} x {height} pixels; "
-            f"{len(self.rows)} key clips{grades})"
-        )
+        size = size_text(*self._clip.frames.shape)
+        return f"ClipPicker({size}; {len(self.rows)} key clips{grades})"
 
     def still(self) -> Figure:
         """The key clips on the time line, and the narrowest frame of the first five."""
