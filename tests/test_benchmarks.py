@@ -221,6 +221,42 @@ def test_the_kept_difficulty_is_as_meant_and_of_the_present_cohort_and_network()
     assert found["oracle"]["mean"] > plain["mean"]
 
 
+def test_simulated_studies_differ_as_they_are_told_to():
+    inference = loaded("inference")
+    first, second = inference.study(np.random.default_rng(0), 200, 80, 0.05, 0.02)
+    assert first.mean() - second.mean() == pytest.approx(0.05, abs=0.01)
+    assert 0.02 < (first.mean(1) - second.mean(1)).std() < 0.07
+
+
+@pytest.mark.long
+def test_the_methods_of_the_protocol_hold_what_they_promise(tmp_path):
+    loaded("inference").main(tmp_path, worlds=400)
+    again, found = kept("inference", tmp_path)["coverage"], kept("inference")
+    for name, shares in found["coverage"].items():
+        assert 0.93 <= shares["t over seeds"] <= 0.97
+        assert again[name] == pytest.approx(shares, abs=0.05)
+    for shares in found["t over seeds"].values():
+        assert shares["size"] <= 0.055 < shares["power at 5 points"]
+    assert found["family of six claims, 10 seeds"]["Holm"] <= 0.055
+    assert found["size of one seed"]["sign flips by patient"] <= 0.055
+
+
+def test_narrow_judges_the_claims_when_all_seeds_are_there(tmp_path, write_runs):
+    narrow = loaded("narrow")
+    chances = np.random.default_rng(0).random((len(narrow.SEEDS), 40))
+    rows = {"base": 0.8, "base_random": 0.5, "csg3dct": 0.8, "ca": 0.8, "swa": 0.8}
+    for name, share in (rows | {"base_16": 0.8, "i3d": 0.75}).items():
+        write_runs(tmp_path / "narrow", name, *(chances < share))
+    found = narrow.summary(tmp_path / "narrow")["claims"]
+    warm = found["a warm start helps"]
+    assert warm["value"] == pytest.approx(((chances < 0.8) & (chances >= 0.5)).mean())
+    assert warm["p"] < warm["p, Holm"] < 0.05
+    (tmp_path / "narrow" / "swa" / "seed-3" / "test.csv").unlink()
+    found = narrow.summary(tmp_path / "narrow")["claims"]
+    assert len(found["CA is better than SWA"]["differences"]) == 9
+    assert "p, Holm" not in found["a warm start helps"]
+
+
 def test_shortcuts_finds_the_nuisance_of_a_cohort(cohort, tmp_path, capsys):
     shortcuts = loaded("shortcuts")
     shortcuts.main(cohort, tmp_path)
