@@ -5,7 +5,7 @@
 COHORT is a folder of `csglib simulate` whose test clips the network has not learned from, with
 frames of the size that it was trained on. By default the network is tiny_256 of data_samples, and
 results/attention.json and attention.png are written. WORK keeps what is done: stopped at any
-moment, the same command goes on. For six kinds of maps:
+moment, the same command goes on. For each kind of map:
 
 - scores against the truth, own map minus each control, paired by patient: another patient's map,
   the mean map, a centre prior, untrained networks, a network that has memorised shuffled grades,
@@ -53,7 +53,7 @@ from csglib.view.controls import (
     shuffled_maps,
 )
 from csglib.view.deletion import Cover, Curve, Curves, covers, curves, neutrality
-from csglib.view.grad_cam import grad_cam
+from csglib.view.grad_cam import grad_cam, input_gradient
 from csglib.view.randomisation import cascading_randomisation
 from csglib.view.rollout import rollout
 from csglib.view.scores import Method
@@ -68,10 +68,12 @@ METHODS: dict[str, Method] = {
     "temporal branch": class_token_map("time"),
     "space queries time": class_token_map("into_space"),
     "time queries space": class_token_map("into_time"),
+    "time queries space, last block": class_token_map("into_time", slice(-1, None)),
     "rollout": rollout,
     "Grad-CAM": grad_cam,
+    "input gradient": input_gradient,
 }
-TICKS = (-3, -1, -0.3, -0.1, 0, 0.1, 0.3, 1, 3)  # of the picture: linear from -0.1 to 0.1, then log
+TICKS = (-10, -3, -1, -0.3, 0, 0.3, 1, 3, 10)  # of the picture: linear from -0.1 to 0.1, then log
 COLOURS = {"above": "#1668b8", "below": "#b45309"}  # of own maps, against a control
 
 Arrays = dict[str, ndarray]
@@ -249,7 +251,7 @@ def picture(facts: dict[str, Any]) -> Figure:
         for axes, title in zip(row, figures, strict=True):
             draw_differences(axes, facts["maps"][name], title)
             axes.tick_params(labelleft=axes is row[0])
-        row[0].set_ylabel(name)
+        row[0].set_ylabel(name.replace(", ", "\n"))
     for axes, title in zip(grid[0], figures, strict=True):
         axes.set_title(title, fontsize=10)
     above.suptitle(
@@ -265,12 +267,13 @@ def picture(facts: dict[str, Any]) -> Figure:
         for order, style in styles.items():
             curve = found["mean curves"][order]["deletion"]
             axes.plot(found["changed"], curve, style, ms=3, label=order)
-        axes.set(title=name, xlabel="share covered", ylim=(0, 1))
+        axes.set(xlabel="share covered", ylim=(0, 1))
+        axes.set_title(name.replace(", ", "\n"), fontsize=9)
     middle.axes[0].set_ylabel("predicted grade")
     middle.axes[0].legend(fontsize=7)
     axes = below.subplots()
     for (name, stages), style in zip(
-        facts["randomisation"]["alike"].items(), "os^vDx", strict=False
+        facts["randomisation"]["alike"].items(), "os^vDxP*", strict=False
     ):
         axes.plot([*stages], [*stages.values()], f"{style}-", ms=4, label=name)
     axes.set(ylabel="rank correlation with the map before", ylim=(-1.05, 1.05))
@@ -291,7 +294,7 @@ def draw_differences(axes: Axes, found: dict[str, Any], title: str) -> None:
     axes.set_xscale("symlog", linthresh=0.1)  # small differences beside those of a centre prior
     axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS], fontsize=7, minor=False)
     axes.minorticks_off()
-    axes.set_xlim(TICKS[0] - 1, TICKS[-1] + 1)
+    axes.set_xlim(TICKS[0] - 2, TICKS[-1] + 2)
     axes.set_yticks(range(len(rows)), [*rows], fontsize=7)
     axes.set_ylim(len(rows) - 0.5, -0.5)
 

@@ -286,8 +286,8 @@ def test_attention_scores_maps_beside_their_controls(cohort, monkeypatch, tmp_pa
     monkeypatch.setattr(attention, "covers", lambda clips: dict([*every(clips).items()][:2]))
     monkeypatch.setattr(attention, "STEPS", 3)
     monkeypatch.setattr(attention, "RANDOMISED", 1)
-    given = [str(cohort), str(tmp_path / "work"), "--out", str(tmp_path)]
-    given += ["--memorised", str(attention.SAMPLES / "tiny_128.safetensors")]
+    memorised = str(attention.SAMPLES / "tiny_256_memorised.safetensors")
+    given = [str(cohort), str(tmp_path / "work"), "--out", str(tmp_path), "--memorised", memorised]
     attention.main(given)
     found = drawn(tmp_path, "attention")
     assert found["maps"].keys() == found["curves"].keys() == chosen.keys()
@@ -304,12 +304,12 @@ def test_attention_scores_maps_beside_their_controls(cohort, monkeypatch, tmp_pa
     attention.main(given)
     assert drawn(tmp_path, "attention") == found
     with pytest.raises(ValueError, match="keeps results of other files"):
-        attention.main([*given, "--network", str(attention.SAMPLES / "tiny_128.safetensors")])
+        attention.main([*given, "--network", memorised])
 
 
 def test_the_kept_scores_are_of_all_test_clips_of_the_present_cohort():
     found = kept("attention")
-    assert found["cohort"]["phantom"] == VERSION
+    assert found["cohort"]["phantom"] == CohortSpec().phantom
     assert (found["clips"], found["patients"]) == (118, 43)
     assert len(found["maps"]) == len(loaded("attention").METHODS)
 
