@@ -88,13 +88,13 @@ def test_marks_and_numbers_are_those_of_the_rows(mount, six, page):
     looks = "(cells) => cells.map((cell) => getComputedStyle(cell).color)"
     ours = page.locator(".csg-rows tbody td:not(.csg-printed)").evaluate_all(looks)
     assert not {*apart.evaluate_all(looks)} & {*ours}
-    expect(page.locator(".csg-square caption")).to_contain_text("354 predictions: 118 clips, 3 s")
+    expect(page.locator(".csg-square caption")).to_contain_text("354 clips of 3 seeds. A: ")
     pvalues = page.locator(".csg-less .csg-small").inner_text()
     assert re.fullmatch(r"McNemar's p, seed by seed: (under 0\.001|[01]\.\d+)(, \S+){2}", pvalues)
     expect(page.locator(".csg-over")).to_contain_text("simulated patients, 3 seeds a row")
     expect(page.locator(".csg-small").last).to_contain_text(
-        "118 clips of 59 patients with 8 frames (one clip is 0.85 points); 109 clips of 55 "
-        "patients with 16 frames (one clip is 0.92 points), simulated."
+        "354 clips of 177 patients with 8 frames (one clip is 0.28 points); 327 clips of 165 "
+        "patients with 16 frames (one clip is 0.31 points), simulated."
     )
 
 

@@ -139,5 +139,5 @@ def test_the_same_seed_draws_the_same_changes_and_both_directions():
 
 def test_changes_that_cannot_be_are_refused():
     for zoom, gamma in ((0.0, 1.0), (-1.0, 1.0), (1.0, 0.0)):
-        with pytest.raises(ValueError, match=f"above 0: got zoom={zoom}, gamma={gamma}"):
+        with pytest.raises(ValueError, match=f"above 0: got {zoom} and {gamma}"):
             Augmentation(zoom=zoom, gamma=gamma)

@@ -116,7 +116,7 @@ function legend() {
 /** The four cells of a 2 x 2 table, a dot for each clip. */
 function square(pair, one, other) {
   const [both, alone, otherAlone, neither] = pair.answers;
-  const all = pair.seeds > 1 ? `${counted(pair.seeds * one.clips, "prediction")}: ${one.clips} clips, ${pair.seeds} seeds` : counted(one.clips, "clip");
+  const all = counted(both + alone + otherAlone + neither, "clip") + (pair.seeds > 1 ? ` of ${pair.seeds} seeds` : "");
   const cell = (kind, words, count) =>
     `<td class="csg-${kind}"><span>${words}</span> <b>${count}</b><div aria-hidden="true">${"\u25cf".repeat(count)}</div></td>`;
   return `<caption>${all}. A: ${one.title}, B: ${other.title}</caption>
