@@ -26,6 +26,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -273,7 +274,7 @@ def picture(facts: dict[str, Any]) -> Figure:
     middle.axes[0].legend(fontsize=7)
     axes = below.subplots()
     for (name, stages), style in zip(
-        facts["randomisation"]["alike"].items(), "os^vDxP*", strict=False
+        facts["randomisation"]["alike"].items(), cycle("os^vDxP*"), strict=False
     ):
         axes.plot([*stages], [*stages.values()], f"{style}-", ms=4, label=name)
     axes.set(ylabel="rank correlation with the map before", ylim=(-1.05, 1.05))

@@ -46,7 +46,7 @@ class Verdict:
 def check(number: str, function: object) -> Verdict:
     """Try a function on the inputs of exercise "1.2", say; if it passes, note that as progress.
 
-    The function may raise, change its inputs or never end: the verdict says so.
+    A function that raises, changes its inputs or never ends gets a verdict too.
 
     Raises:
         ValueError: there is no such exercise.
