@@ -51,7 +51,7 @@ class AttentionExplorer(LiveFigure):
 
     Attributes:
         block: counted from 1, as on the slider; the last at first.
-        frame: counted from 1; the narrowest at first, where it is known.
+        frame: counted from 1; at first the one with most attention in that view and block.
         view: the branch on show, a key of `LABELS`; at first the last: its frames share a softmax.
         query: 0 is the class token; patches count from 1, frame by frame, row by row.
         head: counted from 1; 0 is the mean over heads.
@@ -110,11 +110,11 @@ class AttentionExplorer(LiveFigure):
             got = f"{first} and {others[0]} frames, rows, columns"
             raise ValueError(f"two networks to compare must cut the clip alike: got {got}")
         data = message(clip, self._records, [_labels(network) for network in networks], grades)
-        facts = data["facts"]
+        facts, shown = data["facts"], [*self._records[0].branches.values()][-1]
         begin = {
             "view": facts["branches"][-1]["name"],
             "block": facts["blocks"],
-            "frame": facts["truth"]["narrowest"] if facts["truth"] else 1,
+            "frame": 1 + int(shown.totals[-1].argmax()),
             "show_truth": bool(facts["truth"]),
             "compare": against is not None,
             "other_block": facts["other"]["blocks"] if facts["other"] else 1,
