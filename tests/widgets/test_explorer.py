@@ -103,8 +103,9 @@ def test_grades_have_the_names_of_the_cohort_or_of_a_rule(opinionated_network, s
 
 def test_it_opens_where_frames_compete(explorer, opinionated_network, simulated_clip, seen):
     most = 1 + seen.branches["into_time"].totals[-1].argmax().item()
-    where = f"view='into_time', block=5, frame={most}, query=0, head=0, compare=False, other_block=1"
-    assert (repr(explorer), explorer.show_truth) == (f"AttentionExplorer({where})", True)
+    where = f"view='into_time', block=5, frame={most}, query=0, head=0, "
+    shown = f"AttentionExplorer({where}compare=False, other_block=1)"
+    assert (repr(explorer), explorer.show_truth) == (shown, True)
     found = (seen.branches[name] for name in ("into_time", "space"))
     here, level = (float(each.totals[4].std()) / each.uniform_frame for each in found)
     assert here > 3 * level
