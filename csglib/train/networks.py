@@ -63,7 +63,7 @@ def build_network(name: str, classes: int = 2, frames: int = 8, size: int = 256)
 
 
 def load_initial_weights(network: nn.Module, source: str) -> list[str]:
-    """Load weights of this very network, or inflate those of the 2D network it starts from.
+    """Load weights of this very network, or inflate those of CSG-3DCT's 2D network.
 
     `source` is a file or the name of a public checkpoint; a ValueError if its weights do not fit.
     This very network may have been trained on another number of grades: its classifiers, whose
@@ -72,10 +72,7 @@ def load_initial_weights(network: nn.Module, source: str) -> list[str]:
     found = read_checkpoint(source)
     if network.state_dict().keys() in (found.keys(), current_names(found).keys()):
         return load_weights(network, Path(source), resizable=_CLASSIFIERS)
-    if isinstance(network, CSG3DCT):
-        load_conformer(network, found)
-    elif load := getattr(network, "load_image_weights", None):
-        load(found)
-    else:
-        raise ValueError(f"wanted a {type(network).__name__}'s own weights: it has no 2D network")
+    if not isinstance(network, CSG3DCT):
+        raise ValueError(f"wanted a {type(network).__name__}'s own weights, in {source}")
+    load_conformer(network, found)
     return []

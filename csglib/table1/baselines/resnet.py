@@ -13,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from csglib.model.conv import EXPANSION, Bottleneck, channels_last
-from csglib.table1.baselines.image_weights import FromImages, Names
 from csglib.view.grad_cam import Target
 
 Volume = Float[Tensor, "b _ _ _ _"]  # b c t y x, another c, t, y, x after each stage
@@ -95,18 +94,9 @@ class ResNet(nn.Module):
         return volumes
 
 
-class OnResNet(FromImages):
-    """A network on one ResNet, which may start from torchvision's 2D ResNet-50."""
+class OnResNet(nn.Module):
+    """A network on one ResNet."""
 
-    image_names: ClassVar[Names] = (
-        (r"^backbone\.stem\.0", "conv1"),
-        (r"^backbone\.stem\.1", "bn1"),
-        *((rf"^backbone\.stages\.{number}", f"layer{number + 1}") for number in range(4)),
-        (r"\.conv(\d)\.0\.", r".conv\1."),
-        (r"\.conv(\d)\.1\.", r".bn\1."),
-        (r"\.shortcut\.", ".downsample."),
-    )
-    new: ClassVar[str] = r"^(?!backbone)|non_local"
     # res5: TPN's own features have one frame left, an LSTM's state has no places
     cam_target: ClassVar[Target] = Target(lambda network: network.backbone.stages[-1])
 

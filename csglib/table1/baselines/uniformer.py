@@ -20,7 +20,6 @@ from torchvision.ops import StochasticDepth
 from csglib.model.attention import Attention
 from csglib.model.conv import TimePadded
 from csglib.model.intra import FeedForward
-from csglib.table1.baselines.image_weights import FromImages, Names
 from csglib.view.grad_cam import Target
 
 Volume = Float[Tensor, "b c t y x"]
@@ -46,25 +45,12 @@ BASE = Sizes(depths=(5, 8, 20, 7), widths=(64, 128, 320, 512), drop_path=0.3)
 """UniFormer-S and UniFormer-B, both with a single-convolution stem and without layer scale."""
 
 
-class UniFormer(FromImages):
+class UniFormer(nn.Module):
     """Clips of any length in, rows and columns multiples of 32; logits out.
 
     The first embedding drops every second frame; the others drop none.
     """
 
-    image_names: ClassVar[Names] = (
-        *((rf"^stages\.{n}\.0\.0", f"patch_embed{n + 1}.proj") for n in range(4)),
-        *((rf"^stages\.{n}\.0\.2", f"patch_embed{n + 1}.norm") for n in range(4)),
-        *((rf"^stages\.{n}\.1", f"blocks{n + 1}") for n in range(4)),
-        (r"\.position\.", ".pos_embed."),
-        (r"\.mix\.0", ".norm1"), (r"\.mix\.1", ".conv1"),
-        (r"\.mix\.2", ".attn"), (r"\.mix\.3", ".conv2"),
-        (r"(blocks\d\.\d+)\.norm\.", r"\1.norm1."),
-        (r"(blocks\d\.\d+)\.(qkv|proj)", r"\1.attn.\2"),
-        (r"\.ffn\.0", ".norm2"),
-        (r"\.ffn\.1(\.0)?\.(?=[wb])", ".mlp.fc1."), (r"\.ffn\.(1\.2|3)", ".mlp.fc2"),
-    )  # fmt: skip
-    new: ClassVar[str] = "^head"
     cam_target: ClassVar[Target] = Target(lambda network: network.stages[-1])
 
     def __init__(

@@ -4,7 +4,6 @@ Source: Bertasius et al. 2021, "divided space-time attention", and Arnab et al. 
 B/16 x 2. The paper does not say which variants it takes; both here are as large as ViT-B/16.
 """
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from einops import rearrange
@@ -18,19 +17,7 @@ from transformers import (
 )
 
 from csglib.data.clips import check_fits
-from csglib.table1.baselines.image_weights import FromImages, Names, resized_positions
 from csglib.view.grad_cam import Target, Volume
-
-_SHARED = (
-    (r"^network\.\w+\.", ""),
-    (r"embeddings\.cls_token", "cls_token"),
-    (r"embeddings\.position_embeddings", "pos_embed"),
-    (r"embeddings\.patch_embeddings\.projection", "patch_embed.proj"),
-    (r"^(encoder\.layer|layers)\.", "blocks."),
-    (r"layernorm_before", "norm1"),
-    (r"layernorm_after", "norm2"),
-    (r"layernorm", "norm"),
-)
 
 
 def _of_vivit(network: Any, tokens: Float[Tensor, "b s d"]) -> Volume:
@@ -45,11 +32,8 @@ def _of_timesformer(network: Any, tokens: Float[Tensor, "b_t s d"]) -> Volume:
     return rearrange(tokens[:, 1:], "(b t) (y x) d -> b d t y x", t=frames, y=side, x=side)
 
 
-class _ViT(FromImages):
-    """Clips of the given frames and size, a multiple of 16, in; logits out.
-
-    The 2D network's positions, of side x side patches, are repeated `times`.
-    """
+class _ViT(nn.Module):
+    """Clips of the given frames and size, a multiple of 16, in; logits out."""
 
     def __init__(self, network: nn.Module, times: int, fits: tuple[int, int, int]) -> None:
         super().__init__()
@@ -60,29 +44,13 @@ class _ViT(FromImages):
         check_fits(clip.shape[2:], self.fits)
         return self.network(rearrange(clip, "b c t y x -> b t c y x")).logits
 
-    def adapted(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Positions of this grid, the same at all times."""
-        return {**found, "pos_embed": resized_positions(found["pos_embed"], self.side, self.times)}
-
 
 class TimeSformer(_ViT):
     """Each patch attends to its own place in all frames, then to all places of its own frame.
 
-    Attention over time adds nothing at first: its last layer starts at zero. Warm-started, the
-    network is that of each frame, as in the authors' code but for its first block.
+    Attention over time adds nothing at first: its last layer starts at zero.
     """
 
-    # Attention over time starts as a copy of that over space, as in the authors' code.
-    image_names: ClassVar[Names] = (
-        (r"temporal_attention", "attention"),
-        (r"temporal_layernorm", "layernorm_before"),
-        *_SHARED,
-        (r"attention\.attention\.qkv", "attn.qkv"),
-        (r"attention\.output\.dense", "attn.proj"),
-        (r"intermediate\.dense", "mlp.fc1"),
-        (r"output\.dense", "mlp.fc2"),
-    )
-    new: ClassVar[str] = "time_embeddings|temporal_dense|classifier"
     # the keys and values of the last attention: after it, no patch reaches the prediction
     cam_target: ClassVar[Target] = Target(
         lambda network: network.network.timesformer.encoder.layer[-1].layernorm_before,
@@ -103,12 +71,6 @@ class TimeSformer(_ViT):
 class ViViT(_ViT):
     """A clip cut into tubelets of two frames, with joint attention over all of them."""
 
-    image_names: ClassVar[Names] = (
-        *_SHARED,
-        (r"attention\.([qkvo])_proj", r"attn.\1"),
-        (r"attn\.o\.", "attn.proj."),
-    )
-    new: ClassVar[str] = "classifier"
     cam_target: ClassVar[Target] = Target(
         lambda network: network.network.vivit.layers[-1].layernorm_before, _of_vivit
     )
