@@ -4,10 +4,12 @@ Source: section 3, "Dataset and Implementations", for one of them: a split "at t
 with no overlap". The others are ours.
 """
 
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from itertools import combinations
+from pathlib import Path
 from typing import NamedTuple
 
 from csglib.data.split import SPLITS
@@ -27,58 +29,9 @@ _MAX_ZOOM = 4  # times
 _STOPS = ("no motion", "unusable", "blank")  # of a clip that is used
 
 
-KINDS = {  # why a finding matters, and what to do
-    # files
-    "no clips": ("there is nothing to train on", "put clips into a folder for each patient"),
-    "unreadable": ("it cannot be trained on", "do what the message says, or remove it"),
-    "not a clip": ("no clip is of this type", "nothing, unless it should be one"),
-    "no patient folder": ("nobody knows whose it is", "move it to PATIENT/ or PATIENT/CLIP/"),
-    "link": ("links are not followed", "copy the file itself here"),
-    "invalid name": ("no table can hold it", "rename it: letters, digits, - and _, no spaces"),
-    # labels
-    "no label file": ("without grades there is no training", "fill in the grades, run again"),
-    "invalid label file": ("no grade can be read", "do what the message says, run again"),
-    "no label": ("it is left out", "give it a row in labels.csv, or leave it"),
-    "no grade": ("it cannot be trained on", "fill it in, or delete the row"),
-    "unknown grade": ("it would be a class of its own", "correct it, or add it to --grades"),
-    "no such clip": ("its grade is lost", "correct the path, or delete the row"),
-    "unusable": ("no network can take it", "correct frames and box (from 0), or lower --frames"),
-    "duplicate row": ("it would count twice, or with two grades", "delete one of the rows"),
-    "overlapping rows": ("the same frames count twice", "keep one, or move them apart"),
-    # split and class balance
-    "missing grade": ("one grade alone cannot be classified", "add clips of that grade"),
-    "class imbalance": ("predicting the majority class would look good", "add clips of the rare"),
-    "no patient": ("patients could be in several splits", "fill in the column patient; where each "
-                   "clip is of another one, copy the column clip"),
-    "split": ("training needs every grade, and a test on one patient has no interval",
-              "add patients, or fill in the column split: all of it or nothing"),
-    "split leak": ("a network that memorises it passes the test",
-                   "put all clips of a patient, and all copies of a clip, into one split"),
-    "same patient id": ("one patient could be in several splits",
-                        "move the clips into one folder, or name the patient in labels.csv"),
-    "shortcut": ("a network may learn it, not the vessel", "export all clips alike"),
-    # duplicates
-    "duplicate": ("one clip counts twice, perhaps in two splits", "delete one of the two"),
-    "near-duplicate": ("the same frames count twice, perhaps in two splits",
-                       "keep one, or both in one split, or list the two in different.csv"),
-    "similar view": ("perhaps one patient in two folders", "if so, give both one patient"),
-    # images
-    "colour": ("the network sees grey, and colour Doppler hides the lumen",
-               "export it without; --deidentify removes coloured text beside the tissue"),
-    "several images": ("only the one that moves most is kept",
-                       "give it a box in labels.csv, or export one alone"),
-    "tissue lost": ("what is cut off may be what was graded; see the pictures",
-                    "add --pad, give it a box in labels.csv, or export the tissue alone"),
-    "blank": ("there is next to nothing to see", "look at it, correct its box, or delete it"),
-    "overlay": ("a network may learn it, not the vessel; letters may be a name",
-                "export it without, or give it a box in labels.csv"),
-    "no motion": ("all frames are the same: nothing moves", "export the moving loop"),
-    "read with changes": ("the file contradicts itself, or leaves it open", "look at its frames"),
-    "no pixel size": ("lengths in mm are unknown; grades need none", "if needed, export DICOM"),
-    "image sizes differ": ("frames are shrunk differently", "use the same export settings"),
-    "pixel sizes differ": ("the same vessel differs in size", "use the same imaging depth"),
-    "small tissue region": ("enlarged, it blurs", "export it larger, or lower --image-size"),
-}  # fmt: skip
+KINDS: dict[str, dict[str, str]] = tomllib.loads(
+    (Path(__file__).parent / "kinds.toml").read_text("utf-8")
+)
 
 
 class Finding(NamedTuple):

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from csglib.data.clips import Clip, save_clip
+from csglib.data.clips import Clip, hash_patient, save_clip
 from csglib.data.cohort import COLUMNS, Row, digest
 from csglib.doctor.cropping import CohortSettings, crop_clip
 from csglib.doctor.labels import Label
-from csglib.doctor.pseudonyms import pseudonym, read_or_create_key
+from csglib.doctor.pseudonyms import read_or_create_key
 from csglib.doctor.report import Report
 from csglib.doctor.splitting import assign_splits
 from csglib.phantom.parallel import (
@@ -85,8 +85,8 @@ def _rows(report: Report, key: bytes) -> Iterator[tuple[Label, Row]]:
     """
     settings = report.settings
     grades = settings.grades
-    labels = sorted(report.labels, key=lambda label: pseudonym(label.patient, key))
-    patients = [pseudonym(label.patient, key) for label in labels]
+    labels = sorted(report.labels, key=lambda label: hash_patient(label.patient, key))
+    patients = [hash_patient(label.patient, key) for label in labels]
     splits = assign_splits(labels, patients, grades, settings.seed)
     videos: dict[str, str] = {}
     rows = zip(labels, patients, splits, strict=True)

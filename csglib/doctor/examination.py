@@ -5,14 +5,16 @@ Not in the paper.
 
 import base64
 import io
+import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
-from functools import cached_property
+from dataclasses import asdict, astuple, dataclass, replace
+from functools import cached_property, partial
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from secrets import token_bytes
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -21,11 +23,20 @@ from PIL import Image, ImageDraw
 
 from csglib.data.clips import Clip, Region, hash_patient
 from csglib.data.readers import read_clip
-from csglib.data.readers.limits import ClipError
+from csglib.data.readers.limits import ClipError, check_link
+from csglib.doctor import cache
 from csglib.doctor.cropping import CohortSettings, Cropped, crop
 from csglib.doctor.labels import Exports, Label, by_clip, patient_of
-from csglib.doctor.near_duplicates import Fingerprints, NearDuplicate, fingerprints
+from csglib.doctor.near_duplicates import (
+    SIDE,
+    Fingerprints,
+    NearDuplicate,
+    find_near_duplicates,
+    fingerprints,
+)
+from csglib.doctor.pseudonyms import read_or_create_key
 from csglib.doctor.tissue import find_overlays, find_pictures, moved
+from csglib.phantom.parallel import explain_write_errors, run_tasks
 
 _SIDE = 200  # pixels, the longer side of a picture
 _CHANGE = 6  # grey levels that an encoding may add to a still image
@@ -52,7 +63,7 @@ class ClipRecord:
     shape: tuple[int, int, int]  # frames, rows, columns
     mm_per_px: float | None  # None if the file does not state it
     coloured: float  # largest fraction of a frame's pixels that are not grey
-    patient_id: str  # hash of the patient id in the file; empty if there is none
+    patient_id: str  # pseudonym of the patient id in the file; empty if there is none
     tissue: Region  # as the file states it, else as detected, else the whole image
     digest: str  # equal for equal pixels
     fingerprints: Fingerprints  # see `csglib.doctor.near_duplicates`
@@ -63,32 +74,96 @@ class ClipRecord:
     previews: tuple[Preview, ...]  # of its rows, or of all
     refusals: tuple[str, ...]  # of rows of which nothing can be kept: why
 
+    def to_json(self) -> dict[str, Any]:
+        """All of it, of types that JSON has."""
+        prints = base64.b64encode(self.fingerprints.tobytes()).decode()
+        return asdict(self) | {"fingerprints": prints}
 
-def read_record(
-    folder: Path, settings: CohortSettings, task: tuple[str, Sequence[Label]]
-) -> ClipRecord | str:
-    """Read a clip below a folder; its record, or the reason why it cannot be read.
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "ClipRecord":
+        """The record that `to_json` was called on."""
+        lists = {name: tuple(it) for name, it in found.items() if isinstance(it, list)}
+        prints = np.frombuffer(base64.b64decode(found["fingerprints"]), np.uint8)
+        others: dict[str, Any] = {
+            "tissue": Region(**found["tissue"]),
+            "overlays": tuple(Region(**it) for it in found["overlays"]),
+            "fingerprints": prints.reshape(-1, SIDE, SIDE),
+            "previews": tuple(map(_previewed, found["previews"])),
+        }
+        return cls(**found | lists | others)
 
-    The task is the clip's path, and its rows in labels.csv.
+
+def _previewed(found: list[Any]) -> Preview:
+    row, share, contrast, pictures = found
+    label = Label(**row | {"box": row["box"] and Region(**row["box"])})
+    return Preview(label, share, contrast, tuple(pictures))
+
+
+Task = tuple[str, Sequence[Label]]  # a clip's path below the folder, and its rows in labels.csv
+
+
+def read_all(
+    folder: Path, tasks: Sequence[Task], settings: CohortSettings, workers: int
+) -> tuple[dict[str, ClipRecord | str], tuple[NearDuplicate, ...]]:
+    """The record of each clip, or why it cannot be read; near-duplicates, indices into records.
+
+    From the cache, as far as nothing has changed since.
     """
-    clip, rows = task
+    writable, place = os.access(folder, os.W_OK), folder / cache.FOLDER
+    key = read_or_create_key(folder) if writable else token_bytes()
+    check_link(place, folder, cache.FOLDER)
+    paths = {it: place / cache.hash_of(key, folder / it, rows, settings) for it, rows in tasks}
+    kept = {it: cache.load(path) for it, path in paths.items()}
+    found: dict[str, ClipRecord | str] = {
+        it: ClipRecord.from_json(record) for it, record in kept.items() if record
+    }
+    new = [(paths[task[0]], task) for task in tasks if task[0] not in found]
+    with explain_write_errors(folder):
+        read = partial(_read_and_store, folder, settings, key)
+        results = run_tasks(read, new, workers, "doctor")
+    found |= {task[0]: record for (_, task), record in zip(new, results, strict=True)}
+    found = {it: found[it] for it in paths}
+    records = {it: record for it, record in found.items() if isinstance(record, ClipRecord)}
+    pairs = place / cache.hash_of([paths[it].name for it in records])
+    near = cache.load(pairs)
+    if near is None:
+        near = [*find_near_duplicates([it.fingerprints for it in records.values()])]
+        cache.store(pairs, near)
+    for other in {*place.glob("*")} - {pairs, *paths.values()}:  # of clips that are gone
+        other.unlink()
+    return found, tuple(NearDuplicate(*pair) for pair in near)
+
+
+def _read_and_store(
+    folder: Path, settings: CohortSettings, key: bytes, task: tuple[Path, Task]
+) -> ClipRecord | str:
+    """Read a clip; its record, or the reason why it cannot be read."""
+    place, (clip, rows) = task
     path = folder / clip
     try:
         with warnings.catch_warnings(action="ignore"):  # of notes, which are findings
-            read = read_clip(path)
+            read = read_clip(path, key)
     except ClipError as error:
         return str(error).replace(str(path), path.name)
+    names = {hash_patient(it, key) for it in (path.name, path.stem, path.name.partition(".")[0])}
+    read = replace(read, patient="" if read.patient in names else read.patient)
+    record = record_of(read, rows or [Label(clip=clip, grade="")], settings)
+    cache.store(place, record.to_json())
+    return record
+
+
+def record_of(read: Clip, rows: Sequence[Label], settings: CohortSettings) -> ClipRecord:
+    """What is kept of a clip, and what of each row."""
     frames = read.frames
     whole = Region(0, 0, frames.shape[2], frames.shape[1])
     stated = (read.region or whole).crop(frames)
     pictures = find_pictures(stated)
     moving = [moved(it.region, read.region or whole) for it in pictures if it.moving]
     shown = (pictures[0].region.crop(stated), pictures[0].outline) if moving else (stated,)
-    names = (path.name, path.stem, path.name.partition(".")[0])  # hashed where a file has no id
     digest = sha256(repr(frames.shape).encode())
     digest.update(np.ascontiguousarray(frames).data)
     previews, refusals = [], []
-    for row in rows or [Label(clip=clip, grade="")]:
+    for row in rows:
         try:
             previews.append(_preview(read, row, crop(read, row, settings)))
         except ValueError as error:
@@ -97,7 +172,7 @@ def read_record(
         shape=frames.shape,
         mm_per_px=read.mm_per_px,
         coloured=read.coloured,
-        patient_id="" if read.patient in map(hash_patient, names) else read.patient,
+        patient_id=read.patient,
         tissue=read.region or (moving[0] if moving else whole),
         digest=digest.hexdigest(),
         fingerprints=fingerprints(*shown),

@@ -6,6 +6,7 @@ face, only a person sees. So look at the report's page as well.
 
 import re
 from collections.abc import Collection, Iterator
+from hashlib import sha256
 from pathlib import Path
 from zipfile import ZipFile, is_zipfile
 
@@ -14,7 +15,6 @@ import numpy as np
 import pydicom
 from PIL import Image
 
-from csglib.data.clips import hash_patient
 from csglib.data.cohort import COLUMNS
 from csglib.data.readers import is_dicom
 from csglib.data.readers.limits import as_clip_error
@@ -68,7 +68,12 @@ def private_words(exports: Path) -> list[str]:
     NPZ files, dates in any order, and their unkeyed hashes. A file that cannot be opened raises a
     ValueError: what it says of a patient is not known.
     """
-    paths = [path for path in exports.rglob("*") if path.name[0] != "." and path.name not in OWN]
+    inside = {path: path.relative_to(exports) for path in exports.rglob("*")}
+    paths = [
+        path
+        for path, below in inside.items()
+        if path.name not in OWN and not any(part[0] == "." for part in below.parts)
+    ]
     texts = {str(path.relative_to(exports).with_suffix("")) for path in paths}
     for path in paths:
         if path.is_file() and not path.is_symlink():
@@ -80,7 +85,7 @@ def private_words(exports: Path) -> list[str]:
         year, month, day = date[:4], date[4:6], date[6:]
         for mark in "-./":
             words |= {mark.join((year, month, day)), mark.join((day, month, year))}
-    words |= {hash_patient(text).removeprefix("patient-") for text in texts}
+    words |= {sha256(text.encode(errors="surrogateescape")).hexdigest()[:8] for text in texts}
     return sorted(word for word in words if not _CHANCE.fullmatch(word))
 
 

@@ -1,12 +1,10 @@
-"""Pseudonyms of patients, which only the holder of a key can trace back, and the key.
+"""The key of a folder of exports, without which no pseudonym in it can be traced back.
 
 Not in the paper.
 """
 
-import hmac
 import os
 import secrets
-import unicodedata
 from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -15,19 +13,6 @@ from csglib.data.readers.limits import check_link
 from csglib.doctor.labels import KEY
 
 _BYTES = 32  # as many as SHA-256 has: a longer key would not be harder to guess
-_DIGITS = 12  # hexadecimal: a collision among 10,000 patients has a probability of 1 in 5 million
-
-
-def pseudonym(patient: str, key: bytes) -> str:
-    """A keyed hash, "patient-" and 12 hexadecimal digits: the same for the same patient and key.
-
-    A plain hash is not enough: there are at most a few billion patient ids and fewer names, which
-    can all be hashed in minutes to find the one behind a pseudonym. Without the key of 32 secret
-    random bytes that fails. Normalised first (NFC): some systems write é as one character, others
-    as two.
-    """
-    text = unicodedata.normalize("NFC", patient).encode(errors="surrogateescape")
-    return f"patient-{hmac.digest(key, text, 'sha256').hex()[:_DIGITS]}"
 
 
 def read_or_create_key(folder: Path) -> bytes:

@@ -8,7 +8,7 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +18,7 @@ from textwrap import TextWrapper
 from csglib.data.atomic import replacing
 from csglib.doctor.checks import ALL, KINDS, Finding, find_all
 from csglib.doctor.cropping import CohortSettings
-from csglib.doctor.examination import ClipRecord, Examination, read_record
+from csglib.doctor.examination import ClipRecord, Examination, read_all
 from csglib.doctor.labels import (
     DIFFERENT,
     LABELS,
@@ -30,8 +30,7 @@ from csglib.doctor.labels import (
     template,
     write_labels,
 )
-from csglib.doctor.near_duplicates import find_near_duplicates
-from csglib.phantom.parallel import explain_write_errors, run_tasks
+from csglib.phantom.parallel import explain_write_errors
 
 _MOST_PRINTED = 6  # findings of a kind in the text; the page has all
 _MOST_OPEN = 12  # findings of a kind that the page shows without a click
@@ -117,7 +116,7 @@ class Report(Examination):
         wrap = TextWrapper(width, gap[:2], subsequent_indent=gap, break_long_words=False)
         blocks = ["\n".join(f"{name:14}{value}" for name, value in self.facts.items())]
         for stops, kind, found in self.groups:
-            why, advice = KINDS[kind]
+            why, advice = KINDS[kind].values()
             lines = [f"{it.where}: {it.what}" for it in found[:_MOST_PRINTED]]
             if len(found) > _MOST_PRINTED:
                 lines.append(f"and {len(found) - _MOST_PRINTED} more")
@@ -164,9 +163,9 @@ def examine(
     """Examine a folder of exports: `FOLDER/patient/clip.*` and `FOLDER/labels.csv`.
 
     Near-duplicates that different.csv lists as different, two clips a row, are no findings.
-    Without labels.csv, one is written that lists all clips with empty grades. Nothing else is
-    written or changed, and no link is followed. `settings` are those of the cohort that is to be
-    made; `workers` processes read (None: one per core).
+    Without labels.csv, one is written that lists all clips with empty grades. Beside it are written
+    the key of pseudonyms, and what was found, for the next time; no link is followed. `settings`
+    are those of the cohort that is to be made; `workers` processes read (None: one per core).
 
     Raises:
         ValueError: not a folder, or a worker was killed.
@@ -176,11 +175,8 @@ def examine(
     labels, error = find_labels(folder / LABELS)
     different = read_pairs(folder / DIFFERENT)
     rows = by_clip(labels)
-    tasks = [(clip, rows.get(clip, [])) for clip in exports.clips]
-    with explain_write_errors(folder):
-        read = partial(read_record, folder, settings)
-        read_all = run_tasks(read, tasks, workers or os.cpu_count() or 1, "doctor")
-    found = dict(zip(exports.clips, read_all, strict=True))
+    tasks = [(clip, rows.get(clip, ())) for clip in exports.clips]
+    found, near = read_all(folder, tasks, settings, workers or os.cpu_count() or 1)
     records = {clip: record for clip, record in found.items() if isinstance(record, ClipRecord)}
     if error and error[0] == "no label file":
         ids = {clip: record.patient_id for clip, record in records.items()}
@@ -196,7 +192,7 @@ def examine(
         exports=exports,
         unreadable={clip: why for clip, why in found.items() if isinstance(why, str)},
         records=records,
-        near_duplicates=tuple(find_near_duplicates([it.fingerprints for it in records.values()])),
+        near_duplicates=near,
         labels=tuple(labels),
         different=different,
         label_error=error,
@@ -213,7 +209,7 @@ def _row(stops: bool, kind: str, found: Sequence[Finding]) -> str:
     mark = "\N{BLACK SQUARE} stops" if stops else "\N{WHITE CIRCLE} warning"
     listed, count = f"<ul>{places}</ul>", len(found)
     listed = _folded(listed, f"{count} findings", count) if count > _MOST_OPEN else listed
-    why, advice = KINDS[kind]
+    why, advice = KINDS[kind].values()
     return (
         f'<tr><td class="severity {"stops" * stops}">{mark}</td>'
         f'<th scope="row" class="kind">{kind}</th><td>{listed}'

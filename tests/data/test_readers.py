@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from PIL import Image
 from pydicom import uid
 
 from csglib import ClipError, read_clip
-from csglib.data.clips import TRUTH_ARRAYS, Region, save_clip
+from csglib.data.clips import TRUTH_ARRAYS, Region, hash_patient, save_clip
 from csglib.data.readers import limits
 from csglib.data.readers.limits import as_clip_error
 
@@ -49,7 +51,7 @@ def test_a_file_name_becomes_a_patient_that_does_not_show_it(name, tmp_path):
     path = (tmp_path / "jane_doe").with_suffix(Path(name).suffix)
     EXACT[name](moving(), path)
     clip = read_clip(path)
-    assert re.fullmatch("patient-[0-9a-f]{8}", clip.patient)
+    assert re.fullmatch("patient-[0-9a-f]{12}", clip.patient)
     assert clip.mm_per_px == (pytest.approx(0.0679) if name == "clip.nii" else None)
 
 
@@ -240,16 +242,24 @@ def test_of_several_regions_only_what_they_share_is_taken(tmp_path):
     assert (split.region, split.mm_per_px) == (None, pytest.approx(0.0679))
 
 
-def test_a_patient_keeps_one_name_that_tells_nothing(tmp_path):
-    def patient(name, number):
+def test_a_patient_keeps_one_name_that_tells_nothing_without_the_key(tmp_path):
+    def patient(name, number, key=None):
         dataset = files.ultrasound(moving(), PatientID=number)
-        return read_clip(files.saved(dataset, tmp_path / name)).patient
+        return read_clip(files.saved(dataset, tmp_path / name), key).patient
 
     one, two = patient("one.dcm", "HOSPITAL-4711"), patient("two.dcm", "HOSPITAL-4711")
     other, nobody = patient("one.dcm", "HOSPITAL-4712"), patient("one.dcm", "")
     assert one == two
     assert len({one, other, nobody}) == 3
-    assert all(re.fullmatch("patient-[0-9a-f]{8}", name) for name in (one, other, nobody))
+    assert patient("one.dcm", "HOSPITAL-4711", b"1" * 32) == hash_patient(
+        "HOSPITAL-4711", b"1" * 32
+    )
+    code = "from csglib.data.clips import hash_patient as h; print(h('HOSPITAL-4711'))"
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert elsewhere.stdout.startswith("patient-") and elsewhere.stdout.strip() != one
+    assert all(re.fullmatch("patient-[0-9a-f]{12}", name) for name in (one, other, nobody))
 
 
 def test_kinds_of_grey_and_of_ybr(tmp_path):

@@ -13,9 +13,9 @@ from PIL import Image
 
 from csglib import Clip
 from csglib.data.clips import Region
-from csglib.doctor import CohortSettings, examine, read_labels
+from csglib.doctor import CohortSettings, Label, examine, read_labels
 from csglib.doctor.checks import ALL, KINDS
-from csglib.doctor.examination import read_record
+from csglib.doctor.examination import record_of
 from csglib.doctor.near_duplicates import fingerprints
 
 from .conftest import SPLITS, encoded, side_by_side, with_cross
@@ -169,7 +169,7 @@ def test_a_folder_without_faults_has_no_findings(exports):
     report = examine(exports.write(), SMALL, workers=1)
     assert report.findings == report.stops == ()
     files = [path.name for path in exports.folder.iterdir() if path.is_file()]
-    assert files == ["labels.csv"]
+    assert sorted(files) == ["csglib.key", "labels.csv"]
 
 
 def test_every_fault_is_found_and_nothing_else_with_one_worker_or_two(exports, no_processes):
@@ -352,12 +352,11 @@ def test_every_kind_is_planted_somewhere():
     assert [kind for kind in KINDS if f'("{kind}", ' not in text] == []
 
 
-def test_only_a_stated_region_is_compared_with_other_clips(cohort, tmp_path, monkeypatch):
+def test_only_a_stated_region_is_compared_with_other_clips(cohort):
     region = Region(0, 0, 64, 64)
     both = side_by_side(cohort[62], cohort[66])
     clip = Clip(frames=both, patient="one", region=region)
-    monkeypatch.setattr("csglib.doctor.examination.read_clip", lambda path: clip)
-    record = read_record(tmp_path, CohortSettings(size=64), ("p0/a.dcm", []))
+    record = record_of(clip, [Label(clip="p0/a.dcm", grade="")], CohortSettings(size=64))
     assert (record.tissue, record.images) == (region, 1)
     (preview,) = record.previews
     with Image.open(io.BytesIO(b64decode(preview.pictures[0].partition(",")[2]))) as whole:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from csglib.data.clips import hash_patient
 from csglib.doctor import pseudonyms
 from csglib.doctor.labels import KEY
-from csglib.doctor.pseudonyms import pseudonym, read_or_create_key
+from csglib.doctor.pseudonyms import read_or_create_key
 
 
 def no_links(path, target):
@@ -25,11 +26,11 @@ def no_links(path, target):
 def test_a_pseudonym_is_a_keyed_hash_of_the_normalised_name():
     key = bytes(range(32))
     keyed = hmac.new(key, b"DOE^JANE", hashlib.sha256).hexdigest()
-    assert pseudonym("DOE^JANE", key) == f"patient-{keyed[:12]}"
+    assert hash_patient("DOE^JANE", key) == f"patient-{keyed[:12]}"
     whole, parts = (unicodedata.normalize(form, "Jörg") for form in ("NFC", "NFD"))
-    assert pseudonym(whole, key) == pseudonym(parts, key) != pseudonym("Jorg", key)
-    assert pseudonym(whole, key) != pseudonym(whole, bytes(32))
-    assert pseudonym("J\udcf6rg", key)  # a file name that is not UTF-8
+    assert hash_patient(whole, key) == hash_patient(parts, key) != hash_patient("Jorg", key)
+    assert hash_patient(whole, key) != hash_patient(whole, bytes(32))
+    assert hash_patient("J\udcf6rg", key)  # a file name that is not UTF-8
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["disk", "no hard links"])

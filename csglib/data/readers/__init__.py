@@ -26,19 +26,21 @@ _READERS: tuple[tuple[int, tuple[bytes, ...], str], ...] = (
 )
 
 
-def read_clip(path: str | Path) -> Clip:
+def read_clip(path: str | Path, key: bytes | None = None) -> Clip:
     """Read the frames of a clip as 8-bit grey levels, and mm per pixel where the file states it.
 
     Frames are upright, on square pixels: as a player shows them. What a reader had to correct or to
     choose is in `Clip.notes`, and a warning.
 
     Nothing is written. No identifying text is kept: `Clip.patient` is what `save_clip` stored, or a
-    hash of DICOM's PatientID or of the file name. Names burned into the pixels stay there.
+    hash of DICOM's PatientID or of the file name: clips of one patient share it. Names burned into
+    the pixels stay there.
 
     Args:
         path: an NPZ (`save_clip`, or any with `frames`), a DICOM image or cine loop, a video, an
             animated GIF, a NIfTI with a time axis, or a folder with one PNG or JPEG per frame.
             Symbolic links are followed only to targets in the same folder.
+        key: 32 secret bytes for that hash; without them it differs from one process to the next.
 
     Raises:
         ClipError: missing, damaged, truncated, too large, or not a clip. The message names the
@@ -48,13 +50,13 @@ def read_clip(path: str | Path) -> Clip:
     with as_clip_error(f"{path}: cannot be opened"):
         check_link(path, path.parent, path.name)
         read = _named("images:read_folder") if path.is_dir() else _reader(path)
-    clip: Clip = read(path)
+    clip: Clip = read(path, key)
     for note in clip.notes:
         warnings.warn(str(ClipError(f"{path.name}: {note}")), stacklevel=2)  # printable
     return clip
 
 
-def _reader(path: Path) -> Callable[[Path], Clip]:
+def _reader(path: Path) -> Callable[[Path, bytes | None], Clip]:
     if not path.is_file():
         came = "a device or a pipe" if path.exists() else "no such file"
         raise ClipError(f"{path}: {came}; {_WANTED}")

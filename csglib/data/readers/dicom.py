@@ -23,7 +23,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_windowing
 from pydicom.pixels.utils import get_expected_length
 
-from csglib.data.clips import Clip, Region
+from csglib.data.clips import Clip, Region, hash_patient
 from csglib.data.readers import limits
 from csglib.data.readers.frames import FrameStack, rgb_to_grey
 from csglib.data.readers.limits import ClipError, as_clip_error, check_size, size_text
@@ -37,11 +37,10 @@ _JPEG_XL = "1.2.840.10008.1.2.4.11"  # its three transfer syntaxes begin so; pyd
 _FRAME_STARTS = (b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP")  # JPEG, JPEG 2000 bare and in JP2
 
 
-def read_dicom(path: Path) -> Clip:
+def read_dicom(path: Path, key: bytes | None) -> Clip:
     """Read every frame as grey levels; colours become luma, and 16 bits are shown by their window.
 
-    `Clip.patient` is a hash of PatientID, or of the file name where that is empty: clips of one
-    patient share it, but whoever has a list of all PatientIDs can hash those too.
+    `Clip.patient` is a hash of PatientID, or of the file name where that is empty.
     """
     name = path.name
     with as_clip_error(f"{name}: {_DAMAGED}"):
@@ -53,7 +52,7 @@ def read_dicom(path: Path) -> Clip:
     is_video = dataset.file_meta.TransferSyntaxUID in uid.MPEGTransferSyntaxes
     stack = (_decode_stream if is_video else _decode_frames)(dataset, shape, name)
     stack.aspect = aspect or stack.aspect
-    return stack.clip(identity, scale, region)
+    return stack.clip(hash_patient(identity, key), scale, region)
 
 
 def _open(path: Path) -> Dataset:

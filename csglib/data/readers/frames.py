@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from csglib.data.clips import Clip, Region, hash_patient
+from csglib.data.clips import Clip, Region
 from csglib.data.readers.limits import ClipError, check_size
 
 _TINT = 20  # grey levels between channels; a weaker tint comes from lossy coding
@@ -47,15 +47,12 @@ class FrameStack:
         self._pixels += np.ascontiguousarray(levels).data
 
     def clip(
-        self, identity: str, mm_per_px: float | None = None, region: Region | None = None
+        self, patient: str, mm_per_px: float | None = None, region: Region | None = None
     ) -> Clip:
-        """The clip, on square pixels, of `mm_per_px` the shorter side of a stored one.
-
-        Of `identity`, a patient's number or a file name, only a hash is kept.
-        """
+        """The clip, on square pixels, of `mm_per_px` the shorter side of a stored one."""
         clip = Clip(
             frames=np.frombuffer(self._pixels, np.uint8).reshape(self.length, *self.shape),
-            patient=hash_patient(identity),
+            patient=patient,
             mm_per_px=mm_per_px,
             coloured=self._coloured,
             region=region,

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageOps, ImageSequence
 
-from csglib.data.clips import Clip
+from csglib.data.clips import Clip, hash_patient
 from csglib.data.readers.frames import FrameStack, rgb_to_grey
 from csglib.data.readers.limits import ClipError, as_clip_error, check_link, check_size
 
@@ -19,7 +19,7 @@ _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
 _WANTED = "wanted one PNG or JPEG per frame, all of one size, and nothing else"
 
 
-def read_folder(folder: Path) -> Clip:
+def read_folder(folder: Path, key: bytes | None) -> Clip:
     """Read a folder of PNG or JPEG, in the order of the numbers in their names: 9 before 10.
 
     Colours become luma, of 16 bits the upper eight stay, transparent pixels lie on black, and EXIF
@@ -45,10 +45,10 @@ def read_folder(folder: Path) -> Clip:
             if getattr(image, "n_frames", 1) > 1:
                 raise ClipError(f"{name}: an animation; {_WANTED}")
             stack.add(*_to_grey(ImageOps.exif_transpose(image)))
-    return stack.clip(folder.resolve().name)
+    return stack.clip(hash_patient(folder.resolve().name, key))
 
 
-def read_gif(path: Path) -> Clip:
+def read_gif(path: Path, key: bytes | None) -> Clip:
     """Read every frame of a GIF as it is displayed: drawn over those before, on black."""
     stack = FrameStack(path.name)
     with (
@@ -58,7 +58,7 @@ def read_gif(path: Path) -> Clip:
         for image in ImageSequence.Iterator(opened):
             check_size(path.name, stack.length + 1, image.height, image.width)
             stack.add(*_to_grey(image))
-    return stack.clip(path.stem)
+    return stack.clip(hash_patient(path.stem, key))
 
 
 def _order(path: Path) -> tuple[list[str | int], str]:

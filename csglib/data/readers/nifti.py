@@ -22,7 +22,7 @@ _MAX_START = 1 << 24  # bytes of notes before the voxels
 _SILENT = logging.Logger("nifti", logging.CRITICAL + 1)  # nibabel prints what it repairs
 
 
-def read_nifti(path: Path) -> Clip:
+def read_nifti(path: Path, key: bytes | None) -> Clip:
     """Read a clip; nothing is turned or mirrored, rows and columns are the file's."""
     name = path.name
     with as_clip_error(f"{name}: not a whole NIfTI; export it again"), path.open("rb") as file:
@@ -41,7 +41,7 @@ def read_nifti(path: Path) -> Clip:
         across, down = (float(step) for step in header.get_zooms()[:2])
         stated = 0 < across < math.inf and 0 < down < math.inf
         in_mm = stated and header.get_xyzt_units()[0] == "mm"
-    patient = hash_patient(name.partition(".")[0])
+    patient = hash_patient(name.partition(".")[0], key)
     clip = Clip(frames=levels, patient=patient, mm_per_px=min(across, down) if in_mm else None)
     return square_pixels(clip, across / down if stated else 1, name)
 

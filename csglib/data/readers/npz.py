@@ -23,7 +23,7 @@ _MAX_SCALAR = 1 << 20  # bytes: a thousand times what a name or a number needs
 _ADVICE = "write it with csglib.data.clips.save_clip, or np.savez_compressed(path, frames=frames)"
 
 
-def read_npz(path: Path) -> Clip:
+def read_npz(path: Path, key: bytes | None = None) -> Clip:
     """Read `frames` (t, y, x), uint8 or float from 0 to 1; all else is optional."""
     name = path.name
     with as_clip_error(f"{name}: not a whole NPZ; {_ADVICE}"), ZipFile(path) as archive:
@@ -40,7 +40,7 @@ def read_npz(path: Path) -> Clip:
             raise ClipError(f"{name}: mm_per_px is {mm_per_px}; wanted above 0, or none")
         return Clip(
             frames=to_grey_levels(frames, name),
-            patient=hash_patient(path.stem) if patient is None else patient,
+            patient=hash_patient(path.stem, key) if patient is None else patient,
             mm_per_px=mm_per_px,
             truth=_truth(arrays, len(frames), name),
         )

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from csglib.data.clips import Clip
+from csglib.data.clips import Clip, hash_patient
 from csglib.data.readers.frames import FrameStack, rgb_to_grey
 from csglib.data.readers.limits import MAX_SIDE, ClipError, as_clip_error, check_size
 
@@ -36,10 +36,11 @@ def container_of(head: bytes) -> str | None:
     return next((name for start, name in starts.items() if head.startswith(start)), None)
 
 
-def read_video(path: Path, container: str) -> Clip:
+def read_video(path: Path, key: bytes | None, container: str) -> Clip:
     """Read the first video stream of a file; see `decode_video`."""
     with path.open("rb") as file:
-        return decode_video(file, container, path.name).clip(path.stem)
+        stack = decode_video(file, container, path.name)
+    return stack.clip(hash_patient(path.stem, key))
 
 
 def decode_video(file: io.BufferedIOBase, container: str, name: str) -> FrameStack:
