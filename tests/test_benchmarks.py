@@ -16,13 +16,14 @@ from scipy import ndimage, stats
 import csglib
 from csglib import CSG3DCT, NETWORKS, PAPER, TINY, TrainConfig, read_clip, resample
 from csglib.data import DEFAULT_RULE, save_clip
-from csglib.data.cohort import COLUMNS, ClipSet, digest
+from csglib.data.cohort import COLUMNS, ClipSet, digest, read_cohort, read_manifest
 from csglib.model.cost import summary
 from csglib.phantom.parallel import write_manifest, write_metadata
 from csglib.phantom.patients import CohortSpec
 from csglib.phantom.simulate import VERSION
-from csglib.train import Experiment, predict, trained
-from csglib.train import experiment as experiment_module
+from csglib.train import Experiment, trained
+from csglib.view.grad_cam import grad_cam
+from csglib.view.scores import score_map
 
 ROOT = Path(csglib.__file__).parents[1]
 REAL_FRAMES = ROOT.parent / "shared" / "real"
@@ -314,18 +315,23 @@ def test_the_kept_scores_are_of_all_test_clips_of_the_present_cohort():
     assert len(found["maps"]) == len(loaded("attention").METHODS)
 
 
-def test_figure_4_uses_the_networks_of_runs(tmp_path):
-    names = ("train", "validation", "test")
-    sides = {n: replace(squares(4, seed, 8), patients=(n,) * 4) for seed, n in enumerate(names)}
-    run = tmp_path / "run"
-    list(Experiment(network="tiny", size=32).run(sides, TrainConfig(folder=run, epochs=1)))
-    loaded("figure_4").main([run], tmp_path)
-    (found,) = drawn(tmp_path, "figure_4")["networks"].values()
-    accuracy = experiment_module.test_predictions(run).scores().accuracy
-    assert found["test accuracy"]["value"] == accuracy.value
-    clip = resample(read_clip(ROOT / "data_samples" / "severe_concentric_type_IV.npz"), 8, 32)
-    probability = predict(trained(run), clip.frames[None]).softmax(dim=1)[0, 1]
-    assert found["severe"] == pytest.approx(float(probability))
+def test_figure_4_scores_the_networks_of_runs_beside_controls(cohort, tmp_path):
+    kinds, rows = ["mild_type_I", "severe_borderline_type_II"] * 6, read_manifest(cohort)
+    for kind, row in zip(kinds, rows, strict=True):
+        clip = resample(read_clip(ROOT / "data_samples" / f"{kind}.npz"), 8, 64)
+        save_clip(replace(clip, patient=row["patient"]), cohort / row["clip"])
+        row["sha256"] = digest(cohort / row["clip"])
+    write_manifest(cohort, rows)
+    config = TrainConfig(folder=(run := tmp_path / "run"), epochs=1)
+    list(Experiment(network="tiny", size=64).run(read_cohort(cohort), config))
+    loaded("figure_4").main(cohort, [run], tmp_path)
+    found = drawn(tmp_path, "figure_4")["networks"]["tiny"]
+    clips = [read_clip(cohort / "clips" / f"{number}.npz") for number in (10, 11)]
+    maps = [grad_cam(trained(run), clip, 1) for clip in clips]
+    on = np.array([[score_map(heat, clip)["vessel ratio"] for clip in clips] for heat in maps])
+    assert found["own"]["vessel ratio"][0] == pytest.approx(on.trace() / 2)
+    gained = found["own minus control"]["another patient's map"]["vessel ratio"]["difference"]
+    assert gained[0] == pytest.approx((on.trace() - on[::-1].trace()) / 2)
 
 
 def test_realism_measures_brightness_where_it_says():
