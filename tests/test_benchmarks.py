@@ -82,9 +82,27 @@ def test_the_kept_costs_are_the_present_ones(paper):
     assert counts["kept"][place] == paper.total.saved_bytes
 
 
-def test_the_readme_shows_the_present_summary(paper):
-    shown = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_docs_show_the_present_summary(paper):
+    shown = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
     assert "\n".join(line.rstrip() for line in str(paper).splitlines()) in shown
+
+
+def test_the_readme_shows_the_kept_results():
+    shown, found, maps = (
+        (ROOT / "README.md").read_text(),
+        kept("difficulty"),
+        kept("attention")["maps"],
+    )
+    shares = found["majority"], found["plain_cnn"]["mean"], found["oracle"]["mean"]
+    best = max(row["mean"] for row in found["by_frame"].values())
+    for share in (*shares, best):
+        assert f"| {share:.0%} |".replace("%", " %") in shown
+    for name in ("time queries space, last block", "input gradient", "rollout", "Grad-CAM"):
+        control = maps[name]["controls"]["another patient's map"]["vessel ratio"]
+        value, low, high = (round(number, 1) + 0.0 for number in control["own minus control"])
+        own = maps[name]["own"]["vessel ratio"][0]
+        row = f"| {own:.1f} | {control['mean']:.1f} | +{value} ({low} to {high})"
+        assert row in shown
 
 
 @pytest.fixture
