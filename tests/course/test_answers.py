@@ -225,7 +225,8 @@ def fused_head_by_head(block, target, complement, scheme):
     for h in range(block.heads):
         part = slice(h * d // block.heads, (h + 1) * d // block.heads)
         scores = torch.einsum("bie,bje->bij", q[..., part], k[..., part])
-        found.append(shares(scores / (d / block.heads) ** 0.5) @ v[..., part])
+        weights = (scores / (d / block.heads) ** 0.5).softmax(dim=-1)  # gradient 0 with one key
+        found.append(weights @ v[..., part])
     cls = cls + block.proj(torch.cat(found, dim=-1))
     return [block.ffn(part) + part for part in (cls, own)]
 
