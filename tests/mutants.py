@@ -121,7 +121,7 @@ MUTANTS = [Mutant(*fields) for fields in (
      "weight decay on biases, norms, the class token and the gates too",
      "train/test_fit.py"),
     ("resume-without-moments", "csglib/train/runs.py",
-     'adam.load_state_dict({"state": state,', 'adam.load_state_dict({"state": {},',
+     "adam.state[parameter][moment].copy_(saved)", "adam.state[parameter][moment].zero_()",
      "resume: Adam's moments are read but not restored",
      "train/test_fit.py"),
     ("epoch-not-in-the-order", "csglib/train/fit.py",
