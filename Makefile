@@ -13,7 +13,7 @@ TWO := -n 2 --dist loadfile
 # beside another busy program (up to 2.5 s): tests had better take the same time everywhere.
 test test-long fast notebooks: export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help lab test test-long fast check notebooks clean
+.PHONY: help lab test test-long fast check notebooks book clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ check: $(READY)  ## formatting, lint and types
 
 notebooks: $(READY)  ## run all notebooks and save them with their outputs
 	$(BIN)/python -m csgcourse.notebooks
+
+book: $(READY)   ## build the network's page, book/site/lab.html (needs npm, once)
+	$(BIN)/python book/lab.py
 
 clean:           ## remove the environment and caches; runs/ stays
 	rm -rf .venv build csglib.egg-info .pytest_cache .ruff_cache .mypy_cache

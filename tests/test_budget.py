@@ -24,6 +24,8 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     # 3,500 before the exercises that build, judged gradients, claims and the diagram
     ("py", "notebooks/csgcourse"): 4_700,
     ("js", "notebooks/csgcourse"): 2_000,
+    ("py", "book"): 215,
+    ("js", "book"): 590,
     # 19,670 before the doctor's checks of real clips and the readers of what machines export
     ("py", "tests"): 20_141,
 }
