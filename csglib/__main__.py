@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_args, g
 import typer
 from typer import Argument, Option
 
-from csglib.train.config import Precision, TrainConfig
+from csglib.train.config import Log, Precision, TrainConfig
 
 if TYPE_CHECKING:  # seconds to import
     from csglib.train.predictions import Predictions
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # seconds to import
 Preset = Literal["smoke", "narrow", "laptop", "gpu", "paper"]
 Workers = Annotated[int, Option(min=1, help="processes; the result does not depend on them")]
 _CORES = os.cpu_count() or 1
+_LOGGERS = {"csv": "CSVLogger", "tensorboard": "TensorBoardLogger"}
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _QUESTION = "Does any picture show a name, a date or a number of a person? [y/N] "
 
@@ -94,10 +95,10 @@ def refuse_swapped(usage: str, written: Path) -> None:
         )
 
 
-def print_scores(predictions: "Predictions") -> None:
+def print_scores(split: str, predictions: "Predictions") -> None:
     """One line per score, with its 95 % interval."""
     patients = len(set(predictions.patients))
-    print(f"{len(predictions.grades)} clips of {patients} patients; 95 % intervals")
+    print(f"{len(predictions.grades)} {split} clips of {patients} patients; 95 % intervals")
     for name, score in vars(predictions.scores()).items():
         print(f"{name:18}{score.value:7.3f}  [{score.low:.3f}, {score.high:.3f}]")
 
@@ -150,31 +151,46 @@ def simulate(  # noqa: PLR0913, PLR0917  # options
 
 @app.command()
 @with_train_config()
-def train(
+def train(  # noqa: PLR0913, PLR0917  # options
     cohort: Annotated[Path, Argument(metavar="COHORT", help="folder of clips, or an NPZ file")],
     config: TrainConfig,
     network: Annotated[
         str, Option(help="csg3dct, base, swa, ca, tiny, i3d, ...: see csglib.NETWORKS")
     ] = "csg3dct",
     size: Annotated[int, Option("--image-size", help="rows and columns, pixels")] = 256,
-    init: Annotated[str, Option(help="initial weights: a file or a public checkpoint")] = "",
+    init: Annotated[
+        str, Option(help="initial weights: random, a file or a public checkpoint; else the paper's")
+    ] = "",
     preset: Annotated[
         Preset | None,
         Option(is_eager=True, callback=use_preset, help="defaults for the options, as in table1"),
     ] = None,
+    log: Annotated[Log | None, Option(help="write OUT/csv or OUT/tensorboard too")] = None,
 ) -> None:
-    """Train a network on a cohort, then score its test clips. Resumes an unfinished run."""
+    """Train a network on a cohort, and score its validation clips. Resumes an unfinished run."""
     refuse_swapped("train COHORT OUT", config.folder)
+    from lightning_fabric import loggers  # noqa: PLC0415
+
     from csglib.data.cohort import read_cohort  # noqa: PLC0415
-    from csglib.train.experiment import Experiment, test_predictions  # noqa: PLC0415
+    from csglib.model.config import VARIANTS  # noqa: PLC0415
+    from csglib.train.experiment import Experiment  # noqa: PLC0415
     from csglib.train.fit import is_main_process  # noqa: PLC0415
+    from csglib.train.predictions import Predictions  # noqa: PLC0415
+    from csglib.train.runs import VALIDATION  # noqa: PLC0415
 
     splits = read_cohort(cohort, size)
     frames, classes = splits["train"].frames.shape[1], len(splits["train"].grade_names)
+    init = init or ("conformer-small-p16" if network in VARIANTS else "")  # as in the paper
+    init = init.removesuffix("random")
     experiment = Experiment(network=network, frames=frames, size=size, classes=classes, init=init)
-    list(experiment.run(splits, config))
+    logger = getattr(loggers, _LOGGERS[log])(config.folder, name=log) if log else None
+    for record in experiment.run(splits, config):
+        if logger:  # a resumed run logs its first epochs again, as another version
+            logger.log_metrics(record.metrics(), step=record.epoch)
+            logger.save()
     if is_main_process():
-        print_scores(test_predictions(config.folder))
+        print_scores("validation", Predictions.read(config.folder / VALIDATION))
+        print(f"to score the test clips, once: csglib evaluate {config.folder}")
 
 
 @app.command()
@@ -186,7 +202,7 @@ def evaluate(
     refuse_swapped("evaluate RUN [COHORT]", run)
     from csglib.train.experiment import test_predictions  # noqa: PLC0415
 
-    print_scores(test_predictions(run, cohort))
+    print_scores("test", test_predictions(run, cohort))
 
 
 @app.command()
@@ -206,7 +222,7 @@ def pretrain(
 
 
 @app.command()
-def table1(
+def table1(  # noqa: PLR0913, PLR0917  # options
     out: Annotated[Path, Argument(metavar="OUT", help="new, or begun with the same preset")],
     preset: Annotated[Preset, Option(help="how much of it; laptop takes a night")] = "smoke",
     rows: Annotated[str, Option(help="row names separated by commas; the paper's if empty")] = "",
@@ -215,6 +231,7 @@ def table1(
         str, Option(help="2D weights: of clips, random, or a Conformer checkpoint")
     ] = "clips",
     precision: Annotated[Precision | None, Option(help="instead of the preset's")] = None,
+    micro_batches: Annotated[int, Option(help="parts of a batch, to save memory")] = 1,
 ) -> None:
     """Run the paper's Table 1 on simulated clips. Resumes."""
     from csglib.table1 import report  # noqa: PLC0415
@@ -223,7 +240,7 @@ def table1(
     from csglib.table1.run import Table1  # noqa: PLC0415
 
     names = rows.split(",") if rows else list(ROWS)
-    budget = BUDGETS[preset]
+    budget = replace(BUDGETS[preset], micro_batches=micro_batches)
     table = Table1(out, replace(budget, precision=precision or budget.precision), init)
     table.check(names, seeds)
     runs: dict[str, list[Path]] = {}
@@ -333,7 +350,9 @@ def main() -> None:
         for name in set(getattr(option, "opts", [])) & set(sys.argv[:-1]):
             message += f": got {sys.argv[sys.argv.index(name) + 1]}"
         end(f"{message}; see {context.command_path if context else 'csglib'} --help")
-    except ValueError as error:
+    except ConnectionError as error:
+        end(f"{error}, or choose other weights, for instance --init random")
+    except (ValueError, ArithmeticError, MemoryError, ModuleNotFoundError) as error:
         end(str(error))
     if code == 130:
         end("stopped; run the same command again to resume", 130)

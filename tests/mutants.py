@@ -76,7 +76,7 @@ MUTANTS = [Mutant(*fields) for fields in (
      "phantom/test_simulate.py"),
     # --- train ---
     ("resume-without-moments", "csglib/train/runs.py",
-     'adam.load_state_dict({"state": state,', 'adam.load_state_dict({"state": {},',
+     "adam.state[parameter][moment].copy_(saved)", "adam.state[parameter][moment].zero_()",
      "resume: Adam's moments are read but not restored",
      "train/test_fit.py"),
     ("micro-batch-scale", "csglib/train/step.py",

@@ -1,16 +1,21 @@
 """The command line: help, options, one-line mistakes, exit codes, and Ctrl-C."""
 
+import csv
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import Mock
+from urllib.error import URLError
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from csglib import TrainConfig
 from csglib.__main__ import main
@@ -76,11 +81,13 @@ def test_every_option_reaches_the_training(monkeypatch, tmp_path, configs):
     words = ["--epochs", 3, "--batch-size", 2, "--lr", 0.5, "--weight-decay", 0.25, "--seed", 7]
     words += ["--precision", "bf16-mixed", "--schedule", "one_cycle", "--augment", "--compile"]
     words += ["--device", "cpu", "--image-size", 32, "--network", "tiny"]
+    words += ["--micro-batches", 2, "--activation-checkpointing"]
     assert exits(monkeypatch, "train", SAMPLES, tmp_path / "run", *words) == 2
     [(clips, config)] = configs
     assert config == TrainConfig(
         folder=tmp_path / "run", epochs=3, batch_size=2, lr=0.5, weight_decay=0.25, seed=7,
         precision="bf16-mixed", schedule="one_cycle", augment=True, compile=True, device="cpu",
+        micro_batches=2, activation_checkpointing=True,
     )  # fmt: skip
     assert clips.frames.shape[1:] == (8, 32, 32)
 
@@ -94,10 +101,39 @@ def test_a_preset_sets_what_is_not_given(monkeypatch, tmp_path, configs):
     assert config.schedule == "one_cycle"
 
 
-def test_what_is_not_given_is_the_papers(monkeypatch, tmp_path, configs):
-    exits(monkeypatch, "train", SAMPLES, tmp_path, "--network", "tiny", "--image-size", 32)
+@pytest.mark.parametrize("preset", [[], ["--preset", "paper"]])
+def test_what_is_not_given_is_the_papers(monkeypatch, tmp_path, configs, preset):
+    """Section 3: Adam, 1e-4, weight decay of 1e-4, 100 epochs, batches of 4, 256 x 256."""
+    exits(monkeypatch, "train", SAMPLES, tmp_path, "--network", "tiny", *preset)
     paper = {"epochs": 100, "batch_size": 4, "lr": 1e-4, "weight_decay": 1e-4}
-    assert configs[0][1] == TrainConfig(folder=tmp_path, **paper)
+    [(clips, config)] = configs
+    assert config == TrainConfig(folder=tmp_path, precision=config.precision, **paper)
+    assert clips.frames.shape[1:] == (8, 256, 256)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("--network csg3dct", ["conformer-small-p16"]),
+        ("--network base --preset gpu", ["conformer-small-p16"]),
+        ("--network base --init mine.pth", ["mine.pth"]),
+        ("--network base --init random", []),
+        ("--network i3d", []),
+    ],
+)
+def test_initial_weights_are_the_papers_unless_given(monkeypatch, tmp_path, configs, words, wanted):
+    loaded = []
+    monkeypatch.setattr(experiment, "build_network", lambda *_: Small())
+    monkeypatch.setattr(experiment, "load_initial_weights", lambda _, init: loaded.append(init))
+    exits(monkeypatch, "train", SAMPLES, tmp_path, "--image-size", 32, *words.split())
+    assert loaded == wanted
+
+
+def test_without_a_connection_it_says_what_else_there_is(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("torch.hub.download_url_to_file", Mock(side_effect=URLError("offline")))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert exits(monkeypatch, "train", SAMPLES, tmp_path / "run", "--image-size", 32) == 2
+    assert capsys.readouterr().err.endswith("or choose other weights, for instance --init random\n")
 
 
 def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
@@ -129,7 +165,7 @@ def test_every_option_reaches_the_cohort(monkeypatch, tmp_path, capsys):
         (f"simulate {__file__}", "test_main.py is a file; name a folder"),
         ("train SAMPLES run --image-size 64 --network c3d", "no network is called 'c3d'"),
         ("train SAMPLES run --image-size 63", "multiple of 32"),
-        ("train SAMPLES run --lr 0", "lr > 0"),
+        ("train SAMPLES run --lr 0", "lr >= 1e-09"),
         ("train SAMPLES run --preset huge", "'huge' is not one of 'smoke', 'narrow'"),
         ("train SAMPLES run --image-size 64 --init lost.pth", "lost.pth: no such file"),
         ("train nowhere run", "nowhere"),
@@ -210,18 +246,37 @@ def test_train_evaluate_and_start_from_a_run(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(fit, "compiled", lambda network, device: network)  # takes minutes
     first, second = tmp_path / "first", tmp_path / "second"
     words = ["--image-size", 64, "--epochs", 1, "--lr", 0.01, "--augment", "--compile"]
-    run(monkeypatch, "train", SAMPLES, first, *words)
+    run(monkeypatch, "train", SAMPLES, first, "--init", "random", *words)
     said = capsys.readouterr().out
-    assert said.startswith("32 clips of 16 patients; 95 % intervals\naccuracy")
+    assert said.startswith("16 validation clips of 8 patients; 95 % intervals\naccuracy")
+    assert said.endswith(f"to score the test clips, once: csglib evaluate {first}\n")
     assert json.loads((first / "experiment.json").read_text())["size"] == 64
     config = json.loads((first / "config.json").read_text())
     assert (config["augment"], config["compile"], config["lr"]) == ("True", "True", "0.01")
+    said = []
     for again in (["evaluate", first], ["evaluate", first, SAMPLES]):
         run(monkeypatch, *again)
-        assert capsys.readouterr().out == said
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert said[0].startswith("32 test clips of 16 patients; 95 % intervals\naccuracy")
     weights = first / "best.safetensors"
-    run(monkeypatch, "train", SAMPLES, second, "--image-size", 64, "--epochs", 1, "--init", weights)
+    words = ["--image-size", 64, "--epochs", 1, "--init", weights]
+    run(monkeypatch, "train", SAMPLES, second, *words)
     assert json.loads((second / "experiment.json").read_text())["init"] == digest(weights)[:16]
+
+
+def test_lightning_logs_every_epoch_and_all_of_them_when_resumed(monkeypatch, tmp_path):
+    monkeypatch.setattr(experiment, "build_network", lambda *_: Small())
+    words = ["train", SAMPLES, tmp_path, "--image-size", 64, "--init", "random"]
+    for epochs, log in ((1, "csv"), (2, "csv"), (3, "tensorboard")):
+        run(monkeypatch, *words, "--epochs", epochs, "--log", log)
+    files = (tmp_path / name for name in ("epochs.csv", "csv/version_1/metrics.csv"))
+    tables = [csv.DictReader(file.read_text().splitlines()) for file in files]
+    wanted, logged = ([float(row["validation_loss"]) for row in table] for table in tables)
+    assert logged == wanted[:2]
+    shown = EventAccumulator(str(tmp_path / "tensorboard/version_0")).Reload()
+    events = [(event.step, event.value) for event in shown.Scalars("validation_loss")]
+    assert events == [*enumerate(map(pytest.approx, wanted), start=1)]
 
 
 def test_pretraining_says_how_to_start_from_it(monkeypatch, capsys, tmp_path):
@@ -239,12 +294,14 @@ def test_table1_runs_and_prints(monkeypatch, capsys, tmp_path):
     ran, done = [], [("i3d", 0, tmp_path)]
     monkeypatch.setattr(table1_run.Table1, "run", lambda *what: ran.append(what) or iter(done))
     monkeypatch.setattr(report, "write_table", lambda folder, runs: f"{folder}: {runs}")
-    run(monkeypatch, "table1", tmp_path, "--rows", "i3d,tpn", "--seeds", 2, "--preset", "laptop")
+    words = ["--rows", "i3d,tpn", "--seeds", 2, "--preset", "laptop", "--micro-batches", 2]
+    run(monkeypatch, "table1", tmp_path, *words)
     first, second = capsys.readouterr().out.splitlines()
     assert first == "1 of 4 runs: I3D, seed 0, is done"
     assert second == f"{tmp_path}: {{'i3d': [{tmp_path!r}]}}"
     run(monkeypatch, "table1", tmp_path)
+    halves = replace(BUDGETS["laptop"], micro_batches=2)
     assert ran == [
-        (table1_run.Table1(tmp_path, BUDGETS["laptop"]), ["i3d", "tpn"], 2),
+        (table1_run.Table1(tmp_path, halves), ["i3d", "tpn"], 2),
         (table1_run.Table1(tmp_path, BUDGETS["smoke"]), list(ROWS), 1),
     ]

@@ -99,8 +99,6 @@ class ModelConfig:
             its weights need it, but it drowns what late blocks add. "single" does not.
         head: "joined" is one linear layer on both kinds of features; "two" sums the logits of one
             each, as Conformer does.
-        recompute: activation checkpointing: the backward pass runs each transformer block again
-            instead of keeping what is inside. Same results, less memory, more time.
     """
 
     stages: tuple[Stage, ...]
@@ -113,7 +111,6 @@ class ModelConfig:
     class_tokens: ClassTokens = "clip"
     cls_residual: Literal["single", "double"] = "single"
     head: Literal["joined", "two"] = "joined"
-    recompute: bool = False
 
     def __post_init__(self) -> None:
         _check_names(self)

@@ -24,6 +24,8 @@ class CSG3DCT(nn.Module):
     Every size and choice is in `config`, for instance `PAPER` or `TINY`.
     """
 
+    activation_checkpointing = False  # the backward pass runs each transformer block once more
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -58,7 +60,7 @@ class CSG3DCT(nn.Module):
         tokens = self.blocks[0](self.embed(volume))
         volume = self.local(volume)
         for conv, block in zip(self.convs, self.blocks[1:], strict=True):
-            saving = self.config.recompute and torch.is_grad_enabled()
+            saving = self.activation_checkpointing and torch.is_grad_enabled()
             run = partial(checkpoint, block, use_reentrant=False) if saving else block
             volume, tokens = conv(volume, tokens, run)
         return volume, tokens

@@ -6,7 +6,7 @@ are those of the published code of Peng et al. 2021 (Conformer), 718 tensors, an
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,20 +126,6 @@ class LoadReport:
     unused: tuple[str, ...]  # the 2D network's that ours has no place for
     wrong_shape: tuple[str, ...]  # classifiers of another number of classes, left as they were
 
-    @classmethod
-    def of(
-        cls,
-        filled: Mapping[str, Tensor],
-        wanted: Mapping[str, Tensor],
-        unused: Iterable[str],
-        wrong_shape: Iterable[str] = (),
-    ) -> "LoadReport":
-        """The report on a network with state dict `wanted`, of which `filled` was replaced."""
-        inflated = tuple(n for n, t in filled.items() if t.ndim == 5 and t.shape[2] > 1)
-        loaded = tuple(name for name in filled if name not in inflated)
-        new = tuple(name for name in wanted if name not in filled)
-        return cls(loaded, inflated, new, tuple(unused), tuple(wrong_shape))
-
     def __str__(self) -> str:
         rows = ((name.replace("_", " "), getattr(self, name)) for name in self.__dataclass_fields__)
         return "\n".join(
@@ -180,7 +166,14 @@ def load_conformer(
         raise ValueError(f"{len(serious)} tensors do not fit; the first is {first}")
     filled = {ours[name]: tensor for name, tensor in fitted.items() if tensor is not None}
     model.load_state_dict(wanted | filled)
-    return LoadReport.of(filled, wanted, [name for name in found if name not in taken], misfits)
+    inflated = tuple(name for name, t in filled.items() if t.ndim == 5 and t.shape[2] > 1)
+    return LoadReport(
+        loaded=tuple(name for name in filled if name not in inflated),
+        inflated=inflated,
+        new=tuple(name for name in wanted if name not in filled),
+        unused=tuple(name for name in found if name not in taken),
+        wrong_shape=tuple(misfits),
+    )
 
 
 def _check_tensors(found: Mapping[str, Tensor], ours: Mapping[str, str]) -> None:

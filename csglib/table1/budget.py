@@ -28,6 +28,7 @@ class Budget:
     precision: Precision = "32-true"
     schedule: Schedule = "constant"
     augment: bool = False
+    micro_batches: int = 1
     narrow: bool = False  # the networks of `csglib.table1.narrow`
 
     def config(self, folder: Path, seed: int) -> TrainConfig:

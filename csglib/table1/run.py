@@ -116,7 +116,7 @@ class Table1:
             self.folder.mkdir(parents=True, exist_ok=True)
             _write(path, facts)
             return
-        found = json.loads(path.read_text())
+        found = asdict(Budget()) | json.loads(path.read_text())  # older tables have fewer fields
         for name, wanted in facts.items():
             if found.get(name) != wanted:
                 came = f"{name}={found.get(name)} instead of {wanted}"

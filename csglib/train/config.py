@@ -4,7 +4,6 @@ Source: section 3, "Dataset and Implementations": Adam, learning rate 1e-4, weig
 batches of 4, 100 epochs.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, pi
 from pathlib import Path
@@ -13,9 +12,11 @@ from typing import Annotated, Literal, get_args
 Precision = Literal["32-true", "bf16-mixed"]
 Schedule = Literal["constant", "one_cycle"]
 Device = Literal["auto", "cpu", "cuda"]
+Log = Literal["csv", "tensorboard"]
 
 _WARM_UP = 0.3  # of the steps
 _INITIAL = 0.04  # of the peak learning rate
+_LEAST = {"epochs": 1, "batch_size": 1, "micro_batches": 1, "lr": 1e-9, "weight_decay": 0}
 
 
 def one_cycle(done: float) -> float:
@@ -29,24 +30,14 @@ def one_cycle(done: float) -> float:
     return (1 + cos(pi * (done - _WARM_UP) / (1 - _WARM_UP))) / 2
 
 
-SCHEDULES: dict[Schedule, Callable[[float], float]] = {
-    "constant": lambda done: 1.0,
-    "one_cycle": one_cycle,
-}
-"""Learning rate over a run; the paper mentions no schedule, hence "constant" by default."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How to train. Defaults are the paper's; the annotations are the command line's help.
 
-    With a constant learning rate the best weights are those of the lowest validation loss; with a
-    schedule that decays to 0, those of the last epoch. Weight decay leaves out biases, norms,
-    class tokens, positions and the gates of the branches. As in `torch.optim.Adam` it is a part of
-    the gradient: weights shrink to 0 where the loss has smaller ones. Validation is not compiled.
-
-    Raises:
-        ValueError: a value out of range; the message names it.
+    The paper mentions no schedule. With a constant learning rate the best weights are those of the
+    lowest validation loss; with a schedule that decays to 0, those of the last epoch. As in
+    `torch.optim.Adam`, weight decay is a part of the gradient: weights shrink to 0 where the loss
+    has smaller ones. A ValueError names a value out of range.
     """
 
     folder: Annotated[Path, "folder of the run: new, or an unfinished run to resume"]
@@ -60,21 +51,27 @@ class TrainConfig:
     augment: Annotated[bool, "augment each training clip at random"] = False
     compile: Annotated[bool, "torch.compile the network; the first steps take minutes"] = False
     device: Annotated[Device, "auto uses a GPU if there is one"] = "auto"
+    patience: Annotated[int, "stop after so many epochs without a lower validation loss; 0: no"] = 0
+    micro_batches: Annotated[int, "parts of a batch, to save memory; batch norms see one each"] = 1
+    activation_checkpointing: Annotated[bool, "less memory, more time, CSG-3DCT only"] = False
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or self.lr <= 0 or self.weight_decay < 0:
-            got = f"{self.epochs}, {self.batch_size}, {self.lr}, {self.weight_decay}"
-            wanted = "epochs >= 1, batch size >= 1, lr > 0 and weight decay >= 0"
-            raise ValueError(f"training needs {wanted}: got {got}")
+        for name, least in _LEAST.items():
+            if (got := getattr(self, name)) < least:
+                raise ValueError(f"wanted {name} >= {least}: got {got}")
+        if self.patience < 0 or (self.patience and self.schedule != "constant"):
+            wanted = "patience >= 0, and 0 unless the schedule is constant"
+            raise ValueError(f"wanted {wanted}: got {self.patience} with {self.schedule}")
         for name, choices in (("precision", Precision), ("schedule", Schedule), ("device", Device)):
             if (got := getattr(self, name)) not in get_args(choices):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(choices))}: got {got}")
 
     def learning_rates(self, epoch: int, steps: int) -> list[float]:
         """The learning rate of each of an epoch's `steps`; epochs are counted from 1."""
-        schedule, total = SCHEDULES[self.schedule], self.epochs * steps
+        if self.schedule == "constant":
+            return [self.lr] * steps
         numbers = range((epoch - 1) * steps, epoch * steps)
-        return [self.lr * schedule(number / total) for number in numbers]
+        return [self.lr * one_cycle(number / (self.epochs * steps)) for number in numbers]
 
 
 SMOKE = TrainConfig(folder=Path("runs/smoke"), epochs=12, batch_size=8, lr=1e-3)

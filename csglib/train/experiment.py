@@ -62,10 +62,8 @@ class Experiment:
         if self.init:
             left = load_initial_weights(network, self.init)
             if left and is_main_process():
-                said = (
-                    f"{self.init} is of another number of grades: loaded but for its classifiers,"
-                )
-                print(f"{said} which start at random ({', '.join(left)})", flush=True)
+                said = f"loaded but for {', '.join(left)}, which start at random"
+                print(f"{self.init} is of another number of grades: {said}", flush=True)
         return network
 
     def run(self, splits: Mapping[str, ClipSet], config: TrainConfig) -> Iterator[Epoch]:
@@ -77,11 +75,13 @@ class Experiment:
         """
         self.check(splits["train"])
         network = self.build(config.seed)
-        saved = replace(self, init=_identity(self.init))
-        saved._refuse_other_experiment(config.folder)
+        init = digest(Path(self.init))[:16] if Path(self.init).is_file() else self.init
+        saved, path = replace(self, init=init), config.folder / "experiment.json"
+        if path.is_file() and (found := self.load(config.folder)) != saved:
+            raise ValueError(f"{config.folder} holds another experiment, {found}: wanted {saved}")
         for record in fit(network, splits["train"], splits["validation"], config):
             if is_main_process() and record.epoch == 1:  # `fit` accepted everything
-                with replacing(config.folder / "experiment.json") as file:
+                with replacing(path) as file:
                     file.write(json.dumps(asdict(saved), indent=2).encode())
             yield record
         if is_main_process():
@@ -94,10 +94,6 @@ class Experiment:
         check_fits(clips.frames.shape[1:], (self.frames, self.size, self.size))
         if (grades := len(clips.grade_names)) != self.classes:
             raise ValueError(f"wanted clips in {self.classes} grades: got {grades}")
-
-    def _refuse_other_experiment(self, folder: Path) -> None:
-        if (folder / "experiment.json").is_file() and (found := self.load(folder)) != self:
-            raise ValueError(f"{folder} holds another experiment, {found}: wanted {self}")
 
 
 def trained(folder: Path) -> nn.Module:
@@ -115,8 +111,3 @@ def test_predictions(folder: Path, cohort: Path | None = None) -> Predictions:
     clips = read_cohort(cohort, experiment.size)["test"]
     experiment.check(clips)
     return Predictions.of(predict(trained(folder), clips.frames), clips)
-
-
-def _identity(init: str) -> str:
-    path = Path(init)
-    return digest(path)[:16] if init and path.is_file() else init

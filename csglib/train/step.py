@@ -4,7 +4,8 @@ Source: section 3 for Adam and its numbers; the paper says nothing of memory or 
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -12,80 +13,55 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor, nn
-from tqdm.auto import tqdm
+from torch.optim import Optimizer
 
 from csglib.data.cohort import ClipSet
 from csglib.data.normalise import network_input
+from csglib.train.batch_norm import SyncBatchNorm
 
 if TYPE_CHECKING:  # four seconds to import, and needed for training only
     from lightning_fabric import Fabric
-    from lightning_fabric.wrappers import _FabricModule as FabricModule
 
 
-class StepSums(NamedTuple):
-    """Sums over the clips of a step."""
-
-    loss: float
-    correct: float
-    clips: float
-
-
+@dataclass
 class TrainStep:
-    """Takes optimiser steps; each process computes the gradients of its share of the batch.
+    """Takes optimiser steps; each process computes the gradients of its share of the batch."""
 
-    The network is a `HeadLogits`, compiled or not; Fabric has set it and the optimiser up.
-    """
+    fabric: "Fabric"
+    micro_batches: int  # of each step
+    network: Any  # Fabric's, of a `HeadLogits`, compiled or not
+    optimizer: Optimizer
 
-    def __init__(
-        self, fabric: "Fabric", network: "FabricModule", optimizer: torch.optim.Optimizer
-    ) -> None:
-        self.fabric, self.network, self.optimizer = fabric, network, optimizer
-        self.micro_batches = 1
+    def __call__(self, batch: ClipSet) -> Float[ndarray, "3"]:
+        """Take one step; returns sums over this process's clips: loss, correct ones, all.
 
-    def __call__(self, batch: ClipSet) -> StepSums:
-        """Take one step; if memory runs out, in twice as many micro-batches, from then on.
-
-        Accumulated gradients are those of the whole batch; only batch norms see smaller batches.
+        Accumulated gradients are those of the whole batch; only batch norms see micro-batches.
 
         Raises:
             FloatingPointError: the loss is NaN or infinite; names the patients.
-            torch.OutOfMemoryError: a single clip does not fit, or there are several processes.
         """
-        while True:
-            try:
-                return self._step(batch)
-            except torch.OutOfMemoryError:
-                if self.micro_batches >= len(batch) or self.fabric.world_size > 1:
-                    raise
-                self.micro_batches = min(2 * self.micro_batches, len(batch))
-                at_once = -(-len(batch) // self.micro_batches)
-                tqdm.write(
-                    f"out of memory: using micro-batches of {at_once} clips from here on; "
-                    f"a step is still one of {len(batch)}"
-                )
-
-    def _step(self, batch: ClipSet) -> StepSums:
         self.optimizer.zero_grad()
         sums = np.zeros(3)
         for part, weight, more in self._micro_batches(batch):
+            SyncBatchNorm.counted = weight > 0
             # gradients are exchanged between processes once, after the last micro-batch
             with self.fabric.no_backward_sync(self.network, enabled=more):
                 sums += weight * self._backward(part, weight / len(batch))
         self.optimizer.step()
-        return StepSums(*sums)
+        return sums
 
     def _micro_batches(self, batch: ClipSet) -> Iterator[tuple[ClipSet, float, bool]]:
         """This process's share in micro-batches: clips, their weight, whether more follow."""
-        mine = np.arange(len(batch))[self.fabric.global_rank :: self.fabric.world_size]
-        if not len(mine):  # a dummy clip: every process takes part in the exchange of gradients
-            yield batch.choose(np.array([0])), 0.0, False
-            return
-        parts = np.array_split(mine, min(self.micro_batches, len(mine)))
-        for number, part in enumerate(parts, start=1):
-            yield batch.choose(part), 1.0, number < len(parts)
+        world = self.fabric.world_size
+        mine = np.arange(len(batch))[self.fabric.global_rank :: world]
+        count = min(self.micro_batches, -(-len(batch) // world))  # the same in all processes
+        for number, part in enumerate(np.array_split(mine, count), start=1):
+            # without a clip of its own, a process takes part in the exchanges with any
+            clips = part if len(part) else np.array([0])
+            yield batch.choose(clips), float(len(part) > 0), number < count
 
     def _backward(self, part: ClipSet, scale: float) -> Float[ndarray, "3"]:
-        """Add the gradients of scale * the summed loss; returns the terms of `StepSums`."""
+        """Add the gradients of scale * the summed loss; returns what a step sums up."""
         clips = self.fabric.to_device(network_input(part.frames))
         grades = self.fabric.to_device(torch.from_numpy(part.grades))
         logits = self.network(clips).float()
@@ -93,8 +69,8 @@ class TrainStep:
         summed = F.cross_entropy(logits.flatten(0, 1), grades.repeat(heads), reduction="sum")
         loss = summed / heads
         if not torch.isfinite(loss):
-            patients = ", ".join(part.patients)
-            raise FloatingPointError(f"the loss became {loss.item()} on clips of {patients}")
+            where = f"{loss.item()} on clips of {', '.join(part.patients)}"
+            raise FloatingPointError(f"the loss became {where}; a lower learning rate may help")
         # DDP averages gradients over processes; we want their sum
         self.fabric.backward(loss * scale * self.fabric.world_size)
         correct = (logits.sum(0).argmax(1) == grades).sum()
@@ -102,10 +78,7 @@ class TrainStep:
 
 
 class HeadLogits(nn.Module):
-    """Wraps a network so that `forward` returns the logits of each head.
-
-    Fabric, DDP and torch.compile intercept `forward` only. Has no parameters of its own.
-    """
+    """A network whose `forward`, which DDP and torch.compile take, gives each head's logits."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -127,23 +100,21 @@ def compiled(network: nn.Module, device: torch.device) -> nn.Module:
     try:
         torch.compile(torch.neg)(torch.ones(2, device=device))  # fail now rather than at a step
     except RuntimeError as error:
-        needs, got = "a C++ compiler and, for a GPU, Triton", str(error).splitlines()[0]
-        raise ValueError(f"compile needs {needs}: got {got}") from error
+        got = str(error).splitlines()[0]
+        raise ValueError(
+            f"compile needs a C++ compiler and, for a GPU, Triton: got {got}"
+        ) from error
     return cast("nn.Module", torch.compile(network))
 
 
-def adam(network: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
+def adam(network: nn.Module, lr: float, weight_decay: float) -> Optimizer:
     """Adam with weight decay on the weight matrices and kernels of layers only.
 
     Biases, norms, class tokens, position embeddings and the branches' gates do not decay.
     """
-    decays: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
+    decays, others = list[Tensor](), list[Tensor]()
     for name, parameter in network.named_parameters():
         kernel = parameter.squeeze().ndim > 1 and name.rpartition(".")[2].startswith("weight")
         (decays if kernel else others).append(parameter)
-    groups: list[dict[str, Any]] = [
-        {"params": decays, "weight_decay": weight_decay},
-        {"params": others},
-    ]
-    return torch.optim.Adam(groups, lr=lr, fused=True)
+    matrices: dict[str, Any] = {"params": decays, "weight_decay": weight_decay}
+    return torch.optim.Adam([matrices, {"params": others}], lr=lr, fused=True)

@@ -162,8 +162,8 @@ class TrainingDashboard(RunDashboard):
                     if len(records) > len(self.records):  # epochs of an earlier run() stay
                         self._show(progress(self._what[-1], self._what[2], records))
                     await asyncio.sleep(_PAUSE)
-                    if self.stopping and record.epoch < self.facts["epochs"]:
-                        break  # after the last epoch the run still writes its predictions
+                    if self.stopping:
+                        break
         finally:
             self.running = self.stopping = False
         return records

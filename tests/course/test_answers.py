@@ -35,7 +35,7 @@ from csglib.model.inflation import inflate_kernel
 from csglib.model.intra import IntraDimension
 from csglib.model.tokens import VideoTokens, fold, unfold
 from csglib.model.weighting import LearnableWeighting
-from csglib.train.config import SCHEDULES
+from csglib.train import config
 from csglib.train.step import adam
 
 
@@ -675,7 +675,7 @@ RIGHT = [  # the library's own functions, and other styles
     ("8.3", interval_by_counts),
     ("8.4", step_with_closure),
     ("8.4", step_by_autograd),
-    ("8.5", lambda step, steps, lr: lr * SCHEDULES["one_cycle"](step / steps)),
+    ("8.5", lambda step, steps, lr: lr * config.one_cycle(step / steps)),
     ("8.5", in_numpy),
     ("8.5", lambda step, steps, lr: torch.tensor(one_cycle(step, steps, lr))),
     ("8.6", lambda model, decay: adam(model, 1.0, decay).param_groups),

@@ -171,6 +171,9 @@ def test_another_table_in_the_same_folder(tmp_path):
     Table1(tmp_path, SMALL, "random")._write_or_compare()
     with pytest.raises(ValueError, match="a table with init=random instead of clips"):
         next(Table1(tmp_path, SMALL).run(["i3d"], seeds=1))
+    path = tmp_path / "table.json"  # of a version without such a field:
+    path.write_text(path.read_text().replace('"micro_batches": 1,', ""))
+    Table1(tmp_path, SMALL, "random")._write_or_compare()
     with pytest.raises(ValueError, match="got no row"):
         next(Table1(tmp_path, SMALL, "random").run([], seeds=1))
 

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from torch import nn
 from torch.distributed.run import main as torchrun
 
@@ -19,7 +19,7 @@ from csglib import CSG3DCT, TINY, TrainConfig, fit, network_input
 from csglib.model.weights import load_weights, read_weights
 from csglib.train import fit as training
 from csglib.train import predict
-from csglib.train.step import HeadLogits, TrainStep, adam
+from csglib.train.step import TrainStep, adam
 
 from ..small_training import Small, bright_clips
 
@@ -29,18 +29,16 @@ ROOT = str(Path(__file__).parents[2])
 class Plain(nn.Module):
     """No norm over clips: how a batch is cut makes no difference to what is learned."""
 
-    def __init__(self, room=99):
+    def __init__(self):
         super().__init__()
         torch.manual_seed(3)
         self.classify = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2))
-        self.room, self.seen, self.eager_steps = room, [], 0
+        self.seen, self.eager_steps = [], 0
 
     def forward(self, clip):
         if not torch.compiler.is_compiling():
             self.eager_steps += self.training
             self.seen.append(len(clip))
-        if len(clip) > self.room:
-            raise torch.OutOfMemoryError("CUDA out of memory")
         return self.classify(clip.mean((2, 3, 4)))
 
 
@@ -103,11 +101,20 @@ def batch():
     return clips(5)
 
 
-def step(model):
+def step(model, micro_batches=1):
     """A step of plain descent: what it changes is the gradient."""
-    fabric = Fabric(accelerator="cpu", devices=1)
+    settings = TrainConfig(folder=Path(), device="cpu")
+    fabric = training._fabric(settings)
+    module = training._prepared(model, settings, fabric)
     descent = torch.optim.SGD(model.parameters(), lr=1.0)
-    return TrainStep(fabric, *fabric.setup(HeadLogits(model), descent))
+    return TrainStep(fabric, micro_batches, *fabric.setup(module, descent))
+
+
+def normed(count, micro_batches):
+    """Weights and statistics of batch norms after a step with so many clips."""
+    model = network()
+    step(model, micro_batches)(clips(count))
+    return model.state_dict()
 
 
 def by_hand(batch, loss):
@@ -124,10 +131,10 @@ def assert_weights(model, wanted):
 def test_a_step_lowers_the_cross_entropy(batch):
     model = Plain()
     logits, grades = model(network_input(batch.frames)), torch.from_numpy(batch.grades)
-    sums = step(model)(batch)
+    loss, correct, count = step(model)(batch)
     assert_weights(model, by_hand(batch, F.cross_entropy))
-    assert sums.loss / sums.clips == pytest.approx(F.cross_entropy(logits, grades).item())
-    assert (sums.correct, sums.clips) == ((logits.argmax(1) == grades).sum(), 5)
+    assert loss / count == pytest.approx(F.cross_entropy(logits, grades).item())
+    assert (correct, count) == ((logits.argmax(1) == grades).sum(), 5)
 
 
 def test_each_head_has_its_own_loss(batch):
@@ -136,27 +143,24 @@ def test_each_head_has_its_own_loss(batch):
 
     model = TwoHeads()
     logits, grades = model(network_input(batch.frames)), torch.from_numpy(batch.grades)
-    sums = step(model)(batch)
+    loss, correct, _ = step(model)(batch)
     assert_weights(model, by_hand(batch, both))
-    assert sums.loss / 5 == pytest.approx(both(logits, grades).item())
-    assert sums.correct == (logits.argmin(1) == grades).sum(), "their sum decides"
+    assert loss / 5 == pytest.approx(both(logits, grades).item())
+    assert correct == (logits.argmin(1) == grades).sum(), "their sum decides"
 
 
-def test_out_of_memory_means_micro_batches_of_the_same_step(batch, capsys):
-    model = Plain(room=2)
-    take = step(model)
-    assert take(batch).clips == 5
+@pytest.mark.parametrize(("parts", "sizes"), [(2, [3, 2]), (9, [1] * 5)])
+def test_micro_batches_accumulate_the_gradient_of_the_batch(batch, parts, sizes):
+    model = Plain()
+    assert step(model, parts)(batch)[2] == 5
+    assert model.seen == sizes
     assert_weights(model, by_hand(batch, F.cross_entropy))
-    assert "micro-batches of 2 clips from here on" in capsys.readouterr().out
-    model.seen.clear()
-    take(batch)
-    assert max(model.seen) <= 2, "it remembers"
-    with pytest.raises(torch.OutOfMemoryError):
-        step(Plain(room=0))(batch)
-    model = Plain(room=4)  # less, once gradients fill the memory: those are not counted twice
-    model.register_forward_hook(lambda model, *_: setattr(model, "room", 1))
-    step(model)(batch)
-    assert_weights(model, by_hand(batch, F.cross_entropy))
+
+
+def test_out_of_memory_says_what_to_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(TrainStep, "__call__", Mock(side_effect=torch.OutOfMemoryError))
+    with pytest.raises(MemoryError, match="raise micro_batches, now 3, or set activation_"):
+        fitted(tmp_path, micro_batches=3)
 
 
 # --- Runs ---
@@ -172,6 +176,7 @@ def test_it_learns_and_keeps_everything(tmp_path):
     assert [float(row["train_loss"]) for row in rows] == [r.train_loss for r in records]
     predictions = table(tmp_path / "predictions.csv")
     assert [row["patient"] for row in predictions] == list(clips(who="b").patients)
+    load_weights(model, tmp_path / "best.safetensors")
     probabilities = predict(model, clips(who="b").frames).softmax(1)
     found = float(predictions[3]["p_severe"])
     assert found == pytest.approx(probabilities[3, 1].item(), abs=1e-5)
@@ -194,11 +199,14 @@ def test_best_weights(tmp_path, schedule):
     assert loss == pytest.approx(best.validation_loss, rel=1e-5)
 
 
-def test_the_best_of_all_epochs_is_kept_not_what_is_better_than_the_last(tmp_path, monkeypatch):
-    losses = iter([0.5, 0.9, 0.7])
-    monkeypatch.setattr(training, "_validate", lambda *_: ((next(losses), 0.5), []))
-    fitted(tmp_path, epochs=3)
-    assert read_weights(tmp_path / "best.safetensors")[1]["epoch"] == "1"
+def test_patience_stops_a_run_and_more_of_it_goes_on(tmp_path, monkeypatch):
+    losses = iter([0.5, 0.4, 0.9, 0.7, 0.8])
+    monkeypatch.setattr(training, "_validate", lambda *_: ((next(losses), 0.5), [[0.5, 0.5]] * 11))
+    for _ in range(2):  # the second time it is over
+        assert len(fitted(tmp_path, epochs=9, patience=2)) == 4
+    assert json.loads((tmp_path / "progress.json").read_bytes())["epochs"] == 4, "for the dashboard"
+    assert len(fitted(tmp_path, epochs=9, patience=3)) == 5
+    assert read_weights(tmp_path / "best.safetensors")[1]["epoch"] == "2"
 
 
 @pytest.mark.parametrize("changes", [{}, {"schedule": "one_cycle", "augment": True}])
@@ -292,7 +300,9 @@ def test_a_gate_of_the_whole_network_is_saved_and_resumed(tmp_path):
     encoder = replace(TINY.encoder, gate_per="network")
     networks = [CSG3DCT(replace(TINY, encoder=encoder)) for _ in range(2)]
     for model, epochs in zip(networks, (1, 2), strict=True):
-        list(fit(model, clips(4), clips(2, "b"), config(tmp_path, epochs=epochs)))
+        settings = config(tmp_path, epochs=epochs, activation_checkpointing=epochs == 2)
+        list(fit(model, clips(4), clips(2, "b"), settings))
+    assert [model.activation_checkpointing for model in networks] == [False, True]
     for block in networks[1].blocks:
         assert block.weigh is networks[1].blocks[0].weigh
     assert networks[1].blocks[0].weigh.theta.item() != 0
@@ -307,7 +317,7 @@ def test_an_epochs_record_is_the_mean_over_clips_in_the_precision_asked_for(tmp_
     loss, accuracy = F.cross_entropy(logits, grades), (logits.argmax(1) == grades).float().mean()
     assert epoch.train_loss == pytest.approx(loss.item(), rel=0.01)
     assert epoch.train_accuracy == pytest.approx(accuracy.item())
-    assert narrow == [precision == "bf16-mixed"] * 3, "in training, validation and predictions"
+    assert narrow == [precision == "bf16-mixed"] * 2, "in training and validation"
 
 
 # --- What is refused ---
@@ -321,6 +331,7 @@ def test_another_run_in_the_same_folder_is_refused_and_nothing_is_touched(tmp_pa
         ({"lr": 0.1}, "another run, with lr=0.05 instead of 0.1"),
         ({"seed": 1}, "seed=0 instead of 1"),
         ({"compile": True}, "compile=False instead of True"),
+        ({"micro_batches": 2}, "micro_batches=None instead of 2"),
     ):
         with pytest.raises(ValueError, match=said):
             fitted(tmp_path, **changes)
@@ -340,6 +351,7 @@ def test_another_run_in_the_same_folder_is_refused_and_nothing_is_touched(tmp_pa
     [
         ({}, "patient a0 is among the training and the validation clips"),
         ({"device": "cuda"}, "torch finds no GPU here"),
+        ({"activation_checkpointing": True}, "is for CSG-3DCT: got Small"),
         ({"compile": True}, r"a C\+\+ compiler and.* No working C\+\+ compiler found$"),
     ],
 )
@@ -368,17 +380,17 @@ def test_a_lost_loss_stops_with_the_clips_it_was_lost_on(tmp_path):
     model = network()
     with torch.no_grad():
         model.classify.weight[:] = float("nan")
-    message = r"step 1 of the epoch: the loss became nan on clips of a\d"
+    message = r"the loss became nan on clips of a\d"
     with pytest.raises(FloatingPointError, match=message):
         fitted(tmp_path, model)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"weight_decay": -1.0}]
+    "wrong", [{"epochs": 0}, {"lr": 0.0}, {"weight_decay": -1.0}, {"patience": 2}]
 )
 def test_impossible_settings(tmp_path, wrong):
-    with pytest.raises(ValueError, match="epochs >= 1, batch size >= 1, lr > 0 and weight decay"):
-        config(tmp_path, **wrong)
+    with pytest.raises(ValueError, match=f"wanted {next(iter(wrong))} >= .*: got"):
+        config(tmp_path, schedule="one_cycle", **wrong)
 
 
 # --- Schedules ---
@@ -413,18 +425,19 @@ def test_norms_and_biases_follow_the_schedule_too(tmp_path, monkeypatch):
 
 # --- Several processes, torch.compile ---
 
+SHARES = ((4, 1), (3, 1), (1, 1), (3, 2))  # clips and micro-batches: equal, unequal, none
 WORLD = """
 import gc, json, os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
-from tests.train.test_fit import Random, TwoHeads, clips, config, fit
+from tests.train.test_fit import SHARES, Random, TwoHeads, clips, config, fit, normed
 torch.set_num_threads(1)
-torch.manual_seed(0)
 random = Random()
 records = list(fit(random, clips(8), clips(7, "b"), config(Path(sys.argv[2]) / "random")))
-own = Path(sys.argv[2]) / f"rank-{os.environ['RANK']}.json"
+own = Path(sys.argv[2]) / f"rank-{os.environ['RANK']}"
 own.write_text(json.dumps([random.drawn, records[-1].validation_loss]))
+torch.save([normed(*share) for share in SHARES], f"{own}.pt")
 for name in ("first", "second"):
     settings = config(Path(sys.argv[2]) / name, epochs=3)
     records = list(fit(TwoHeads(), clips(9), clips(7, "b"), settings))
@@ -460,17 +473,14 @@ def test_two_processes_learn_what_one_does_and_end_in_peace(tmp_path, capfd):
     for found in printed:
         torch.testing.assert_close(torch.tensor(found), wanted)
     torch.testing.assert_close(weights(tmp_path / "second"), weights(tmp_path / "alone"))
-    ranks = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
-    (first, loss), (second, same_loss) = ranks
-    assert len({*first, *second}) == 2 * 4 * 2, "each step of each process draws anew"
-    # statistics of norms differ between processes: the losses are of those that are saved
-    model, validation = Random(), clips(7, "b")
-    load_weights(model, tmp_path / "random" / "last.safetensors")
-    logits = predict(model, validation.frames)
-    assert loss == same_loss
-    assert loss == pytest.approx(
-        F.cross_entropy(logits, torch.from_numpy(validation.grades)).item(), rel=1e-4
+    (first, loss), (second, same_loss) = (
+        json.loads((tmp_path / f"rank-{rank}").read_text()) for rank in (0, 1)
     )
+    assert len({*first, *second}) == 2 * 4 * 2, "each step of each process draws anew"
+    assert loss == same_loss
+    for rank in (0, 1):  # batch norms: two processes of half a batch have one's statistics
+        found = torch.load(tmp_path / f"rank-{rank}.pt")
+        torch.testing.assert_close(found, [normed(*share) for share in SHARES])
 
 
 COMPILED = """

@@ -120,13 +120,6 @@ def test_stop_ends_with_the_epoch_and_run_goes_on_from_there(make):
         np.testing.assert_array_equal(shares_of(shown), shares_of(undisturbed))
 
 
-def test_a_stop_in_the_last_epoch_leaves_a_whole_run(make, config):
-    dashboard = make()
-    stop_after(dashboard, EPOCHS)
-    assert len(awaited(dashboard.run())) == EPOCHS
-    assert (config.folder / "predictions.csv").is_file()
-
-
 def test_a_run_is_watched_while_another_trains_it(make, config):
     """The trainer's lock refuses no reader, and a reader leaves no trace."""
     (model, *sets, _), folder = make()._what, config.folder
