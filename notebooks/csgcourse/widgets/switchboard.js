@@ -145,7 +145,7 @@ function sentenceOf(desk, { own, other, wiring, output, byFrame }) {
   const { wirings, narrowest } = desk.get("facts");
   const words = wirings[wiring].replaceAll("{own}", own).replaceAll("{other}", other);
   const most = byFrame.indexOf(Math.max(...byFrame));
-  const verdict = desk.get("guess") !== wiring ? "" : wiring === SWITCHED ? "Right. " : "Not SWA: its map is the complement's whole, query and keys, and its values are the target's. This is: ";
+  const verdict = desk.get("guess") !== wiring ? "" : wiring === SWITCHED ? "Right. " : "Not SWA, which takes its whole map, query and keys, from the complement, and its values from the target. This is: ";
   const where = `Frame ${most + 1} has most of the weight, ${percent(byFrame[most])}${most === narrowest ? "; it is the narrowest" : ""}.`;
   return `${verdict}${words} ${where} The output moves the logits by ${signed(output)} towards ${output < 0 ? "mild" : "severe"}.`;
 }
