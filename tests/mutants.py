@@ -1,11 +1,11 @@
-"""Plant 14 faults in the code, one after the other, and see whether the tests catch them.
+"""Plant the faults of mutants.toml in the code, one by one, and see whether the tests catch them.
 
     python tests/mutants.py          # all; about a minute each on a busy laptop
     python tests/mutants.py NAME...  # these
 
 Not part of the suite. The repository's tracked files are copied to a temporary folder, and the
 faults are planted there. A fault is caught if one of its test files fails with it and the failing
-test passes without it. The fault in JavaScript needs a Chromium.
+test passes without it. The two faults in JavaScript need a Chromium.
 """
 
 import os
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,16 +26,7 @@ LIMIT = 900  # seconds of a fault's test files
 
 
 class Mutant(NamedTuple):
-    """A planted fault.
-
-    Attributes:
-        name: for the command line.
-        file: below the repository's root.
-        old: text that occurs exactly once in the file.
-        new: takes its place.
-        fault: what is then wrong.
-        tests: files below tests/ that should fail, or other words for pytest.
-    """
+    """A planted fault; mutants.toml says what its fields mean."""
 
     name: str
     file: str
@@ -44,77 +36,10 @@ class Mutant(NamedTuple):
     tests: str
 
 
-# fmt: off
-MUTANTS = [Mutant(*fields) for fields in (
-    # --- model ---
-    ("cross-query-owner", "csglib/model/fusion.py",
-     "self.q(self.norm(target.cls)),", "self.q(self.norm(complement.cls)),",
-     "cross attention: the query is the complement's class token, not the target's",
-     "model/test_fusion.py view/test_rollout.py"),
-    ("coupling-rows-columns", "csglib/model/fcu.py",
-     '"(b t) d y x -> b t (y x) d"', '"(b t) d y x -> b t (x y) d"',
-     "FCU, volume to tokens: patches are in column-major order",
-     "model/test_fcu.py model/test_csg3dct.py"),
-    ("log-t-off-by-one", "csglib/model/intra.py",
-     "math.log(frames)), (0, others)", "math.log(frames + 1)), (0, others)",
-     'class tokens "log_t": log(t + 1) is added to the class token\'s score',
-     "model/test_intra.py model/test_still_clips.py"),
-    ("fusion-one-after-the-other", "csglib/model/amdf.py",
-     "space, time = self.into_space(space, time), self.into_time(time, space)",
-     "space = self.into_space(space, time)\n        time = self.into_time(time, space)",
-     "AMDF: time is fused with the spatial branch after fusion, not before",
-     "model/test_amdf.py view/test_rollout.py"),
-    # --- data ---
-    ("patient-id-in-clip", "csglib/data/readers/dicom.py",
-     "stack.clip(hash_patient(identity, key)", "stack.clip(identity",
-     "readers: a clip has the PatientID itself, not its hash",
-     "data/test_readers.py"),
-    # --- phantom ---
-    ("contours-half-a-pixel-off", "csglib/phantom/simulate.py",
-     "- corner) / self.mm_per_px - 0.5", "- corner) / self.mm_per_px",
-     "truth: contours are counted from the image's corner, not the first pixel's centre",
-     "phantom/test_simulate.py"),
-    # --- train ---
-    ("resume-without-moments", "csglib/train/runs.py",
-     "adam.state[parameter][moment].copy_(saved)", "adam.state[parameter][moment].zero_()",
-     "resume: Adam's moments are read but not restored",
-     "train/test_fit.py"),
-    ("micro-batch-scale", "csglib/train/step.py",
-     "self._backward(part, weight / len(batch))", "self._backward(part, weight / len(part))",
-     "micro-batches: the loss is divided by the micro-batch's size, not the batch's",
-     "train/test_fit.py"),
-    # --- metrics ---
-    ("bootstrap-by-clip", "csglib/metrics/intervals.py",
-     "names, owners = np.unique(np.array(patients), return_inverse=True)",
-     "names = owners = np.arange(len(patients))",
-     "intervals: the bootstrap draws clips instead of patients",
-     "metrics/test_metrics.py"),
-    # --- view ---
-    ("cam-of-both-signs", "csglib/view/grad_cam.py",
-     '"c, c t y x -> t y x").relu()', '"c, c t y x -> t y x").abs()',
-     "Grad-CAM: evidence against the grade is shown as evidence for it",
-     "view/test_grad_cam.py"),
-    ("rollout-wrong-owner", "csglib/view/rollout.py",
-     "case CrossAttention():\n            return complement.flat",
-     "case CrossAttention():\n            return target.flat",
-     "rollout through cross attention: the target's patches, not the complement's",
-     "view/test_rollout.py"),
-    # --- widgets ---
-    ("explorer-next-patch", "csglib/widgets/explorer/message.py",
-     "record.patch_row(branch, block - 1, query - 1)", "record.patch_row(branch, block - 1, query)",
-     "explorer: the kernel sends the row of the next patch",
-     "widgets/test_explorer.py"),
-    ("row-in-the-first-frame", "csglib/widgets/explorer/data.js",
-     "map.set(keys, frame * patches);", "map.set(keys);",
-     "explorer's page: a patch's row in space is painted over the first frame",
-     "browser/test_explorer.py"),
-    # --- course ---
-    ("check-of-the-first-case", "notebooks/csgcourse/checking.py",
-     "for given, answer in answers:", "for given, answer in answers[:1]:",
-     "exercises: only the output for the first inputs is compared",
-     "course/test_checking.py"),
-)]
-# fmt: on
+MUTANTS = [
+    Mutant(name, **fields)
+    for name, fields in tomllib.loads((ROOT / "tests" / "mutants.toml").read_text("utf-8")).items()
+]
 
 
 def copy_tracked_files(folder: Path) -> None:
