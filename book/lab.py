@@ -39,8 +39,8 @@ def runtime() -> dict[str, bytes]:
         if not (npm := shutil.which("npm")):
             sys.exit(f"npm is needed once, to fetch onnxruntime-web {VERSION}: install Node.js")
         PACKAGE.parent.mkdir(exist_ok=True)
-        given = ["pack", f"onnxruntime-web@{VERSION}", "--pack-destination", PACKAGE.parent]
-        subprocess.run([npm, *given], check=True, stdout=subprocess.DEVNULL)
+        given = ["pack", "--loglevel=error", f"onnxruntime-web@{VERSION}", "--pack-destination"]
+        subprocess.run([npm, *given, PACKAGE.parent], check=True, stdout=subprocess.DEVNULL)
     found = base64.b64encode(hashlib.sha512(PACKAGE.read_bytes()).digest()).decode()
     if found != SHA512:
         sys.exit(f"{PACKAGE} is not the package that was tested (sha512 {found}): delete it")
