@@ -6,7 +6,6 @@ exercise that builds (3.4, 4.5, ...) asks for the forward of one of the library'
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, cast
 
@@ -122,44 +121,30 @@ def plugged(model: nn.Module, functions: Mapping[str, Function]) -> nn.Module:
     return model
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Largest differences between two networks: of their logits, and of each gradient, by name."""
-
-    logits: float
-    gradients: Mapping[str, float]
-
-    @property
-    def trouble(self) -> str | None:
-        """What differs, in a clause; None if nothing does."""
-        if not self.logits <= LOGITS:  # NaN differs
-            return f"the logits differ by up to {self.logits:.2g}"
-        wrong = [name for name, off in self.gradients.items() if not off <= GRADIENTS]
-        if not wrong:
-            return None
-        most, count = max(wrong, key=self.gradients.__getitem__), len(self.gradients)
-        return (
-            f"the logits agree, but gradients of {len(wrong)} of {count} parameters differ, most "
-            f"of `{most}`, by {self.gradients[most]:.2g}"
-        )
-
-    def __str__(self) -> str:
-        agreed = (
-            f"logits agree within {LOGITS:g}, and so do the gradients of all "
-            f"{len(self.gradients)} parameters within {GRADIENTS:g}"
-        )
-        return self.trouble or agreed
-
-
-def agreement(model: nn.Module, other: nn.Module) -> Agreement:
+def agreement(model: nn.Module, other: nn.Module) -> str:
     """Compare two networks of the same parameters on two random clips, in training, in float64."""
-    return _compared(_logits_and_gradients(model), _logits_and_gradients(other))
+    wanted = _logits_and_gradients(model)
+    agreed = (
+        f"logits agree within {LOGITS:g}, and so do the gradients of all {len(wanted[1])} "
+        f"parameters within {GRADIENTS:g}"
+    )
+    return _difference(wanted, _logits_and_gradients(other)) or agreed
 
 
-def _compared(wanted: Outputs, came: Outputs) -> Agreement:
-    (logits, gradients), (answer, reached) = wanted, came
-    off = {name: float((reached[name] - wanted).abs().max()) for name, wanted in gradients.items()}
-    return Agreement(float((answer - logits).abs().max()), off)
+def _difference(wanted: Outputs, came: Outputs) -> str | None:
+    """What differs, in a clause; None if nothing does."""
+    apart = float((came[0] - wanted[0]).abs().max())
+    if not apart <= LOGITS:  # NaN differs
+        return f"the logits differ by up to {apart:.2g}"
+    off = {name: float((came[1][name] - due).abs().max()) for name, due in wanted[1].items()}
+    wrong = [name for name in off if not off[name] <= GRADIENTS]
+    if not wrong:
+        return None
+    most = max(wrong, key=off.__getitem__)
+    return (
+        f"the logits agree, but gradients of {len(wrong)} of {len(off)} parameters differ, most "
+        f"of `{most}`, by {off[most]:.2g}"
+    )
 
 
 def differs_in_tiny(number: str, function: Function) -> str | None:
@@ -170,7 +155,7 @@ def differs_in_tiny(number: str, function: Function) -> str | None:
     if trouble and "RecursionError" in trouble:
         trouble = "it calls itself: it asks the library's module for the forward that it replaces"
     elif not trouble:
-        trouble = _compared(wanted, cast(Outputs, outcome.value)).trouble
+        trouble = _difference(wanted, cast(Outputs, outcome.value))
     return trouble and f"alone the function is right, but plugged into TINY, {trouble}"
 
 

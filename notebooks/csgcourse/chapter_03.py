@@ -5,6 +5,7 @@ Source: section 2, "Intra-dimension ST Learning Module"; Fig. 2(c); Vaswani et a
 
 from collections.abc import Callable
 from copy import deepcopy
+from itertools import permutations
 from typing import Any
 
 import torch
@@ -71,7 +72,7 @@ _CLIPS = [
 
 def wrong_maps(query: Tensor, key: Tensor) -> dict[str, Tensor]:
     """Attention maps with common mistakes, by what is wrong; chapter 4 uses them too."""
-    products, e, keys = query @ key.mT, query.shape[-1], key.shape[-2]
+    products, e = query @ key.mT, query.shape[-1]
     scores = products / e**0.5
     scales = {
         "the division by sqrt(e) is missing: scores grow with the width of a head": 1.0,
@@ -79,13 +80,11 @@ def wrong_maps(query: Tensor, key: Tensor) -> dict[str, Tensor]:
         "you multiplied with sqrt(e); divide by it": e**-0.5,
         "the scores are divided by 2*e: `e ** 1/2` is (e ** 1) / 2; write `e ** 0.5`": 2 * e,
         "you divided by sqrt(h*e); a head multiplies e numbers": (query.shape[1] * e) ** 0.5,
-        "you divided by the root of the number of keys, not sqrt(e)": keys**0.5,
     }
     return {
         **{words: (products / by).softmax(dim=-1) for words, by in scales.items()},
         "the softmax went over the queries; over the keys is wanted, dim=-1": scores.softmax(-2),
         "the softmax went over the heads; over the keys is wanted, dim=-1": scores.softmax(1),
-        "the softmax went over the whole map": scores.flatten(-2).softmax(-1).view_as(scores),
         "you divided after the softmax; divide the scores": products.softmax(dim=-1) / e**0.5,
         "the softmax is missing: these are the scaled scores": scores,
     }
@@ -116,7 +115,6 @@ def _cost_mistakes(frames: int, patches: int, width: int, kind: str) -> Wrong:
         "the class token of each sequence is missing": 2 * sequences * length**2 * width,
         "this is one product; there are two, scores and weighted values": right // 2,
         "this is one sequence; space has `frames`, time has `patches`": right // sequences,
-        "the length is not squared": right // (1 + length),
         "`patches` is n, the number in a frame, not on a side": on_a_side,
         "the projections are counted too; the two products alone are wanted": right + projected,
         "the clip has one class token, not one a frame": 2 * tokens * width if joint else right,
@@ -134,43 +132,84 @@ _BLOCKS = inputs(
 )
 
 
+def with_parts(block: nn.Module, **parts: object) -> Any:
+    """A copy with other parts; a function may stand for a module."""
+    other = deepcopy(block)
+    for name, part in parts.items():
+        other._modules.pop(name, None)
+        setattr(other, name, part)
+    return other
+
+
 def block_mistakes(
     forward: Callable[[Any], tuple[Tensor, Tensor]], block: Any, before: tuple[Tensor, Tensor]
 ) -> Wrong:
     """What a block of attention and an FFN gives with a part left out; chapter 4 uses it too."""
 
     def run(**parts: object) -> tuple[Tensor, Tensor]:
-        other = deepcopy(block)
-        for name, part in parts.items():
-            setattr(other, name, part)
-        return forward(other)
+        return forward(with_parts(block, **parts))
 
-    zero = nn.Linear(before[0].shape[2], before[0].shape[2]).to(before[0])
-    for weights in zero.parameters():
-        weights.data.zero_()
-    attended = run(ffn=zero)
+    attended = run(ffn=torch.zeros_like)
     mixed = [one - old for one, old in zip(attended, before, strict=True)]
     return {
         "the FFN is missing: this is what attention leaves": attended,
-        "attention is missing: this is the FFN alone": run(proj=zero),
+        "the FFN updates the class token too": (attended[0], forward(block)[1]),
+        "attention is missing: this is the FFN alone": run(proj=torch.zeros_like),
         "the residual connection around attention is missing": [m + block.ffn(m) for m in mixed],
         "the residual connection around the FFN is missing": [block.ffn(one) for one in attended],
         "the FFN reads what attention has updated, not what came in": [
             one + block.ffn(old) for one, old in zip(attended, before, strict=True)
         ],
         "`block.norm` comes before the projections, and is missing": run(norm=nn.Identity()),
+        "`block.norm` is applied twice": run(norm=lambda x: block.norm(block.norm(x))),
+        "`block.ffn` has a norm of its own: do without `block.norm` there": run(
+            ffn=lambda x: block.ffn(block.norm(x))
+        ),
         "`block.proj` is missing: it mixes what the heads found": run(proj=nn.Identity()),
         "the heads are not split: this is one head of the whole width": run(heads=1),
     }
 
 
 def _intra_mistakes(block: IntraDimension, cls: Tensor, patches: Tensor, axis: str) -> Wrong:
-    def forward(block: IntraDimension) -> tuple[Tensor, Tensor]:
+    def forward(block: Any) -> tuple[Tensor, Tensor]:
         return intra_forward(block, cls, patches, axis)
 
-    updated_too = "the patches are right; the class token attends and is updated too"
-    alone = (cls + block.ffn(cls), forward(block)[1])
-    return block_mistakes(forward, block, (cls, patches)) | {updated_too: alone}
+    sequences = patches.split(1, dim=1 if axis == "space" else 2)
+    late = [intra_forward(block, cls, one, axis)[0] for one in sequences]
+    right, alone = forward(block)[1], cls + block.ffn(cls)
+    return {
+        **block_mistakes(forward, block, (cls, patches)),
+        **_heads_mistaken(forward, block),
+        "the patches are right; the class token attends and is updated too": (alone, right),
+        "the patches are right; the mean of the class token's copies comes too late: unfold what "
+        "`proj` returns, add that, then run the FFN once": (sum(late) / len(late), right),
+    }
+
+
+def _heads_mistaken(forward: Callable[[Any], object], block: IntraDimension) -> Wrong:
+    def qkv(change: Callable[[Tensor], Tensor]) -> object:
+        return forward(with_parts(block, qkv=lambda tokens: change(block.qkv(tokens))))
+
+    def taken(order: tuple[str, ...]) -> object:
+        places = [order.index(name) for name in names]
+        return qkv(lambda x: torch.cat([x.chunk(3, dim=-1)[place] for place in places], dim=-1))
+
+    def joined(x: Tensor) -> Tensor:
+        return block.proj(rearrange(x, "g s (h e) -> g h s e", h=h).reshape(x.shape))
+
+    names, h, d = ("queries", "keys", "values"), block.heads, block.qkv.in_features
+    _, *orders = permutations(names)
+    rooted = torch.tensor([(d / h) ** 0.5, 1, 1]).repeat_interleave(d)
+    return {
+        **{f"`qkv` gives {', '.join(names)}; you took {', '.join(o)}": taken(o) for o in orders},
+        "you split by heads first; `qkv` gives all queries, then all keys, then all values": qkv(
+            lambda x: rearrange(x, "g s (h k e) -> g s (k h e)", k=3, h=h)
+        ),
+        "the division by sqrt(e) is missing": qkv(lambda x: x * rooted.to(x)),
+        "the heads are joined by `reshape` alone: bring (h, s) into the order (s, h) first": (
+            forward(with_parts(block, proj=joined))
+        ),
+    }
 
 
 def _in_network(function: Callable[..., Any], block: Any, tokens: VideoTokens) -> VideoTokens:

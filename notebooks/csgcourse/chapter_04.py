@@ -76,15 +76,13 @@ _LENGTHS = [  # the second is the paper's; the third is one patch
 
 def _attention_mistakes(query: Tensor, key: Tensor, value: Tensor) -> dict[str, Tensor]:
     right = (query @ key.mT / query.shape[-1] ** 0.5).softmax(dim=-1)
-    maps = wrong_maps(query, key)
-    maps.pop("the softmax went over the whole map")  # the same where there is one query
     joined = [torch.cat([query, one], dim=2) for one in (key, value)]
     return {
         "the own token is among keys and values, as in CrossViT": crossed(query, *joined),
         "this is the attention map; it still has to weight the values: `map @ value`": right,
         "the query is added: the residual connection comes later": query + right @ value,
         "the values are added: the residual connection comes later": value + right @ value,
-        **{words: wrong @ value for words, wrong in maps.items()},
+        **{words: wrong @ value for words, wrong in wrong_maps(query, key).items()},
     }
 
 

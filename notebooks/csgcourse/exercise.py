@@ -119,7 +119,8 @@ def _argument(shape: object, generator: Generator, dtype: torch.dtype) -> object
         return torch.randn(shape, generator=generator, dtype=dtype)
     if isinstance(shape, nn.Module):
         for weights in shape.to(dtype).parameters():
-            weights.data.normal_(0, 0.5, generator=generator)
+            std = 2 / len(weights.T) ** 0.5 if weights.ndim > 1 else 0.5  # no softmax saturates
+            weights.data.normal_(0, std, generator=generator)
     return torch.tensor(shape, dtype=dtype) if isinstance(shape, float) else shape
 
 

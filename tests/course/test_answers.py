@@ -90,11 +90,11 @@ def changed_conv(change):
     return inflate
 
 
-def trained_by_sgd(kernel, clips, labels, steps, lr=1.0, **options):
+def trained_by_sgd(kernel, clips, labels, steps, *, by=torch.optim.SGD, zeroed=True, **options):
     trained = nn.Parameter(kernel.clone())
-    optimizer = torch.optim.SGD([trained], lr=lr, **options)
+    optimizer = by([trained], **{"lr": 1.0, **options})
     for _ in range(steps):
-        optimizer.zero_grad()
+        optimizer.zero_grad() if zeroed else None
         F.cross_entropy(F.conv3d(clips, trained).abs().mean((2, 3, 4)), labels).backward()
         optimizer.step()
     return trained.data
@@ -196,6 +196,27 @@ def intra_by_frames(block, cls, patches, axis):
     cls = cls + sum(tokens) / len(tokens)
     patches = patches + (lines if axis == "space" else lines.transpose(1, 2))
     return [cls + block.ffn(cls), block.ffn(patches) + patches]
+
+
+def intra_written(axes="k h e", taken="qkv", *, norms=1, root=0.5, joined=True, late=False):
+    """The block as a student writes it, with plain attention, and choices that may be wrong."""
+
+    def forward(block, cls, patches, axis):
+        tokens = VideoTokens(cls, patches)
+        normed = came = fold(tokens, axis)
+        for _ in range(norms):
+            normed = block.norm(normed)
+        parts = rearrange(block.qkv(normed), f"g s ({axes}) -> k g h s e", k=3, h=block.heads)
+        q, k, v = (parts[taken.index(name)] for name in "qkv")
+        mixed = shares(q @ k.mT / q.shape[-1] ** root) @ v
+        mixed = block.proj((mixed.transpose(1, 2) if joined else mixed).reshape(came.shape))
+        if late:  # the whole block within each sequence
+            came = came + mixed
+            return sides(unfold(came + block.ffn(came), axis, like=tokens))
+        tokens = tokens + unfold(mixed, axis, like=tokens)
+        return sides(tokens + tokens.map(block.ffn))
+
+    return forward
 
 
 def steps(change):
@@ -617,7 +638,6 @@ RIGHT = [  # the library's own functions, and other styles
     ("1.5", inflated_by_a_hook),
     ("1.5", inflated_by_a_class),
     ("1.6", trained_by_sgd),
-    ("1.6", lambda kernel, *given: trained_by_sgd(kernel, *given, lr=0.3, momentum=0.9)),
     ("1.6", lambda k, *given: train_kernel(k.double(), given[0].double(), *given[1:]).to(k)),
     ("2.1", patches_by_convolution),
     ("2.1", lambda v, s: rearrange(v, "b c t (y p) (x q) -> b t (y x) (c p q)", p=s, q=s)),
@@ -636,6 +656,7 @@ RIGHT = [  # the library's own functions, and other styles
     ("3.3", lambda *given: 2.0 * attention_cost(*given) / 2),
     ("3.4", lambda block, z, x, axis: sides(IntraDimension.forward(block, VideoTokens(z, x)))),
     ("3.4", intra_by_frames),
+    ("3.4", intra_written()),
     ("4.1", F.scaled_dot_product_attention),
     ("4.2", Attention()),
     ("4.3", lambda t, p, s: F.pad(p, (0, 0, 1, 0)).index_copy(1, torch.tensor([0]), t) if s ==
@@ -747,15 +768,14 @@ WRONG = {
         (lambda conv, t: inflate_conv(conv, t).weight, "the layer: 'Conv3d' is wanted"),
     ],
     "1.6": [
-        (lambda kernel, *_: kernel, "the one that went in"),
-        (lambda *given: trained_by_sgd(*given, maximize=True), "does each step go against"),
-        (lambda k, c, labels, n: trained_by_sgd(k, c, 0 * labels, n), "a loss that uses `labels`"),
-        (lambda *given: trained_by_sgd(*given, lr=1e-3), "are all steps taken"),
-        (lambda k, c, labels, n: trained_by_sgd(k, c, labels, 30), "with steps = 0"),
-        (lambda k, c, labels, n: train_kernel(k, c, labels, min(n, 1)), "are all steps taken"),
-        (lambda k, *given: train_kernel(k, *given)[0], "the shape should be"),
-        (lambda k, *given: k.sub_(k - train_kernel(k, *given)), "changes its input `kernel`"),
-        (lambda k, *given: train_kernel(k, *given) / 0, "does each step go against"),
+        (lambda kernel, *_: kernel, "`steps` makes no difference"),
+        (lambda *given: trained_by_sgd(*given, maximize=True), "the loss grows"),
+        (lambda *given: trained_by_sgd(*given, lr=1e-3), "the learning rate is 0.001"),
+        (lambda *given: trained_by_sgd(*given, momentum=0.9), "descent with momentum"),
+        (lambda *given: trained_by_sgd(*given, zeroed=False), "gradients of earlier steps"),
+        (lambda *given: trained_by_sgd(*given, by=torch.optim.Adam, lr=0.1), "this is Adam"),
+        (lambda k, c, labels, n: trained_by_sgd(k, c, labels, 30), "`steps` makes no"),
+        (lambda k, c, labels, n: train_kernel(k, c, labels, min(n, 1)), "one step is taken"),
     ],
     "2.1": [
         (pixels_as_they_lie, "you only reshaped"),
@@ -799,8 +819,6 @@ WRONG = {
         (lambda s, b: unfold_time(s, b)[::-1], "the results are right, but in another order"),
         (clips_inside, "clips are mixed up"),
         (another_token(lambda copies: copies.amax(1, keepdim=True)), "in the first result, "),
-        (another_token(lambda copies: copies.mean(2)[:, None]), "in the first result, "),
-        (lambda s, b: (clips_inside(s, b)[0], unfold_time(s, b)[1]), "in the first result, "),
         (lambda s, b: unfold_time(s, b)[1], "a tuple is wanted"),
     ],
     "3.1": [
@@ -809,13 +827,10 @@ WRONG = {
         (lambda q, k: shares(q @ k.mT / q.shape[-1]**1 / 2), "the scores are divided by 2*e"),
         (lambda q, k: shares(q @ k.mT * q.shape[-1]**0.5), "you multiplied with sqrt(e)"),
         (lambda q, k: shares(q @ k.mT / q[0, :, 0].numel()**0.5), "you divided by sqrt(h*e)"),
-        (lambda q, k: shares(q @ k.mT / len(k[0, 0])**0.5), "the number of keys"),
         (lambda q, k: shares(q @ k.mT / q.shape[-1]**0.5, -2), "softmax went over the queries"),
         (lambda q, k: shares(q @ k.mT / q.shape[-1]**0.5, 1), "softmax went over the heads"),
-        (lambda q, k: shares(q @ k.mT / q.shape[-1]**0.5, (2, 3)), "over the whole map"),
         (lambda q, k: shares(q @ k.mT) / q.shape[-1]**0.5, "you divided after the softmax"),
         (lambda q, k: attention_map(k, q), "`query` and `key` are exchanged"),
-        (lambda q, k: attention_map(k, q).mT, "softmax went over the queries"),
         (lambda q, k: attention_map(q, q), "`query` is used where `key` should be"),
     ],
     "3.2": [
@@ -847,12 +862,22 @@ WRONG = {
         (steps(lambda b, x, a: x + a), "the FFN is missing"),
         (steps(lambda b, x, a: x + x.map(b.ffn)), "attention is missing"),
         (steps(lambda b, x, a: x + a + x.map(b.ffn)), "the FFN reads what attention has updated"),
-        (steps(lambda b, x, a: (x + a) + (x + a).map(b.ffn[1])), "of the values are wrong"),
         (lambda b, z, x, axis: intra_by_frames(b, z, x, "time"), "result for axis = 'time'"),
         (lambda b, z, x, axis: intra_by_frames(b, z, x, {"space": "time", "time": "space"}[axis]),
          "'space' and 'time' are exchanged"),
         (lambda b, z, x, axis: intra_forward(b, z, x, axis)[:1] * 2, "in the second result, "),
         (lambda b, z, x, axis: (z + b.ffn(z), intra_forward(b, z, x, axis)[1]), "updated too"),
+        (intra_written(late=True), "the mean of the class token's copies comes too late"),
+        (intra_written(joined=False), "the heads are joined by `reshape` alone"),
+        *((intra_written(taken=order), "queries, keys, values; you took") for order in
+          ("qvk", "kqv", "kvq", "vqk", "vkq")),
+        (intra_written("h k e"), "you split by heads first"),
+        (intra_written(root=0), "the division by sqrt(e) is missing"),
+        (intra_written(norms=2), "`block.norm` is applied twice"),
+        (intra_written(norms=0), "`block.norm` comes before the projections"),
+        (steps(lambda b, x, a: (x + a) + (x + a).map(b.norm).map(b.ffn)), "norm of its own"),
+        (steps(lambda b, x, a: VideoTokens((x + a).cls, (x + a + (x + a).map(b.ffn)).patches)),
+         "the FFN updates the class token too"),
     ],
     "4.1": [
         (lambda q, k, v: attention(q, k, v, scale=1), "the division by sqrt(e) is missing"),
@@ -862,8 +887,6 @@ WRONG = {
         (lambda q, k, v: F.scaled_dot_product_attention(q, k, k), "`key_other` is used where `val"),
         (lambda q, k, v: F.scaled_dot_product_attention(q, v, k), "`key_other` and `value_own` ar"),
         (lambda q, k, v: Attention.weights(q, k), "this is the attention map"),
-        (lambda q, k, v: attention(q, k, v, scale=k.shape[2]**(-0.5)), "you divided by the root o"),
-        (lambda q, k, v: attention(q[:1], k[:1], v), "of the values are wrong"),
         (lambda q, k, v: q + attention(q, k, v), "the query is added: the residual"),
         (lambda q, k, v: v + attention(q, k, v), "the values are added: the residual"),
         (lambda q, k, v: attention(q, k, v, scale=(q.shape[1] * q.shape[-1])**(-0.5)),
@@ -965,7 +988,6 @@ WRONG = {
         (lambda v, s: reduce(v, "b c t (p y) (q x) -> b t (y x) c", "mean", p=s, q=s),
          "blocks take pixels far apart"),
         (lambda v, s: volume_to_tokens(v, s).transpose(1, 2), "in the order (b, n, t, c"),
-        (lambda v, s: volume_to_tokens(v, s).cumsum(1), "of the values are wrong"),
         (lambda v, s: volume_to_tokens(v, s).mean(1, True).expand(-1, v.shape[2], -1, -1),
          "this is the mean over t;"),
     ],
@@ -997,7 +1019,6 @@ WRONG = {
         (lambda c, t, y: (t, output_size(c, t, y)[1]), "three numbers are wanted"),
         (lambda c, t, y: (t, *[y // (4, 4, 8, 16, 32)[int(c[1]) - 1]] * 2), "rounds up"),
         (lambda c, t, y: (t, *[round(y / (4, 4, 8, 16, 32)[int(c[1]) - 1])] * 2), "is wanted: got"),
-        (lambda c, t, y: (t + 1, *output_size(c, t, y)[1:]), "in the first result, one too many"),
     ],
     "6.4": [
         (lambda model, clip: model(clip), "plugged into TINY"),
@@ -1042,12 +1063,9 @@ WRONG = {
         (lambda p, s, seed: [0] * len(p), "is empty"),
         (lambda p, s, seed: split(sorted(set(p)), s, seed), "one for each clip"),
         (lambda p, s, seed: dict(zip(p, split(p, s, seed), strict=True)), "a list is wanted"),
-        (lambda p, s, seed: torch.tensor(0), "one for each clip: got 0"),
         (lambda p, s, seed: torch.zeros(1).expand(10**15), "one for each clip: got 10000000000000"),
         (lambda p, s, seed: torch.eye(len(p)), "the number of a group is a whole one"),
-        (lambda p, s, seed: [p[:5], p[5:9], p[9:]], "one for each clip: got 3"),
         (lambda p, s, seed: split(sorted(p), s, seed)[::-1], "has clips in groups"),
-        (lambda p, s, seed: [-group for group in split(p, s, seed)], "0 to 2: got -2"),
         (lambda p, s, seed: [hash(name) % len(s) for name in p], "group"),
         *((in_the_order_of(set_of), "in another Python process") for set_of in SETS),
     ],

@@ -15,11 +15,7 @@ GUESSES = (2, 8, 50, 500)  # times cheaper
 
 
 def macs(frames: int, side: int, kind: str) -> int:
-    """MACs of scores and weighted sums in one block of the paper's width, class token included.
-
-    Projections and FFN are left out: they cost the same per token for every kind, a key of `KINDS`.
-    A frame has `side` x `side` patches.
-    """
+    """MACs of both products in one block of the paper, with `side` x `side` patches a frame."""
     axes = ("space", "time") if kind == "both" else (kind,)
     return sum(attention_cost(frames, side**2, PAPER.dim, axis) for axis in axes)
 

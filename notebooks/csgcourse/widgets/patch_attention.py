@@ -30,8 +30,7 @@ def branch_maps(network: CSG3DCT, clip: Clip) -> list[Maps]:
     its place in all t frames; rows sum to 1.
 
     Raises:
-        ValueError: the network has no two branches, or a class token a frame; or the clip does
-            not fit.
+        ValueError: the network has no two branches, or a class token a frame; the clip is too odd.
     """
     if not isinstance(network.blocks[0], AMDFBlock) or network.config.class_tokens == "frame":
         raise ValueError("a network with two branches and one class token a clip is wanted")
@@ -111,13 +110,11 @@ class PatchAttention(LiveFigure):
 
     @traitlets.validate("block", "head", "frame", "patch")
     def _there(self, proposal: dict[str, Any]) -> Any:
-        name, value, facts = proposal["trait"].name, proposal["value"], self.facts
-        least, most = {
-            "block": (1, len(facts["shared"])),
-            "head": (0, len(facts["shared"][0]) - 1),
-            "frame": (1, facts["frames"]),
-            "patch": (0, facts["rows"] * facts["columns"] - 1),
-        }[name]
+        name, value = proposal["trait"].name, proposal["value"]
+        space, time = self._maps[0]  # of four heads, say, 1 + 4 maps
+        counts = {"block": len(self._maps), "frame": space.shape[1], "head": len(space)}
+        least = 1 if name in ("block", "frame") else 0
+        most = counts.get(name, time.shape[1]) - 1 + least
         if not least <= value <= most:
             raise traitlets.TraitError(f"{name} must be {least} to {most}: got {value}")
         return value

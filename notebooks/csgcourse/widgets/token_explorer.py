@@ -52,6 +52,7 @@ class TokenExplorer(LiveFigure):
     """
 
     _esm, _css = front_end(__file__)
+    _settings = ("axis", "order", "token")
 
     facts = traitlets.Dict().tag(sync=True)
     frames = traitlets.Bytes().tag(sync=True)
@@ -69,8 +70,8 @@ class TokenExplorer(LiveFigure):
         rows, columns = height // PATCH, width // PATCH
         if height % PATCH or width % PATCH or not 1 <= count * rows * columns <= MOST:
             raise ValueError(
-                f"a clip to explore has rows and columns that are multiples of {PATCH}, and at "
-                f"most {MOST} patches in all: got {count} frames of {height} x {width}"
+                f"rows and columns are multiples of {PATCH}, and there are at most {MOST} patches: "
+                f"got {count} frames of {height} x {width}"
             )
         sizes = (count, rows * columns)
         lineups = {axis: lineup(axis, "transposed", *sizes).tolist() for axis in get_args(Axis)}
@@ -87,11 +88,6 @@ class TokenExplorer(LiveFigure):
         if not 0 <= proposal.value <= last:
             raise traitlets.TraitError(f"token must be 0 to {last}: got {proposal.value}")
         return int(proposal.value)
-
-    def __repr__(self) -> str:
-        sizes = " x ".join(str(self.facts[name]) for name in ("frames", "rows", "columns"))
-        settings = f"axis={self.axis!r}, order={self.order!r}, token={self.token}"
-        return f"TokenExplorer({sizes} patches, {settings})"
 
     def still(self) -> Figure:
         """The frames, with the token in orange and those it attends to in blue."""
