@@ -6,7 +6,7 @@ of the validation clips by the best weights, and progress.json for those who wat
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from csglib.data.atomic import replacing, write_csv
@@ -95,11 +95,30 @@ def run_in(folder: Path, facts: dict[str, str]) -> Iterator[None]:
 
 
 def resume(folder: Path, model: nn.Module, adam: Optimizer) -> list[Epoch]:
-    """Load model and optimiser as after the last complete epoch; records so far, if any."""
+    """Load model and optimiser as after the last complete epoch; records so far, if any.
+
+    A ValueError if the checkpoint is another run's, or damaged.
+    """
     path = folder / "resume.safetensors"
     if not path.is_file():
         return []
     tensors, notes = read_weights(path)
+    try:
+        if notes.get("run", own := _run(folder)) != own:
+            raise ValueError("another config.json belongs to it")
+        _restore(tensors, model, adam)
+        return [Epoch(**record) for record in json.loads(notes["records"])]
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        first = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is of another run, or damaged ({first}): delete it") from error
+
+
+def _run(folder: Path) -> str:
+    """What tells a run from others, for its checkpoints."""
+    return json.dumps(read_config(folder), sort_keys=True)
+
+
+def _restore(tensors: Mapping[str, Tensor], model: nn.Module, adam: Optimizer) -> None:
     weights = {name: t for name, t in tensors.items() if name.startswith("model.")}
     model.load_state_dict({n.removeprefix("model."): t for n, t in weights.items()})
     for name, parameter in model.named_parameters():
@@ -109,7 +128,6 @@ def resume(folder: Path, model: nn.Module, adam: Optimizer) -> list[Epoch]:
             like = saved if moment == "step" else parameter.detach()
             adam.state[parameter][moment] = torch.empty_like(like, device=parameter.device)
             adam.state[parameter][moment].copy_(saved)
-    return [Epoch(**record) for record in json.loads(notes["records"])]
 
 
 def best_epoch(config: TrainConfig, records: list[Epoch]) -> int:
@@ -151,7 +169,8 @@ def save(
     for name, parameter in model.named_parameters():
         for moment in _MOMENTS:
             state[f"adam.{name}.{moment}"] = adam.state[parameter][moment]
-    write_weights(folder / "resume.safetensors", state, {"records": json.dumps(told["records"])})
+    own = {"records": json.dumps(told["records"]), "run": _run(folder)}
+    write_weights(folder / "resume.safetensors", state, own)
     write_weights(folder / "last.safetensors", weights, note)
     rows = ([record.epoch, *record.metrics().values()] for record in records)
     write_csv(folder / "epochs.csv", ["epoch", *records[0].metrics()], rows)

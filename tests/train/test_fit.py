@@ -16,7 +16,7 @@ from torch import nn
 from torch.distributed.run import main as torchrun
 
 from csglib import CSG3DCT, TINY, TrainConfig, fit, network_input
-from csglib.model.weights import load_weights, read_weights
+from csglib.model.weights import load_weights, read_weights, write_weights
 from csglib.train import fit as training
 from csglib.train import predict
 from csglib.train.step import TrainStep, adam
@@ -365,6 +365,21 @@ def test_what_cannot_be_leaves_nothing_behind(tmp_path, monkeypatch, changes, me
     with pytest.raises(ValueError, match=message):
         next(fit(network(), clips(), watched, config(tmp_path / "run", **changes)))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path):
+    for seed, name in enumerate(("run", "other")):
+        fitted(tmp_path / name, epochs=2, seed=seed)
+    path = tmp_path / "run/resume.safetensors"
+    tensors, notes = read_weights(path)
+    write_weights(path, tensors, {"records": notes["records"]})  # of a version without the name
+    assert len(fitted(tmp_path / "run", epochs=2)) == 2
+    (tmp_path / "other/resume.safetensors").replace(path)
+    with pytest.raises(ValueError, match=r"is of another run, or damaged \(another config.json"):
+        fitted(tmp_path / "run", epochs=2)
+    write_weights(path, {"model.a": torch.ones(2)}, {"records": "[]"})
+    with pytest.raises(ValueError, match=r"damaged \(Error\(s\) in loading state_dict"):
+        fitted(tmp_path / "run", epochs=2)
 
 
 def test_two_loops_cannot_train_in_one_folder(tmp_path):
