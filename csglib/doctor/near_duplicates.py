@@ -24,6 +24,7 @@ MIN_CORRELATION = 0.86  # of two fingerprints of one frame, once they are aligne
 _CANDIDATE = 0.72  # before alignment; frames of different clips rarely reach it, see the tests
 _QUERIES = 16  # frames of a clip that are searched for in the others, evenly spread
 _SAME = 0.5  # correlation of what changes between frames: 0.1 in one view, 0.8 in a bad copy
+_APART = 0.8  # of them match frames of their own: a shadow that moves alike is in 0.7 at most
 _MIN_MATCHES = 3  # of those; two neighbouring frames of a sweep can be very similar
 _COARSE, _FINE = (1.0, 3.0), (0.8, 2.0)  # sigmas of a difference of Gaussians, pixels
 _FLAT = 0.15  # contrast (in square roots of grey levels) below which a pattern fades out
@@ -105,7 +106,8 @@ def _shared_fraction(
 ) -> tuple[float, bool]:
     """Fraction of the queries that the other clip has too, 0 if too few; are they the same frames?
 
-    They are if what changes from one to the next changes there too. One frame has no changes.
+    They are if each matches another frame, and what changes from one to the next changes there
+    too. One frame has no changes.
     """
     targets = _normalised(_patterns(others, _FINE))
     query = _normalised(_patterns(_warp(queries[best][None], zoom), _FINE))
@@ -115,17 +117,19 @@ def _shared_fraction(
     found = scores.max(axis=1) > MIN_CORRELATION
     if found.sum() < min(_MIN_MATCHES, len(queries)):
         return 0.0, False
+    matches = scores[found].argmax(axis=1)
     here, there = (
         np.sqrt(levels) - gaussian_filter(np.sqrt(levels), (0, 1, 1))  # speckle, no shadows
         for levels in (
             _warp(queries, warp)[found],
-            others[scores[found].argmax(axis=1)].astype(np.float32),
+            others[matches].astype(np.float32),
         )
     )
     here, there = here - here.mean(axis=0), there - there.mean(axis=0)
     power = np.sqrt((here**2).sum() * (there**2).sum())
-    same = min(len(queries), len(others)) < _MIN_MATCHES or (here * there).sum() > _SAME * power
-    return float(found.mean()), bool(same)
+    alike = len({*matches.tolist()}) > _APART * len(matches)
+    alike &= bool((here * there).sum() > _SAME * power)
+    return float(found.mean()), alike or min(len(queries), len(others)) < _MIN_MATCHES
 
 
 def _align(frame: UInt8[ndarray, "32 32"], target: Float[ndarray, " v"], zoom: Warps) -> Warps:

@@ -86,6 +86,17 @@ def test_no_two_clips_of_the_phantom_are_near_duplicates_with_a_margin(
     assert 0.8 < MIN_CORRELATION < 0.9
 
 
+def test_a_shadow_that_moves_alike_is_a_similar_view(sweep):
+    """Clips of one probe with a rib in the same place: no frame of one is in the other."""
+    places, clips = np.mgrid[:128, :128][1], []
+    for start in (0.0, 1.0):
+        frames = sweep[:12] if start else sweep[12:24]
+        rib = [np.exp(-(((places - 60 - 3 * np.sin(start + k / 5)) / 5) ** 2)) for k in range(12)]
+        clips.append(grey(110 * (1 - 0.8 * np.stack(rib)) + 0.1 * frames))
+    (pair,) = find_near_duplicates([fingerprints(clip) for clip in clips])
+    assert not pair.same_frames
+
+
 def test_parts_of_one_video_are_found_if_they_overlap(sweep):
     assert fractions(sweep[:8], sweep[4:12]) == {(0, 1): pytest.approx(0.5, abs=0.15)}
     assert fractions(sweep, sweep[9:17]) == {(0, 1): 1}
