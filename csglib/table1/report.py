@@ -42,11 +42,12 @@ compared with ours; it is empty for networks that the paper only cites. Not for 
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """Size of a test set; `majority` is the accuracy of always predicting the majority class."""
+    """Size of a test set; `majority` is the accuracy of always predicting `grade`."""
 
     clips: int
     patients: int
     majority: float
+    grade: str  # name of the majority class
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,9 @@ def runs_in(folder: Path) -> dict[str, list[Path]]:
 def test_set(runs: Sequence[Path]) -> SplitSummary:
     """The test clips of a row's runs, all together."""
     read = pooled([Predictions.read(run / TEST) for run in runs])
-    majority = float(np.bincount(read.grades).max() / len(read.grades))
-    return SplitSummary(len(read.grades), len(set(read.patients)), majority)
+    counts, clips = np.bincount(read.grades), len(read.grades)
+    majority, grade = float(counts.max() / clips), read.names[counts.argmax()]
+    return SplitSummary(clips, len(set(read.patients)), majority, grade)
 
 
 def pairs_in(runs: Mapping[str, Sequence[Path]]) -> dict[tuple[str, str], Pair]:

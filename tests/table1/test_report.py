@@ -11,6 +11,7 @@ from csglib.table1 import ROWS, report
 from csglib.table1.pairs import over_seeds
 from csglib.table1.report import COSTS, Pair, SplitSummary, lines, pairs_in, runs_in, write_table
 from csglib.table1.run import RESULT
+from csglib.train.experiment import TEST
 
 PAIRED = 30
 
@@ -101,7 +102,11 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 def test_it_knows_what_a_row_was_tested_on(table):
     runs = runs_in(table("tpn", answers(1), answers(2)))["tpn"]
-    assert report.test_set(runs) == SplitSummary(clips=2 * PAIRED, patients=30, majority=20 / 30)
+    for path in (run / TEST for run in runs):
+        path.write_text(path.read_text().replace("severe", "pneumonia"))
+    assert report.test_set(runs) == SplitSummary(
+        clips=2 * PAIRED, patients=30, majority=20 / 30, grade="pneumonia"
+    )
 
 
 def test_a_pair_counts_every_clip_once_a_seed(table):

@@ -35,6 +35,10 @@ def reader(counted):
 
 def test_rows_are_those_of_the_table_in_the_papers_order(folder, reader):
     rows = reader.facts["rows"]
+    assert (
+        reader.facts["grades"] == "severe"
+        and "always severe" in reader.still().axes[0].get_xlabel()
+    )
     assert [row["name"] for row in rows] == ["i3d", "tpn", "base_16", "csg3dct"]
     for row, line in zip(rows, lines(runs_in(folder)), strict=True):
         accuracy = line.scores.accuracy

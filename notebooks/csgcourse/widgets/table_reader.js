@@ -106,11 +106,11 @@ function ticksOf(low, high, room) {
 }
 
 /** The legend of the rows' marks. */
-function legend() {
+function legend(grades) {
   const [interval, majority] = [axis(0, 1, "csg-small"), axis(0, 1, "csg-small")];
   interval.interval([0.5, 0.1, 0.9]);
   majority.mark(0.5, "csg-majority");
-  return make("div", {}, make("span", {}, interval.box, "95 % interval"), make("span", {}, majority.box, "majority class"));
+  return make("div", {}, make("span", {}, interval.box, "95 % interval"), make("span", {}, majority.box, `always ${grades}`));
 }
 
 /** The four cells of a 2 x 2 table, a dot for each clip. */
@@ -185,14 +185,14 @@ function rowOf(desk, row, groups, [low, high]) {
   return { row, element, draw };
 }
 
-function tableOf(desk, { rows, axis: ends }) {
+function tableOf(desk, { rows, axis: ends, grades }) {
   const groups = LETTERS.map((letter) => `csg-${letter}-${Math.random().toString(36).slice(2)}`);
   const { cells: [network, ...numbers], draw: drawHeads } = heads(desk);
   const lines = rows.map((row) => rowOf(desk, row, groups, ends));
   const body = make("tbody");
   const seeds = [...new Set(rows.map((row) => row.seeds))].sort().join(" or ");
   const ours = `Ours: simulated patients, ${seeds === "1" ? "1 seed" : `${seeds} seeds`} a row`;
-  const over = make("div", { class: "csg-over" }, make("span", { textContent: ours }), legend());
+  const over = make("div", { class: "csg-over" }, make("span", { textContent: ours }), legend(grades));
   const paper = make("th", { colSpan: 2, scope: "colgroup", class: "csg-printed", textContent: "the paper's, other patients" });
   const scale = axis(...ends, "csg-scale");
   for (const tick of ticksOf(...ends, 7)) scale.mark(tick, "csg-tick", Math.round(100 * tick));

@@ -47,6 +47,7 @@ class TableReader(LiveFigure):
         pairs = {f"{a}>{b}": _plain(pair, clips[a]) for (a, b), pair in found.items()}
         apart = [pair.difference.low > 0 for pair in found.values()]  # of each two, one way round
         facts = {"rows": rows, "pairs": pairs, "apart": sum(apart), **_axes_of(rows, pairs)}
+        facts["grades"] = " or ".join(sorted({row["grade"] for row in rows}))  # most frequent ones
         *others, first = clips  # the last row is the paper's own network
         super().__init__(facts=facts, first=first, second=next(iter(others), first))
 
@@ -81,7 +82,7 @@ class TableReader(LiveFigure):
         table.text(1.01, -1, "the paper's,\nother patients", va="center", **beside)
         table.set(ylim=(len(rows) - 0.4, -1.4), xlim=[100 * end for end in self.facts["axis"]])
         table.set_yticks(range(len(rows)), [row["title"] for row in rows])
-        table.set_xlabel("accuracy %, 95 % interval; dotted: majority class")
+        table.set_xlabel(f"accuracy %, 95 % interval; dotted: always {self.facts['grades']}")
         if pair := self.facts["pairs"].get(f"{self.first}>{self.second}"):
             _draw_interval(below, 0, pair["difference"], "#222222", "o")
         below.axvline(0, color="grey", linestyle="--")
