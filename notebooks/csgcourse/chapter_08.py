@@ -144,7 +144,6 @@ def _confusion_mistakes(predicted: Tensor, true: Tensor, classes: int) -> Wrong:
         "these are shares of all clips; counts are wanted": counts / len(true),
         "only the correct predictions were counted": counts.diag().diag(),
         "the last class is missing where no clip has it": counts[:seen, :seen],
-        "the classes are in reverse order: class 0 comes first": counts.flip(0, 1),
     }
 
 
@@ -161,7 +160,6 @@ def _f1_mistakes(confusion: Tensor) -> Wrong:
         "this is F1 of macro precision and macro recall; take F1 of each class, then the mean": (
             2 * p * r / (p + r).clamp(min=1e-9)
         ),
-        "this is the plain mean of precision and recall; F1 is 2 P R / (P + R)": (p + r) / 2,
     }
 
 
@@ -220,7 +218,6 @@ def _known(
     drawn = draw(torch.ones_like(clips), len(clips))
     accuracy = right[drawn].sum(1) / clips[drawn].sum(1)
     once = clips.new_zeros(drawn.shape).scatter_(1, drawn, 1.0)
-    mean, spread = float(accuracy.mean()), 1.96 * float(accuracy.std())
     clip_by_clip = marks[draw(torch.ones_like(marks), len(marks))]
     wrong = {
         "you drew clips; draw patients, with all their clips": clip_by_clip.mean(1),
@@ -230,7 +227,6 @@ def _known(
     return accuracy, {
         **{words: _between(one) for words, one in wrong.items()},
         "5 % are cut off at each end, a 90 % interval; cut off 2.5 %": _between(accuracy, 0.05),
-        "mean +- 1.96 standard deviations; take percentiles": (mean - spread, mean + spread),
     }
 
 
@@ -303,12 +299,10 @@ def _schedule_mistakes(step: int, steps: int, lr: float) -> Wrong:
         "the cosine falls over all steps; it falls over the 70 % that are left": (
             lr * (1 + math.cos(math.pi * done)) / 2
         ),
-        "it stays at `lr` after the rise; it falls to 0": lr,
     }
     return {
         **{words: value if rises else right for words, value in rise.items()},
         **{words: right if rises else value for words, value in fall.items()},
-        "this is a fraction of the peak; multiply by `lr`": right / lr,
     }
 
 

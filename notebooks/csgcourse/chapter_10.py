@@ -78,19 +78,14 @@ _TENSORS = inputs(lambda c, t, y, x: ((c, t, y, x), (c, t, y, x)), {}, {}, {"t":
 
 
 def _share_mistakes(saliency: Tensor, mask: Tensor) -> Wrong:
-    total, share = saliency[mask].sum(), mask.double().mean()
+    total = saliency[mask].sum()
     inside = total / saliency.sum()
-    frames = [share_inside(*pair) for pair in zip(saliency, mask, strict=True)]
     outside = saliency[~mask].mean().nan_to_num(1.0)
     return {
         "this is the share of saliency inside; divide by the mask's share of the volume": inside,
         "this is the mean inside; divide by the mean of all": saliency[mask].mean(),
         "this is the sum inside; divide by the sum of all, then by the mask's share": total,
         "you compare inside with outside, not with all": saliency[mask].mean() / outside,
-        "you multiplied by the mask's share of the volume; divide by it": inside * share,
-        "you divided by the mask's voxels, not by their share": inside / mask.sum(),
-        "you subtracted the mask's share of the volume; divide by it": inside - share,
-        "you scored each frame and took the mean": fmean(frames),
     }
 
 
@@ -100,16 +95,11 @@ def _swapped_mistakes(
     scores = torch.tensor([[score(saliency, mask) for saliency in maps] for mask in masks])
     same = torch.tensor([[one == other for other in patients] for one in patients])
     (own, other), eye = swapped_control(maps, masks, patients, score), torch.eye(len(maps)).bool()
-    mean = torch.stack(list(maps)).mean(dim=0)
-    of_mean = fmean(score(mean, mask) for mask in masks)
     return {
         "a patient's other clips are not another patient's": (own, scores[~eye].mean()),
         "own maps are among the others: leave out the clip's own patient": (own, scores.mean()),
-        "one other map is too few; take the mean over all of them": (own, scores.diag(1).mean()),
-        "you scored the mean of all maps; score each map, then take the mean": (own, of_mean),
         "the first number is of own maps alone: one map a clip": (scores[same].mean(), other),
         "own and other are exchanged": (other, own),
-        "these are sums; means are wanted": (own * len(maps), other * len(maps)),
     }
 
 
@@ -125,10 +115,7 @@ def _cam_mistakes(activations: Tensor, gradients: Tensor) -> Wrong:
     }
     return {
         "the ReLU is missing": weighted.sum(0),
-        "you took the absolute value; ReLU sets what is negative to 0": weighted.sum(0).abs(),
         "ReLU comes after the sum over channels": weighted.relu().sum(0),
-        "you took the mean over channels; Grad-CAM sums them": weighted.mean(0).relu(),
-        "activations and gradients are exchanged": grad_cam(gradients, activations),
         **{words: (by * activations).sum(0).relu() for words, by in weights.items()},
     }
 

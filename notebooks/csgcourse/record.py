@@ -12,11 +12,12 @@ from pathlib import Path
 from csgcourse.exercise import exercises_of
 from csglib.data.atomic import replacing
 
-TITLES = (  # of notebooks 00 to 10, which have exercises
+_NAMES = (
     *("Start here", "Inflation", "Clips to tokens", "Intra-dimension attention"),
     *("Fusion: SWA against CA", "Learnable weighting", "CSG-3DCT", "Clips and grades"),
     *("Training", "Attention across frames", "Is it evidence?"),
 )
+TITLES = {**dict(enumerate(_NAMES)), 12: "Your own clips"}  # of notebooks that have exercises
 _SOLVED, _OPEN = "\N{CHECK MARK}", "\N{WHITE CIRCLE}"
 _HOME = Path(__file__).parents[1]  # the notebooks' folder, unless csgcourse is installed elsewhere
 
@@ -52,7 +53,7 @@ class Progress:
     def _rows(self) -> list[tuple[str, str]]:
         """The title of each notebook, and a mark for each of its exercises."""
         rows = []
-        for chapter, title in enumerate(TITLES):
+        for chapter, title in TITLES.items():
             solved = (exercise.number in self.solved for exercise in exercises_of(chapter))
             marks = " ".join(_SOLVED if each else _OPEN for each in solved)
             rows.append((f"{chapter:02} {title}", marks))
