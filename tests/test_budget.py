@@ -17,7 +17,7 @@ REPOSITORY = ROOT.parent
 CORE = ("data", "metrics", "model", "train", "detect", "view", "widgets")
 LINES = {  # of all files with this ending below these folders, at most: lower it when you can
     # 13,500 before the doctor checked class folders, what cleaning keeps, and privacy
-    ("py", "csglib"): 13_969,
+    ("py", "csglib"): 13_930,
     # 7,000 before the input's gradient, the one map that is clear of all its controls
     ("py", *(f"csglib/{room}" for room in CORE)): 7_018,
     ("js", "csglib"): 2_000,
@@ -27,7 +27,7 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     ("py", "book"): 215,
     ("js", "book"): 590,
     # 19,670 before the doctor's checks of real clips and the readers of what machines export
-    ("py", "tests"): 20_141,
+    ("py", "tests"): 20_125,
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400

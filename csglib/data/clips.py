@@ -162,10 +162,9 @@ def save_clip(clip: Clip, path: Path) -> None:
 def hash_patient(identity: str, key: bytes | None = None) -> str:
     """A pseudonym, "patient-" and 12 hexadecimal digits: the same for the same identity and key.
 
-    There are at most a few billion patient ids and fewer names: without a secret key of 32 random
-    bytes, all of them could be tried in minutes. Where no `key` is given, one is drawn in each
-    process and never stored. Two of 10,000 patients share a pseudonym with a probability of 1 in 5
-    million. Normalised first (NFC): some systems write é as one character, others as two.
+    Without a secret key of 32 random bytes, all patient ids could be tried in minutes. Where no
+    `key` is given, one is drawn in each process and never stored. Two of 10,000 patients share a
+    pseudonym with a probability of 1 in 5 million. Normalised (NFC): é is one character, or two.
     """
     text = unicodedata.normalize("NFC", identity).encode(errors="surrogateescape")
     return f"patient-{hmac.digest(key or _KEY, text, 'sha256').hex()[:12]}"

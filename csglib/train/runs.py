@@ -6,7 +6,7 @@ of the validation clips by the best weights, and progress.json for those who wat
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from csglib.data.atomic import replacing, write_csv
@@ -87,7 +87,7 @@ def run_in(folder: Path, facts: dict[str, str]) -> Iterator[None]:
             for unfinished in folder.glob(".*.part"):  # of a process that was killed
                 unfinished.unlink()
             with replacing(folder / "config.json") as file:
-                file.write(json.dumps(facts, indent=2).encode())
+                file.write(json.dumps(facts, indent=2, sort_keys=True).encode())
             yield
     except Timeout:
         came = "another process, or an unfinished loop over fit() in this one, is training in it"
@@ -95,39 +95,26 @@ def run_in(folder: Path, facts: dict[str, str]) -> Iterator[None]:
 
 
 def resume(folder: Path, model: nn.Module, adam: Optimizer) -> list[Epoch]:
-    """Load model and optimiser as after the last complete epoch; records so far, if any.
-
-    A ValueError if the checkpoint is another run's, or damaged.
-    """
+    """Load model and optimiser as after the last complete epoch; its records, if any."""
     path = folder / "resume.safetensors"
     if not path.is_file():
         return []
     tensors, notes = read_weights(path)
     try:
-        if notes.get("run", own := _run(folder)) != own:
+        if notes.get("run", own := (folder / "config.json").read_text()) != own:
             raise ValueError("another config.json belongs to it")
-        _restore(tensors, model, adam)
+        weights = {name: t for name, t in tensors.items() if name.startswith("model.")}
+        model.load_state_dict({n.removeprefix("model."): t for n, t in weights.items()})
+        for name, parameter in model.named_parameters():
+            for moment in _MOMENTS:
+                saved = tensors[f"adam.{name}.{moment}"]
+                # fused Adam wants the parameter's device and memory format
+                like = saved if moment == "step" else parameter.detach()
+                adam.state[parameter][moment] = torch.empty_like(like, device=parameter.device)
+                adam.state[parameter][moment].copy_(saved)
         return [Epoch(**record) for record in json.loads(notes["records"])]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        first = str(error).partition("\n")[0]
-        raise ValueError(f"{path} is of another run, or damaged ({first}): delete it") from error
-
-
-def _run(folder: Path) -> str:
-    """What tells a run from others, for its checkpoints."""
-    return json.dumps(read_config(folder), sort_keys=True)
-
-
-def _restore(tensors: Mapping[str, Tensor], model: nn.Module, adam: Optimizer) -> None:
-    weights = {name: t for name, t in tensors.items() if name.startswith("model.")}
-    model.load_state_dict({n.removeprefix("model."): t for n, t in weights.items()})
-    for name, parameter in model.named_parameters():
-        for moment in _MOMENTS:
-            saved = tensors[f"adam.{name}.{moment}"]
-            # fused Adam wants the parameter's device and memory format
-            like = saved if moment == "step" else parameter.detach()
-            adam.state[parameter][moment] = torch.empty_like(like, device=parameter.device)
-            adam.state[parameter][moment].copy_(saved)
+        raise ValueError(f"{path} is of another run, or damaged: delete it ({error})") from error
 
 
 def best_epoch(config: TrainConfig, records: list[Epoch]) -> int:
@@ -169,7 +156,7 @@ def save(
     for name, parameter in model.named_parameters():
         for moment in _MOMENTS:
             state[f"adam.{name}.{moment}"] = adam.state[parameter][moment]
-    own = {"records": json.dumps(told["records"]), "run": _run(folder)}
+    own = {"records": json.dumps(told["records"]), "run": (folder / "config.json").read_text()}
     write_weights(folder / "resume.safetensors", state, own)
     write_weights(folder / "last.safetensors", weights, note)
     rows = ([record.epoch, *record.metrics().values()] for record in records)

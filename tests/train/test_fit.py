@@ -375,10 +375,10 @@ def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path):
     write_weights(path, tensors, {"records": notes["records"]})  # of a version without the name
     assert len(fitted(tmp_path / "run", epochs=2)) == 2
     (tmp_path / "other/resume.safetensors").replace(path)
-    with pytest.raises(ValueError, match=r"is of another run, or damaged \(another config.json"):
+    with pytest.raises(ValueError, match=r"is of another run, or damaged: .*another config.json"):
         fitted(tmp_path / "run", epochs=2)
     write_weights(path, {"model.a": torch.ones(2)}, {"records": "[]"})
-    with pytest.raises(ValueError, match=r"damaged \(Error\(s\) in loading state_dict"):
+    with pytest.raises(ValueError, match=r"damaged: .*Error\(s\) in loading"):
         fitted(tmp_path / "run", epochs=2)
 
 

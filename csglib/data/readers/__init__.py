@@ -33,8 +33,7 @@ def read_clip(path: str | Path, key: bytes | None = None) -> Clip:
     choose is in `Clip.notes`, and a warning.
 
     Nothing is written. No identifying text is kept: `Clip.patient` is what `save_clip` stored, or a
-    hash of DICOM's PatientID or of the file name: clips of one patient share it. Names burned into
-    the pixels stay there.
+    hash of DICOM's PatientID or else of the file name. Names burned into the pixels stay there.
 
     Args:
         path: an NPZ (`save_clip`, or any with `frames`), a DICOM image or cine loop, a video, an

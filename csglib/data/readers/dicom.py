@@ -38,10 +38,7 @@ _FRAME_STARTS = (b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP")  # JPEG, JPEG 2000 b
 
 
 def read_dicom(path: Path, key: bytes | None) -> Clip:
-    """Read every frame as grey levels; colours become luma, and 16 bits are shown by their window.
-
-    `Clip.patient` is a hash of PatientID, or of the file name where that is empty.
-    """
+    """Read every frame as grey levels: colours as luma, 16 bits as their window shows them."""
     name = path.name
     with as_clip_error(f"{name}: {_DAMAGED}"):
         dataset = _open(path)

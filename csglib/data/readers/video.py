@@ -39,8 +39,7 @@ def container_of(head: bytes) -> str | None:
 def read_video(path: Path, key: bytes | None, container: str) -> Clip:
     """Read the first video stream of a file; see `decode_video`."""
     with path.open("rb") as file:
-        stack = decode_video(file, container, path.name)
-    return stack.clip(hash_patient(path.stem, key))
+        return decode_video(file, container, path.name).clip(hash_patient(path.stem, key))
 
 
 def decode_video(file: io.BufferedIOBase, container: str, name: str) -> FrameStack:
