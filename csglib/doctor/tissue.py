@@ -43,6 +43,7 @@ _MIN_IMAGE = 0.15  # of all that is image: an image has no less
 _ROUGH, _DENSE = 6, 0.8  # texture of a frozen image: grey levels in 3 x 3, share of surroundings
 _GAP_FILLED, _GAP_QUIET = 0.02, 0.9  # of a line between two images: is image; does not change
 _STRAIGHT, _NARROW, _OPEN = 0.8, 0.12, 0.08  # see `_between`
+_EDGE, _LESS = 9, (0.6, 0.95)  # see `_widens`
 _SEAM, _BESIDE, _WHOLE = 0.35, 0.6, 0.7  # see `_seams`
 _FEW = 8  # frames are enough to compare neighbouring lines
 
@@ -275,7 +276,21 @@ def _between(content: Bool[ndarray, "y x"], start: int, end: int) -> bool:
     apart = sum(sides) + end - start
     straight = min(np.mean(np.abs(side - np.median(side)) <= 2) for side in sides) > _STRAIGHT
     low, middle, high = np.percentile(apart, (20, 50, 80)) / content.shape[1]
-    return bool((straight and middle <= _NARROW) or high - low > _OPEN)
+    apart = (straight and middle <= _NARROW) or high - low > _OPEN
+    return bool(apart) and not _widens(before, after)
+
+
+def _widens(before: Bool[ndarray, "y x"], after: Bool[ndarray, "y u"]) -> bool:
+    """Whether columns behind a gap are somewhat wider than any before it: a fan with a lumen.
+
+    Of two images, the second begins as wide as the first ends, or narrower.
+    """
+    widths = [
+        side.any(axis=0) * (len(side) - side[::-1].argmax(axis=0) - side.argmax(axis=0))
+        for side in (before, after)
+    ]
+    here, there = widths[0].max(), np.median(widths[1][widths[1] > 0][:_EDGE])
+    return bool(_LESS[0] * there < here < _LESS[1] * there)
 
 
 def _gaps(

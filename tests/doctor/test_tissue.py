@@ -156,7 +156,9 @@ def test_images_of_a_split_screen_are_told_apart_and_one_is_kept(tissue, codec):
 def test_one_image_is_one_even_with_a_lumen_a_shadow_or_a_trace(tissue, codec):
     x = np.arange(240)
     shadow = tissue * (1 - 0.97 * np.exp(-(((x - 120) / 16) ** 2)))
-    for frames in (tissue, fan(tissue)[0], shadow, tissue[:1].repeat(9, axis=0)):
+    across = fan(tissue)[0]
+    across[:, 60:74] = 0  # a second lumen
+    for frames in (tissue, fan(tissue)[0], shadow, across, tissue[:1].repeat(9, axis=0)):
         shown = screen(frames.astype(np.uint8))
         shown[:, 330:345, 100:300] = tissue[: len(frames), :15, :200]  # an ECG, say
         assert len(find_pictures(CODECS[codec](shown))) == 1
