@@ -150,17 +150,20 @@ def _confusion_mistakes(predicted: Tensor, true: Tensor, classes: int) -> Wrong:
 def _f1_mistakes(confusion: Tensor) -> Wrong:
     hits, true, predicted = confusion.diag().double(), confusion.sum(1), confusion.sum(0)
     f1, seen = 2 * hits / (true + predicted).clamp(min=1), true + predicted > 0
-    r, p = ((hits / clips.clamp(min=1)).mean() for clips in (true, predicted))
-    absent = "counts 0: divide by the number of all classes"
-    return {
+    wrong: Wrong = {
         "this is the accuracy (micro F1); macro is a mean over classes": hits.sum() / true.sum(),
-        f"you left out a class, never predicted and never true; it {absent}": f1[seen].mean(),
-        f"you left out a class that is never predicted; it {absent}": f1[predicted > 0].mean(),
+        "you left out a class, never predicted and never true; it counts 0": f1[seen].mean(),
         "classes are weighted by their number of clips": (f1 * true).sum() / true.sum(),
-        "this is F1 of macro precision and macro recall; take F1 of each class, then the mean": (
-            2 * p * r / (p + r).clamp(min=1e-9)
-        ),
+        "this is F1 of class 1 alone; macro is a mean over classes": f1[1 % len(f1)],
     }
+    for of, filled in (("", 0.0), (" (of the classes that occur)", math.nan)):
+        r, p = ((hits / clips).nan_to_num(filled).nanmean() for clips in (true, predicted))
+        wrong |= {
+            f"this is the mean recall{of}; F1 takes in precision too": r,
+            f"this is F1 of macro precision and macro recall{of}; take F1 of each class, then the "
+            "mean": (2 * p * r / (p + r)).nan_to_num(),
+        }
+    return wrong
 
 
 def _validate_interval(
@@ -210,15 +213,10 @@ def _known(
     names, marks = sorted(set(patients)), torch.tensor(correct, dtype=torch.float64)
     owner = torch.tensor([names.index(patient) for patient in patients])
     right, clips = torch.bincount(owner, marks), torch.bincount(owner).double()
-
-    def draw(weights: Tensor, count: int) -> Tensor:
-        """Places of `count` elements, drawn with replacement, `_MANY` times."""
-        return weights.expand(_MANY, -1).multinomial(count, replacement=True, generator=generator)
-
-    drawn = draw(torch.ones_like(clips), len(clips))
+    drawn = torch.randint(len(clips), (_MANY, len(clips)), generator=generator)
     accuracy = right[drawn].sum(1) / clips[drawn].sum(1)
     once = clips.new_zeros(drawn.shape).scatter_(1, drawn, 1.0)
-    clip_by_clip = marks[draw(torch.ones_like(marks), len(marks))]
+    clip_by_clip = marks[torch.randint(len(marks), (_MANY, len(marks)), generator=generator)]
     wrong = {
         "you drew clips; draw patients, with all their clips": clip_by_clip.mean(1),
         "you averaged the patients' accuracies; count clips": (right / clips)[drawn].mean(1),
@@ -281,8 +279,8 @@ def _step_mistakes(*_: object) -> Wrong:
 
 
 def _steps(_: Generator) -> list[Arguments]:
-    """Totals of which 30 % is a whole number, so that rounding is free."""
-    places = [(step, 40) for step in (0, 5, 12, 13, 26, 39, 40)] + [(1, 10), (210, 700)]
+    """Totals of which 30 % is a whole number, so that rounding is free; the end comes first."""
+    places = [(step, 40) for step in (40, 0, 5, 12, 13, 26, 39)] + [(1, 10), (210, 700)]
     return [(step, steps, lr) for step, steps in places for lr in (1e-1, 2.0)]
 
 
@@ -296,13 +294,15 @@ def _schedule_mistakes(step: int, steps: int, lr: float) -> Wrong:
     }
     fall = {
         "it falls along a straight line; a cosine is wanted": lr * (1 - down),
-        "the cosine falls over all steps; it falls over the 70 % that are left": (
-            lr * (1 + math.cos(math.pi * done)) / 2
-        ),
+        "the cosine falls over all steps, not over 70 %": lr * (1 + math.cos(math.pi * done)) / 2,
+        "it falls to `lr / 25`; it falls to 0": low + (1 - 1 / 25) * right,
     }
     return {
-        **{words: value if rises else right for words, value in rise.items()},
-        **{words: right if rises else value for words, value in fall.items()},
+        **(rise if rises else fall),
+        **dict.fromkeys(fall if rises else rise, right),
+        "it rises and falls along straight lines; half a cosine is wanted for each": (
+            low + (lr - low) * up if rises else lr * (1 - down)
+        ),
     }
 
 
@@ -352,11 +352,11 @@ def _group_mistakes(*_: object) -> Wrong:
     }
 
 
-EXERCISES = (
+EXERCISES = (  # in the order of the page
+    Exercise("8.4", train_step, _batches, mistakes=_step_mistakes, use=_after_the_step),
+    Exercise("8.6", decay_groups, _networks, mistakes=_group_mistakes, use=_decay_of_each),
+    Exercise("8.5", one_cycle, _steps, mistakes=_schedule_mistakes),
     Exercise("8.1", confusion, _labels, "true predicted", _confusion_mistakes, _counts),
     Exercise("8.2", macro_f1, _matrices, mistakes=_f1_mistakes),
     Exercise("8.3", patient_bootstrap, _results, validate=_validate_interval),
-    Exercise("8.4", train_step, _batches, mistakes=_step_mistakes, use=_after_the_step),
-    Exercise("8.5", one_cycle, _steps, mistakes=_schedule_mistakes),
-    Exercise("8.6", decay_groups, _networks, mistakes=_group_mistakes, use=_decay_of_each),
 )

@@ -115,7 +115,7 @@ def _wrong(exercise: Exercise, answers: Answers) -> str | None:
             if wrong := exercise.validate(answer, *given):
                 return _ended(wrong)
         elif wrong := compare(exercise.read(answer), exercise.read(exercise.wanted(*given))):
-            known = explain(exercise, answers)
+            known = None if "NaN" in wrong else explain(exercise, answers)
             return _ended(known) if known else _sentence(exercise, wrong, given)
     random = exercise.validate and "seed" in exercise.parameters
     return _not_by_seed(exercise, answers) if random else None

@@ -61,6 +61,8 @@ def _common(came: Sequence[object], tables: Iterable[Wrong]) -> str | None:
     """The first message whose wrong results are the answers, in every case."""
     left: list[str] | None = None
     for answer, table in zip(came, tables, strict=False):  # no more tables than are needed
+        if isinstance(answer, float | Tensor) and torch.as_tensor(answer).isnan().any():
+            continue  # any mistake may end in NaN
         known = table if left is None else left
         left = [w for w in known if w in table and compare(answer, table[w]) is None]
         if not left:
