@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
 
+Maps = Sequence[Tensor]
 Score = Callable[[Tensor, Tensor], float]
 
 
@@ -22,7 +23,7 @@ def share_inside(saliency: Tensor, mask: Tensor) -> float:
 
 
 def swapped_control(
-    maps: Sequence[Tensor], masks: Sequence[Tensor], patients: Sequence[str], score: Score
+    maps: Maps, masks: Maps, patients: Sequence[str], score: Score
 ) -> tuple[float, float]:
     """Mean score of each clip's own map, and of every other patient's map on that clip."""
     own, other = [], []
@@ -49,13 +50,8 @@ def _scored(generator: Generator) -> list[Arguments]:
     saliency[1] *= 5  # frames differ
     saliency[1][mask[1]] *= 3
     wide, other = drawn(5, 3, 11)
-    return [
-        (saliency, mask),
-        (wide.double(), other),
-        drawn(1, 7, 11),  # one frame
-        (saliency, torch.ones_like(mask)),  # the mask covers everything
-        (saliency * ~mask, mask),  # nothing inside
-    ]
+    # The third has one frame, in the last nothing is inside.
+    return [(saliency, mask), (wide.double(), other), drawn(1, 7, 11), (saliency * ~mask, mask)]
 
 
 def mean_inside(saliency: Tensor, mask: Tensor) -> float:
@@ -65,12 +61,12 @@ def mean_inside(saliency: Tensor, mask: Tensor) -> float:
 
 def _swapped(generator: Generator) -> list[Arguments]:
     cases: list[Arguments] = []
-    # As many clips of each patient, so that a mean over all pairs is one over clips.
-    for patients, clips, score in ((3, 2, share_inside), (5, 1, share_inside), (2, 3, mean_inside)):
-        names = [f"patient {k}" for k in range(patients) for _ in range(clips)]
-        masks = list(torch.rand((len(names), 2, 5, 7), generator=generator) < 0.4)
-        maps = [torch.rand(mask.shape, generator=generator) + 2 * mask for mask in masks]
-        cases.append((maps, masks, names, score))
+    # A letter a clip: patients differ in their number of clips, and maps in their size.
+    for clips, score in (("abaccc", share_inside), ("abcde", share_inside), ("abbb", mean_inside)):
+        masks = torch.rand((len(clips), 2, 5, 7), generator=generator) < 0.4
+        sizes = 1 + torch.arange(len(clips)).view(-1, 1, 1, 1)
+        maps = sizes * (torch.rand(masks.shape, generator=generator) + 2 * masks)
+        cases.append(([*maps], [*masks], [f"patient {name}" for name in clips], score))
     return cases
 
 
@@ -78,27 +74,34 @@ _TENSORS = inputs(lambda c, t, y, x: ((c, t, y, x), (c, t, y, x)), {}, {}, {"t":
 
 
 def _share_mistakes(saliency: Tensor, mask: Tensor) -> Wrong:
-    total = saliency[mask].sum()
+    total, outside = saliency[mask].sum(), saliency[~mask]
     inside = total / saliency.sum()
-    outside = saliency[~mask].mean().nan_to_num(1.0)
     return {
         "this is the share of saliency inside; divide by the mask's share of the volume": inside,
         "this is the mean inside; divide by the mean of all": saliency[mask].mean(),
         "this is the sum inside; divide by the sum of all, then by the mask's share": total,
-        "you compare inside with outside, not with all": saliency[mask].mean() / outside,
+        "you compare inside with outside, not with all": saliency[mask].mean() / outside.mean(),
+        "you divided by the sum outside; divide by that of all": total / outside.sum(),
     }
 
 
-def _swapped_mistakes(
-    maps: Sequence[Tensor], masks: Sequence[Tensor], patients: Sequence[str], score: Score
-) -> Wrong:
+def _swapped_mistakes(maps: Maps, masks: Maps, patients: Sequence[str], score: Score) -> Wrong:
     scores = torch.tensor([[score(saliency, mask) for saliency in maps] for mask in masks])
     same = torch.tensor([[one == other for other in patients] for one in patients])
-    (own, other), eye = swapped_control(maps, masks, patients, score), torch.eye(len(maps)).bool()
+    (own, other), not_own = swapped_control(maps, masks, patients, score), 1 - torch.eye(len(maps))
+    means = [torch.stack(list(maps))[~row].mean(dim=0) for row in same]
+    of_others = fmean(map(score, means, masks))
+
+    def by_clip(scores: Tensor, which: Tensor) -> Tensor:
+        return ((scores * which).sum(dim=1) / which.sum(dim=1)).mean()
+
     return {
-        "a patient's other clips are not another patient's": (own, scores[~eye].mean()),
+        "a patient's other clips are not another patient's": (own, by_clip(scores, not_own)),
         "own maps are among the others: leave out the clip's own patient": (own, scores.mean()),
-        "the first number is of own maps alone: one map a clip": (scores[same].mean(), other),
+        "you took one mean over all pairs; take each clip's first": (own, scores[~same].mean()),
+        "wrong way round: score others' maps on this clip's mask": (own, by_clip(scores.T, ~same)),
+        "you scored the mean of others' maps; score each, then take the mean": (own, of_others),
+        "the first number is of own maps alone: one map a clip": (by_clip(scores, same), other),
         "own and other are exchanged": (other, own),
     }
 
@@ -107,9 +110,7 @@ def _cam_mistakes(activations: Tensor, gradients: Tensor) -> Wrong:
     weighted = reduce(gradients, "c t y x -> c 1 1 1", "mean") * activations
     weights = {
         "each frame has weights of its own; take the mean over t too": gradients.mean((2, 3), True),
-        "you multiplied each activation by its own gradient; take the mean of a channel first": (
-            gradients
-        ),
+        "you multiplied each by its own gradient; take the mean of a channel first": gradients,
         "you summed the gradients of a channel; the mean is wanted": gradients.sum((1, 2, 3), True),
         "the weights are missing: all channels count alike": torch.ones_like(gradients),
     }

@@ -606,23 +606,23 @@ def right(heads):
     return normalised(plus_identity(heads.mean(1)))
 
 
-def scores_of(maps, masks, score):
-    return torch.tensor([[score(saliency, mask) for saliency in maps] for mask in masks])
-
-
-def swapped_by_matrix(maps, masks, patients, score):
-    scores = scores_of(maps, masks, score)
-    other = torch.tensor(np.array(patients)[:, None] != np.array(patients))
-    return scores.diag().mean(), ((scores * other).sum(1) / other.sum(1)).mean()
-
-
-def swapped(others, owns=lambda same: torch.eye(len(same)).bool()):
+def swapped(other, own=lambda scores, _: scores.diag().mean().item()):
     def control(maps, masks, patients, score):
-        scores = scores_of(maps, masks, score)
-        same = torch.tensor(np.array(patients)[:, None] == np.array(patients))
-        return scores[owns(same)].mean().item(), scores[others(~same, same)].mean().item()
+        scores = torch.tensor([[score(saliency, mask) for saliency in maps] for mask in masks])
+        apart = torch.tensor(np.array(patients)[:, None] != np.array(patients))
+        return own(scores, apart), other(scores, apart)
 
     return control
+
+
+def by_clip(scores, which):
+    return scores.where(which, math.nan).nanmean(dim=1).mean().item()
+
+
+def score_of_mean(maps, masks, patients, score):
+    others = [[m for m, n in zip(maps, patients, strict=True) if n != one] for one in patients]
+    means = [sum(those) / len(those) for those in others]
+    return swapped_control(maps, masks, patients, score)[0], np.mean([*map(score, means, masks)])
 
 
 def leaks_by_pairs(rows):
@@ -715,8 +715,7 @@ RIGHT = [  # the library's own functions, and other styles
     ("9.2", rollout_by_halves),
     ("10.1", lambda saliency, mask: saliency[mask].mean() / saliency.mean()),
     ("10.1", lambda s, mask: np.average(s, weights=mask) / s.numpy().mean()),
-    ("10.2", swapped_by_matrix),
-    ("10.2", lambda *given: list(map(float, swapped_by_matrix(*given)))),
+    ("10.2", lambda *given: list(map(torch.tensor, swapped(by_clip)(*given)))),
     ("10.3", lambda a, g: F.relu(torch.einsum("c,ctyx->tyx", g.mean((1, 2, 3)), a))),
     ("10.3", lambda a, g: torch.tensordot(g.flatten(1).mean(1), a, 1).clamp(min=0)),
     ("12.1", leaks_by_pairs),
@@ -1148,14 +1147,18 @@ WRONG = {
         (lambda s, mask: (s * mask).sum() / s.sum(), "this is the share of saliency insi"),
         (lambda saliency, mask: saliency[mask].mean(), "this is the mean inside"),
         (lambda saliency, mask: saliency[mask].sum(), "this is the sum inside"),
-        (lambda h, m: h[m].mean() / (h[~m].mean() if (~m).any() else 1), "inside with outside"),
-        (lambda saliency, mask: saliency[mask].sum() / saliency[~mask].sum(), "is wanted: got"),
+        (lambda saliency, mask: saliency[mask].mean() / saliency[~mask].mean(), "with outside"),
+        (lambda saliency, mask: saliency[mask].sum() / saliency[~mask].sum(), "the sum outside"),
         (lambda s, mask: 100 * share_inside(s, mask), "every value is 100 times what it sho"),
     ],
     "10.2": [
-        (swapped(lambda other, same: ~torch.eye(len(same)).bool()), "a patient's other clips"),
-        (swapped(lambda other, same: torch.ones_like(same)), "own maps are among the others"),
-        (swapped(lambda other, same: other, lambda same: same), "the first number is of own maps"),
+        (swapped(lambda scores, _: by_clip(scores, ~torch.eye(len(scores)).bool())),
+         "a patient's other clips"),
+        (swapped(lambda scores, _: scores.mean()), "own maps are among the others"),
+        (swapped(lambda scores, apart: scores[apart].mean()), "you took one mean over all pairs"),
+        (swapped(lambda scores, apart: by_clip(scores.T, apart)), "wrong way round: score others'"),
+        (swapped(by_clip, lambda scores, apart: by_clip(scores, ~apart)), "of own maps alone"),
+        (score_of_mean, "you scored the mean of others' maps; score each, then"),
         (lambda *given: swapped_control(*given)[::-1], "own and other are exchanged"),
         (lambda *given: swapped_control(*given)[0], "wanted"),
     ],
