@@ -75,9 +75,8 @@ _TENSORS = inputs(lambda c, t, y, x: ((c, t, y, x), (c, t, y, x)), {}, {}, {"t":
 
 def _share_mistakes(saliency: Tensor, mask: Tensor) -> Wrong:
     total, outside = saliency[mask].sum(), saliency[~mask]
-    inside = total / saliency.sum()
     return {
-        "this is the share of saliency inside; divide by the mask's share of the volume": inside,
+        "this is the share of saliency inside; divide by the mask's share": total / saliency.sum(),
         "this is the mean inside; divide by the mean of all": saliency[mask].mean(),
         "this is the sum inside; divide by the sum of all, then by the mask's share": total,
         "you compare inside with outside, not with all": saliency[mask].mean() / outside.mean(),

@@ -24,7 +24,7 @@ from csgcourse.chapter_06 import output_size, tokens_to_volume, volume_to_tokens
 from csgcourse.chapter_07 import split
 from csgcourse.chapter_08 import confusion, macro_f1, one_cycle, patient_bootstrap
 from csgcourse.chapter_09 import rollout
-from csgcourse.chapter_10 import share_inside, swapped_control
+from csgcourse.chapter_10 import swapped_control
 from csglib.data.split import split_by_patient
 from csglib.model.attention import Attention
 from csglib.model.config import TINY
@@ -1134,7 +1134,6 @@ WRONG = {
         (lambda s, t, y: volume(s[:, 1:], "b (y x t) c -> b c t y x", t, y), "patch by patch"),
         (lambda s, t, y: volume(s[:, 1:], "b (t x y) c -> b c t y x", t, y), "column by column"),
         (lambda s, t, y: s[:, 1:].reshape(*s[:, 0].shape, t, y, -1), "you only reshaped"),
-        (lambda s, t, y: volume(s[:, 1:], GRID, y, t), "`frames` and `rows` are exchanged"),
     ],
     "9.2": [
         (lambda maps: rolled(maps, lambda m: normalised(m.mean(1))), "the identity (the residual"),
@@ -1149,18 +1148,16 @@ WRONG = {
         (lambda saliency, mask: saliency[mask].sum(), "this is the sum inside"),
         (lambda saliency, mask: saliency[mask].mean() / saliency[~mask].mean(), "with outside"),
         (lambda saliency, mask: saliency[mask].sum() / saliency[~mask].sum(), "the sum outside"),
-        (lambda s, mask: 100 * share_inside(s, mask), "every value is 100 times what it sho"),
+        (lambda s, mask: 100 * s[mask].mean() / s.mean(), "every value is 100 times what it sho"),
     ],
     "10.2": [
-        (swapped(lambda scores, _: by_clip(scores, ~torch.eye(len(scores)).bool())),
-         "a patient's other clips"),
+        (swapped(lambda s, _: by_clip(s, ~torch.eye(len(s)).bool())), "a patient's other clips"),
         (swapped(lambda scores, _: scores.mean()), "own maps are among the others"),
         (swapped(lambda scores, apart: scores[apart].mean()), "you took one mean over all pairs"),
         (swapped(lambda scores, apart: by_clip(scores.T, apart)), "wrong way round: score others'"),
         (swapped(by_clip, lambda scores, apart: by_clip(scores, ~apart)), "of own maps alone"),
         (score_of_mean, "you scored the mean of others' maps; score each, then"),
         (lambda *given: swapped_control(*given)[::-1], "own and other are exchanged"),
-        (lambda *given: swapped_control(*given)[0], "wanted"),
     ],
     "10.3": [
         (lambda a, g: (g.mean((1, 2, 3), True) * a).sum(0), "the ReLU is missing"),
