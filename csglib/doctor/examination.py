@@ -80,43 +80,43 @@ class ClipRecord:
         return asdict(self) | {"fingerprints": prints}
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> "ClipRecord":
-        """The record that `to_json` was called on."""
+    def from_json(cls, found: dict[str, Any], rows: Sequence[Label]) -> "ClipRecord":
+        """The record that `to_json` was called on, whose rows may have another grade now."""
+        labels = {row.cut: row for row in rows}
         lists = {name: tuple(it) for name, it in found.items() if isinstance(it, list)}
         prints = np.frombuffer(base64.b64decode(found["fingerprints"]), np.uint8)
         others: dict[str, Any] = {
             "tissue": Region(**found["tissue"]),
             "overlays": tuple(Region(**it) for it in found["overlays"]),
             "fingerprints": prints.reshape(-1, SIDE, SIDE),
-            "previews": tuple(map(_previewed, found["previews"])),
+            "previews": tuple(_previewed(labels, *preview) for preview in found["previews"]),
         }
         return cls(**found | lists | others)
 
 
-def _previewed(found: list[Any]) -> Preview:
-    row, share, contrast, pictures = found
+def _previewed(
+    labels: Mapping[Any, Label], row: Any, share: float, contrast: int, pictures: list[str]
+) -> Preview:
     label = Label(**row | {"box": row["box"] and Region(**row["box"])})
-    return Preview(label, share, contrast, tuple(pictures))
+    return Preview(labels[label.cut], share, contrast, tuple(pictures))
 
 
-Task = tuple[str, Sequence[Label]]  # a clip's path below the folder, and its rows in labels.csv
+Task = tuple[str, Sequence[Label]]  # a clip's path below the folder, and its rows or an empty one
 
 
 def read_all(
     folder: Path, tasks: Sequence[Task], settings: CohortSettings, workers: int
 ) -> tuple[dict[str, ClipRecord | str], tuple[NearDuplicate, ...]]:
-    """The record of each clip, or why it cannot be read; near-duplicates, indices into records.
-
-    From the cache, as far as nothing has changed since.
-    """
+    """The record of each clip, or why it cannot be read; near-duplicates, indices into records."""
     writable, place = os.access(folder, os.W_OK), folder / cache.FOLDER
     key = read_or_create_key(folder) if writable else token_bytes()
     check_link(place, folder, cache.FOLDER)
-    paths = {it: place / cache.hash_of(key, folder / it, rows, settings) for it, rows in tasks}
-    kept = {it: cache.load(path) for it, path in paths.items()}
-    found: dict[str, ClipRecord | str] = {
-        it: ClipRecord.from_json(record) for it, record in kept.items() if record
-    }
+    found: dict[str, ClipRecord | str] = {}
+    paths = {}
+    for clip, rows in tasks:
+        paths[clip] = place / cache.hash_of(key, folder / clip, [it.cut for it in rows], settings)
+        if kept := cache.load(paths[clip]):
+            found[clip] = ClipRecord.from_json(kept, rows)
     new = [(paths[task[0]], task) for task in tasks if task[0] not in found]
     with explain_write_errors(folder):
         read = partial(_read_and_store, folder, settings, key)
@@ -147,7 +147,7 @@ def _read_and_store(
         return str(error).replace(str(path), path.name)
     names = {hash_patient(it, key) for it in (path.name, path.stem, path.name.partition(".")[0])}
     read = replace(read, patient="" if read.patient in names else read.patient)
-    record = record_of(read, rows or [Label(clip=clip, grade="")], settings)
+    record = record_of(read, rows, settings)
     cache.store(place, record.to_json())
     return record
 

@@ -87,6 +87,11 @@ class Label:
         """Whose clip it is: the column "patient", or `patient_of` its path."""
         return self.person or patient_of(self.clip)
 
+    @property
+    def cut(self) -> tuple[Any, ...]:
+        """What of the file is kept."""
+        return self.first_frame, self.frames, self.narrowest_frame, self.box
+
     def __str__(self) -> str:
         end = "the end" if self.frames is None else self.first_frame + self.frames - 1
         return f"{self.clip}, frames {self.first_frame} to {end}"

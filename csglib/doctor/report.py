@@ -23,6 +23,7 @@ from csglib.doctor.labels import (
     DIFFERENT,
     LABELS,
     PAGE,
+    Label,
     by_clip,
     find_labels,
     list_exports,
@@ -175,7 +176,7 @@ def examine(
     labels, error = find_labels(folder / LABELS)
     different = read_pairs(folder / DIFFERENT)
     rows = by_clip(labels)
-    tasks = [(clip, rows.get(clip, ())) for clip in exports.clips]
+    tasks = [(it, rows.get(it) or [Label(clip=it, grade="")]) for it in exports.clips]
     found, near = read_all(folder, tasks, settings, workers or os.cpu_count() or 1)
     records = {clip: record for clip, record in found.items() if isinstance(record, ClipRecord)}
     if error and error[0] == "no label file":
