@@ -26,7 +26,7 @@ function inUnits(number, measure) {
 /** What stands under the name in a box: how many blocks, of which kind, how wide. */
 function noteOf(name, counts, kind) {
   const here = counts[name];
-  if (!here) return "8 x 256 x 256";
+  if (!here) return "8 × 256²";
   const [shape] = here.leaves;
   const times = /^[ct]\d$/.test(name) ? `${here.blocks} × ` : "";
   if (name[0] === "t") return `${times}${kind}`;
