@@ -4,14 +4,15 @@ Source: section 2, "Inter-dimension ST Fusion Module"; Fig. 3.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 
-from csgcourse.chapter_03 import block_mistakes, whole, wrong_maps
+from csgcourse.chapter_03 import block_mistakes, whole, with_parts, wrong_maps
 from csgcourse.exercise import Exercise, Wrong, inputs
 from csglib.model.fusion import CrossAttention, InterDimension, SwitchedAttention
 from csglib.model.tokens import VideoTokens
@@ -99,13 +100,13 @@ def _context_mistakes(token: Tensor, patches: Tensor, scheme: str) -> Wrong:
 
 def _cost_mistakes(tokens: int, width: int, query: str) -> Wrong:
     right, everyone = fusion_cost(tokens, width, query), query == "all"
-    patches_alone = 2 * tokens**2 * width if everyone else right
-    with_class = "the class token is not among the keys (not inserted): `tokens` keys"
     return {
         "this is one product; there are two, scores and weighted values": right // 2,
         "this is twice too much: one direction of the fusion is wanted": right * 2,
-        'with "all" the class token counts too: 1 + `tokens` queries and keys': patches_alone,
-        f'with "class" {with_class}': right if everyone else 2 * (1 + tokens) * width,
+        'with "all" the class token counts too': 2 * tokens**2 * width if everyone else right,
+        'with "class" the class token is not among the keys: `tokens` keys': right
+        if everyone
+        else 2 * (1 + tokens) * width,
     }
 
 
@@ -121,26 +122,42 @@ _BLOCKS = inputs(
 )
 
 
-def _fusion_mistakes(block: Any, target: Pair, complement: Pair, scheme: str) -> Wrong:
-    def forward(block: Any) -> Pair:
-        return fusion_forward(block, target, complement, scheme)
+_WIRED = ("C P p", "c P P")  # query, keys and values of SWA and of CA, for `_fusion_mistakes`
+_WIRED_WRONG = {  # c: the target's class token, p: its patches; C and P: the complement's
+    "in switched attention the query is the complement's class token": ("c P p", "c P P"),
+    "in switched attention the keys are the complement's patches": ("C p p", "c P P"),
+    "in switched attention the values are the target's patches": ("C P P", "c P P"),
+    "in switched attention the complement gives the map, the target the values": ("c p P", "c P P"),
+    "in cross-attention the query is the target's class token": ("C P p", "C P P"),
+    "the target's class token is among keys and values, as in CrossViT": ("C P p", "c cP cP"),
+    "a class token is among keys and values; these are patches alone": ("C CP cp", "c CP CP"),
+}
 
-    (right, after), switch = forward(block), scheme == "switched"
-    cls, other = target[0], complement[1].flatten(1, 2)
-    inserted, query = torch.cat([cls, other], dim=1), complement[0] if switch else cls
-    all_other = _fused(block, target, query, other, other)
-    wrong: dict[str, Any] = block_mistakes(forward, block, target)
-    mixed = wrong["the FFN is missing: this is what attention leaves"][0] - cls
-    return wrong | {
-        "the residual connection around attention is missing": (mixed + block.ffn(mixed), after),
+
+def _fusion_mistakes(block: Any, target: Pair, complement: Pair, scheme: str) -> Wrong:
+    def fused(wired: str, normed: str = "qkv") -> Pair:
+        parts = [torch.cat([tokens[one] for one in part], dim=1) for part in wired.split()]
+        parts = [block.norm(x) if q in normed else x for q, x in zip("qkv", parts, strict=True)]
+        return _fused(with_parts(block, norm=nn.Identity()), target, *parts)
+
+    (cls, own), (asked, other) = ((z, x.flatten(1, 2)) for z, x in (target, complement))
+    forward = partial(fusion_forward, target=target, complement=complement, scheme=scheme)
+    tokens, place = {"c": cls, "p": own, "C": asked, "P": other}, int(scheme == "cross")
+    (right, after), patches = forward(block), complement[1]
+    mixed = forward(with_parts(block, ffn=torch.zeros_like))[0] - cls
+    sums = {
+        "the residual connection around attention is missing": mixed,
+        "add to the target's class token, not to the complement's": mixed + tokens["Cc"[place]],
+        "add to the class token as it came, not to the normed one": mixed + block.norm(cls),
+    }
+    return {
+        **block_mistakes(forward, block, target),
+        **{words: (one + block.ffn(one), after) for words, one in sums.items()},
+        **{words: fused(wired[place]) for words, wired in _WIRED_WRONG.items()},
+        "`block.norm` is for keys and values too": fused(_WIRED[place], normed="q"),
+        "`block.norm` is for the keys too": fused(_WIRED[place], normed="qv"),
         "the FFN updates the patches too": (right, target[1]),
-        "in switched attention the query is the complement's class token": (
-            _fused(block, target, cls, other, target[1].flatten(1, 2)) if switch else (right, after)
-        ),
-        "in switched attention the values are the target's patches": all_other,
-        "the target's class token is among keys and values, as in CrossViT": (
-            (right, after) if switch else _fused(block, target, cls, inserted, inserted)
-        ),
+        "these are the complement's patches": (right, patches + block.ffn(patches)),
     }
 
 

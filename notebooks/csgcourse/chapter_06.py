@@ -140,6 +140,7 @@ def _network_mistakes(model: Any, clip: Tensor) -> Wrong:
     ways: dict[str, dict[str, Any]] = {
         "`blocks[0]` is missing: tokens go through it before the first conv": {"early": False},
         "each conv block runs beside the wrong block: the first takes `blocks[1]`": {"first": 0},
+        "the last block is left over: `blocks[0]` runs ahead": {"early": False, "first": 0},
         "every conv block gets the first tokens: hand on those that it returns": {"new": False},
         "the embedding reads what the stem puts out, before `local`": {"late": True},
     }

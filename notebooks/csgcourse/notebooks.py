@@ -67,13 +67,8 @@ def _run(notebook: NotebookNode, path: Path, seconds_per_cell: int) -> None:
         try:
             client.execute(env={**os.environ, "CSGLIB_PROGRESS": f"{empty}/progress.json"})
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            late = isinstance(error, CellTimeoutError)
-            reason = f"it ran longer than {seconds_per_cell} s" if late else "its kernel died"
-            if isinstance(error, CellExecutionError):
-                reason = f"{error.ename}: {error.evalue}"
-            place = started[-1]
-            cell = f"cell {place + 1} ({notebook.cells[place].source.strip().splitlines()[0]!r})"
-            raise ValueError(f"{path.name}, {cell}: {reason}; left as it was") from error
+            reason = getattr(error, "evalue", type(error).__name__)
+            raise ValueError(f"{path.name}, cell {started[-1] + 1}: {reason}") from error
 
 
 def _drop_what_differs(notebook: NotebookNode) -> None:

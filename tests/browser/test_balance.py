@@ -33,7 +33,6 @@ def test_every_step_equals_autograd(shown):
     for reading, space, time, start, decay in (
         ("sigmoid", 0.3, 0.9, 0.5, 0.0), ("sigmoid", 1.0, 0.65, 0.01, 0.1),
         ("softmax", 1.0, 0.65, 0.01, 0.1), ("raw", 1.0, 0.65, 0.01, 0.1),
-        ("uniform", 0.3, 0.9, 0.99, 0.1),
     ):  # fmt: skip
         settings = {"reading": reading, "start": start, "weight_decay": decay}
         found = shown.evaluate(DESCEND, [{"space": space, "time": time}, settings, limits])
@@ -67,7 +66,6 @@ def test_training_waits_for_a_guess_and_judges_it_at_the_end(page, mount, senten
 def test_a_changed_setting_hides_the_result_and_each_result_has_its_reason(shown, page):
     first = {"reading": "sigmoid", "start": 0.5, "weight_decay": 0.0}
     for (space, time), settings, reason in (
-        ((0.3, 0.9), {"reading": "uniform"}, "no parameter; the loss would be least at 0.90."),
         ((0.0, 0.0), {}, "Both branches are right: the gradient is 0."),
         ((0.0, 0.0), {"weight_decay": 0.1}, "are right: only weight decay moves the gate."),
         ((0.2, 0.2), {"reading": "raw", "weight_decay": 0.1},

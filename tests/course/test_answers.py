@@ -1,6 +1,5 @@
 """Right answers in several styles pass each exercise; wrong ones are rejected and named."""
 
-import copy
 import functools
 import itertools
 import math
@@ -17,7 +16,7 @@ from torch import nn
 from csgcourse import check
 from csgcourse.chapter_01 import inflate_center, inflate_conv, inflate_mean, train_kernel
 from csgcourse.chapter_02 import fold_space, fold_time, patches, unfold_time
-from csgcourse.chapter_03 import attention_cost, attention_map, intra_forward
+from csgcourse.chapter_03 import attention_cost, attention_map, intra_forward, with_parts
 from csgcourse.chapter_04 import fusion_forward
 from csgcourse.chapter_05 import weigh
 from csgcourse.chapter_06 import output_size, tokens_to_volume, volume_to_tokens
@@ -235,30 +234,25 @@ def fused_by_torch(block, target, complement, scheme):
     return sides(kind.forward(block, VideoTokens(*target), VideoTokens(*complement)))
 
 
-def fused_head_by_head(block, target, complement, scheme):
-    (cls, own), (other_cls, other) = target, complement
-    switch = scheme == "switched"
-    query, value = (other_cls, own) if switch else (cls, other)
-    clips, d = len(cls), cls.shape[2]
-    key, value = (part.reshape(clips, -1, d) for part in (other, value))
-    q, k, v = block.q(block.norm(query)), block.k(block.norm(key)), block.v(block.norm(value))
-    found = []
-    for h in range(block.heads):
-        part = slice(h * d // block.heads, (h + 1) * d // block.heads)
-        scores = torch.einsum("bie,bje->bij", q[..., part], k[..., part])
-        weights = (scores / (d / block.heads) ** 0.5).softmax(dim=-1)  # gradient 0 with one key
-        found.append(weights @ v[..., part])
-    cls = cls + block.proj(torch.cat(found, dim=-1))
-    return [block.ffn(part) + part for part in (cls, own)]
+def fused(
+    choose=lambda cross, c, p, oc, op: (c, op, op) if cross else (oc, op, p),
+    normed="qkv",
+    start=lambda block, cls, query: cls,
+):
+    """The fusion head by head, of the tokens that are chosen; `start` is what it is added to."""
 
-
-def without(name):
-    """The fusion without one of its parts: with an identity, or one head, in its place."""
-
-    def forward(block, *given):
-        other = copy.deepcopy(block)
-        setattr(other, name, 1 if name == "heads" else torch.nn.Identity())
-        return fusion_forward(other, *given)
+    def forward(block, target, complement, scheme):
+        branches = (
+            part for cls, grid in (target, complement) for part in (cls, grid.flatten(1, 2))
+        )
+        chosen = choose(scheme == "cross", *branches)
+        named = zip("qkv", chosen, strict=True)
+        parts = [getattr(block, n)(block.norm(x) if n in normed else x) for n, x in named]
+        found = []
+        for q, k, v in zip(*(part.chunk(block.heads, dim=-1) for part in parts), strict=True):
+            found.append((q @ k.mT / q.shape[-1] ** 0.5).softmax(dim=-1) @ v)  # one key: gradient 0
+        cls = start(block, target[0], chosen[0]) + block.proj(torch.cat(found, dim=-1))
+        return [block.ffn(part) + part for part in (cls, target[1])]
 
     return forward
 
@@ -672,7 +666,7 @@ RIGHT = [  # the library's own functions, and other styles
     ("4.4", lambda n, d, q: torch.tensor(2 * d * ((n + 1) ** 2 if q == "all" else n))),
     ("4.4", lambda n, d, q: 2.0 * d * ((n + 1) ** 2 if q == "all" else n)),
     ("4.5", fused_by_torch),
-    ("4.5", fused_head_by_head),
+    ("4.5", fused()),
     ("5.1", by_the_library),
     ("5.1", lambda s, t, theta: (torch.stack([s, t], -1) * torch.stack([theta, theta *
      0]).softmax(0)).sum(-1)),
@@ -872,7 +866,7 @@ WRONG = {
         (intra_written("h k e"), "you split by heads first"),
         (intra_written(root=0), "the division by sqrt(e) is missing"),
         (intra_written(norms=2), "`block.norm` is applied twice"),
-        (intra_written(norms=0), "`block.norm` comes before the projections"),
+        (intra_written(norms=0), "`block.norm` comes"),
         (steps(lambda b, x, a: (x + a) + (x + a).map(b.norm).map(b.ffn)), "norm of its own"),
         (steps(lambda b, x, a: VideoTokens((x + a).cls, (x + a + (x + a).map(b.ffn)).patches)),
          "the FFN updates the class token too"),
@@ -926,14 +920,24 @@ WRONG = {
         (lambda b, t, c, s: fusion_forward(b, t, c, {"cross": "switched", "switched": "cross"}[s]),
          "'cross' and 'switched' are exchanged"),
         (lambda b, t, c, s: (fusion_forward(b, t, c, s)[0], t[1]), "the FFN updates the patches"),
-        (lambda b, t, c, s: fusion_forward(b, (t[0] if s == "cross" else c[0], t[1]), c, s),
-         "of the values are wrong"),
+        (fused(start=lambda b, cls, query: query), "add to the target's class token, not to the c"),
+        (fused(start=lambda b, cls, query: b.norm(cls)), "not to the normed one"),
+        (lambda b, t, c, s: (fusion_forward(b, t, c, s)[0], c[1] + b.ffn(c[1])), "these are the"),
+        (fused(lambda ca, c, p, oc, op: (c, op, op) if ca else (oc, p, p)), "the keys are the com"),
+        (fused(lambda ca, c, p, oc, op: (c, op, op) if ca else (c, p, op)), "gives the map, the"),
+        (fused(lambda ca, c, p, oc, op: (oc, op, op if ca else p)), "in cross-attention the query"),
+        (fused(lambda ca, c, p, oc, op: (c, *[torch.cat([c, op], 1)] * 2) if ca else (oc, op, p)),
+         "as in CrossViT"),
+        (fused(lambda ca, c, p, oc, op: (c if ca else oc, torch.cat([oc, op], 1),
+         torch.cat([oc, op] if ca else [c, p], 1))), "a class token is among keys and values"),
+        (fused(normed="q"), "`block.norm` is for keys and values too"),
+        (fused(normed="qv"), "`block.norm` is for the keys too"),
         (lambda b, t, c, s: fusion_forward(b, t, (t[0] if s == "switched" else c[0], c[1]), s),
          "the query is the complement's class token"),
         (lambda b, t, c, s: fusion_forward(b, t, (c[0], c[1].detach()), s), "no gradient reaches"),
-        (without("heads"), "the heads are not split"),
-        (without("proj"), "`block.proj` is missing"),
-        (without("norm"), "`block.norm` comes before the projections"),
+        (lambda b, *g: fusion_forward(with_parts(b, heads=1), *g), "the heads are not split"),
+        (lambda b, *g: fusion_forward(with_parts(b, proj=nn.Identity()), *g), "`block.proj` is m"),
+        (lambda b, *g: fusion_forward(with_parts(b, norm=nn.Identity()), *g), "`block.norm` comes"),
     ],
     "5.1": [
         (lambda s, t, theta: weigh(s, t, torch.tensor(theta.item())), "no gradient reaches `thet"),
@@ -1004,6 +1008,7 @@ WRONG = {
         (lambda model, clip: model.head_logits(clip).mean(0), "averaged"),
         (lambda model, clip: network_by_index(model, clip, first=0), "beside the wrong block"),
         (lambda model, clip: network_by_index(model, clip, start=False), "`blocks[0]` is missing"),
+        (lambda model, clip: network_by_index(model, clip, start=False, first=0), "is left over"),
         (lambda model, clip: network_by_index(model, clip, back=False), "every conv block gets"),
         (lambda model, clip: network_by_index(model, clip.data), "no gradient reaches `clip`"),
     ],

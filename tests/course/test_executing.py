@@ -63,8 +63,8 @@ def test_two_runs_give_the_same_bytes_and_nothing_of_one_run_alone(tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("import os\nos._exit(3)", r"one.ipynb, cell 3 \('import os'\): its kernel died"),
-        ("import time\ntime.sleep(60)", r"one.ipynb, cell 3 .*it ran longer than 3 s"),
+        ("import os\nos._exit(3)", r"one.ipynb, cell 3: DeadKernelError"),
+        ("import time\ntime.sleep(60)", r"one.ipynb, cell 3: CellTimeoutError"),
     ],
 )
 def test_a_run_that_ends_early_names_the_cell_and_touches_nothing(tmp_path, source, message):

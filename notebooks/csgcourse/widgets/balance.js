@@ -26,7 +26,6 @@ const READINGS = {
     slopes: (gate) => [gate * (1 - gate), -gate * (1 - gate)],
   },
   raw: { ...DIRECT, half: 1 / 2, at: ([gate]) => gate, begin: (gate) => [gate], slopes: () => [1] },
-  uniform: { ...DIRECT, half: 0, at: () => 0.5, begin: () => [], slopes: () => [] },
 };
 
 /** Mean square of the mixture's errors. Those of the branches are uncorrelated, of size `noise`. */
@@ -176,7 +175,7 @@ function chainRule() {
   const box = make("div", { class: "csg-chain" });
   const term = (number, words) => make("span", { class: "csg-term" }, make("b", { textContent: number }), make("small", { textContent: words }));
   const draw = (reading, here) => {
-    const middle = { raw: "1: a is the parameter", uniform: "0: no parameter" };
+    const middle = { raw: "1: a is the parameter" };
     const last = { raw: "d loss / d a", softmax: "for theta of space" };
     const factor = term(here.factor.toFixed(3), middle[reading] ?? "a (1 − a), at most 0.25");
     const fill = make("span", { class: "csg-length", style: `width: ${100 * Math.min(1, here.factor / 0.25)}%` });
@@ -198,7 +197,6 @@ function reason(desk, path, noise) {
     const error = fixed(Math.sqrt(lossOf(own, { space, time })));
     return `The filled clips want a = ${fixed(own)}, the open ones ${fixed(1 - own)}: one gate has to compromise. A gate per clip would leave an error of ${error}.`;
   }
-  if (reading === "uniform") return `There is no parameter; the loss would be least at ${fixed(best)}.`;
   if (Math.abs(last.gate - best) <= 0.02) return "There the loss is least.";
   const least = `The loss would be least at ${fixed(best)}, but`;
   if (!decay || Math.abs(last.gate - before.gate) > STILL) return `${least} near 0 and 1 a (1 − a) is small and so are the steps.`;
@@ -259,15 +257,19 @@ function draggable(desk, { svg, pointed }, focus) {
 
 function controls(desk) {
   const noise = { min: 0, max: 1, step: 0.05 };
-  return make(
-    "div", { class: "csg-row" },
-    desk.slider("time_noise", { label: "Noise of time", ...noise }),
-    desk.slider("space_noise", { label: "Noise of space", ...noise }),
-    desk.choice("reading", { label: "Gate from its parameter", options: Object.keys(READINGS).map((name) => [name, name]) }),
-    desk.choice("start", { label: "Gate a at the start", options: [[0.01, "0.01"], [0.5, "0.50"], [0.99, "0.99"]] }),
-    desk.choice("weight_decay", { label: "Weight decay", options: [[0, "none"], [0.01, "0.01"], [0.1, "0.1"]] }),
-    desk.choice("clips", { label: "Clips", options: ["alike", "two kinds"].map((kind) => [kind, kind]) }),
-  );
+  const row = (...parts) => make("div", { class: "csg-row" }, ...parts);
+  return [
+    row(
+      desk.slider("time_noise", { label: "Noise of time", ...noise }),
+      desk.slider("space_noise", { label: "Noise of space", ...noise }),
+    ),
+    row(
+      desk.choice("reading", { label: "Gate from its parameter", options: Object.keys(READINGS).map((name) => [name, name]) }),
+      desk.choice("start", { label: "Gate a at the start", options: [[0.01, "0.01"], [0.5, "0.50"], [0.99, "0.99"]] }),
+      desk.choice("weight_decay", { label: "Weight decay", options: [[0, "none"], [0.01, "0.01"], [0.1, "0.1"]] }),
+      desk.choice("clips", { label: "Clips", options: ["alike", "two kinds"].map((kind) => [kind, kind]) }),
+    ),
+  ];
 }
 
 function render({ model, el }) {
@@ -281,7 +283,7 @@ function render({ model, el }) {
   const charts = make("div", { class: "csg-charts" }, curve.box, chain.box, gates.box);
   const sentence = paragraph("csg-sentence");
   desk.root.append(
-    controls(desk),
+    ...controls(desk),
     make("div", { class: "csg-sides" }, make("div", { class: "csg-scale" }, beam.box, points.box), make("div", { class: "csg-answer" }, panel, charts)),
     run.box, sentence,
   );

@@ -17,10 +17,9 @@ from torch.optim import SGD
 
 from csglib.model.build import WEIGHTINGS
 from csglib.model.tokens import VideoTokens
-from csglib.model.weighting import UniformWeighting
 from csglib.widgets.base import LiveFigure, front_end
 
-Reading = Literal["sigmoid", "softmax", "raw", "uniform"]
+Reading = Literal["sigmoid", "softmax", "raw"]
 Clips = Literal["alike", "two kinds"]
 
 CLIPS, HALF = 24, 12
@@ -58,26 +57,19 @@ def descend(
 ) -> Float[Tensor, "3 steps"]:
     """Train the weighting alone on the branches' errors, by autograd and plain gradient descent.
 
-    The gate begins at `start`; that of "uniform" has no parameter and stays at 0.5. Weight decay is
-    as in L2. Returns, before the first step and after each: the gate a, the loss (mean square of
-    the mixture's errors), and the gradient by the parameter (of two, that of space; 0 without one).
+    Returns, before the first step and after each: the gate (at first `start`), the loss, and the
+    gradient by the parameter (of two, that of space). Weight decay is as in L2.
     """
-    uniform = reading == "uniform"
-    weighting = UniformWeighting() if uniform else WEIGHTINGS[reading](start)
-    weighting = weighting.double()
-    learned = list(weighting.parameters())
-    optimiser = None if uniform else SGD(learned, lr=LR, weight_decay=decay)
+    weighting = WEIGHTINGS[reading](start).double()
+    optimiser = SGD([weighting.theta], lr=LR, weight_decay=decay)
     branches = _tokens(space), _tokens(time)
     rows = []
     for _ in range(STEPS + 1):
         loss = weighting(*branches).cls.square().mean()
-        rows.append([weighting.gate().item(), loss.item(), 0.0])
-        if optimiser is not None:
-            gradients = torch.autograd.grad(loss, learned)
-            for theta, gradient in zip(learned, gradients, strict=True):
-                theta.grad = gradient
-            rows[-1][2] = gradients[0].flatten()[0].item()
-            optimiser.step()
+        (weighting.theta.grad,) = torch.autograd.grad(loss, weighting.theta)
+        first = weighting.theta.grad.flatten()[0]
+        rows.append([weighting.gate().item(), loss.item(), first.item()])
+        optimiser.step()
     return torch.tensor(rows, dtype=torch.double).T
 
 

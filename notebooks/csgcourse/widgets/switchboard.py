@@ -29,17 +29,12 @@ _SIDES = ("own", "other")
 WIRINGS = {  # query, key, value; "own" is the target
     "own own own": "{own}'s class token attends to {own}'s patches; {other} takes no part.",
     "own other other": "CA, cross attention: the query is {own}'s, keys and values are {other}'s.",
-    "other other own": "SWA, switched attention: the attention map, query and keys, is {other}'s; "
-    "the values are {own}'s.",
+    "other other own": "SWA, switched attention: query and keys are {other}'s, values {own}'s.",
     "other other other": "{other}'s class token attends to {other}'s patches; {own} takes no part.",
-    "own own other": "The mirror of SWA: {own}'s map over {other}'s values, as in SWA with {other} "
-    "as the target.",
-    "other own own": "The mirror of CA: {other}'s query on {own}'s keys and values, as in CA with "
-    "{other} as the target.",
-    "own other own": "Neither: {own}'s query on {other}'s keys, and {own}'s values. Not in the "
-    "paper, nor in any other that we know.",
-    "other own other": "Neither: {other}'s query on {own}'s keys, and {other}'s values. Not in the "
-    "paper, nor in any other that we know.",
+    "own own other": "The mirror of SWA: {own}'s map over {other}'s values.",
+    "other own own": "The mirror of CA: {other}'s query on {own}'s keys and values.",
+    "own other own": "Neither: {own}'s query on {other}'s keys, and {own}'s values.",
+    "other own other": "Neither: {other}'s query on {own}'s keys, and {other}'s values.",
 }
 
 
