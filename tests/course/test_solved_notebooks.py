@@ -10,7 +10,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
-import torch
 
 import csglib
 from csgcourse.checking import Verdict
@@ -64,17 +63,18 @@ def test_a_solved_notebook_passes_every_check(name, monkeypatch, capsys):
     monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
     solutions = {exercise.reference.__name__: exercise for exercise in exercises_of(int(name[:2]))}
     notebook = nbformat.read(f"{name}.ipynb", as_version=4)
-    namespace, verdicts = {}, []
-    with torch.enable_grad():  # where a notebook turns gradients off, it does so for itself alone
-        for cell in (cell.source for cell in notebook.cells if cell.cell_type == "code"):
-            shown = shown_by(cell, namespace)
-            for asked in solutions.keys() & {
-                node.name for node in ast.parse(cell).body if isinstance(node, ast.FunctionDef)
-            }:
-                assert not shown.passed  # as a reader finds it
-                namespace[asked] = solutions.pop(asked).reference
-                last = ast.parse(cell).body[-1]
-                verdicts.append(shown_by(ast.unparse(last), namespace))
+    before = (exercise for n in range(int(name[:2])) for exercise in exercises_of(n))
+    namespace = {exercise.reference.__name__: exercise.reference for exercise in before}
+    verdicts = []
+    for cell in (cell.source for cell in notebook.cells if cell.cell_type == "code"):
+        shown = shown_by(cell, namespace)
+        for asked in solutions.keys() & {
+            node.name for node in ast.parse(cell).body if isinstance(node, ast.FunctionDef)
+        }:
+            assert not shown.passed  # as a reader finds it
+            namespace[asked] = solutions.pop(asked).reference
+            last = ast.parse(cell).body[-1]
+            verdicts.append(shown_by(ast.unparse(last), namespace))
     assert not solutions, "the notebook asks for every exercise of its chapter"
     assert all(isinstance(verdict, Verdict) and verdict.passed for verdict in verdicts)
     assert "not solved yet" not in capsys.readouterr().out
