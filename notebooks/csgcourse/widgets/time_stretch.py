@@ -77,8 +77,7 @@ class TimeStretch(LiveFigure):
     @property
     def shares(self) -> Shares:
         """Of the 2D kernel, in the three slices."""
-        third = 1 / 3
-        fixed: dict[str, Shares] = {"mean": (third, third, third), "centre": (0.0, 1.0, 0.0)}
+        fixed: dict[str, Shares] = {"mean": (1 / 3, 1 / 3, 1 / 3), "centre": (0.0, 1.0, 0.0)}
         return fixed.get(self.slices, (self.before, self.now, self.after))
 
     def still(self) -> Figure:
@@ -87,7 +86,9 @@ class TimeStretch(LiveFigure):
         flat, deep, apart = responses(clip, self.shares, self.padding)
         reach = float(flat.abs().max())
         figure = Figure(figsize=(9, 3.8), layout="constrained")
-        title = f"{self.speed:g} pixels a frame, slices: {self.slices}, padding: {self.padding}"
+        title = (
+            f"speed {self.speed:g} (pixels a frame), slices: {self.slices}, padding: {self.padding}"
+        )
         figure.suptitle(title, fontsize=11)
         rows = figure.subplots(3, FRAMES)
         response = {"cmap": SIGNED, "vmin": -reach, "vmax": reach}
