@@ -77,7 +77,6 @@ def wrong_maps(query: Tensor, key: Tensor) -> dict[str, Tensor]:
     scales = {
         "the division by sqrt(e) is missing: scores grow with the width of a head": 1.0,
         "you divided by e; divide by its square root, sqrt(e)": e,
-        "you multiplied with sqrt(e); divide by it": e**-0.5,
         "the scores are divided by 2*e: `e ** 1/2` is (e ** 1) / 2; write `e ** 0.5`": 2 * e,
         "you divided by sqrt(h*e); a head multiplies e numbers": (query.shape[1] * e) ** 0.5,
     }
@@ -181,6 +180,7 @@ def _intra_mistakes(block: IntraDimension, cls: Tensor, patches: Tensor, axis: s
         **block_mistakes(forward, block, (cls, patches)),
         **_heads_mistaken(forward, block),
         "the patches are right; the class token attends and is updated too": (alone, right),
+        "one copy of the class token is kept; the mean of all is wanted": (late[0], right),
         "the patches are right; the mean of the class token's copies comes too late: unfold what "
         "`proj` returns, add that, then run the FFN once": (sum(late) / len(late), right),
     }

@@ -816,7 +816,6 @@ WRONG = {
         (lambda q, k: shares(q @ k.mT), "the division by sqrt(e) is missing"),
         (lambda q, k: shares(q @ k.mT / q.shape[-1]), "you divided by e;"),
         (lambda q, k: shares(q @ k.mT / q.shape[-1]**1 / 2), "the scores are divided by 2*e"),
-        (lambda q, k: shares(q @ k.mT * q.shape[-1]**0.5), "you multiplied with sqrt(e)"),
         (lambda q, k: shares(q @ k.mT / q[0, :, 0].numel()**0.5), "you divided by sqrt(h*e)"),
         (lambda q, k: shares(q @ k.mT / q.shape[-1]**0.5, -2), "softmax went over the queries"),
         (lambda q, k: shares(q @ k.mT / q.shape[-1]**0.5, 1), "softmax went over the heads"),
@@ -860,6 +859,8 @@ WRONG = {
         (lambda b, z, x, axis: (z + b.ffn(z), intra_forward(b, z, x, axis)[1]), "updated too"),
         (intra_written(late=True), "the mean of the class token's copies comes too late"),
         (intra_written(joined=False), "the heads are joined by `reshape` alone"),
+        (lambda b, z, x, axis: (intra_by_frames(b, z, x.narrow(1 if axis == "space" else 2, 0, 1),
+         axis)[0], intra_forward(b, z, x, axis)[1]), "one copy of the class token is kept"),
         *((intra_written(taken=order), "queries, keys, values; you took") for order in
           ("qvk", "kqv", "kvq", "vqk", "vkq")),
         (intra_written("h k e"), "you split by heads first"),
