@@ -22,12 +22,12 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     ("py", *(f"csglib/{room}" for room in CORE)): 7_018,
     ("js", "csglib"): 2_000,
     # 3,500 before the exercises that build, judged gradients, claims and the diagram
-    ("py", "notebooks/csgcourse"): 4_700,
+    ("py", "notebooks/csgcourse"): 4_761,
     ("js", "notebooks/csgcourse"): 2_000,
     ("py", "book"): 215,
     ("js", "book"): 590,
     # 19,670 before the doctor's checks of real clips and the readers of what machines export
-    ("py", "tests"): 20_141,
+    ("py", "tests"): 20_187,
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400

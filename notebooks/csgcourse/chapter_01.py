@@ -116,6 +116,8 @@ def _extra_mistakes(comes_in: int, width: int, blocks: int) -> Wrong:
         "this is one slice; t = 3 adds two": first + others * other,
         "a stage has `2 * blocks` such convolutions": 2 * (first + (blocks - 1) * other),
         "all but the first get `4 * width` channels": 2 * (first + others * width * width),
+        "only the first gets `comes_in` channels": 2 * (1 + others) * first,
+        "the first gets `comes_in` channels, not `4 * width`": 2 * (1 + others) * other,
     }
 
 
@@ -162,10 +164,14 @@ _CONV_CHANGES: dict[str, Callable[..., object]] = {  # what each makes of the ri
     "`padding_mode` also repeats the pixels at the borders of a frame, where the 2D layer has "
     "zeros; repeat frames in a `forward` of your own": _pads("replicate"),
     "nothing is padded in time, so frames are lost": _pads("constant", reach=0),
+    "this is centre inflation; mean inflation is wanted": lambda deep, conv, frames: (
+        deep.weight.data.copy_(inflate_center(conv.weight, frames))
+    ),
     "the slices add up to `frames` times the kernel: divide": lambda deep, _, frames: (
         deep.weight.data.mul_(frames)
     ),
     "the bias of the 2D layer is lost": lambda deep, *_: setattr(deep, "bias", None),
+    "the spatial stride is lost": lambda deep, *_: setattr(deep, "stride", (1, 1, 1)),
 }
 
 

@@ -62,6 +62,7 @@ def _patches_mistakes(volume: Tensor, size: int) -> Wrong:
     return {
         "inside a patch the channels come last": lay(f"{near} b t (y x) (p q c)"),
         "the patches are in order column by column": lay(f"{near} b t (x y) (c p q)"),
+        "inside a patch rows and columns are exchanged": lay(f"{near} b t (y x) (c q p)"),
         "patches take pixels far apart: y is (rows, size)": lay(f"{far} b t (y x) (c p q)"),
         "you only reshaped: split y and x, then `permute`": volume.reshape(right.shape),
         "your patches overlap: the window should move by `size`": overlapping,
@@ -71,7 +72,8 @@ def _patches_mistakes(volume: Tensor, size: int) -> Wrong:
 def _fold_mistakes(axis: str, token: Tensor, patches: Tensor) -> Wrong:
     folds = {"space": "(b t) n d", "time": "(b n) t d", "joint": "b (t n) d"}
     lines = {name: rearrange(patches, f"b t n d -> {to}") for name, to in folds.items()}
-    own = lines[axis]
+    own, clips_last = lines[axis], folds[axis].replace("(b t)", "(t b)").replace("(b n)", "(n b)")
+    swapped = rearrange(patches, f"b t n d -> {clips_last}")
     other, why, kept = "space", "only reshaped", patches
     if axis == "space":
         other, why, kept = "time", "transposed in vain", patches.transpose(1, 2)
@@ -89,17 +91,21 @@ def _fold_mistakes(axis: str, token: Tensor, patches: Tensor) -> Wrong:
         "the class token is of another clip: use `repeat_interleave`": led(own, cycled),
         "the class token is missing: put a copy in front of each sequence": own,
         f"this folds along {other}; here a sequence runs along {axis}": led(lines[other]),
+        "this is one sequence a clip: joint attention, which the paper avoids": led(lines["joint"]),
+        "the sequences are not clip by clip, b first": led(swapped, cycled),
     }
 
 
 def _unfold_mistakes(sequences: Tensor, clips: int) -> Wrong:
-    _, grid = unfold_time(sequences, clips)
+    token, grid = unfold_time(sequences, clips)
     copies = sequences[:, 0].unflatten(0, (clips, -1))
     mixed = sequences.unflatten(0, (-1, clips)).transpose(0, 1).flatten(0, 1)
+    everybody = token.mean(dim=0, keepdim=True).expand_as(token)
     return {
         "you summed the copies of the class token": (copies.sum(dim=1, keepdim=True), grid),
         "you kept the copy of the first position; take the mean of all": (copies[:, :1], grid),
         "the copies of the class token are all still there; take their mean": (copies, grid),
+        "you took the mean of the class token over all clips": (everybody, grid),
         "clips are mixed up: b*n splits into (clips, n), not (n, clips)": unfold_time(mixed, clips),
     }
 

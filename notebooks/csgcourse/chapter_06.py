@@ -76,6 +76,7 @@ def _down_mistakes(volume: Tensor, stride: int) -> Wrong:
         "you pooled in time too: (1, stride, stride)": F.avg_pool3d(volume, in_time),
         "channels and frames are mixed up: `reshape` moves no axis": F.avg_pool3d(mixed, window),
         "blocks take pixels far apart: y is (rows, stride), not (stride, rows)": apart,
+        "the means are column by column, not row by row": F.avg_pool3d(volume, window).mT,
     }
     return {words: rearrange(v, "b c t y x -> b t (y x) c") for words, v in volumes.items()}
 
@@ -87,12 +88,18 @@ def _up_mistakes(tokens: Tensor, rows: int, scale: int) -> Wrong:
 
     columns = tokens.shape[2] // rows
     grid = rearrange(tokens, "b t (y x) c -> b c t y x", y=rows)
+    row = repeat(tokens, "b t n c -> b c t (n p)", p=scale**2)
+    blended = F.interpolate(grid, scale_factor=(1.0, scale, scale), mode="trilinear")
     kept = tokens.reshape(len(tokens), -1, tokens.shape[1], rows, columns)
     kept = F.interpolate(kept, scale_factor=(1, scale, scale))
     return {
         "the grid is repeated like tiles: use `repeat_interleave`": grid.tile(scale, scale),
+        "neighbours are blended (bilinear)": blended,
         "you read column by column, not row by row": spread("(x y)", y=rows),
+        "you took `rows` for the number of columns": spread("(y x)", x=rows),
         "you only reshaped: bring the channels forward with `permute`": kept,
+        "each token fills pixels in a row, not a square": row.unflatten(-1, (rows * scale, -1)),
+        "you repeated frames too": F.interpolate(grid, scale_factor=scale),
         "the grid is right; each token still has to fill scale x scale pixels": grid,
     }
 
@@ -102,6 +109,8 @@ def _size_mistakes(stage: str, frames: int, side: int) -> Wrong:
     reductions = {
         "c5 halves rows and columns too: 8 x 8 in Table SI, not 16 x 16": (4, 4, 8, 16, 16),
         "c1 is twice too large: the stem halves twice": (2, 4, 8, 16, 32),
+        "c2 halves nothing: in Table SI it is as large as c1": (4, 8, 16, 32, 64),
+        "the stem is missing: before c1 it divides rows and columns by 4": (1, 1, 2, 4, 8),
         "this is the grid of patches, the same at every stage; the CNN branch shrinks": (16,) * 5,
     }
     divided = frames // (side // right[1]), *right[1:]
@@ -112,6 +121,9 @@ def _size_mistakes(stage: str, frames: int, side: int) -> Wrong:
         "down (`math.ceil`)": (frames, down, down),
         **{words: (frames, size, size) for words, size in sides.items()},
         "you divided the frames too; no stride touches time": divided,
+        "these are the tokens, class token included": (frames, 1 + (side // 16) ** 2),
+        "three numbers are wanted, (frames, rows, columns)": right[:2],
+        "this is right for the paper's clip alone": output_size(stage, 8, 256),
     }
 
 
@@ -151,6 +163,8 @@ def _network_mistakes(model: Any, clip: Tensor) -> Wrong:
         **{words: model.head(v, t.cls).sum(0) for words, (v, t) in parts.items()},
         "the head reads the class token, not the patches": model.head(volume, patches).sum(0),
         "the heads' logits are averaged; they are summed": heads.mean(0),
+        "this is the first head alone; the heads' logits are summed": heads[0],
+        "these are probabilities; logits are wanted, without softmax": heads.sum(0).softmax(-1),
     }
 
 

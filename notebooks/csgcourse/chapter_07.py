@@ -103,6 +103,8 @@ def _area_mistakes(vessel_area: Tensor, lumen_area: Tensor) -> Wrong:
         "the fraction is upside down: divide by the vessel's area": 1 - vessel_area / lumen_area,
         "you divided by the lumen, what is still open; divide by the vessel": closed / lumen_area,
         "this is the diameter stenosis, exercise 7.2: no root here": 1 - still_open**0.5,
+        "you squared, as if the inputs were diameters; they are areas already": 1 - still_open**2,
+        "this is the closed area; divide it by the vessel's area": closed,
     }
 
 
@@ -113,6 +115,8 @@ def _diameter_mistakes(area_stenosis: Tensor) -> Wrong:
         "you took the root of the closed area; take that of the lumen": 1 - area_stenosis**0.5,
         "you took the root of the closed share; take that of the open one": area_stenosis**0.5,
         "this is the area stenosis; the area goes with the square of the diameter": area_stenosis,
+        "half the area is not half the diameter: a root is needed": area_stenosis / 2,
+        "this is the other direction, from diameter to area: a root is needed": 1 - still_open**2,
     }
 
 

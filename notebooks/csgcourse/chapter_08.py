@@ -144,6 +144,7 @@ def _confusion_mistakes(predicted: Tensor, true: Tensor, classes: int) -> Wrong:
         "these are shares of all clips; counts are wanted": counts / len(true),
         "only the correct predictions were counted": counts.diag().diag(),
         "the last class is missing where no clip has it": counts[:seen, :seen],
+        "the classes are in reverse order: class 0 comes first": counts.flip(0, 1),
     }
 
 
@@ -160,6 +161,8 @@ def _f1_mistakes(confusion: Tensor) -> Wrong:
         r, p = ((hits / clips).nan_to_num(filled).nanmean() for clips in (true, predicted))
         wrong |= {
             f"this is the mean recall{of}; F1 takes in precision too": r,
+            f"this is the plain mean of precision and recall{of}; F1 is 2 P R / (P + R)": (p + r)
+            / 2,
             f"this is F1 of macro precision and macro recall{of}; take F1 of each class, then the "
             "mean": (2 * p * r / (p + r)).nan_to_num(),
         }
@@ -216,6 +219,7 @@ def _known(
     drawn = torch.randint(len(clips), (_MANY, len(clips)), generator=generator)
     accuracy = right[drawn].sum(1) / clips[drawn].sum(1)
     once = clips.new_zeros(drawn.shape).scatter_(1, drawn, 1.0)
+    mean, spread = float(accuracy.mean()), 1.96 * float(accuracy.std())
     clip_by_clip = marks[torch.randint(len(marks), (_MANY, len(marks)), generator=generator)]
     wrong = {
         "you drew clips; draw patients, with all their clips": clip_by_clip.mean(1),
@@ -225,6 +229,7 @@ def _known(
     return accuracy, {
         **{words: _between(one) for words, one in wrong.items()},
         "5 % are cut off at each end, a 90 % interval; cut off 2.5 %": _between(accuracy, 0.05),
+        "mean +- 1.96 standard deviations; take percentiles": (mean - spread, mean + spread),
     }
 
 
@@ -296,10 +301,12 @@ def _schedule_mistakes(step: int, steps: int, lr: float) -> Wrong:
         "it falls along a straight line; a cosine is wanted": lr * (1 - down),
         "the cosine falls over all steps, not over 70 %": lr * (1 + math.cos(math.pi * done)) / 2,
         "it falls to `lr / 25`; it falls to 0": low + (1 - 1 / 25) * right,
+        "it stays at `lr` after the rise; it falls to 0": lr,
     }
     return {
         **(rise if rises else fall),
         **dict.fromkeys(fall if rises else rise, right),
+        "this is a fraction of the peak; multiply by `lr`": right / lr,
         "it rises and falls along straight lines; half a cosine is wanted for each": (
             low + (lr - low) * up if rises else lr * (1 - down)
         ),

@@ -55,19 +55,24 @@ def _maps_mistakes(tokens: Tensor, frames: int, rows: int) -> Wrong:
 def _rollout_mistakes(maps: Sequence[Tensor]) -> Wrong:
     eye = torch.eye(maps[0].shape[-1], dtype=maps[0].dtype)
     means = [heads.mean(dim=1) for heads in maps]
+    maxima = [heads.amax(dim=1) for heads in maps]
 
     def rolled(blocks: Sequence[Tensor], mend: Callable[[Tensor], Tensor]) -> Tensor:
         return reduce(lambda total, block: mend(block) @ total, blocks, eye)
 
-    def shares(block: Tensor) -> Tensor:
-        return (block + eye) / (block + eye).sum(dim=-1, keepdim=True)
+    def shares(block: Tensor, axis: int = -1) -> Tensor:
+        return (block + eye) / (block + eye).sum(dim=axis, keepdim=True)
 
     right = [shares(mean) for mean in means]
     return {
         "the identity (the residual connection) is missing": rolled(means, lambda mean: mean),
         "rows sum to 2: divide each by its sum": rolled(means, lambda mean: mean + eye),
         "the maps are in the wrong order: each later block from the left": rollout(maps[::-1]),
+        "you took the maximum over the heads": rolled(maxima, shares),
+        "you divided columns, not rows, by their sums": rolled(means, lambda m: shares(m, -2)),
+        "you multiplied element by element; `@` is wanted": reduce(torch.mul, right),
         "only the last block counts; multiply through all of them": right[-1],
+        "this is the mean over the blocks; multiply them": torch.stack(right).mean(dim=0),
     }
 
 

@@ -74,13 +74,19 @@ _TENSORS = inputs(lambda c, t, y, x: ((c, t, y, x), (c, t, y, x)), {}, {}, {"t":
 
 
 def _share_mistakes(saliency: Tensor, mask: Tensor) -> Wrong:
-    total, outside = saliency[mask].sum(), saliency[~mask]
+    total, share = saliency[mask].sum(), mask.double().mean()
+    inside, outside = total / saliency.sum(), saliency[~mask]
+    frames = [share_inside(*pair) for pair in zip(saliency, mask, strict=True)]
     return {
         "this is the share of saliency inside; divide by the mask's share": total / saliency.sum(),
         "this is the mean inside; divide by the mean of all": saliency[mask].mean(),
         "this is the sum inside; divide by the sum of all, then by the mask's share": total,
         "you compare inside with outside, not with all": saliency[mask].mean() / outside.mean(),
         "you divided by the sum outside; divide by that of all": total / outside.sum(),
+        "you multiplied by the mask's share of the volume; divide by it": inside * share,
+        "you divided by the mask's voxels, not by their share": inside / mask.sum(),
+        "you subtracted the mask's share of the volume; divide by it": inside - share,
+        "you scored each frame and took the mean": fmean(frames),
     }
 
 
@@ -90,6 +96,7 @@ def _swapped_mistakes(maps: Maps, masks: Maps, patients: Sequence[str], score: S
     (own, other), not_own = swapped_control(maps, masks, patients, score), 1 - torch.eye(len(maps))
     means = [torch.stack(list(maps))[~row].mean(dim=0) for row in same]
     of_others = fmean(map(score, means, masks))
+    of_mean = fmean(score(torch.stack(list(maps)).mean(dim=0), mask) for mask in masks)
 
     def by_clip(scores: Tensor, which: Tensor) -> Tensor:
         return ((scores * which).sum(dim=1) / which.sum(dim=1)).mean()
@@ -97,11 +104,14 @@ def _swapped_mistakes(maps: Maps, masks: Maps, patients: Sequence[str], score: S
     return {
         "a patient's other clips are not another patient's": (own, by_clip(scores, not_own)),
         "own maps are among the others: leave out the clip's own patient": (own, scores.mean()),
+        "one other map is too few; take the mean over all of them": (own, scores.diag(1).mean()),
+        "you scored the mean of all maps; score each map, then take the mean": (own, of_mean),
         "you took one mean over all pairs; take each clip's first": (own, scores[~same].mean()),
         "wrong way round: score others' maps on this clip's mask": (own, by_clip(scores.T, ~same)),
         "you scored the mean of others' maps; score each, then take the mean": (own, of_others),
         "the first number is of own maps alone: one map a clip": (by_clip(scores, same), other),
         "own and other are exchanged": (other, own),
+        "these are sums; means are wanted": (own * len(maps), other * len(maps)),
     }
 
 
@@ -115,7 +125,10 @@ def _cam_mistakes(activations: Tensor, gradients: Tensor) -> Wrong:
     }
     return {
         "the ReLU is missing": weighted.sum(0),
+        "you took the absolute value; ReLU sets what is negative to 0": weighted.sum(0).abs(),
         "ReLU comes after the sum over channels": weighted.relu().sum(0),
+        "you took the mean over channels; Grad-CAM sums them": weighted.mean(0).relu(),
+        "activations and gradients are exchanged": grad_cam(gradients, activations),
         **{words: (by * activations).sum(0).relu() for words, by in weights.items()},
     }
 

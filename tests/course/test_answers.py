@@ -23,7 +23,7 @@ from csgcourse.chapter_06 import output_size, tokens_to_volume, volume_to_tokens
 from csgcourse.chapter_07 import split
 from csgcourse.chapter_08 import confusion, macro_f1, one_cycle, patient_bootstrap
 from csgcourse.chapter_09 import rollout
-from csgcourse.chapter_10 import swapped_control
+from csgcourse.chapter_10 import grad_cam, share_inside, swapped_control
 from csglib.data.split import split_by_patient
 from csglib.model.attention import Attention
 from csglib.model.config import TINY
@@ -619,14 +619,6 @@ def score_of_mean(maps, masks, patients, score):
     return swapped_control(maps, masks, patients, score)[0], np.mean([*map(score, means, masks)])
 
 
-def leaks_by_pairs(rows):
-    found = set()
-    for (one, a), (other, b) in itertools.combinations(enumerate(rows), 2):
-        if a[1] != b[1] and (a[0] == b[0] or a[2] == b[2]):
-            found |= {one, other}
-    return found
-
-
 # fmt: off
 RIGHT = [  # the library's own functions, and other styles
     ("1.1", inflate_kernel),
@@ -712,8 +704,6 @@ RIGHT = [  # the library's own functions, and other styles
     ("10.2", lambda *given: list(map(torch.tensor, swapped(by_clip)(*given)))),
     ("10.3", lambda a, g: F.relu(torch.einsum("c,ctyx->tyx", g.mean((1, 2, 3)), a))),
     ("10.3", lambda a, g: torch.tensordot(g.flatten(1).mean(1), a, 1).clamp(min=0)),
-    ("12.1", leaks_by_pairs),
-    ("12.1", lambda rows: sorted(leaks_by_pairs(rows))),
 ]
 WRONG = {
     "0.1": [
@@ -754,6 +744,8 @@ WRONG = {
         (lambda c, w, n: w * (c + (2 * n - 1) * 4 * w), "this is one slice"),
         (lambda c, w, n: 2 * w * (c + (n - 1) * 4 * w), "a stage has `2 * blocks` such"),
         (lambda c, w, n: 2 * w * (c + (2 * n - 1) * w), "all but the first get `4 * width`"),
+        (lambda c, w, n: 2 * w * c * 2 * n, "only the first gets `comes_in` channels"),
+        (lambda c, w, n: 16 * n * w * w, "the first gets `comes_in` channels, not"),
     ],
     "1.5": [
         (lambda conv, t: plain_conv(conv, t, padding=t // 2), "zeros stand beyond the ends"),
@@ -763,6 +755,7 @@ WRONG = {
         (lambda conv, t: inflated_by_a_class(conv, t, lambda k: inflate_center(k, t)[:, :, 0] + (
          t == 1) * k), "of the values are wrong"),
         (changed_conv(lambda deep: setattr(deep, "bias", None)), "bias of the 2D layer is lost"),
+        (changed_conv(lambda deep: setattr(deep, "stride", (1, 1, 1))), "spatial stride is lost"),
         (changed_conv(lambda deep: deep.requires_grad_(False)), "numbers in it that learn: 48"),
         (lambda conv, t: conv, "the layer: 'Conv3d' is wanted: got 'Conv2d'"),
         (lambda conv, t: inflate_conv(conv, t).weight, "the layer: 'Conv3d' is wanted"),
@@ -781,6 +774,7 @@ WRONG = {
         (lambda v, s: F.unfold(v.transpose(1, 2).flatten(0, 1), s).mT.unflatten(0, (len(v), -1)),
          "your patches overlap"),
         (lambda v, s: windows(v, s, (5, 6, 1)).flatten(4).flatten(2, 3), "the channels come last"),
+        (lambda v, s: windows(v, s, (1, 6, 5)).flatten(4).flatten(2, 3), "inside a patch rows and"),
         (lambda v, s: windows(v, s, (1, 5, 6)).flatten(2, 3), "still split"),
         (lambda v, s: patches(v, s).unflatten(-1, (-1, s)).mT.flatten(-2), "in the wrong places"),
     ],
@@ -788,8 +782,11 @@ WRONG = {
         (lambda z, x: led(z.repeat(x.shape[1], 1, 1), x.flatten(0, 1)), "the class token is of an"),
         (lambda z, x: led(x.flatten(0, 1), z.repeat_interleave(x.shape[1], 0)), "the class token"),
         (fold_time, "this folds along time"),
+        (lambda z, x: fold(VideoTokens(z, x), "joint"), "one sequence a clip"),
         (lambda z, x: fold_space(z, x)[:, 1:], "the class token is missing"),
         (lambda z, x: fold_space(z, x.transpose(1, 2).reshape(x.shape)), "t and n are mixed up (t"),
+        (lambda z, x: led(z.repeat(x.shape[1], 1, 1), x.transpose(0, 1).flatten(0, 1)),
+         "the sequences are not clip by clip, b first"),
     ],
     "2.3": [
         (lambda z, x: led(z.repeat_interleave(x.shape[2], 0), x.reshape(-1, x.shape[1],
@@ -798,12 +795,16 @@ WRONG = {
          "the class token is of another clip"),
         (fold_space, "this folds along space"),
         (lambda z, x: fold_time(z, x).roll(-1, dims=1), "the class token is last"),
+        (lambda z, x: rearrange(fold_time(z, x), "(b n) s d -> (n b) s d", b=len(z)),
+         "the sequences are not clip by clip, b first"),
     ],
     "2.4": [
         (another_token(lambda copies: copies.sum(1, keepdim=True)), "you summed the copies"),
         (another_token(lambda copies: copies[:, :1]), "you kept the copy of the first position"),
         (another_token(lambda copies: copies.mean(1)), "axes are joined"),
         (another_token(lambda copies: copies), "are all still there"),
+        (another_token(lambda copies: copies.mean((0, 1)).expand(len(copies), 1, -1)),
+         "you took the mean of the class token"),
         (another_grid(lambda places: places), "in the order (b, n, t, d"),
         (another_grid(lambda p: p.reshape(len(p), p.shape[2], p.shape[1], p.shape[3])),
          "you only reshaped"),
@@ -944,8 +945,13 @@ WRONG = {
         (lambda s, t, theta: share_of(theta) * t + share_of(-theta) * s, "`space` and `time` are"),
         (lambda s, t, theta: theta * s + (1 - theta) * t, "theta is used as it is"),
         (lambda s, t, theta: torch.lerp(t, s, theta.clip(0, 1)), "theta is cut off, so its gradie"),
+        (lambda s, t, theta: torch.tanh(theta) * s + (1 - torch.tanh(theta)) * t,
+         "tanh may be negative"),
         (lambda s, t, theta: share_of(theta) * s + t, "time counts in full"),
+        (lambda s, t, theta: share_of(theta) * (t + s), "both branches have the weight a"),
+        (lambda s, t, theta: torch.stack([s, t]).mean(0), "the plain mean"),
         (lambda s, t, theta: s, "`space` is used where `time` should be"),
+        (lambda s, t, theta: s * torch.softmax(theta, 0) + t, "this is the plain sum"),
         (lambda s, t, theta: torch.cat([share_of(theta) * s, share_of(-theta) * t]), "shape"),
     ],
     "5.2": [
@@ -955,7 +961,9 @@ WRONG = {
         (lambda s, t, theta, up: (up * (s - t)).mean() * slope(theta), "divided by `space.numel()"),
         (lambda s, t, theta, up: (s - t).sum() * slope(theta), "`upstream`, the gradient of the l"),
         (lambda s, t, theta, up: (up * (t - s)).sum() * slope(theta), "and `time` are ex"),
+        (lambda s, t, theta, up: (up * (s - t)).sum() * theta * (1 - theta), "theta for a"),
         (lambda s, t, theta, up: (up * s).sum() * slope(theta), "time depends on theta too"),
+        (lambda s, t, theta, up: up.sum() * (s - t).sum() * slope(theta), "you summed first"),
     ],
     "5.3": [
         (amdf(RIGHT_SPACE, lambda b, s, t: b.into_time(t, b.into_space(s, t))), "updated; both"),
@@ -976,6 +984,7 @@ WRONG = {
         (lambda v, s: F.max_pool3d(v, (1, s, s)).flatten(3).permute(0, 2, 3, 1), "max pooling"),
         (lambda v, s: v[..., ::s, ::s].flatten(3).permute(0, 2, 3, 1), "you kept the first pixel"),
         (pooled_volume, "you pooled in time too"),
+        (lambda v, s: pooled_volume(v.mT, (1, s, s)), "column by column"),
         (lambda v, s: volume_to_tokens(mixed(v), s), "channels and frames are mixed up"),
         (lambda v, s: F.avg_pool3d(v, (1, s, s)).reshape(len(v), v.shape[2], -1, v.shape[1]),
          "you only reshaped"),
@@ -987,9 +996,15 @@ WRONG = {
     ],
     "6.2": [
         (lambda z, y, s: grid_of(z, y).repeat(1, 1, 1, s, s), "like tiles"),
+        (lambda z, y, s: F.interpolate(grid_of(z, y), scale_factor=(1.0, s, s),
+         mode="trilinear", align_corners=False), "neighbours are blended (bilinear)"),
+        (lambda z, y, s: F.interpolate(grid_of(z, y), scale_factor=s), "you repeated frames too"),
         (lambda z, y, s: tokens_to_volume(z, z.shape[2] // y, s).mT, "column by column"),
+        (lambda z, y, s: tokens_to_volume(z, z.shape[2] // y, s), "for the number of columns"),
         (lambda z, y, s: F.interpolate(z.reshape(len(z), z.shape[3], z.shape[1], y, -1),
          scale_factor=(1, s, s)), "you only reshaped"),
+        (lambda z, y, s: z.repeat_interleave(s * s, 2).permute(0, 3, 1, 2).reshape(len(z),
+         z.shape[3], z.shape[1], y * s, -1), "each token fills pixels in a row, not a"),
         (lambda z, y, s: tokens_to_volume(z, y, 1), "the grid is right"),
         (lambda z, y, s: tokens_to_volume(z, y, s) / s / s, "divided by `scale**2`"),
         (lambda z, y, s: tokens_to_volume(z, y, s).flip(2), "reversed"),
@@ -998,14 +1013,21 @@ WRONG = {
     "6.3": [
         (divided(4, 4, 8, 16, 16), "8 x 8 in Table SI, not 16 x 16"),
         (divided(2, 4, 8, 16, 32), "c1 is twice too large"),
+        (divided(4, 8, 16, 32, 64), "c2 halves nothing"),
+        (divided(1, 1, 2, 4, 8), "the stem is missing"),
         (divided(16, 16, 16, 16, 16), "this is the grid of patches"),
         (lambda c, t, y: (t // (y // output_size(c, t, y)[1]), *output_size(c, t, y)[1:]), "time"),
+        (lambda c, t, y: (t, 1 + (y // 16)**2), "class token included"),
+        (lambda c, t, y: output_size(c, 8, 256), "for the paper's clip alone"),
+        (lambda c, t, y: (t, output_size(c, t, y)[1]), "three numbers are wanted"),
         (lambda c, t, y: (t, *[y // (4, 4, 8, 16, 32)[int(c[1]) - 1]] * 2), "rounds up"),
         (lambda c, t, y: (t, *[round(y / (4, 4, 8, 16, 32)[int(c[1]) - 1])] * 2), "is wanted: got"),
     ],
     "6.4": [
         (lambda model, clip: model(clip), "plugged into TINY"),
+        (lambda model, clip: model(clip).softmax(-1), "these are probabilities"),
         (lambda model, clip: model.head_logits(clip).mean(0), "averaged"),
+        (lambda model, clip: model.head_logits(clip)[0], "this is the first head alone"),
         (lambda model, clip: network_by_index(model, clip, first=0), "beside the wrong block"),
         (lambda model, clip: network_by_index(model, clip, start=False), "`blocks[0]` is missing"),
         (lambda model, clip: network_by_index(model, clip, start=False, first=0), "is left over"),
@@ -1020,12 +1042,16 @@ WRONG = {
         (lambda vessel, lumen: 1 - (lumen / vessel).sqrt(), "exercise 7.2"),
         (lambda vessel, lumen: 1 - math.sqrt(lumen / vessel), "exercise 7.2"),
         (lambda vessel, lumen: 100 - 100 * lumen / vessel, "in percent"),
+        (lambda vessel, lumen: vessel - lumen, "this is the closed area"),
+        (lambda vessel, lumen: 1 - (lumen / vessel)**2, "they are areas already"),
     ],
     "7.2": [
         (lambda area: math.sqrt(1 - area), "the diameter that is still open"),
         (lambda area: 1 - torch.sqrt(area), "the root of the closed area"),
         (lambda area: area**0.5, "the root of the closed share"),
         (lambda area: area, "this is the area stenosis"),
+        (lambda area: area.item() / 2, "half the area"),
+        (lambda area: 2 * area - area**2, "this is the other direction, from"),
         (lambda area: 100 * (1 - math.sqrt(1 - area)), "in percent"),
         (lambda area: 1 - (1 - area)**(1 / 3), "is wanted: got"),
     ],
@@ -1056,6 +1082,8 @@ WRONG = {
         (lambda p, t, k: confusion(p, t, k).diag().diag(), "only the correct predictions were cou"),
         (marked_once, "each cell counts to one at most"),
         (lambda p, t, k: confusion(p, t, int(max(p.max(), t.max())) + 1), "the last class is"),
+        (lambda p, t, k: confusion(k - 1 - p, k - 1 - t, k), "the classes are in reverse order"),
+        (lambda p, t, k: confusion(p[1:], t[:-1], k), "of the values are wrong"),
     ],
     "8.2": [
         (lambda m: m.trace() / m.sum(), "this is the accuracy (micro F1)"),
@@ -1063,6 +1091,7 @@ WRONG = {
         (lambda m: (2 * m.diag() / (m.sum(0) + m.sum(1))).mean(), "the answer is NaN (not a numbe"),
         (lambda m: np.average(2 * m.diag() / (m.sum(0) + m.sum(1)).clamp(1), weights=m.sum(1)),
          "weighted by their number of clips"),
+        (lambda m: torch.stack(per_class(m)).mean(), "this is the mean of precision and recall"),
         (lambda m: per_class(m)[1].mean().item(), "this is the mean recall; F1 takes in"),
         (lambda m: (m.diag() / m.sum(1)).nanmean(), "the mean recall (of the classes that occur)"),
         (lambda m: 2 / sum(1 / (m.diag() / m.sum(axis)).nanmean() for axis in (0, 1)),
@@ -1076,6 +1105,7 @@ WRONG = {
     "8.3": [
         (by_clips, "you drew clips"),
         (lambda *given: np.quantile(accuracies(*given), [0.05, 0.95]), "a 90 % interval"),
+        (normal, "mean +- 1.96 standard deviations"),
         (standard_error, "far too narrow"),
         (ratio_of_means, "you averaged the patients' accuracies"),
         (without_repeats, "drawn twice counts once"),
@@ -1110,6 +1140,10 @@ WRONG = {
          "it rises and falls along straight lines"),
         (lambda s, n, lr: one_cycle(s, n, lr) * (1 - 0.04 * (s > 0.3 * n)) + 0.04 * lr *
          (s > 0.3 * n), "it falls to `lr / 25`"),
+        (lambda s, n, lr: one_cycle(s, n, 1.0), "a fraction of the peak"),
+        (lambda s, n, lr: one_cycle(min(s, round(0.3 * n)), n, lr), "it stays at `lr`"),
+        (lambda s, n, lr: one_cycle(min(s + 1, n), n, lr), "is wanted: got"),
+        (lambda s, n, lr: one_cycle(s // n, n, lr), "is wanted: got"),
         (lambda s, n, lr: lr * (1 + math.cos(math.pi * s / n)) / 2 if s >= 0.3 * n else
          one_cycle(s, n, lr), "falls over all steps"),
         (by_torch_s_scheduler, "is wanted: got"),
@@ -1144,7 +1178,13 @@ WRONG = {
         (lambda maps: rolled(maps, lambda m: normalised(m.mean(1))), "the identity (the residual"),
         (lambda maps: rolled(maps, lambda m: plus_identity(m.mean(1))), "rows sum to 2"),
         (lambda maps: rollout(maps[::-1]), "in the wrong order"),
+        (lambda maps: rolled(maps, lambda m: normalised(plus_identity(m.max(1).values))),
+         "the maximum over the heads"),
+        (lambda maps: rolled(maps, lambda m: normalised(plus_identity(m.mean(1)), -2)),
+         "you divided columns, not rows, by their"),
+        (lambda maps: rolled(maps, right, lambda total, block: total * block), "element by elemen"),
         (lambda maps: rollout(maps[-1:]), "only the last block counts"),
+        (lambda maps: sum(right(heads) for heads in maps) / len(maps), "the mean over the block"),
         (lambda maps: rollout(maps).transpose(1, 2), "in the order (b, j, i"),
     ],
     "10.1": [
@@ -1154,6 +1194,11 @@ WRONG = {
         (lambda saliency, mask: saliency[mask].mean() / saliency[~mask].mean(), "with outside"),
         (lambda saliency, mask: saliency[mask].sum() / saliency[~mask].sum(), "the sum outside"),
         (lambda s, mask: 100 * s[mask].mean() / s.mean(), "every value is 100 times what it sho"),
+        (lambda s, mask: s[mask].sum() / s.sum() * mask.double().mean(), "you multiplied"),
+        (lambda s, mask: s[mask].mean() / s.sum(), "you divided by the mask's voxels, no"),
+        (lambda s, mask: np.mean([share_inside(*one) for one in zip(s, mask, strict=True)]),
+         "you scored each frame"),
+        (lambda s, mask: s[mask].sum() / s.sum() - mask.float().mean(), "you subtracted"),
     ],
     "10.2": [
         (swapped(lambda s, _: by_clip(s, ~torch.eye(len(s)).bool())), "a patient's other clips"),
@@ -1163,20 +1208,21 @@ WRONG = {
         (swapped(by_clip, lambda scores, apart: by_clip(scores, ~apart)), "of own maps alone"),
         (score_of_mean, "you scored the mean of others' maps; score each, then"),
         (lambda *given: swapped_control(*given)[::-1], "own and other are exchanged"),
+        (lambda *given: swapped_control(*given)[0], "wanted"),
+        (lambda m, *given: tuple(n * len(m) for n in swapped_control(m, *given)), "sums; means"),
+        (lambda maps, masks, names, score: (swapped_control(maps, masks, names, score)[0],
+         np.mean([score(sum(maps) / len(maps), mask) for mask in masks])), "the mean of all maps"),
     ],
     "10.3": [
         (lambda a, g: (g.mean((1, 2, 3), True) * a).sum(0), "the ReLU is missing"),
+        (lambda a, g: (g.mean((1, 2, 3), True) * a).sum(0).abs(), "the absolute value"),
         (lambda a, g: (g.mean((1, 2, 3), True) * a).relu().sum(0), "ReLU comes after the sum"),
+        (lambda a, g: (g.mean((1, 2, 3), True) * a).mean(0).relu(), "the mean over channels"),
         (lambda a, g: (g.mean((2, 3), True) * a).sum(0).relu(), "each frame has weights of its"),
         (lambda a, g: (g * a).sum(0).relu(), "by its own gradient"),
         (lambda a, g: (g.sum((1, 2, 3), True) * a).sum(0).relu(), "the mean is wanted"),
+        (lambda a, g: grad_cam(g, a), "are exchanged"),
         (lambda a, g: a.sum(0).relu(), "the weights are missing"),
-    ],
-    "12.1": [
-        (lambda rows: leaks_by_pairs([(p, s, k) for k, (p, s, _) in enumerate(rows)]), "a copy le"),
-        (lambda rows: leaks_by_pairs([(k, s, d) for k, (_, s, d) in enumerate(rows)]), "a patient"),
-        (lambda rows: leaks_by_pairs([(p, k, d) for k, (p, _, d) in enumerate(rows)]), "two clips"),
-        (lambda rows: {rows[k] for k in leaks_by_pairs(rows)}, "wanted"),
     ],
 }
 # fmt: on
