@@ -1091,7 +1091,7 @@ WRONG = {
         (lambda m: (2 * m.diag() / (m.sum(0) + m.sum(1))).mean(), "the answer is NaN (not a numbe"),
         (lambda m: np.average(2 * m.diag() / (m.sum(0) + m.sum(1)).clamp(1), weights=m.sum(1)),
          "weighted by their number of clips"),
-        (lambda m: torch.stack(per_class(m)).mean(), "this is the mean of precision and recall"),
+        (lambda m: torch.stack(per_class(m)).mean(), "the plain mean of precision and recall"),
         (lambda m: per_class(m)[1].mean().item(), "this is the mean recall; F1 takes in"),
         (lambda m: (m.diag() / m.sum(1)).nanmean(), "the mean recall (of the classes that occur)"),
         (lambda m: 2 / sum(1 / (m.diag() / m.sum(axis)).nanmean() for axis in (0, 1)),
