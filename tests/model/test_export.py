@@ -185,4 +185,4 @@ def test_classifiers_that_start_at_random_are_named(tmp_path, capsys):
     Experiment(network="tiny", size=32, classes=4, init=str(path)).build()
     said = capsys.readouterr().out
     assert "best.safetensors is of another number of grades" in said
-    assert "at random (head.classify.weight, head.classify.bias)" in said
+    assert "but for head.classify.weight, head.classify.bias, which start at random" in said

@@ -88,7 +88,8 @@ def check_explorer(page, ask=None):
     expect(shown.locator("canvas").first).to_be_visible(timeout=120_000)
     slider = shown.get_by_role("slider", name="Frame")
     slider.focus()
-    page.keyboard.press("ArrowRight")
+    for key in ("Home", "ArrowRight"):
+        page.keyboard.press(key)
     assert slider.evaluate("(slider) => slider === document.activeElement")
     assert slider.input_value() == "2"
     canvas = shown.locator(".csg-frames canvas").nth(2)  # 4 x 4 patches: the fourth row's second
