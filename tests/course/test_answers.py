@@ -1,29 +1,29 @@
-"""Right answers in several styles pass each exercise; wrong ones are rejected and named."""
+"""Right answers in several styles pass each exercise; wrong ones are rejected and named.
 
-import functools
+Most answers are the solution, as its last hint gives it, with one or two words changed.
+"""
+
 import itertools
 import math
-import random
 from collections import Counter
+from itertools import permutations
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from einops import rearrange, reduce
+from einops import rearrange, reduce, repeat
 from torch import nn
 
-from csgcourse import check
-from csgcourse.chapter_01 import inflate_center, inflate_conv, inflate_mean, train_kernel
-from csgcourse.chapter_02 import fold_space, fold_time, patches, unfold_time
-from csgcourse.chapter_03 import attention_cost, attention_map, intra_forward, with_parts
-from csgcourse.chapter_04 import fusion_forward
-from csgcourse.chapter_05 import weigh
-from csgcourse.chapter_06 import output_size, tokens_to_volume, volume_to_tokens
+from csgcourse import check, hint
+from csgcourse.chapter_01 import inflate_mean, train_kernel
+from csgcourse.chapter_02 import fold_space, fold_time, patches
+from csgcourse.chapter_03 import attention_cost
+from csgcourse.chapter_06 import output_size
 from csgcourse.chapter_07 import split
-from csgcourse.chapter_08 import confusion, macro_f1, one_cycle, patient_bootstrap
-from csgcourse.chapter_09 import rollout
-from csgcourse.chapter_10 import grad_cam, share_inside, swapped_control
+from csgcourse.chapter_08 import decay_groups, macro_f1, one_cycle, patient_bootstrap, train_step
+from csgcourse.chapter_10 import grad_cam, share_inside
+from csgcourse.exercise import find
 from csglib.data.split import split_by_patient
 from csglib.model.attention import Attention
 from csglib.model.config import TINY
@@ -37,10 +37,25 @@ from csglib.model.weighting import LearnableWeighting
 from csglib.train import config
 from csglib.train.step import adam
 
+AT_HAND = {"torch": torch, "F": F, "np": np, "math": math, "repeat": repeat}
 
-def plain_conv(conv, frames, padding=0, mode="zeros"):
+
+def answer(number, *changes):
+    """A function, or edits of the solution of that exercise, each "what it says => instead"."""
+    if callable(changes[0]):
+        return changes[0]
+    text, names = hint(number, 3).text, dict(AT_HAND)
+    for edit in changes:
+        old, new = edit.split(" => ")
+        assert old in text, f"the solution of {number} does not say {old!r}"
+        text = text.replace(old, new)
+    exec(text, names)
+    return names[find(number).reference.__name__]
+
+
+def inflated_by_padding(conv, frames, reach=0, mode="zeros"):
     """With padding as `nn.Conv3d` has it, in all three axes."""
-    size, stride, around = (frames, *conv.kernel_size), (1, *conv.stride), (padding, *conv.padding)
+    size, stride, around = (frames, *conv.kernel_size), (1, *conv.stride), (reach, *conv.padding)
     channels = conv.in_channels, conv.out_channels
     deep = nn.Conv3d(*channels, size, stride, around, bias=conv.bias is not None, padding_mode=mode)
     deep.weight.data = inflate_kernel(conv.weight.data, frames)
@@ -50,57 +65,38 @@ def plain_conv(conv, frames, padding=0, mode="zeros"):
 
 
 def inflated_by_a_hook(conv, frames):
-    deep, beyond = plain_conv(conv, frames), (0, 0, 0, 0, frames // 2, frames // 2)
+    deep, beyond = inflated_by_padding(conv, frames), (0, 0, 0, 0, frames // 2, frames // 2)
     deep.register_forward_pre_hook(lambda _, given: F.pad(given[0], beyond, mode="replicate"))
     return deep
 
 
-def inflated_by_a_class(conv, frames, share=None):
+def inflated_by_a_class(conv, frames):
     class Inflated(nn.Conv3d):
         def __init__(self):
             super().__init__(1, 1, 1)
-            slices = conv.weight.data / frames if share is None else share(conv.weight.data)
-            self.weight = nn.Parameter(slices[:, :, None].repeat(1, 1, frames, 1, 1))
+            self.weight = nn.Parameter(inflate_kernel(conv.weight.data, frames))
             self.bias = None if conv.bias is None else nn.Parameter(conv.bias.data)
 
         def forward(self, clip):
-            places = torch.arange(-(frames // 2), frames // 2 + 1)
-            near = torch.arange(clip.shape[2])[:, None] + places
-            near = near.clamp(0, clip.shape[2] - 1)
-            bias = self.bias
-            each = [
-                sum(
-                    F.conv2d(clip[:, :, n], self.weight[:, :, s], None, conv.stride, conv.padding)
-                    for s, n in enumerate(row.tolist())
-                )
-                for row in near
-            ]
-            return torch.stack(each, 2) + (0 if bias is None else bias[:, None, None, None])
+            places = torch.arange(-(frames // 2), clip.shape[2] + frames // 2)
+            longer = clip[:, :, places.clamp(0, clip.shape[2] - 1)]
+            stride, around = (1, *conv.stride), (0, *conv.padding)
+            return F.conv3d(longer, self.weight, self.bias, stride, around)
 
     return Inflated()
 
 
-def changed_conv(change):
-    def inflate(conv, frames):
-        deep = inflate_conv(conv, frames)
-        change(deep)
-        return deep
+def trained_by(rule, zeroed=True, **options):
+    def train(kernel, clips, labels, steps):
+        trained = nn.Parameter(kernel.clone())
+        optimizer = rule([trained], **options)
+        for _ in range(steps):
+            optimizer.zero_grad() if zeroed else None
+            F.cross_entropy(F.conv3d(clips, trained).abs().mean((2, 3, 4)), labels).backward()
+            optimizer.step()
+        return trained.data
 
-    return inflate
-
-
-def trained_by_sgd(kernel, clips, labels, steps, *, zeroed=True, size=torch.abs, **options):
-    trained = nn.Parameter(kernel.clone())
-    optimizer = options.pop("by", torch.optim.SGD)([trained], **{"lr": 1.0, **options})
-    for _ in range(steps):
-        optimizer.zero_grad() if zeroed else None
-        F.cross_entropy(size(F.conv3d(clips, trained)).mean((2, 3, 4)), labels).backward()
-        optimizer.step()
-    return trained.data
-
-
-def windows(volume, size, last):
-    return volume.unfold(3, size, size).unfold(4, size, size).permute(0, 2, 3, 4, *last)
+    return train
 
 
 def patches_by_convolution(volume, size):
@@ -115,47 +111,6 @@ def unfold_by_the_library(sequences, clips):
     grid = torch.zeros(clips, sequences.shape[1] - 1, len(sequences) // clips, width)
     back = unfold(sequences, "time", like=VideoTokens(torch.zeros(clips, 1, width), grid))
     return back.cls, back.patches
-
-
-def pixels_as_they_lie(volume, size):
-    clips, channels, frames = volume.shape[:3]
-    return volume.view(clips, frames, -1, channels * size**2)
-
-
-def mixed(volume):
-    """Frames taken for channels: `reshape` in place of `transpose`."""
-    return rearrange(volume.flatten(1, 2), "b (t c) y x -> b c t y x", c=volume.shape[1])
-
-
-def led(copies, lines):
-    return torch.cat([copies, lines], dim=1)
-
-
-def another_token(reduction):
-    """The right patches, and a class token made of its copies (clips, n, d) in another way."""
-
-    def unfold_time_otherwise(sequences, clips):
-        copies = sequences[:, 0].reshape(clips, -1, sequences.shape[2])
-        return reduction(copies), unfold_time(sequences, clips)[1]
-
-    return unfold_time_otherwise
-
-
-def another_grid(change):
-    """The right class token, and patches made of (clips, n, t, d) in another way."""
-
-    def unfold_time_otherwise(sequences, clips):
-        places = sequences[:, 1:].unflatten(0, (clips, -1))
-        return unfold_time(sequences, clips)[0], change(places)
-
-    return unfold_time_otherwise
-
-
-def clips_inside(sequences, clips):
-    return (
-        reduce(sequences[:, :1], "(n b) 1 d -> b 1 d", "mean", b=clips),
-        rearrange(sequences[:, 1:], "(n b) t d -> b t n d", b=clips),
-    )
 
 
 def attention_by_torch(query, key):
@@ -197,100 +152,16 @@ def intra_by_frames(block, cls, patches, axis):
     return [cls + block.ffn(cls), block.ffn(patches) + patches]
 
 
-def intra_written(axes="k h e", taken="qkv", *, norms=1, root=0.5, joined=True, late=False):
-    """The block as a student writes it, with plain attention, and choices that may be wrong."""
-
-    def forward(block, cls, patches, axis):
-        tokens = VideoTokens(cls, patches)
-        normed = came = fold(tokens, axis)
-        for _ in range(norms):
-            normed = block.norm(normed)
-        parts = rearrange(block.qkv(normed), f"g s ({axes}) -> k g h s e", k=3, h=block.heads)
-        q, k, v = (parts[taken.index(name)] for name in "qkv")
-        mixed = shares(q @ k.mT / q.shape[-1] ** root) @ v
-        mixed = block.proj((mixed.transpose(1, 2) if joined else mixed).reshape(came.shape))
-        if late:  # the whole block within each sequence
-            came = came + mixed
-            return sides(unfold(came + block.ffn(came), axis, like=tokens))
-        tokens = tokens + unfold(mixed, axis, like=tokens)
-        return sides(tokens + tokens.map(block.ffn))
-
-    return forward
-
-
-def steps(change):
-    """What a change makes of the block, its tokens, and what attention adds to them."""
-
-    def forward(block, cls, patches, axis):
-        tokens = VideoTokens(cls, patches)
-        return sides(change(block, tokens, block._attend(tokens)))
-
-    return forward
-
-
 def fused_by_torch(block, target, complement, scheme):
     """The library's modules, whichever the block is: CA and SWA have the same parts."""
     kind = SwitchedAttention if scheme == "switched" else CrossAttention
     return sides(kind.forward(block, VideoTokens(*target), VideoTokens(*complement)))
 
 
-def fused(
-    choose=lambda cross, c, p, oc, op: (c, op, op) if cross else (oc, op, p),
-    normed="qkv",
-    start=lambda block, cls, query: cls,
-):
-    """The fusion head by head, of the tokens that are chosen; `start` is what it is added to."""
-
-    def forward(block, target, complement, scheme):
-        branches = (
-            part for cls, grid in (target, complement) for part in (cls, grid.flatten(1, 2))
-        )
-        chosen = choose(scheme == "cross", *branches)
-        named = zip("qkv", chosen, strict=True)
-        parts = [getattr(block, n)(block.norm(x) if n in normed else x) for n, x in named]
-        found = []
-        for q, k, v in zip(*(part.chunk(block.heads, dim=-1) for part in parts), strict=True):
-            found.append((q @ k.mT / q.shape[-1] ** 0.5).softmax(dim=-1) @ v)  # one key: gradient 0
-        cls = start(block, target[0], chosen[0]) + block.proj(torch.cat(found, dim=-1))
-        return [block.ffn(part) + part for part in (cls, target[1])]
-
-    return forward
-
-
 def amdf_by_modules(block, cls, patches):
     tokens = VideoTokens(cls, patches)
     space, time = block.space(tokens), block.time(tokens)
     return sides(block.weigh(block.into_space(space, time), block.into_time(time, space)))
-
-
-def amdf(into_space, into_time, gate=None):
-    """The AMDF block with other arguments of its fusions, or another gate."""
-
-    def forward(block, cls, patches):
-        tokens = VideoTokens(cls, patches)
-        s, t = block.space(tokens), block.time(tokens)
-        one, other = into_space(block, s, t), into_time(block, s, t)
-        a = block.weigh.theta.sigmoid() if gate is None else gate(block.weigh.theta)
-        return [a * one.cls + (1 - a) * other.cls, a * one.patches + (1 - a) * other.patches]
-
-    return forward
-
-
-RIGHT_SPACE, RIGHT_TIME = (lambda b, s, t: b.into_space(s, t)), (lambda b, s, t: b.into_time(t, s))
-
-
-def shares(scores, axis=-1):
-    return scores.exp() / scores.exp().sum(axis, keepdim=True)
-
-
-def formula(costs):
-    kinds = ("joint", "space", "time")
-    return lambda t, n, d, kind: costs(t, n, d)[kinds.index(kind)]
-
-
-def attention(query, key, value, scale=None, axis=-1):
-    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    return (query @ key.mT * scale).softmax(axis) @ value
 
 
 def by_the_library(space, time, theta):
@@ -306,14 +177,6 @@ def by_autograd(space, time, theta, upstream):
     share = weighting.gate()
     (share * space + (1 - share) * time).backward(upstream)
     return weighting.theta.grad
-
-
-def share_of(theta):
-    return 1 / (1 + math.exp(-theta))
-
-
-def slope(theta):
-    return share_of(theta) * share_of(-theta)
 
 
 def bare(bridge):
@@ -336,52 +199,9 @@ def up_by_the_library(tokens, rows, scale):
     return bridge(tokens, tokens.shape[2] // rows)
 
 
-def grid_of(tokens, rows):
-    return rearrange(tokens, "b t (y x) c -> b c t y x", y=rows)
-
-
-def pooled_volume(volume, window):
-    return F.avg_pool3d(volume, window).flatten(3).permute(0, 2, 3, 1)
-
-
-def divided(*reductions):
-    def output(stage, frames, side):
-        size = math.ceil(side / reductions[int(stage[1]) - 1])
-        return frames, size, size
-
-    return output
-
-
-def network_by_index(model, clip, start=True, first=1, back=True):
-    volume = model.stem(clip)
-    tokens = model.embed(volume)
-    tokens = model.blocks[0](tokens) if start else tokens
-    volume = model.local(volume)
-    for n in range(len(model.convs)):
-        volume, new = model.convs[n](volume, tokens, model.blocks[first + n])
-        tokens = new if back else tokens
-    return sum(model.head(volume, tokens.cls))
-
-
-SETS = (
-    lambda patients: list(set(patients)),
-    lambda patients: [*{str(name) for name in patients}],
-    lambda patients: list(dict.fromkeys(set(patients))),
-    lambda patients: sorted(set(patients), key=hash),
-    lambda patients: [*frozenset(patients).union(patients)],
-)
-
-
-def in_the_order_of(names_of):
-    """A split right in all but the order of its patients, which `names_of` gives."""
-
-    def split_otherwise(patients, shares, seed):
-        names = names_of(patients)
-        numbers = split([f"{n:04}" for n in range(len(names))], shares, seed)
-        group_of = dict(zip(names, numbers, strict=True))
-        return [group_of[name] for name in patients]
-
-    return split_otherwise
+def up_by_kron(tokens, rows, scale):
+    grid = rearrange(tokens, "b t (y x) c -> b c t y x", y=rows).contiguous()
+    return torch.kron(grid, torch.ones(scale, scale).to(grid))
 
 
 def by_torch(patients, shares, seed):
@@ -395,22 +215,6 @@ def by_torch(patients, shares, seed):
         held[group] += clips[name]
         group_of[name] = group
     return torch.tensor([group_of[patient] for patient in patients])
-
-
-def clips_dealt_out(patients, shares, seed):
-    chance = np.random.default_rng(seed)
-    return chance.choice(len(shares), size=len(patients), p=shares).tolist()
-
-
-def rounded_down(patients, shares, seed):
-    names = sorted(set(patients))
-    random.Random(seed).shuffle(names)
-    cuts = [int(sum(shares[:place]) * len(names)) for place in range(len(shares))]
-    group_of = {name: sum(place >= cut for cut in cuts) - 1 for place, name in enumerate(names)}
-    return [group_of[patient] for patient in patients]
-
-
-unseeded = itertools.count(7)
 
 
 def counts_by_bincount(predicted, true, classes):
@@ -434,61 +238,14 @@ def interval_by_counts(correct, patients, draws, seed):
     right, clips = np.bincount(owner, correct), np.bincount(owner)
     even = [1 / len(names)] * len(names)
     times = np.random.RandomState(seed).multinomial(len(names), even, draws)
-    return tuple(ends(times @ right / (times @ clips)))
+    return tuple(np.quantile(times @ right / (times @ clips), [0.025, 0.975]))
 
 
-def marked_once(predicted, true, classes):
-    counts = torch.zeros(classes, classes)
-    counts[true, predicted] += 1
-    return counts
-
-
-def per_class(confusion):
-    hits = confusion.diag().double()
-    return hits / confusion.sum(0).clamp(min=1), hits / confusion.sum(1).clamp(min=1)
-
-
-def by_clips(correct, patients, draws, seed):
-    chosen = np.random.default_rng(seed).integers(0, len(correct), (draws, len(correct)))
-    return ends(correct.numpy()[chosen].mean(1))
-
-
-def draws_of(correct, patients, draws, seed):
-    """Correct clips and all clips of each drawn patient; the patient; many draws."""
+def interval_without_repeats(correct, patients, draws, seed):
     names, owner = np.unique(patients, return_inverse=True)
-    right, clips = np.bincount(owner, correct), np.bincount(owner)
     drawn = np.random.default_rng(seed).choice(len(names), (draws, len(names)))
-    return right[drawn], clips[drawn], drawn
-
-
-def ends(means):
+    means = [correct.numpy()[np.isin(owner, row)].mean() for row in drawn]
     return np.quantile(means, [0.025, 0.975])
-
-
-def accuracies(*given):
-    right, clips, _ = draws_of(*given)
-    return right.sum(1) / clips.sum(1)
-
-
-def without_repeats(correct, patients, draws, seed):
-    drawn, names = draws_of(correct, patients, draws, seed)[2], np.unique(patients)
-    return ends([np.asarray(correct)[np.isin(patients, names[row])].mean() for row in drawn])
-
-
-def normal(*given):
-    draws = accuracies(*given)
-    return draws.mean() - 1.96 * draws.std(), draws.mean() + 1.96 * draws.std()
-
-
-def standard_error(*given):
-    draws = accuracies(*given)
-    off = 1.96 * draws.std() / len(draws) ** 0.5
-    return draws.mean() - off, draws.mean() + off
-
-
-def ratio_of_means(*given):
-    right, clips, _ = draws_of(*given)
-    return ends((right / clips).mean(1))
 
 
 def step_with_closure(model, optimizer, clips, labels):
@@ -511,21 +268,6 @@ def step_by_autograd(model, optimizer, clips, labels):
     return loss.item()
 
 
-def stepped(model, optimizer, clips, labels, *, order="zbs", loss=F.cross_entropy):
-    optimizer.zero_grad() if order[0] == "z" else None
-    value = loss(model(clips), labels)
-    for letter in order.removeprefix("z"):
-        {"b": value.backward, "s": optimizer.step, "z": optimizer.zero_grad}[letter]()
-    return value.item()
-
-
-def by_sgd(model, optimizer, clips, labels):
-    value = stepped(model, optimizer, clips, labels, order="zb")
-    for weight in model.parameters():
-        weight.data.sub_(0.1 * weight.grad)
-    return value
-
-
 def in_numpy(step, steps, lr):
     warm = round(0.3 * steps)
     up, down = np.arange(warm) / warm, np.arange(steps - warm + 1) / (steps - warm)
@@ -542,19 +284,6 @@ def by_torch_s_scheduler(step, steps, lr):
     return rates.get_last_lr()[0]
 
 
-def groups_by(decays, none=0.0):
-    def groups(model, decay):
-        sides = [[], []]
-        for name, parameter in model.named_parameters():
-            sides[not decays(name, parameter)].append(parameter)
-        return [
-            {"params": sides[0], "weight_decay": decay},
-            {"params": sides[1], "weight_decay": none},
-        ]
-
-    return groups
-
-
 def groups_by_module(model, decay):
     kinds = torch.nn.Linear | torch.nn.Conv3d
     kernels = [module.weight for module in model.modules() if isinstance(module, kinds)]
@@ -565,59 +294,25 @@ def groups_by_module(model, decay):
     ]
 
 
-MATRIX = groups_by(lambda _, p: p.ndim > 1)
-
-
-def changed(change):
-    return lambda model, decay: change(MATRIX(model, decay))
-
-
-GRID = "b (t y x) c -> b c t y x"
-
-
 def rollout_by_halves(maps):
-    blocks = [0.5 * m.mean(1) + 0.5 * torch.eye(m.shape[-1]).to(m) for m in maps]
-    return functools.reduce(lambda total, block: torch.bmm(block, total), blocks)
+    total = torch.eye(maps[0].shape[-1]).to(maps[0])
+    for heads in maps:
+        total = (0.5 * heads.mean(1) + 0.5 * torch.eye(heads.shape[-1]).to(heads)) @ total
+    return total
 
 
-def volume(tokens, pattern, frames, rows):
-    return rearrange(tokens, pattern, t=frames, y=rows)
+def swapped_by_matrix(maps, masks, patients, score):
+    scores = torch.tensor([[score(saliency, mask) for saliency in maps] for mask in masks])
+    apart = torch.tensor(np.array(patients)[:, None] != np.array(patients))
+    return [scores.diag().mean(), scores.where(apart, math.nan).nanmean(dim=1).mean()]
 
 
-def rolled(maps, mend, join=lambda total, block: block @ total):
-    return functools.reduce(join, [mend(heads) for heads in maps])
-
-
-def plus_identity(block):
-    return block + torch.eye(block.shape[-1]).to(block)
-
-
-def normalised(block, axis=-1):
-    return block / block.sum(axis, keepdim=True)
-
-
-def right(heads):
-    return normalised(plus_identity(heads.mean(1)))
-
-
-def swapped(other, own=lambda scores, _: scores.diag().mean().item()):
-    def control(maps, masks, patients, score):
-        scores = torch.tensor([[score(saliency, mask) for saliency in maps] for mask in masks])
-        apart = torch.tensor(np.array(patients)[:, None] != np.array(patients))
-        return own(scores, apart), other(scores, apart)
-
-    return control
-
-
-def by_clip(scores, which):
-    return scores.where(which, math.nan).nanmean(dim=1).mean().item()
-
-
-def score_of_mean(maps, masks, patients, score):
-    others = [[m for m, n in zip(maps, patients, strict=True) if n != one] for one in patients]
-    means = [sum(those) / len(those) for those in others]
-    return swapped_control(maps, masks, patients, score)[0], np.mean([*map(score, means, masks)])
-
+SPREAD = "volume.repeat_interleave(scale, dim=3).repeat_interleave(scale, dim=4)"  # of 6.2
+NAMED = "parameters = => called = {p: n for n, p in model.named_parameters()}; parameters ="  # 8.6
+START = "torch.eye(maps[0].shape[-1], dtype=maps[0].dtype)"  # of 9.2
+PLAIN = "(query @ key.mT / query.shape[-1] ** 0.5).softmax(-1) @ value"
+RISE = "(1 - math.cos(math.pi * done / warm_up)) / 2 => done / warm_up"  # of 8.5, as is the next
+FALL = "1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)) => 2 * (1 - done) / (1 - warm_up)"
 
 # fmt: off
 RIGHT = [  # the library's own functions, and other styles
@@ -631,7 +326,7 @@ RIGHT = [  # the library's own functions, and other styles
     ("1.4", lambda c, w, n: 2.0 * torch.tensor([c * w] + [4 * w * w] * (2 * n - 1)).sum().item()),
     ("1.5", inflated_by_a_hook),
     ("1.5", inflated_by_a_class),
-    ("1.6", trained_by_sgd),
+    ("1.6", trained_by(torch.optim.SGD, lr=1.0)),
     ("1.6", lambda k, *given: train_kernel(k.double(), given[0].double(), *given[1:]).to(k)),
     ("2.1", patches_by_convolution),
     ("2.1", lambda v, s: rearrange(v, "b c t (y p) (x q) -> b t (y x) (c p q)", p=s, q=s)),
@@ -650,7 +345,7 @@ RIGHT = [  # the library's own functions, and other styles
     ("3.3", lambda *given: 2.0 * attention_cost(*given) / 2),
     ("3.4", lambda block, z, x, axis: sides(IntraDimension.forward(block, VideoTokens(z, x)))),
     ("3.4", intra_by_frames),
-    ("3.4", intra_written()),
+    ("3.4", f"F.scaled_dot_product_attention(query, key, value) => {PLAIN}"),
     ("4.1", F.scaled_dot_product_attention),
     ("4.2", Attention()),
     ("4.3", lambda t, p, s: F.pad(p, (0, 0, 1, 0)).index_copy(1, torch.tensor([0]), t) if s ==
@@ -658,30 +353,32 @@ RIGHT = [  # the library's own functions, and other styles
     ("4.4", lambda n, d, q: torch.tensor(2 * d * ((n + 1) ** 2 if q == "all" else n))),
     ("4.4", lambda n, d, q: 2.0 * d * ((n + 1) ** 2 if q == "all" else n)),
     ("4.5", fused_by_torch),
-    ("4.5", fused()),
+    ("4.5", "mixed = => query, key, value = heads; mixed =",
+     f"F.scaled_dot_product_attention(*heads) => {PLAIN}"),
     ("5.1", by_the_library),
     ("5.1", lambda s, t, theta: (torch.stack([s, t], -1) * torch.stack([theta, theta *
      0]).softmax(0)).sum(-1)),
     ("5.2", by_autograd),
     ("5.3", amdf_by_modules),
-    ("5.3", amdf(RIGHT_SPACE, RIGHT_TIME)),
+    ("5.3", "theta.sigmoid() => 1 / (1 + (-theta).exp())"),
     ("6.1", down_by_the_library),
     ("6.1", lambda v, s: patches(v, s).unflatten(-1, (v.shape[1], -1)).mean(-1)),
     ("6.2", up_by_the_library),
-    ("6.2", lambda z, y, s: torch.kron(grid_of(z, y).contiguous(), torch.ones(s, s).to(z))),
+    ("6.2", up_by_kron),
     ("6.3", lambda c, t, y: torch.empty(t, *[-(-y // (4, 4, 8, 16, 32)[int(c[1]) - 1])] * 2).shape),
     ("6.4", CSG3DCT.forward),
-    ("6.4", network_by_index),
+    ("6.4", "for conv, block in zip => for n, (conv, block) in enumerate(zip",
+     "strict=True) => strict=True))", "block) => model.blocks[n + 1])",
+     "model.head(volume, tokens.cls).sum(dim=0) => sum(model.head(volume, tokens.cls))"),
     ("7.1", lambda vessel, lumen: 1 - float(lumen) / float(vessel)),
     ("7.1", lambda vessel, lumen: np.float32(1) - lumen.numpy() / vessel.numpy()),
     ("7.2", lambda area: 1 - math.sqrt(1 - area)),
     ("7.2", lambda area: -math.expm1(math.log1p(-area) / 2) if area < 1 else 1),
     ("7.3", split_by_patient),
     ("7.3", by_torch),
-    ("7.3", in_the_order_of(lambda patients: list(dict.fromkeys(patients)))),
-    ("7.3", in_the_order_of(lambda patients: np.unique(patients).tolist())),
-    ("7.3", in_the_order_of(np.unique)),
-    ("7.3", in_the_order_of(lambda patients: sorted({*patients}, reverse=True))),
+    *(("7.3", f"sorted(set(patients)) => {names}") for names in (
+        "list(dict.fromkeys(patients))", "np.unique(patients).tolist()", "np.unique(patients)",
+        "sorted({*patients}, reverse=True)")),
     ("8.1", lambda predicted, true, classes: torch.eye(classes)[true].T @
      torch.eye(classes)[predicted]),
     ("8.1", counts_by_bincount),
@@ -695,534 +392,572 @@ RIGHT = [  # the library's own functions, and other styles
     ("8.5", lambda step, steps, lr: torch.tensor(one_cycle(step, steps, lr))),
     ("8.6", lambda model, decay: adam(model, 1.0, decay).param_groups),
     ("8.6", groups_by_module),
-    ("8.6", changed(lambda groups: tuple(groups[::-1]))),
+    ("8.6", lambda model, decay: tuple(decay_groups(model, decay)[::-1])),
     ("9.1", lambda tokens, frames, rows: tokens.mT[:, :, 1:].unflatten(2, (frames, rows,
      -1)).contiguous()),
     ("9.2", rollout_by_halves),
     ("10.1", lambda saliency, mask: saliency[mask].mean() / saliency.mean()),
     ("10.1", lambda s, mask: np.average(s, weights=mask) / s.numpy().mean()),
-    ("10.2", lambda *given: list(map(torch.tensor, swapped(by_clip)(*given)))),
+    ("10.2", swapped_by_matrix),
     ("10.3", lambda a, g: F.relu(torch.einsum("c,ctyx->tyx", g.mean((1, 2, 3)), a))),
     ("10.3", lambda a, g: torch.tensordot(g.flatten(1).mean(1), a, 1).clamp(min=0)),
 ]
-WRONG = {
+WRONG = {  # what the message says, and the answer: a function, or edits of the solution
     "0.1": [
-        (lambda numbers: numbers / numbers.shape[0], "how many numbers there are"),
-        (lambda numbers: numbers / max(numbers), "divided by the largest"),
-        (lambda numbers: numbers.exp() / numbers.exp().sum(), "softmax"),
-        (lambda numbers: numbers.sum() / numbers, "upside down"),
-        (sum, "the sum alone"),
-        (lambda numbers: (numbers / numbers.sum()).tolist(), "a torch tensor is wanted: got a lis"),
-        (lambda numbers: numbers / numbers.norm(), "times what it should be"),
+        ("how many numbers there are", "numbers.sum() => len(numbers)"),
+        ("divided by the largest", "numbers.sum() => max(numbers)"),
+        ("softmax", "numbers / numbers.sum() => numbers.softmax(0)"),
+        ("upside down", "numbers / numbers.sum() => numbers.sum() / numbers"),
+        ("the sum alone", sum),
+        ("a torch tensor is wanted: got a lis", lambda numbers: (numbers / numbers.sum()).tolist()),
+        ("times what it should be", "sum() => norm()"),
     ],
     "1.1": [
-        (lambda k, t: k[:, :, None].repeat(1, 1, t, 1, 1), "`frames` times too large"),
-        (lambda k, t: k[:, :, None].repeat(1, 1, t, 1, 1) / t / t, "divided by `frames`"),
-        (lambda k, t: (k / t).expand(t, -1, -1, -1, -1), "in the order (t, out, in, y, x"),
-        (lambda k, t: inflate_kernel(k, 1).expand(-1, -1, t, -1, -1) / k.shape[-1], "width"),
-        (lambda k, t: (k / t)[:, :, None], "only the first along t"),
-        (lambda k, t: k[:, :, None].repeat(1, 1, t, 1, 1) / (t + 1), "times what it should be"),
+        ("`frames` times too large", "kernel / frames => kernel"),
+        ("divided by `frames`", "/ frames => / frames**2"),
+        ("in the order (t, out, in, y, x", "dim=2 => dim=0"),
+        ("width", "/ frames => / kernel.shape[-1]"),
+        ("only the first along t", "] * frames => ]"),
+        ("times what it should be", "/ frames => / (frames + 1)"),
     ],
     "1.2": [
-        (lambda k, t: F.pad(k[:, :, None], (0, 0, 0, 0, 0, t - 1)), "the kernel is in the first s"),
-        (lambda k, t: F.pad(k[:, :, None], (0, 0, 0, 0, t - 1, 0)), "the kernel is in the last sl"),
-        (lambda k, t: inflate_center(k, t).roll(1, 2), "shifted by one along t"),
-        (lambda k, t: inflate_mean(k * 0, t), "every value is zero"),
-        (inflate_mean, "this is mean inflation"),
+        ("the kernel is in the first s", "frames // 2 => 0"),
+        ("the kernel is in the last sl", "frames // 2 => -1"),
+        ("shifted by one along t", "frames // 2 => (frames // 2 + 1) % frames"),
+        ("every value is zero", "] = kernel => ] = 0 * kernel"),
+        ("this is mean inflation", inflate_mean),
     ],
     "1.3": [
-        (lambda frames: frames - 1, "this is what both sides need together"),
-        (lambda frames: (frames - 1) / 2, "`/` makes a float"),
-        (lambda frames: round((frames + 1) / 2), "one too many"),
-        (lambda frames: 1, "result for frames = 3"),
-        (lambda frames: (frames - 2) // 2, "one too few"),
-        (lambda frames: "same", "a whole number is wanted: got a str"),
-        (lambda frames: frames > 1, "bool"),
+        ("this is what both sides need together", " // 2 => "),
+        ("`/` makes a float", "// => /"),
+        ("one too many", "frames - 1 => frames + 1"),
+        ("result for frames = 3", "(frames - 1) // 2 => 1"),
+        ("one too few", "frames - 1 => frames - 2"),
+        ("a whole number is wanted: got a str", "(frames - 1) // 2 => 'same'"),
+        ("bool", "(frames - 1) // 2 => frames > 1"),
     ],
     "1.4": [
-        (lambda c, w, n: 3 * w * (c + (2 * n - 1) * 4 * w), "these are all three slices"),
-        (lambda c, w, n: w * (c + (2 * n - 1) * 4 * w), "this is one slice"),
-        (lambda c, w, n: 2 * w * (c + (n - 1) * 4 * w), "a stage has `2 * blocks` such"),
-        (lambda c, w, n: 2 * w * (c + (2 * n - 1) * w), "all but the first get `4 * width`"),
-        (lambda c, w, n: 2 * w * c * 2 * n, "only the first gets `comes_in` channels"),
-        (lambda c, w, n: 16 * n * w * w, "the first gets `comes_in` channels, not"),
+        ("these are all three slices", "return 2 => return 3"),
+        ("this is one slice", "return 2 * => return "),
+        ("a stage has `2 * blocks` such", "2 * blocks => blocks"),
+        ("all but the first get `4 * width`", "others * 4 * width => others * width"),
+        ("only the first gets `comes_in` channels", "4 * width * width => comes_in * width"),
+        ("the first gets `comes_in` channels, not", "comes_in * width => 4 * width * width"),
     ],
     "1.5": [
-        (lambda conv, t: plain_conv(conv, t, padding=t // 2), "zeros stand beyond the ends"),
-        (lambda conv, t: plain_conv(conv, t, t // 2, "replicate"), "at the borders of a frame"),
-        (plain_conv, "nothing is padded in time"),
-        (lambda conv, t: inflated_by_a_class(conv, t, lambda k: k / t * t), "add up to `frames`"),
-        (lambda conv, t: inflated_by_a_class(conv, t, lambda k: inflate_center(k, t)[:, :, 0] + (
-         t == 1) * k), "of the values are wrong"),
-        (changed_conv(lambda deep: setattr(deep, "bias", None)), "bias of the 2D layer is lost"),
-        (changed_conv(lambda deep: setattr(deep, "stride", (1, 1, 1))), "spatial stride is lost"),
-        (changed_conv(lambda deep: deep.requires_grad_(False)), "numbers in it that learn: 48"),
-        (lambda conv, t: conv, "the layer: 'Conv3d' is wanted: got 'Conv2d'"),
-        (lambda conv, t: inflate_conv(conv, t).weight, "the layer: 'Conv3d' is wanted"),
+        ("zeros stand beyond the ends", lambda conv, t: inflated_by_padding(conv, t, t // 2)),
+        ("at the borders of a frame",
+         lambda conv, t: inflated_by_padding(conv, t, t // 2, "replicate")),
+        ("nothing is padded in time", inflated_by_padding),
+        ("add up to `frames`", "conv.weight.detach() / frames => conv.weight.detach()"),
+        ("of the values are wrong", "detach() / frames => detach() * (frames == 1)"),
+        ("bias of the 2D layer is lost", "return deep => deep.bias = None; return deep"),
+        ("spatial stride is lost", "(1, *conv.stride) => (1, 1, 1)"),
+        ("numbers in it that learn: 48", "return deep => return deep.requires_grad_(False)"),
+        ("the layer: 'Conv3d' is wanted: got 'Conv2d'", "return deep => return conv"),
+        ("the layer: 'Conv3d' is wanted", "return deep => return deep.weight"),
     ],
     "1.6": [
-        (lambda kernel, *_: kernel, "`steps` makes no difference"),
-        (lambda *given: trained_by_sgd(*given, size=torch.clone), "the scores lack `.abs()`"),
-        (lambda *given: trained_by_sgd(*given, maximize=True), "the loss grows"),
-        (lambda *given: trained_by_sgd(*given, lr=1e-3), "the learning rate is 0.001"),
-        (lambda *given: trained_by_sgd(*given, zeroed=False), "gradients of earlier steps"),
-        (lambda *given: trained_by_sgd(*given, by=torch.optim.Adam, lr=0.1), "this is Adam"),
-        (lambda k, c, labels, n: trained_by_sgd(k, c, labels, 30), "`steps` makes no"),
+        ("`steps` makes no difference", "range(steps) => range(0)"),
+        ("the scores lack `.abs()`", ".abs() => "),
+        ("the loss grows", "- 1.0 => + 1.0"),
+        ("the learning rate is 0.001", "1.0 => 1e-3"),
+        ("gradients of earlier steps", trained_by(torch.optim.SGD, zeroed=False, lr=1.0)),
+        ("this is Adam", trained_by(torch.optim.Adam, lr=0.1)),
+        ("`steps` makes no", "range(steps) => range(30)"),
     ],
     "2.1": [
-        (pixels_as_they_lie, "you only reshaped"),
-        (lambda v, s: F.unfold(v.transpose(1, 2).flatten(0, 1), s).mT.unflatten(0, (len(v), -1)),
-         "your patches overlap"),
-        (lambda v, s: windows(v, s, (5, 6, 1)).flatten(4).flatten(2, 3), "the channels come last"),
-        (lambda v, s: windows(v, s, (1, 6, 5)).flatten(4).flatten(2, 3), "inside a patch rows and"),
-        (lambda v, s: windows(v, s, (1, 5, 6)).flatten(2, 3), "still split"),
-        (lambda v, s: patches(v, s).unflatten(-1, (-1, s)).mT.flatten(-2), "in the wrong places"),
+        ("you only reshaped", "cut = cut.permute => cut.permute"),
+        ("your patches overlap",
+         lambda v, s: F.unfold(v.transpose(1, 2).flatten(0, 1), s).mT.unflatten(0, (len(v), -1))),
+        ("the channels come last", "5, 1, 4, 6) => 5, 4, 6, 1)"),
+        ("inside a patch rows and", "5, 1, 4, 6) => 5, 1, 6, 4)"),
+        ("still split", "channels * size * size => channels, size, size"),
+        ("in the wrong places", "5, 1, 4, 6) => 5, 6, 1, 4)"),
     ],
     "2.2": [
-        (lambda z, x: led(z.repeat(x.shape[1], 1, 1), x.flatten(0, 1)), "the class token is of an"),
-        (lambda z, x: led(x.flatten(0, 1), z.repeat_interleave(x.shape[1], 0)), "the class token"),
-        (fold_time, "this folds along time"),
-        (lambda z, x: fold(VideoTokens(z, x), "joint"), "one sequence a clip"),
-        (lambda z, x: fold_space(z, x)[:, 1:], "the class token is missing"),
-        (lambda z, x: fold_space(z, x.transpose(1, 2).reshape(x.shape)), "t and n are mixed up (t"),
-        (lambda z, x: led(z.repeat(x.shape[1], 1, 1), x.transpose(0, 1).flatten(0, 1)),
-         "the sequences are not clip by clip, b first"),
+        ("the class token is of an", "repeat_interleave(frames, dim=0) => repeat(frames, 1, 1)"),
+        ("the class token", "dim=1) => dim=1).roll(-1, 1)"),
+        ("this folds along time", fold_time),
+        ("one sequence a clip", lambda z, x: fold(VideoTokens(z, x), "joint")),
+        ("the class token is missing", "dim=1) => dim=1)[:, 1:]"),
+        ("t and n are mixed up (t", "patches.reshape => patches.transpose(1, 2).reshape"),
+        ("the sequences are not clip by clip, b first",
+         "repeat_interleave(frames, dim=0) => repeat(frames, 1, 1)",
+         "patches.reshape => patches.transpose(0, 1).reshape"),
     ],
     "2.3": [
-        (lambda z, x: led(z.repeat_interleave(x.shape[2], 0), x.reshape(-1, x.shape[1],
-         x.shape[3])), "t and n are mixed up (only reshaped)"),
-        (lambda z, x: led(z.repeat(x.shape[2], 1, 1), x.transpose(1, 2).flatten(0, 1)),
-         "the class token is of another clip"),
-        (fold_space, "this folds along space"),
-        (lambda z, x: fold_time(z, x).roll(-1, dims=1), "the class token is last"),
-        (lambda z, x: rearrange(fold_time(z, x), "(b n) s d -> (n b) s d", b=len(z)),
-         "the sequences are not clip by clip, b first"),
+        ("t and n are mixed up (only reshaped)", ".transpose(1, 2) => "),
+        ("the class token is of another clip",
+         "repeat_interleave(count, dim=0) => repeat(count, 1, 1)"),
+        ("this folds along space", fold_space),
+        ("the class token is last", "dim=1) => dim=1).roll(-1, 1)"),
+        ("the sequences are not clip by clip, b first", "transpose(1, 2) => permute(2, 0, 1, 3)",
+         "repeat_interleave(count, dim=0) => repeat(count, 1, 1)"),
     ],
     "2.4": [
-        (another_token(lambda copies: copies.sum(1, keepdim=True)), "you summed the copies"),
-        (another_token(lambda copies: copies[:, :1]), "you kept the copy of the first position"),
-        (another_token(lambda copies: copies.mean(1)), "axes are joined"),
-        (another_token(lambda copies: copies), "are all still there"),
-        (another_token(lambda copies: copies.mean((0, 1)).expand(len(copies), 1, -1)),
-         "you took the mean of the class token"),
-        (another_grid(lambda places: places), "in the order (b, n, t, d"),
-        (another_grid(lambda p: p.reshape(len(p), p.shape[2], p.shape[1], p.shape[3])),
-         "you only reshaped"),
-        (lambda s, b: unfold_time(s, b)[::-1], "the results are right, but in another order"),
-        (clips_inside, "clips are mixed up"),
-        (another_token(lambda copies: copies.amax(1, keepdim=True)), "in the first result, "),
-        (lambda s, b: unfold_time(s, b)[1], "a tuple is wanted"),
+        ("you summed the copies", ".mean(dim => .sum(dim"),
+        ("you kept the copy of the first position", ".mean(dim=1, keepdim=True) => [:, :1]"),
+        ("axes are joined", ", keepdim=True => "),
+        ("are all still there", ".mean(dim=1, keepdim=True) => "),
+        ("you took the mean of the class token",
+         "mean(dim=1, keepdim=True) => mean((0, 1)).expand(clips, 1, -1)"),
+        ("in the order (b, n, t, d", ".transpose(1, 2) => "),
+        ("you only reshaped",
+         ".transpose(1, 2) => .flatten(1, 2).unflatten(1, (sequences.shape[1] - 1, -1))"),
+        ("the results are right, but in another order",
+         "token, apart[:, :, 1:].transpose(1, 2) => apart[:, :, 1:].transpose(1, 2), token"),
+        ("clips are mixed up",
+         "unflatten(0, (clips, -1)) => unflatten(0, (-1, clips)).transpose(0, 1)"),
+        ("in the first result, ", "mean(dim=1 => amax(dim=1"),
+        ("a tuple is wanted", "return token, => return"),
     ],
     "3.1": [
-        (lambda q, k: shares(q @ k.mT), "the division by sqrt(e) is missing"),
-        (lambda q, k: shares(q @ k.mT / q.shape[-1]), "you divided by e;"),
-        (lambda q, k: shares(q @ k.mT / q.shape[-1]**1 / 2), "the scores are divided by 2*e"),
-        (lambda q, k: shares(q @ k.mT / q[0, :, 0].numel()**0.5), "you divided by sqrt(h*e)"),
-        (lambda q, k: shares(q @ k.mT / q.shape[-1]**0.5, -2), "softmax went over the queries"),
-        (lambda q, k: shares(q @ k.mT / q.shape[-1]**0.5, 1), "softmax went over the heads"),
-        (lambda q, k: shares(q @ k.mT) / q.shape[-1]**0.5, "you divided after the softmax"),
-        (lambda q, k: attention_map(k, q), "`query` and `key` are exchanged"),
-        (lambda q, k: attention_map(q, q), "`query` is used where `key` should be"),
+        ("the division by sqrt(e) is missing", " / query.shape[-1] ** 0.5 => "),
+        ("you divided by e;", " ** 0.5 => "),
+        ("the scores are divided by 2*e", "** 0.5 => ** 1 / 2"),
+        ("you divided by sqrt(h*e)", "query.shape[-1] => query[0, :, 0].numel()"),
+        ("softmax went over the queries", "softmax(dim=-1) => softmax(dim=-2)"),
+        ("softmax went over the heads", "softmax(dim=-1) => softmax(dim=1)"),
+        ("you divided after the softmax", " / query.shape[-1] ** 0.5 => ",
+         "dim=-1) => dim=-1) / query.shape[-1] ** 0.5"),
+        ("`query` and `key` are exchanged", "query @ key => key @ query"),
+        ("`query` is used where `key` should be", "@ key => @ query"),
     ],
     "3.2": [
-        (lambda x, h: x.view(len(x), h, x.shape[1], -1), "you only reshaped"),
-        (lambda x, h: x.unflatten(-1, (h, -1)), "in the order (b, s, heads, d/h"),
-        (lambda x, h: rearrange(x, "b s (e h) -> b h s e", h=h), "every heads-th number"),
-        (lambda x, h: torch.stack(x.split(h, -1), 1), "the number of heads and their width are"),
-        (lambda x, h: torch.stack([x] * h, 1), "every head got the whole token"),
+        ("you only reshaped", "length, heads, => heads, length,", ".transpose(1, 2) => "),
+        ("in the order (b, s, heads, d/h", ".transpose(1, 2) => "),
+        ("every heads-th number", "heads, width // heads => -1, heads",
+         "transpose(1, 2) => permute(0, 3, 1, 2)"),
+        ("the number of heads and their width are",
+         "heads, width // heads => width // heads, heads"),
+        ("every head got the whole token", lambda x, h: torch.stack([x] * h, 1)),
     ],
     "3.3": [
-        (formula(lambda t, n, d: (2 * (t * n)**2 * d, 2 * t * n**2 * d, 2 * n * t**2 * d)),
-         "the class token of each sequence is missing"),
-        (formula(lambda t, n, d: ((1 + t * n)**2 * d, t * (1 + n)**2 * d, n * (1 + t)**2 * d)),
-         "this is one product"),
-        (formula(lambda t, n, d: (2 * (1 + t * n)**2 * d, 2 * (1 + n)**2 * d, 2 * (1 + t)**2 * d)),
-         "this is one sequence"),
-        (lambda t, n, d, kind: 2 * (1 + t * n)**2 * d, "result for kind = 'joint'"),
-        (formula(lambda t, n, d: (2 * (1 + t * n)**2 * d, 2 * n * (1 + t)**2 * d, 2 * t * (1 +
-         n)**2 * d)), "'space' and 'time' are exchanged"),
-        (formula(lambda t, n, d: (2 * (t * (1 + n))**2 * d, 2 * t * (1 + n)**2 * d, 2 * n * (1 +
-         t)**2 * d)), "the clip has one class token, not one a"),
-        (lambda t, n, d, kind: attention_cost(t, n**2, d, kind), "not on a side"),
-        (formula(lambda t, n, d: tuple(2 * s * k**2 * d + 4 * s * k * d**2 for s, k in ((1, 1 + t *
-         n), (t, 1 + n), (n, 1 + t)))), "the projections are counted too"),
+        ("the class token of each sequence is missing", "1 + => "),
+        ("this is one product", "return 2 * => return "),
+        ("this is one sequence", "* sequences => "),
+        ("result for kind = 'joint'", "[kind] => ['joint']"),
+        ("'space' and 'time' are exchanged",
+         "[kind] => [{'space': 'time', 'time': 'space'}.get(kind, kind)]"),
+        ("the clip has one class token, not one a",
+         "1 + frames * patches => frames * (1 + patches)"),
+        ("not on a side", "sequences, length = => patches **= 2; sequences, length ="),
+        ("the projections are counted too",
+         "* width => * width + 4 * sequences * length * width**2"),
     ],
     "3.4": [
-        (steps(lambda b, x, a: a + a.map(b.ffn)), "the residual connection around attention is"),
-        (steps(lambda b, x, a: (x + a).map(b.ffn)), "the residual connection around the FFN is"),
-        (steps(lambda b, x, a: x + a), "the FFN is missing"),
-        (steps(lambda b, x, a: x + x.map(b.ffn)), "attention is missing"),
-        (steps(lambda b, x, a: x + a + x.map(b.ffn)), "the FFN reads what attention has updated"),
-        (lambda b, z, x, axis: intra_by_frames(b, z, x, "time"), "result for axis = 'time'"),
-        (lambda b, z, x, axis: intra_by_frames(b, z, x, {"space": "time", "time": "space"}[axis]),
-         "'space' and 'time' are exchanged"),
-        (lambda b, z, x, axis: intra_forward(b, z, x, axis)[:1] * 2, "in the second result, "),
-        (lambda b, z, x, axis: (z + b.ffn(z), intra_forward(b, z, x, axis)[1]), "updated too"),
-        (intra_written(late=True), "the mean of the class token's copies comes too late"),
-        (intra_written(joined=False), "the heads are joined by `reshape` alone"),
-        (lambda b, z, x, axis: (intra_by_frames(b, z, x.narrow(1 if axis == "space" else 2, 0, 1),
-         axis)[0], intra_forward(b, z, x, axis)[1]), "one copy of the class token is kept"),
-        *((intra_written(taken=order), "queries, keys, values; you took") for order in
-          ("qvk", "kqv", "kvq", "vqk", "vkq")),
-        (intra_written("h k e"), "you split by heads first"),
-        (intra_written(root=0), "the division by sqrt(e) is missing"),
-        (intra_written(norms=2), "`block.norm` is applied twice"),
-        (intra_written(norms=0), "`block.norm` comes"),
-        (steps(lambda b, x, a: (x + a) + (x + a).map(b.norm).map(b.ffn)), "norm of its own"),
-        (steps(lambda b, x, a: VideoTokens((x + a).cls, (x + a + (x + a).map(b.ffn)).patches)),
-         "the FFN updates the class token too"),
+        ("the residual connection around attention is", "cls = cls + => cls =",
+         "patches = patches + => patches ="),
+        ("the residual connection around the FFN is",
+         "cls + block => block", "patches + block => block"),
+        ("the FFN is missing", " + block.ffn(cls) => ", " + block.ffn(patches) => "),
+        ("attention is missing",
+         "cls = cls + reduce => reduce", "patches = patches + rearrange => rearrange"),
+        ("the FFN reads what attention has updated",
+         "patches.shape => patches.shape; old = cls, patches",
+         "block.ffn(cls) => block.ffn(old[0])", "block.ffn(patches) => block.ffn(old[1])"),
+        ("result for axis = 'time'", 'axis == "space" => False'),
+        ("'space' and 'time' are exchanged", 'axis == "space" => axis == "time"'),
+        ("in the second result, ", "patches + block.ffn(patches) => cls + block.ffn(cls)"),
+        ("updated too", "cls = cls + reduce => reduce"),
+        ("the mean of the class token's copies comes too late",
+         "reduce(mixed[:, :1] => reduce(late",
+         "cls = cls + => late = repeat(cls, 'b 1 d -> (b g) 1 d', g=copies) + mixed[:, :1]; cls =",
+         "(late => (late + block.ffn(late)", "return cls + block.ffn(cls) => return cls"),
+        ("the heads are joined by `reshape` alone",
+         'rearrange(mixed, "g h s e -> g s (h e)") => mixed.reshape(projected.shape[:2] + (-1,))'),
+        ("one copy of the class token is kept",
+         'reduce(mixed[:, :1], "(b g) 1 d -> b 1 d", "mean", g=copies) => mixed[::copies, :1]'),
+        *(("queries, keys, values; you took", f"query, key, value = => {', '.join(order)} =")
+          for order in [*permutations(("query", "key", "value"))][1:]),
+        ("you split by heads first", "(k h e) => (h k e)"),
+        ("the division by sqrt(e) is missing", "key, value) => key, value, scale=1.0)"),
+        ("`block.norm` is applied twice", "block.norm(cls) => block.norm(block.norm(cls))",
+         "block.norm(patches) => block.norm(block.norm(patches))"),
+        ("`block.norm` comes", "block.norm => "),
+        ("norm of its own",
+         "ffn(cls) => ffn(block.norm(cls))", "ffn(patches) => ffn(block.norm(patches))"),
+        ("the FFN updates the class token too", "return cls + block.ffn(cls) => return cls"),
     ],
     "4.1": [
-        (lambda q, k, v: attention(q, k, v, scale=1), "the division by sqrt(e) is missing"),
-        (lambda q, k, v: attention(q, k, v, scale=1 / q.shape[-1]), "you divided by e"),
-        (lambda q, k, v: attention(q, k, v, axis=2), "the softmax went over the queries"),
-        (lambda q, k, v: attention(q, k, v, axis=1), "the softmax went over the heads"),
-        (lambda q, k, v: F.scaled_dot_product_attention(q, k, k), "`key_other` is used where `val"),
-        (lambda q, k, v: F.scaled_dot_product_attention(q, v, k), "`key_other` and `value_own` ar"),
-        (lambda q, k, v: Attention.weights(q, k), "this is the attention map"),
-        (lambda q, k, v: q + attention(q, k, v), "the query is added: the residual"),
-        (lambda q, k, v: v + attention(q, k, v), "the values are added: the residual"),
-        (lambda q, k, v: attention(q, k, v, scale=(q.shape[1] * q.shape[-1])**(-0.5)),
-         "you divided by sqrt(h*e)"),
+        ("the division by sqrt(e) is missing", " / query_other.shape[-1] ** 0.5 => "),
+        ("you divided by e", " ** 0.5 => "),
+        ("the softmax went over the queries", "dim=-1 => dim=-2"),
+        ("the softmax went over the heads", "dim=-1 => dim=1"),
+        ("`key_other` is used where `val", "@ value_own => @ key_other"),
+        ("`key_other` and `value_own` ar", "@ value_own => @ key_other",
+         "query_other @ key_other => query_other @ value_own"),
+        ("this is the attention map", " @ value_own => "),
+        ("the query is added: the residual", "return scores => return query_other + scores"),
+        ("the values are added: the residual", "return scores => return value_own + scores"),
+        ("you divided by sqrt(h*e)", "query_other.shape[-1] => query_other[0, :, 0].numel()"),
     ],
     "4.2": [
-        (lambda q, k, v: attention(q, k, v, scale=1), "the division by sqrt(e) is missing"),
-        (lambda q, k, v: attention(q, k, v, axis=2), "the softmax went over the queries"),
-        (lambda q, k, v: F.scaled_dot_product_attention(q, k, k), "`key_other` is used where `val"),
-        (lambda q, k, v: F.scaled_dot_product_attention(q, v, k), "`key_other` and `value_other`"),
-        (lambda query, key, value: attention(query, torch.cat([query, key], 2),
-         torch.cat([query, value], 2)), "the own token is among keys and values,"),
-        (lambda q, k, v: q + attention(q, k, v), "the query is added"),
-        (lambda q, k, v: q @ k.mT @ v / math.sqrt(q.shape[-1]), "the softmax is missing"),
-        (lambda q, k, v: attention(q, k, v) * math.sqrt(q.shape[-1]), "`query_own.shape[3]**0.5`"),
+        ("the division by sqrt(e) is missing", " / query_own.shape[-1] ** 0.5 => "),
+        ("the softmax went over the queries", "dim=-1 => dim=-2"),
+        ("`key_other` is used where `val", "@ value_other => @ key_other"),
+        ("`key_other` and `value_other`", "@ value_other => @ key_other",
+         "query_own @ key_other => query_own @ value_other"),
+        ("the own token is among keys and values,", "scores = => join = torch.cat; scores =",
+         "@ key_other => @ join([query_own, key_other], 2)",
+         "@ value_other => @ join([query_own, value_other], 2)"),
+        ("the query is added", "return scores => return query_own + scores"),
+        ("the softmax is missing", ".softmax(dim=-1) => "),
+        ("`query_own.shape[3]**0.5`",
+         "@ value_other => @ value_other * query_own.shape[-1] ** 0.5"),
     ],
     "4.3": [
-        (lambda t, p, s: torch.cat([t, p], 1), "result for scheme = 'crossvit'"),
-        (lambda t, p, s: p, "result for scheme = 'paper'"),
-        (lambda t, p, s: torch.cat([t, p], 1) if s == "paper" else p, "are exchanged"),
-        (lambda t, p, s: torch.cat([p, t], 1) if s == "crossvit" else p, "the own token is last"),
-        (lambda t, p, s: torch.cat([p[:, :1], p], 1) if s == "crossvit" else p, "the other branch"),
-        (lambda t, p, s: torch.cat([t, p[:, 1:]], 1) if s == "crossvit" else p, "the first patch"),
-        (lambda t, p, s: t + p if s == "crossvit" else p, "was added to each patch"),
+        ("result for scheme = 'crossvit'", 'scheme == "crossvit" => True'),
+        ("result for scheme = 'paper'", 'scheme == "crossvit" => False'),
+        ("are exchanged", "== => !="),
+        ("the own token is last", "token_own, patches_other] => patches_other, token_own]"),
+        ("the other branch", "[token_own => [patches_other[:, :1]"),
+        ("the first patch", "patches_other] => patches_other[:, 1:]]"),
+        ("was added to each patch",
+         "torch.cat([token_own, patches_other], dim=1) => token_own + patches_other"),
     ],
     "4.4": [
-        (lambda n, d, q: ((1 + n)**2 if q == "all" else n) * d, "this is one product"),
-        (lambda n, d, q: 2 * (n * n if q == "all" else n) * d, 'with "all" the class token counts'),
-        (lambda n, d, q: 2 * (n + 1) * (n + 1 if q == "all" else 1) * d, 'with "class" the class'),
-        (lambda n, d, q: 2 * (n + 1) * (n + 1) * d, "result for query = 'all'"),
-        (lambda n, d, q: 2 * n * d, "result for query = 'class'"),
-        (lambda n, d, q: 4 * ((1 + n)**2 if q == "all" else n) * d, "this is twice too much"),
-        (lambda n, d, q: 2 * ((1 + n)**2 if q == "all" else n) * d * d, "`width` times too large"),
-        (lambda n, d, q: 24 * ((1 + n)**2 if q == "all" else n) * d, "every value is 12 times wha"),
+        ("this is one product", "return 2 * => return "),
+        ('with "all" the class token counts', "1 + tokens => tokens"),
+        ('with "class" the class', "2 * tokens => 2 * (1 + tokens)"),
+        ("result for query = 'all'", 'query == "all" => True'),
+        ("result for query = 'class'", 'query == "all" => False'),
+        ("this is twice too much", "return 2 => return 4"),
+        ("`width` times too large", "* width => * width**2"),
+        ("every value is 12 times wha", "return 2 => return 24"),
     ],
     "4.5": [
-        (lambda b, t, c, s: fusion_forward(b, c, t, s), "`target` and `complement` are exchanged"),
-        (lambda b, t, c, s: fusion_forward(b, t, c, "cross"), "result for scheme = 'cross'"),
-        (lambda b, t, c, s: fusion_forward(b, t, c, {"cross": "switched", "switched": "cross"}[s]),
-         "'cross' and 'switched' are exchanged"),
-        (lambda b, t, c, s: (fusion_forward(b, t, c, s)[0], t[1]), "the FFN updates the patches"),
-        (fused(start=lambda b, cls, query: query), "add to the target's class token, not to the c"),
-        (fused(start=lambda b, cls, query: b.norm(cls)), "not to the normed one"),
-        (lambda b, t, c, s: (fusion_forward(b, t, c, s)[0], c[1] + b.ffn(c[1])), "these are the"),
-        (fused(lambda ca, c, p, oc, op: (c, op, op) if ca else (oc, p, p)), "the keys are the com"),
-        (fused(lambda ca, c, p, oc, op: (c, op, op) if ca else (c, p, op)), "gives the map, the"),
-        (fused(lambda ca, c, p, oc, op: (oc, op, op if ca else p)), "in cross-attention the query"),
-        (fused(lambda ca, c, p, oc, op: (c, *[torch.cat([c, op], 1)] * 2) if ca else (oc, op, p)),
-         "as in CrossViT"),
-        (fused(lambda ca, c, p, oc, op: (c if ca else oc, torch.cat([oc, op], 1),
-         torch.cat([oc, op] if ca else [c, p], 1))), "a class token is among keys and values"),
-        (fused(normed="q"), "`block.norm` is for keys and values too"),
-        (fused(normed="qv"), "`block.norm` is for the keys too"),
-        (lambda b, t, c, s: fusion_forward(b, t, (t[0] if s == "switched" else c[0], c[1]), s),
-         "the query is the complement's class token"),
-        (lambda b, t, c, s: fusion_forward(b, t, (c[0], c[1].detach()), s), "no gradient reaches"),
-        (lambda b, *g: fusion_forward(with_parts(b, heads=1), *g), "the heads are not split"),
-        (lambda b, *g: fusion_forward(with_parts(b, proj=nn.Identity()), *g), "`block.proj` is m"),
-        (lambda b, *g: fusion_forward(with_parts(b, norm=nn.Identity()), *g), "`block.norm` comes"),
+        ("`target` and `complement` are exchanged",
+         "own, other = => target, complement = complement, target; own, other ="),
+        ("result for scheme = 'cross'", 'scheme == "switched" => False'),
+        ("'cross' and 'switched' are exchanged", 'scheme == "switched" => scheme == "cross"'),
+        ("the FFN updates the patches", "patches + block.ffn(patches) => patches"),
+        ("add to the target's class token, not to the c", "target[0] + => query +"),
+        ("not to the normed one", "target[0] + => block.norm(target[0]) +"),
+        ("these are the",
+         "block, target, target[0] => block, (target[0], complement[1]), target[0]",
+         "block, target, complement => block, (target[0], complement[1]), complement"),
+        ("the keys are the com", "complement[0], other, own => complement[0], own, own"),
+        ("gives the map, the", "complement[0], other, own => target[0], own, other"),
+        ("in cross-attention the query", "target[0], other, other => complement[0], other, other"),
+        ("as in CrossViT",
+         "target[0], other, other => target[0], *[torch.cat([target[0], other], 1)] * 2"),
+        ("a class token is among keys and values",
+         "(patches.flatten(1, 2) for _ => (torch.cat([cls, patches.flatten(1, 2)], 1) for cls"),
+        ("`block.norm` is for keys and values too",
+         "block.norm(key) => key", "block.norm(value) => value"),
+        ("`block.norm` is for the keys too", "block.norm(key) => key"),
+        ("the query is the complement's class token",
+         "complement[0], other, own => target[0], other, own"),
+        ("no gradient reaches", "other, own) => other.detach(), own)",
+         "other, other) => other.detach(), other.detach())"),
+        ("the heads are not split", "h=block.heads => h=1"),
+        ("`block.proj` is m", "block.proj(mixed) => mixed"),
+        ("`block.norm` comes", "block.norm => "),
     ],
     "5.1": [
-        (lambda s, t, theta: weigh(s, t, torch.tensor(theta.item())), "no gradient reaches `thet"),
-        (lambda s, t, theta: share_of(theta) * t + share_of(-theta) * s, "`space` and `time` are"),
-        (lambda s, t, theta: theta * s + (1 - theta) * t, "theta is used as it is"),
-        (lambda s, t, theta: torch.lerp(t, s, theta.clip(0, 1)), "theta is cut off, so its gradie"),
-        (lambda s, t, theta: torch.tanh(theta) * s + (1 - torch.tanh(theta)) * t,
-         "tanh may be negative"),
-        (lambda s, t, theta: share_of(theta) * s + t, "time counts in full"),
-        (lambda s, t, theta: share_of(theta) * (t + s), "both branches have the weight a"),
-        (lambda s, t, theta: torch.stack([s, t]).mean(0), "the plain mean"),
-        (lambda s, t, theta: s, "`space` is used where `time` should be"),
-        (lambda s, t, theta: s * torch.softmax(theta, 0) + t, "this is the plain sum"),
-        (lambda s, t, theta: torch.cat([share_of(theta) * s, share_of(-theta) * t]), "shape"),
+        ("no gradient reaches `thet", "theta.sigmoid() => torch.tensor(theta.item()).sigmoid()"),
+        ("`space` and `time` are",
+         "gate * space + (1 - gate) * time => gate * time + (1 - gate) * space"),
+        ("theta is used as it is", ".sigmoid() => "),
+        ("theta is cut off, so its gradie", "sigmoid() => clip(0, 1)"),
+        ("tanh may be negative", "sigmoid => tanh"),
+        ("time counts in full", "(1 - gate) * time => time"),
+        ("both branches have the weight a", "(1 - gate) => gate"),
+        ("the plain mean", "gate * space + (1 - gate) * time => (space + time) / 2"),
+        ("`space` is used where `time` should be", "* time => * space"),
+        ("this is the plain sum", "sigmoid() => softmax(0)", "(1 - gate) * time => time"),
+        ("shape",
+         "gate * space + (1 - gate) * time => torch.cat([gate * space, (1 - gate) * time])"),
     ],
     "5.2": [
-        (lambda s, t, theta, up: (up * (s - t)).sum(), "this is the derivative by a"),
-        (lambda s, t, theta, up: (up * (s - t)).sum() * share_of(theta), "1 - a is missing"),
-        (lambda s, t, theta, up: up * (s - t) * slope(theta), "one theta for all elements"),
-        (lambda s, t, theta, up: (up * (s - t)).mean() * slope(theta), "divided by `space.numel()"),
-        (lambda s, t, theta, up: (s - t).sum() * slope(theta), "`upstream`, the gradient of the l"),
-        (lambda s, t, theta, up: (up * (t - s)).sum() * slope(theta), "and `time` are ex"),
-        (lambda s, t, theta, up: (up * (s - t)).sum() * theta * (1 - theta), "theta for a"),
-        (lambda s, t, theta, up: (up * s).sum() * slope(theta), "time depends on theta too"),
-        (lambda s, t, theta, up: up.sum() * (s - t).sum() * slope(theta), "you summed first"),
+        ("this is the derivative by a", " * gate * (1 - gate) => "),
+        ("1 - a is missing", " * (1 - gate) => "),
+        ("one theta for all elements", ".sum() => "),
+        ("divided by `space.numel()", "sum() => mean()"),
+        ("`upstream`, the gradient of the l", "upstream * (space - time) => space - time"),
+        ("and `time` are ex", "space - time => time - space"),
+        ("theta for a", ".sigmoid() => "),
+        ("time depends on theta too", "(space - time) => space"),
+        ("you summed first",
+         "(upstream * (space - time)).sum() => upstream.sum() * (space - time).sum()"),
     ],
     "5.3": [
-        (amdf(RIGHT_SPACE, lambda b, s, t: b.into_time(t, b.into_space(s, t))), "updated; both"),
-        (amdf(lambda b, s, t: b.into_space(s, b.into_time(t, s)), RIGHT_TIME), "has updated; both"),
-        (amdf(lambda b, s, t: s, lambda b, s, t: t), "both fusions are missing"),
-        (amdf(lambda b, s, t: b.into_space(t, s), lambda b, s, t: b.into_time(s, t)), "targets"),
-        (amdf(lambda b, s, t: b.into_time(s, t), lambda b, s, t: b.into_space(t, s)),
-         "`into_space` and `into_time` are exchanged"),
-        (amdf(RIGHT_TIME, RIGHT_SPACE), "the weights are exchanged"),
-        (amdf(RIGHT_SPACE, RIGHT_TIME, lambda theta: theta), "theta is used as it is"),
-        (amdf(RIGHT_SPACE, RIGHT_TIME, lambda theta: 0.5), "the plain mean"),
-        (amdf(RIGHT_SPACE, RIGHT_TIME, lambda theta: 1 / (1 + math.exp(-theta.item()))),
-         "no gradient reaches `block.weigh.theta`"),
-        (lambda b, z, x: sides(b(VideoTokens(z, x))), "it calls itself"),
+        ("updated; both", "block.into_time, time, space => block.into_time, time, new_space"),
+        ("has updated; both", "into_space, space, time => into_space, space, new_time",
+         "new_space = => new_time = fusion_forward(block.into_time, time, space, 'cross')\n    "
+         "new_space ="),
+        ("both fusions are missing", "zip(new_space, new_time => zip(space, time"),
+        ("targets", "into_space, space, time => into_space, time, space",
+         "into_time, time, space => into_time, space, time"),
+        ("`into_space` and `into_time` are exchanged", "into_space, space => into_time, space",
+         "into_time, time => into_space, time"),
+        ("the weights are exchanged", "zip(new_space, new_time => zip(new_time, new_space"),
+        ("theta is used as it is", ".sigmoid() => "),
+        ("the plain mean", "theta.sigmoid() => 0.5"),
+        ("no gradient reaches `block.weigh.theta`",
+         "theta.sigmoid() => torch.tensor(theta.item()).sigmoid()"),
+        ("it calls itself", lambda b, z, x: sides(b(VideoTokens(z, x)))),
     ],
     "6.1": [
-        (lambda v, s: patches(v, s).unflatten(-1, (v.shape[1], -1)).sum(-1), "`stride**2` times t"),
-        (lambda v, s: F.max_pool3d(v, (1, s, s)).flatten(3).permute(0, 2, 3, 1), "max pooling"),
-        (lambda v, s: v[..., ::s, ::s].flatten(3).permute(0, 2, 3, 1), "you kept the first pixel"),
-        (pooled_volume, "you pooled in time too"),
-        (lambda v, s: pooled_volume(v.mT, (1, s, s)), "column by column"),
-        (lambda v, s: volume_to_tokens(mixed(v), s), "channels and frames are mixed up"),
-        (lambda v, s: F.avg_pool3d(v, (1, s, s)).reshape(len(v), v.shape[2], -1, v.shape[1]),
-         "you only reshaped"),
-        (lambda v, s: reduce(v, "b c t (p y) (q x) -> b t (y x) c", "mean", p=s, q=s),
-         "blocks take pixels far apart"),
-        (lambda v, s: volume_to_tokens(v, s).transpose(1, 2), "in the order (b, n, t, c"),
-        (lambda v, s: volume_to_tokens(v, s).mean(1, True).expand(-1, v.shape[2], -1, -1),
-         "this is the mean over t;"),
+        ("`stride**2` times t", "blocks.mean => blocks.sum"),
+        ("max pooling", "blocks.mean => blocks.amax"),
+        ("you kept the first pixel", "blocks.mean(dim=(4, 6)) => blocks[:, :, :, :, 0, :, 0]"),
+        ("you pooled in time too", lambda v, s: F.avg_pool3d(v, s).flatten(3).permute(0, 2, 3, 1)),
+        ("column by column", "permute(0, 2, 3, 4, 1) => permute(0, 2, 4, 3, 1)"),
+        ("channels and frames are mixed up",
+         "volume.reshape( => volume.reshape(clips, frames, channels, "
+         "height, width).transpose(1, 2).reshape("),
+        ("you only reshaped", ".permute(0, 2, 3, 4, 1) => "),
+        ("blocks take pixels far apart", "(4, 6) => (3, 5)",
+         "rows, stride, columns, stride) => stride, rows, stride, columns)"),
+        ("in the order (b, n, t, c", "columns, channels) => columns, channels).transpose(1, 2)"),
+        ("this is the mean over t;",
+         "columns, channels) => columns, channels).mean(1, True).expand(-1, frames, -1, -1)"),
     ],
     "6.2": [
-        (lambda z, y, s: grid_of(z, y).repeat(1, 1, 1, s, s), "like tiles"),
-        (lambda z, y, s: F.interpolate(grid_of(z, y), scale_factor=(1.0, s, s),
-         mode="trilinear", align_corners=False), "neighbours are blended (bilinear)"),
-        (lambda z, y, s: F.interpolate(grid_of(z, y), scale_factor=s), "you repeated frames too"),
-        (lambda z, y, s: tokens_to_volume(z, z.shape[2] // y, s).mT, "column by column"),
-        (lambda z, y, s: tokens_to_volume(z, z.shape[2] // y, s), "for the number of columns"),
-        (lambda z, y, s: F.interpolate(z.reshape(len(z), z.shape[3], z.shape[1], y, -1),
-         scale_factor=(1, s, s)), "you only reshaped"),
-        (lambda z, y, s: z.repeat_interleave(s * s, 2).permute(0, 3, 1, 2).reshape(len(z),
-         z.shape[3], z.shape[1], y * s, -1), "each token fills pixels in a row, not a"),
-        (lambda z, y, s: tokens_to_volume(z, y, 1), "the grid is right"),
-        (lambda z, y, s: tokens_to_volume(z, y, s) / s / s, "divided by `scale**2`"),
-        (lambda z, y, s: tokens_to_volume(z, y, s).flip(2), "reversed"),
-        (lambda z, y, s: tokens_to_volume(z, y, s) * s, "`scale` times too large"),
+        ("like tiles", f"{SPREAD} => volume.tile(scale, scale)"),
+        ("neighbours are blended (bilinear)",
+         f"{SPREAD} => F.interpolate(volume, scale_factor=(1.0, scale, scale), mode='trilinear')"),
+        ("you repeated frames too", f"{SPREAD} => F.interpolate(volume, scale_factor=scale)"),
+        ("column by column", "rows, count // rows => count // rows, rows",
+         "0, 4, 1, 2, 3 => 0, 4, 1, 3, 2"),
+        ("for the number of columns", "rows, count // rows => count // rows, rows"),
+        ("you only reshaped",
+         "grid.permute(0, 4, 1, 2, 3) => grid.reshape(clips, channels, frames, rows, -1)"),
+        ("each token fills pixels in a row, not a", f"{SPREAD} => volume.flatten(3)"
+         ".repeat_interleave(scale**2, 3).unflatten(3, (rows * scale, -1))"),
+        ("the grid is right", f"{SPREAD} => volume"),
+        ("divided by `scale**2`", "dim=4) => dim=4) / scale**2"),
+        ("reversed", "dim=4) => dim=4).flip(2)"),
+        ("`scale` times too large", "dim=4) => dim=4) * scale"),
     ],
     "6.3": [
-        (divided(4, 4, 8, 16, 16), "8 x 8 in Table SI, not 16 x 16"),
-        (divided(2, 4, 8, 16, 32), "c1 is twice too large"),
-        (divided(4, 8, 16, 32, 64), "c2 halves nothing"),
-        (divided(1, 1, 2, 4, 8), "the stem is missing"),
-        (divided(16, 16, 16, 16, 16), "this is the grid of patches"),
-        (lambda c, t, y: (t // (y // output_size(c, t, y)[1]), *output_size(c, t, y)[1:]), "time"),
-        (lambda c, t, y: (t, 1 + (y // 16)**2), "class token included"),
-        (lambda c, t, y: output_size(c, 8, 256), "for the paper's clip alone"),
-        (lambda c, t, y: (t, output_size(c, t, y)[1]), "three numbers are wanted"),
-        (lambda c, t, y: (t, *[y // (4, 4, 8, 16, 32)[int(c[1]) - 1]] * 2), "rounds up"),
-        (lambda c, t, y: (t, *[round(y / (4, 4, 8, 16, 32)[int(c[1]) - 1])] * 2), "is wanted: got"),
+        ("8 x 8 in Table SI, not 16 x 16", "32 => 16"),
+        ("c1 is twice too large", '"c1": 4 => "c1": 2'),
+        ("c2 halves nothing", "[stage] => [stage] * (2 if stage > 'c1' else 1)"),
+        ("the stem is missing", "[stage] => [stage] / 4"),
+        ("this is the grid of patches", "side / reduction => side / 16"),
+        ("time", "return frames => return frames // (side // pixels)"),
+        ("class token included", "frames, pixels, pixels => frames, 1 + (side // 16) ** 2"),
+        ("for the paper's clip alone", "reduction = => frames, side = 8, 256; reduction ="),
+        ("three numbers are wanted", "pixels, pixels => pixels"),
+        ("rounds up", "math.ceil(side / reduction) => side // reduction"),
+        ("is wanted: got", "math.ceil => round"),
     ],
     "6.4": [
-        (lambda model, clip: model(clip), "plugged into TINY"),
-        (lambda model, clip: model(clip).softmax(-1), "these are probabilities"),
-        (lambda model, clip: model.head_logits(clip).mean(0), "averaged"),
-        (lambda model, clip: model.head_logits(clip)[0], "this is the first head alone"),
-        (lambda model, clip: network_by_index(model, clip, first=0), "beside the wrong block"),
-        (lambda model, clip: network_by_index(model, clip, start=False), "`blocks[0]` is missing"),
-        (lambda model, clip: network_by_index(model, clip, start=False, first=0), "is left over"),
-        (lambda model, clip: network_by_index(model, clip, back=False), "every conv block gets"),
-        (lambda model, clip: network_by_index(model, clip.data), "no gradient reaches `clip`"),
+        ("plugged into TINY", lambda model, clip: model(clip)),
+        ("these are probabilities", "dim=0) => dim=0).softmax(-1)"),
+        ("averaged", "sum(dim=0) => mean(dim=0)"),
+        ("this is the first head alone", ".sum(dim=0) => [0]"),
+        ("beside the wrong block", "blocks[1:], strict=True => blocks, strict=False"),
+        ("`blocks[0]` is missing", "model.blocks[0] => "),
+        ("is left over", "model.blocks[0] => ", "blocks[1:], strict=True => blocks, strict=False"),
+        ("every conv block gets", "volume, tokens = conv => volume, _ = conv"),
+        ("no gradient reaches `clip`", "model.stem(clip) => model.stem(clip.data)"),
     ],
     "7.1": [
-        (lambda vessel, lumen: lumen / vessel, "still open"),
-        (lambda vessel, lumen: float(lumen / vessel), "still open"),
-        (lambda vessel, lumen: 1 - vessel / lumen, "upside down"),
-        (lambda vessel, lumen: (vessel - lumen) / lumen, "you divided by the lumen, what is still"),
-        (lambda vessel, lumen: 1 - (lumen / vessel).sqrt(), "exercise 7.2"),
-        (lambda vessel, lumen: 1 - math.sqrt(lumen / vessel), "exercise 7.2"),
-        (lambda vessel, lumen: 100 - 100 * lumen / vessel, "in percent"),
-        (lambda vessel, lumen: vessel - lumen, "this is the closed area"),
-        (lambda vessel, lumen: 1 - (lumen / vessel)**2, "they are areas already"),
+        ("still open", "1 - => "),
+        ("still open", lambda vessel, lumen: float(lumen / vessel)),
+        ("upside down", lambda vessel, lumen: 1 - vessel / lumen),
+        ("you divided by the lumen, what is still", lambda vessel, lumen: (vessel - lumen) / lumen),
+        ("exercise 7.2", lambda vessel, lumen: 1 - (lumen / vessel).sqrt()),
+        ("exercise 7.2", lambda vessel, lumen: 1 - math.sqrt(lumen / vessel)),
+        ("in percent", lambda vessel, lumen: 100 - 100 * lumen / vessel),
+        ("this is the closed area", lambda vessel, lumen: vessel - lumen),
+        ("they are areas already", lambda vessel, lumen: 1 - (lumen / vessel)**2),
     ],
     "7.2": [
-        (lambda area: math.sqrt(1 - area), "the diameter that is still open"),
-        (lambda area: 1 - torch.sqrt(area), "the root of the closed area"),
-        (lambda area: area**0.5, "the root of the closed share"),
-        (lambda area: area, "this is the area stenosis"),
-        (lambda area: area.item() / 2, "half the area"),
-        (lambda area: 2 * area - area**2, "this is the other direction, from"),
-        (lambda area: 100 * (1 - math.sqrt(1 - area)), "in percent"),
-        (lambda area: 1 - (1 - area)**(1 / 3), "is wanted: got"),
+        ("the diameter that is still open", lambda area: math.sqrt(1 - area)),
+        ("the root of the closed area", lambda area: 1 - torch.sqrt(area)),
+        ("the root of the closed share", lambda area: area**0.5),
+        ("this is the area stenosis", lambda area: area),
+        ("half the area", lambda area: area.item() / 2),
+        ("this is the other direction, from", lambda area: 2 * area - area**2),
+        ("in percent", lambda area: 100 * (1 - math.sqrt(1 - area))),
+        ("is wanted: got", lambda area: 1 - (1 - area)**(1 / 3)),
     ],
     "7.3": [
-        (clips_dealt_out, "has clips in groups"),
-        (rounded_down, "is empty: however small its share"),
-        (lambda patients, shares, seed: split(patients, shares, random.randrange(10**9)),
-         "the same seed gives another"),
-        (lambda p, s, seed: split(p, s, 42), "another `seed` changes nothing"),
-        (lambda p, s, seed: split(p, s[::-1], seed), "patients; its share of"),
-        (lambda p, s, seed: split(p, [1 / len(s)] * len(s), seed), "patients; its share of"),
-        (lambda p, s, seed: [group + 1 for group in split(p, s, seed)], "0 to 2: got 3"),
-        (lambda p, s, seed: [0] * len(p), "is empty"),
-        (lambda p, s, seed: split(sorted(set(p)), s, seed), "one for each clip"),
-        (lambda p, s, seed: dict(zip(p, split(p, s, seed), strict=True)), "a list is wanted"),
-        (lambda p, s, seed: torch.zeros(1).expand(10**15), "one for each clip: got 10000000000000"),
-        (lambda p, s, seed: torch.eye(len(p)), "the number of a group is a whole one"),
-        (lambda p, s, seed: split(sorted(p), s, seed)[::-1], "has clips in groups"),
-        (lambda p, s, seed: [hash(name) % len(s) for name in p], "group"),
-        *((in_the_order_of(set_of), "in another Python process") for set_of in SETS),
+        ("has clips in groups",
+         lambda p, s, seed: np.random.default_rng(seed).choice(len(s), len(p),
+         p=s).tolist()),
+        ("is empty: however small its share",
+         "[1 for _ in shares] => [int(share * len(names)) for share in shares]"),
+        ("the same seed gives another", "Random(seed) => Random()"),
+        ("another `seed` changes nothing", "Random(seed) => Random(42)"),
+        ("patients; its share of", "names = sorted => shares = shares[::-1]; names = sorted"),
+        ("patients; its share of",
+         "names = sorted => shares = [1 / len(shares)] * len(shares); names = sorted"),
+        ("0 to 2: got 3", "return [group_of => return [1 + group_of"),
+        ("is empty", lambda p, s, seed: [0] * len(p)),
+        ("one for each clip", "for patient in patients] => for patient in names]"),
+        ("a list is wanted",
+         "return [group_of[patient] for patient in patients] => return group_of"),
+        ("one for each clip: got 10000000000000", lambda p, s, seed: torch.zeros(1).expand(10**15)),
+        ("the number of a group is a whole one", lambda p, s, seed: torch.eye(len(p))),
+        ("has clips in groups", lambda p, s, seed: split(sorted(p), s, seed)[::-1]),
+        ("group", lambda p, s, seed: [hash(name) % len(s) for name in p]),
+        *(("in another Python process", f"sorted(set(patients)) => {names}") for names in (
+            "list(set(patients))", "[*{str(name) for name in patients}]",
+            "list(dict.fromkeys(set(patients)))", "sorted(set(patients), key=hash)",
+            "[*frozenset(patients).union(patients)]")),
     ],
     "8.1": [
-        (lambda p, t, k: counts_by_bincount(t, p, k), "`predicted` and `true` are exchanged"),
-        (lambda p, t, k: confusion(p, t, k).float().T, "`predicted` and `true` are exchanged"),
-        (lambda p, t, k: confusion(p, t, k) / len(t), "shares of all clips"),
-        (lambda p, t, k: confusion(p, t, k).float() / confusion(p, t, k).sum(1, True),
-         "numbers of type int64 are wanted"),
-        (lambda p, t, k: confusion(p, t, k).diag().diag(), "only the correct predictions were cou"),
-        (marked_once, "each cell counts to one at most"),
-        (lambda p, t, k: confusion(p, t, int(max(p.max(), t.max())) + 1), "the last class is"),
-        (lambda p, t, k: confusion(k - 1 - p, k - 1 - t, k), "the classes are in reverse order"),
-        (lambda p, t, k: confusion(p[1:], t[:-1], k), "of the values are wrong"),
+        ("`predicted` and `true` are exchanged", lambda p, t, k: counts_by_bincount(t, p, k)),
+        ("`predicted` and `true` are exchanged", "return counts => return counts.float().T"),
+        ("shares of all clips", "return counts => return counts / len(true)"),
+        ("numbers of type int64 are wanted",
+         "return counts => return counts / counts.sum(1, True)"),
+        ("only the correct predictions were cou", "return counts => return counts.diag().diag()"),
+        ("each cell counts to one at most",
+         "zip(true, predicted, strict=True) => [(true, predicted)]"),
+        ("the last class is", "classes, classes => *[int(max(*predicted, *true)) + 1] * 2"),
+        ("the classes are in reverse order", "row, column] => -1 - row, -1 - column]"),
+        ("of the values are wrong", "zip(true, predicted => zip(true[:-1], predicted[1:]"),
     ],
     "8.2": [
-        (lambda m: m.trace() / m.sum(), "this is the accuracy (micro F1)"),
-        (lambda m: (2 * m.diag() / (m.sum(0) + m.sum(1))).nanmean(), "never predicted and never"),
-        (lambda m: (2 * m.diag() / (m.sum(0) + m.sum(1))).mean(), "the answer is NaN (not a numbe"),
-        (lambda m: np.average(2 * m.diag() / (m.sum(0) + m.sum(1)).clamp(1), weights=m.sum(1)),
-         "weighted by their number of clips"),
-        (lambda m: torch.stack(per_class(m)).mean(), "the plain mean of precision and recall"),
-        (lambda m: per_class(m)[1].mean().item(), "this is the mean recall; F1 takes in"),
-        (lambda m: (m.diag() / m.sum(1)).nanmean(), "the mean recall (of the classes that occur)"),
-        (lambda m: 2 / sum(1 / (m.diag() / m.sum(axis)).nanmean() for axis in (0, 1)),
-         "this is F1 of macro precision and macro recall (of"),
-        (lambda m: 2 / sum(1 / (m.diag() / m.sum(axis)).mean() for axis in (0, 1)),
-         "this is F1 of macro precision and macro recall"),
-        (lambda m: 2 * m[1, 1] / (m[1].sum() + m[:, 1].sum()), "this is F1 of class 1 alone"),
-        (lambda m: macro_f1(m) * len(m), "times too large"),
-        (lambda m: macro_f1(m[m.sum(1) > 0][:, m.sum(1) > 0]), "never predicted and never true"),
+        ("this is the accuracy (micro F1)", lambda m: m.trace() / m.sum()),
+        ("never predicted and never", ".clamp(min=1) => ", "scores.mean => scores.nanmean"),
+        ("the answer is NaN (not a numbe", ".clamp(min=1) => "),
+        ("weighted by their number of clips",
+         "scores.mean() => (scores * confusion.sum(1)).sum() / confusion.sum()"),
+        ("the plain mean of precision and recall",
+         lambda m: sum((m.diag() / m.sum(axis).clamp(1)).mean() for axis in (0, 1)) / 2),
+        ("this is the mean recall; F1 takes in", lambda m: (m.diag() / m.sum(1).clamp(1)).mean()),
+        ("the mean recall (of the classes that occur)", lambda m: (m.diag() / m.sum(1)).nanmean()),
+        ("this is F1 of macro precision and macro recall (of",
+         lambda m: 2 / sum(1 / (m.diag() / m.sum(axis)).nanmean() for axis in (0, 1))),
+        ("this is F1 of macro precision and macro recall",
+         lambda m: 2 / sum(1 / (m.diag() / m.sum(axis)).mean() for axis in (0, 1))),
+        ("this is F1 of class 1 alone", "scores.mean() => scores[1]"),
+        ("times too large", "scores.mean() => scores.sum()"),
+        ("never predicted and never true", lambda m: macro_f1(m[m.sum(1) > 0][:, m.sum(1) > 0])),
     ],
     "8.3": [
-        (by_clips, "you drew clips"),
-        (lambda *given: np.quantile(accuracies(*given), [0.05, 0.95]), "a 90 % interval"),
-        (normal, "mean +- 1.96 standard deviations"),
-        (standard_error, "far too narrow"),
-        (ratio_of_means, "you averaged the patients' accuracies"),
-        (without_repeats, "drawn twice counts once"),
-        (lambda *given: tuple(reversed(patient_bootstrap(*given))), "an interval near"),
-        (accuracies, "two numbers are wanted"),
-        (lambda c, p, draws, seed: patient_bootstrap(c, p, draws, 42), "another `seed` changes"),
-        (lambda c, p, draws, seed: patient_bootstrap(c, p, 1999, seed), "another `draws` changes"),
-        (lambda c, p, draws, seed: patient_bootstrap(c, p, draws, next(unseeded)),
-         "the same seed gives another"),
+        ("you drew clips", "names = => patients = range(len(patients)); names ="),
+        ("a 90 % interval", "0.025, 0.975 => 0.05, 0.95"),
+        ("mean +- 1.96 standard deviations", "return low, high => off = 1.96 * accuracy.std(); "
+         "return accuracy.mean() - off, accuracy.mean() + off"),
+        ("far too narrow", "return low, high => off = 1.96 * accuracy.std() / draws**0.5; "
+         "return accuracy.mean() - off, accuracy.mean() + off"),
+        ("you averaged the patients' accuracies",
+         "right[drawn].sum(dim=1) / clips[drawn].sum(dim=1) => (right / clips)[drawn].mean(dim=1)"),
+        ("drawn twice counts once", interval_without_repeats),
+        ("an interval near", "return low, high => return high, low"),
+        ("two numbers are wanted", "return low, high => return accuracy"),
+        ("another `seed` changes", "manual_seed(seed) => manual_seed(42)"),
+        ("another `draws` changes", "(draws, len => (1999, len"),
+        ("the same seed gives another", "generator=generator => generator=None"),
     ],
     "8.4": [
-        (lambda *given: stepped(*given, order="bs"), "gradients of the step before were added in"),
-        (lambda *given: stepped(*given, order="zb"), "no weight has moved"),
-        (lambda *given: stepped(*given, order="bzs"), "no weight has moved"),
-        (lambda *given: (stepped(*given), stepped(*given))[1], "the weights have moved twice"),
-        (lambda *given: (stepped(*given), stepped(*given, order="z"))[1], "the loss after the st"),
-        (lambda *given: stepped(*given, loss=lambda p, y: F.cross_entropy(p.softmax(1), y)),
-         "takes logits"),
-        (lambda *given: stepped(*given, loss=functools.partial(F.cross_entropy, reduction="sum")),
-         "the loss: "),
-        (lambda m, o, x, y: F.cross_entropy(m(x), y), "`loss.item()`: this tensor keeps its gr"),
-        (lambda m, o, x, y: stepped(m, torch.optim.SGD(m.parameters(), lr=0.1), x, y),
-         "the weights after the step: "),
-        (by_sgd, "the weights after the step: "),
+        ("gradients of the step before were added in", "optimizer.zero_grad() => "),
+        ("no weight has moved", "optimizer.step() => "),
+        ("no weight has moved", "optimizer.step() => optimizer.zero_grad(); optimizer.step()"),
+        ("the weights have moved twice",
+         lambda *given: (train_step(*given), train_step(*given))[1]),
+        ("the loss after the st", "return loss => return F.cross_entropy(model(clips), labels)"),
+        ("takes logits", "model(clips) => model(clips).softmax(1)"),
+        ("the loss: ", "labels) => labels, reduction='sum')"),
+        ("`loss.item()`: this tensor keeps its gr", ".item() => "),
+        ("the weights after the step: ",
+         "optimizer.step => torch.optim.SGD(model.parameters(), 0.1).step"),
+        ("the weights after the step: ",
+         "optimizer.step() => [one.data.sub_(0.1 * one.grad) for one in model.parameters()]"),
     ],
     "8.5": [
-        (lambda s, n, lr: lr * (0.04 + 0.96 * s / n / 0.3) if s < 0.3 * n else one_cycle(s, n, lr),
-         "it rises along a straight line"),
-        (lambda s, n, lr: lr * (n - s) / n / 0.7 if s > 0.3 * n else one_cycle(s, n, lr),
-         "it falls along a straight line"),
-        (lambda s, n, lr: lr * min(0.04 + 0.96 * s / n / 0.3, (n - s) / n / 0.7),
-         "it rises and falls along straight lines"),
-        (lambda s, n, lr: one_cycle(s, n, lr) * (1 - 0.04 * (s > 0.3 * n)) + 0.04 * lr *
-         (s > 0.3 * n), "it falls to `lr / 25`"),
-        (lambda s, n, lr: one_cycle(s, n, 1.0), "a fraction of the peak"),
-        (lambda s, n, lr: one_cycle(min(s, round(0.3 * n)), n, lr), "it stays at `lr`"),
-        (lambda s, n, lr: one_cycle(min(s + 1, n), n, lr), "is wanted: got"),
-        (lambda s, n, lr: one_cycle(s // n, n, lr), "is wanted: got"),
-        (lambda s, n, lr: lr * (1 + math.cos(math.pi * s / n)) / 2 if s >= 0.3 * n else
-         one_cycle(s, n, lr), "falls over all steps"),
-        (by_torch_s_scheduler, "is wanted: got"),
+        ("it rises along a straight line", RISE),
+        ("it falls along a straight line", FALL),
+        ("it rises and falls along straight lines", RISE, FALL),
+        ("it falls to `lr / 25`", "return lr * => return low + (lr - low) *"),
+        ("a fraction of the peak", "done, warm_up, low = => lr = 1.0; done, warm_up, low ="),
+        ("it stays at `lr`", FALL, " * (1 - done) / (1 - warm_up) => "),
+        ("is wanted: got", "step / steps => min(step + 1, steps) / steps"),
+        ("is wanted: got", "step / steps => step // steps"),
+        ("falls over all steps", "(done - warm_up) / (1 - warm_up) => done"),
+        ("is wanted: got", by_torch_s_scheduler),
     ],
     "8.6": [
-        (groups_by(lambda *_: True), "everything decays"),
-        (groups_by(lambda _, p: p.ndim < 2), "0.05 is wanted: got 0"),
-        (groups_by(lambda name, _: "bias" not in name), "norms and gates decay"),
-        (groups_by(lambda _, p: p.ndim != 1), "the gates decay"),
-        (groups_by(lambda name, _: "norm" not in name and "bias" not in name), "weight decay of `"),
-        (groups_by(lambda _, p: p.ndim == 2), "kernels do not decay"),
-        (lambda model, decay: MATRIX(model, 0.05), "weight decay of `stem.0.weight`: 0.3 is wante"),
-        (groups_by(lambda _, p: p.ndim > 1, 1e-2), "0 is wanted: got 0.01"),
-        (changed(lambda groups: groups[:1]), "` is in the groups 0 times"),
-        (changed(lambda groups: dict(enumerate(groups))), "a list of two dicts"),
-        (changed(lambda groups: [one["params"] for one in groups]), "a list of two dicts"),
-        (changed(lambda g: [g[0], g[1] | {"params": g[1]["params"][:-1]}]), "the groups 0 times"),
-        (changed(lambda g: [g[0], g[1] | {"params": g[1]["params"] + g[0]["params"][:1]}]),
-         "`stem.0.weight` is in the groups 2 times"),
-        (changed(lambda g: [one | {"params": [p.data for p in one["params"]]} for one in g]),
-         "no names, copies or `.data`"),
-        (lambda model, decay: [{"params": [n for n, _ in model.named_parameters()]}] * 2,
-         "no names, copies or `.data`"),
+        ("everything decays", "one.ndim > 1 => True", "one.ndim <= 1 => False"),
+        ("0.05 is wanted: got 0", "ndim > 1 => ndim < 2", "ndim <= 1 => ndim >= 2"),
+        ("norms and gates decay", NAMED, "one.ndim > 1 => 'bias' not in called[one]",
+         "one.ndim <= 1 => 'bias' in called[one]"),
+        ("the gates decay", "ndim > 1 => ndim != 1", "ndim <= 1 => ndim == 1"),
+        ("weight decay of `",
+         NAMED, "one.ndim > 1 => not ('norm' in called[one] or 'bias' in called[one])",
+         "one.ndim <= 1 => 'norm' in called[one] or 'bias' in called[one]"),
+        ("kernels do not decay", "ndim > 1 => ndim == 2", "ndim <= 1 => ndim != 2"),
+        ("weight decay of `stem.0.weight`: 0.3 is wante",
+         '"weight_decay": decay => "weight_decay": 0.05'),
+        ("0 is wanted: got 0.01", "0.0} => 0.01}"),
+        ("` is in the groups 0 times", "0.0}] => 0.0}][:1]"),
+        ("a list of two dicts", lambda model, decay: dict(enumerate(decay_groups(model, decay)))),
+        ("a list of two dicts",
+         lambda model, decay: [g["params"] for g in decay_groups(model, decay)]),
+        ("the groups 0 times", '"params": others => "params": others[:-1]'),
+        ("`stem.0.weight` is in the groups 2 times",
+         '"params": others => "params": others + kernels[:1]'),
+        ("no names, copies or `.data`",
+         "list(model.parameters()) => [p.data for p in model.parameters()]"),
+        ("no names, copies or `.data`",
+         lambda model, decay: [{"params": [n for n, _ in model.named_parameters()]}] * 2),
     ],
     "9.1": [
-        (lambda s, t, y: volume(s[:, :-1], GRID, t, y), "you dropped the last token"),
-        (lambda s, t, y: volume(s[:, 1:], "b (y x t) c -> b c t y x", t, y), "patch by patch"),
-        (lambda s, t, y: volume(s[:, 1:], "b (t x y) c -> b c t y x", t, y), "column by column"),
-        (lambda s, t, y: s[:, 1:].reshape(*s[:, 0].shape, t, y, -1), "you only reshaped"),
+        ("you dropped the last token", "1:] => :-1]"),
+        ("patch by patch", "(t y x) => (y x t)"),
+        ("column by column", "(t y x) => (t x y)"),
+        ("you only reshaped", lambda s, t, y: s[:, 1:].reshape(*s[:, 0].shape, t, y, -1)),
     ],
     "9.2": [
-        (lambda maps: rolled(maps, lambda m: normalised(m.mean(1))), "the identity (the residual"),
-        (lambda maps: rolled(maps, lambda m: plus_identity(m.mean(1))), "rows sum to 2"),
-        (lambda maps: rollout(maps[::-1]), "in the wrong order"),
-        (lambda maps: rolled(maps, lambda m: normalised(plus_identity(m.max(1).values))),
-         "the maximum over the heads"),
-        (lambda maps: rolled(maps, lambda m: normalised(plus_identity(m.mean(1)), -2)),
-         "you divided columns, not rows, by their"),
-        (lambda maps: rolled(maps, right, lambda total, block: total * block), "element by elemen"),
-        (lambda maps: rollout(maps[-1:]), "only the last block counts"),
-        (lambda maps: sum(right(heads) for heads in maps) / len(maps), "the mean over the block"),
-        (lambda maps: rollout(maps).transpose(1, 2), "in the order (b, j, i"),
+        ("the identity (the residual", " + torch.eye(heads.shape[-1], dtype=heads.dtype) => "),
+        ("rows sum to 2", " / block.sum(dim=-1, keepdim=True) => "),
+        ("in the wrong order", "in maps => in maps[::-1]"),
+        ("the maximum over the heads", "heads.mean => heads.amax"),
+        ("you divided columns, not rows, by their", "sum(dim=-1 => sum(dim=-2"),
+        ("element by elemen", f"{START} => 1", "@ total => * total"),
+        ("only the last block counts", "in maps => in maps[-1:]"),
+        ("the mean over the block", f"{START} => 0", "@ total => / len(maps) + total"),
+        ("in the order (b, j, i", "return total => return total.mT"),
     ],
     "10.1": [
-        (lambda s, mask: (s * mask).sum() / s.sum(), "this is the share of saliency insi"),
-        (lambda saliency, mask: saliency[mask].mean(), "this is the mean inside"),
-        (lambda saliency, mask: saliency[mask].sum(), "this is the sum inside"),
-        (lambda saliency, mask: saliency[mask].mean() / saliency[~mask].mean(), "with outside"),
-        (lambda saliency, mask: saliency[mask].sum() / saliency[~mask].sum(), "the sum outside"),
-        (lambda s, mask: 100 * s[mask].mean() / s.mean(), "every value is 100 times what it sho"),
-        (lambda s, mask: s[mask].sum() / s.sum() * mask.double().mean(), "you multiplied"),
-        (lambda s, mask: s[mask].mean() / s.sum(), "you divided by the mask's voxels, no"),
-        (lambda s, mask: np.mean([share_inside(*one) for one in zip(s, mask, strict=True)]),
-         "you scored each frame"),
-        (lambda s, mask: s[mask].sum() / s.sum() - mask.float().mean(), "you subtracted"),
+        ("this is the share of saliency insi", "inside / mask.float().mean() => inside"),
+        ("this is the mean inside", lambda saliency, mask: saliency[mask].mean()),
+        ("this is the sum inside", lambda saliency, mask: saliency[mask].sum()),
+        ("with outside", lambda saliency, mask: saliency[mask].mean() / saliency[~mask].mean()),
+        ("the sum outside", lambda saliency, mask: saliency[mask].sum() / saliency[~mask].sum()),
+        ("every value is 100 times what it sho", "inside / => 100 * inside /"),
+        ("you multiplied", "inside / mask => inside * mask"),
+        ("you divided by the mask's voxels, no", "mask.float().mean() => mask.sum()"),
+        ("you scored each frame",
+         lambda s, mask: np.mean([share_inside(*one) for one in zip(s, mask, strict=True)])),
+        ("you subtracted", "inside / mask => inside - mask"),
     ],
     "10.2": [
-        (swapped(lambda s, _: by_clip(s, ~torch.eye(len(s)).bool())), "a patient's other clips"),
-        (swapped(lambda scores, _: scores.mean()), "own maps are among the others"),
-        (swapped(lambda scores, apart: scores[apart].mean()), "you took one mean over all pairs"),
-        (swapped(lambda scores, apart: by_clip(scores.T, apart)), "wrong way round: score others'"),
-        (swapped(by_clip, lambda scores, apart: by_clip(scores, ~apart)), "of own maps alone"),
-        (score_of_mean, "you scored the mean of others' maps; score each, then"),
-        (lambda *given: swapped_control(*given)[::-1], "own and other are exchanged"),
-        (lambda *given: swapped_control(*given)[0], "wanted"),
-        (lambda m, *given: tuple(n * len(m) for n in swapped_control(m, *given)), "sums; means"),
-        (lambda maps, masks, names, score: (swapped_control(maps, masks, names, score)[0],
-         np.mean([score(sum(maps) / len(maps), mask) for mask in masks])), "the mean of all maps"),
+        ("a patient's other clips", "name != patients[place] => s is not scores[place]"),
+        ("own maps are among the others", " if name != patients[place] => "),
+        ("you took one mean over all pairs", "append(fmean(others)) => extend(others)"),
+        ("wrong way round: score others'",
+         "(saliency, mask) for saliency in maps => (maps[place], other) for other in masks"),
+        ("of own maps alone",
+         "own.append(scores[place]) => own.append(fmean(s for s in scores if s not in others))"),
+        ("you scored the mean of others' maps; score each, then",
+         "fmean(others) => score(sum(m for m, name in zip(maps, patients) if name != "
+         "patients[place]) / len(others), mask)"),
+        ("own and other are exchanged", "fmean(own), fmean(other) => fmean(other), fmean(own)"),
+        ("wanted", "fmean(own), fmean(other) => fmean(own)"),
+        ("sums; means", "fmean(own), fmean(other) => sum(own), sum(other)"),
+        ("the mean of all maps", "fmean(others) => score(sum(maps) / len(maps), mask)"),
     ],
     "10.3": [
-        (lambda a, g: (g.mean((1, 2, 3), True) * a).sum(0), "the ReLU is missing"),
-        (lambda a, g: (g.mean((1, 2, 3), True) * a).sum(0).abs(), "the absolute value"),
-        (lambda a, g: (g.mean((1, 2, 3), True) * a).relu().sum(0), "ReLU comes after the sum"),
-        (lambda a, g: (g.mean((1, 2, 3), True) * a).mean(0).relu(), "the mean over channels"),
-        (lambda a, g: (g.mean((2, 3), True) * a).sum(0).relu(), "each frame has weights of its"),
-        (lambda a, g: (g * a).sum(0).relu(), "by its own gradient"),
-        (lambda a, g: (g.sum((1, 2, 3), True) * a).sum(0).relu(), "the mean is wanted"),
-        (lambda a, g: grad_cam(g, a), "are exchanged"),
-        (lambda a, g: a.sum(0).relu(), "the weights are missing"),
+        ("the ReLU is missing", ".relu() => "),
+        ("the absolute value", "relu() => abs()"),
+        ("ReLU comes after the sum", lambda a, g: (g.mean((1, 2, 3), True) * a).relu().sum(0)),
+        ("the mean over channels", lambda a, g: (g.mean((1, 2, 3), True) * a).mean(0).relu()),
+        ("each frame has weights of its", lambda a, g: (g.mean((2, 3), True) * a).sum(0).relu()),
+        ("by its own gradient", lambda a, g: (g * a).sum(0).relu()),
+        ("the mean is wanted", lambda a, g: (g.sum((1, 2, 3), True) * a).sum(0).relu()),
+        ("are exchanged", lambda a, g: grad_cam(g, a)),
+        ("the weights are missing", lambda a, g: a.sum(0).relu()),
     ],
 }
 # fmt: on
@@ -1234,17 +969,17 @@ def test_the_insight_s_fractions_hold():
     assert round(joint / time) == 202
 
 
-@pytest.mark.parametrize(("number", "right"), RIGHT)
+@pytest.mark.parametrize(("number", "right"), [(n, right) for n, *right in RIGHT])
 def test_right_answers_in_several_styles_pass(number, right):
-    verdict = check(number, right)
+    verdict = check(number, answer(number, *right))
     assert verdict.passed, verdict
 
 
 @pytest.mark.parametrize(
-    ("number", "wrong", "words"), [(n, *row) for n, rows in WRONG.items() for row in rows]
+    ("number", "words", "wrong"), [(n, words, it) for n in WRONG for words, *it in WRONG[n]]
 )
-def test_wrong_answers_are_named(number, wrong, words):
-    verdict = check(number, wrong)
+def test_wrong_answers_are_named(number, words, wrong):
+    verdict = check(number, answer(number, *wrong))
     assert not verdict.passed
     assert words in verdict.message
     assert len(verdict.message) < 400  # also where an input is a long list
