@@ -14,14 +14,16 @@ def share(numbers: Tensor) -> Tensor:
     return numbers / numbers.sum()
 
 
-def _mistakes(numbers: Tensor) -> dict[str, Tensor]:
-    return {
-        "you divided by how many numbers there are; divide by their sum": numbers / len(numbers),
-        "you divided by the largest number; divide by the sum": numbers / numbers.max(),
-        "this is a softmax, of exponentials; divide by the plain sum": numbers.softmax(dim=0),
-        "you returned the sum alone; divide each number by it": numbers.sum(),
-        "the division is upside down: number / sum, not sum / number": numbers.sum() / numbers,
-    }
+# fmt: off
+_MISTAKES = {
+    "you divided by how many numbers there are; divide by their sum": (".sum()", ".numel()"),
+    "you divided by the largest number; divide by the sum": (".sum()", ".max()"),
+    "this is a softmax, of exponentials; divide by the plain sum": lambda x: x.softmax(dim=0),
+    "you returned the sum alone; divide each number by it": ("numbers / ", ""),
+    "the division is upside down: number / sum, not sum / number":
+        lambda numbers: numbers.sum() / numbers,
+}
+# fmt: on
 
 
 def _numbers(generator: Generator) -> list[tuple[Tensor]]:
@@ -29,4 +31,4 @@ def _numbers(generator: Generator) -> list[tuple[Tensor]]:
     return [(drawn[0],), (drawn[1].double(),), (drawn[2],)]
 
 
-EXERCISES = (Exercise("0.1", share, _numbers, axes="n", mistakes=_mistakes),)
+EXERCISES = (Exercise("0.1", share, _numbers, axes="n", mistakes=_MISTAKES),)

@@ -4,8 +4,6 @@ Source: section 2, "Inflation Strategy for 3D CNN Encoder"; Table SI. The task o
 """
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from csgcourse.chapter_03 import whole
-from csgcourse.exercise import Exercise, Wrong, inputs
+from csgcourse.exercise import Exercise, inputs
 
 SOBEL = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
 """Detects vertical edges: positive where it gets brighter to the right."""
@@ -83,44 +81,6 @@ def moving_bars(count: int, seed: int) -> tuple[Float[Tensor, "n 1 8 8 16"], Int
     return (bars + 0.1 * torch.randn(bars.shape, generator=generator))[:, None], labels
 
 
-def _mean_mistakes(kernel: Tensor, frames: int) -> Wrong:
-    mean, first = inflate_mean(kernel, frames), F.pad(kernel[:, :, None], (*[0] * 5, frames - 1))
-    return {
-        "only the first slice holds it; all slices get an equal share": first,
-        "this is centre inflation (1.2)": inflate_center(kernel, frames),
-        "you divided by its width; divide by `frames`": mean * frames / kernel.shape[-1],
-    }
-
-
-def _center_mistakes(kernel: Tensor, frames: int) -> Wrong:
-    one, rest, pad = kernel[:, :, None], frames - 1, F.pad
-    wanted = "put it in the middle, `frames // 2`"
-    return {
-        f"the kernel is in the first slice; {wanted}": pad(one, (0, 0, 0, 0, 0, rest)),
-        f"the kernel is in the last slice; {wanted}": pad(one, (0, 0, 0, 0, rest, 0)),
-        "this is mean inflation (1.1); the middle slice gets it all": inflate_mean(kernel, frames),
-    }
-
-
-def _padding_mistakes(frames: int) -> Wrong:
-    return {
-        "this is what both sides need together; `padding` is for each side": frames - 1,
-        "a whole kernel on each side is too much: the clip would grow": frames,
-    }
-
-
-def _extra_mistakes(comes_in: int, width: int, blocks: int) -> Wrong:
-    first, other, others = comes_in * width, 4 * width * width, 2 * blocks - 1
-    return {
-        "these are all three slices; t = 3 adds two": 3 * (first + others * other),
-        "this is one slice; t = 3 adds two": first + others * other,
-        "a stage has `2 * blocks` such convolutions": 2 * (first + (blocks - 1) * other),
-        "all but the first get `4 * width` channels": 2 * (first + others * width * width),
-        "only the first gets `comes_in` channels": 2 * (1 + others) * first,
-        "the first gets `comes_in` channels, not `4 * width`": 2 * (1 + others) * other,
-    }
-
-
 _CONVS = {  # of exercise 1.5: arguments of `nn.Conv2d`, by what messages call them
     "Conv2d(5, 3, 1)": (5, 3, 1),
     "Conv2d(2, 3, 3, padding=1, bias=False)": (2, 3, 3, 1, 1, 1, 1, False),
@@ -146,44 +106,6 @@ def _convolve(function: Callable[..., object], conv: str, frames: int) -> object
     }
 
 
-def _pads(mode: str, reach: int = 1) -> Callable[..., None]:
-    """Pads in time as in space, without the frames that `SameLength` repeats."""
-
-    def change(deep: Any, conv: Any, frames: int) -> None:
-        (y, x), t = conv.padding, reach * (frames // 2)
-        around = (x, x, y, y, t, t)
-        deep.forward = lambda volume: F.conv3d(
-            F.pad(volume, around, mode), deep.weight, deep.bias, deep.stride
-        )
-
-    return change
-
-
-_CONV_CHANGES: dict[str, Callable[..., object]] = {  # what each makes of the right layer
-    "zeros stand beyond the ends of the clip; repeat its first and last frame": _pads("constant"),
-    "`padding_mode` also repeats the pixels at the borders of a frame, where the 2D layer has "
-    "zeros; repeat frames in a `forward` of your own": _pads("replicate"),
-    "nothing is padded in time, so frames are lost": _pads("constant", reach=0),
-    "this is centre inflation; mean inflation is wanted": lambda deep, conv, frames: (
-        deep.weight.data.copy_(inflate_center(conv.weight, frames))
-    ),
-    "the slices add up to `frames` times the kernel: divide": lambda deep, _, frames: (
-        deep.weight.data.mul_(frames)
-    ),
-    "the bias of the 2D layer is lost": lambda deep, *_: setattr(deep, "bias", None),
-    "the spatial stride is lost": lambda deep, *_: setattr(deep, "stride", (1, 1, 1)),
-}
-
-
-def _conv_mistakes(*_: object) -> Wrong:
-    def changed(change: Callable[..., object], conv: nn.Conv2d, frames: int) -> nn.Conv3d:
-        deep = inflate_conv(conv, frames)
-        change(deep, conv, frames)
-        return deep
-
-    return {words: partial(changed, change) for words, change in _CONV_CHANGES.items()}
-
-
 def _train_cases(generator: torch.Generator) -> list[tuple[object, ...]]:
     """Mean and centre starts; other classes for the same clips; and no step at all."""
     kernel, (clips, labels) = torch.randn(2, 1, 3, 3, generator=generator) / 2, moving_bars(16, 0)
@@ -196,36 +118,77 @@ def _train_cases(generator: torch.Generator) -> list[tuple[object, ...]]:
     ]
 
 
-def _train_mistakes(kernel: Tensor, clips: Tensor, labels: Tensor, steps: int) -> Wrong:
-    def run(rule: Any = torch.optim.SGD, size: Any = Tensor.abs, **options: Any) -> Tensor:
-        learned = nn.Parameter(kernel.clone())
-        optimizer = rule([learned], **{"lr": 1.0, **options})
+def _by_adam(lr: float) -> Callable[..., Tensor]:
+    def wrong(kernel: Tensor, clips: Tensor, labels: Tensor, steps: int) -> Tensor:
+        kernel = kernel.clone().requires_grad_()
+        optimizer = torch.optim.Adam([kernel], lr)
         for _ in range(steps):
             optimizer.zero_grad()
-            scores = size(F.conv3d(clips, learned)).mean(dim=(2, 3, 4))
-            F.cross_entropy(scores, labels).backward()
+            logits = F.conv3d(clips, kernel).abs().mean(dim=(2, 3, 4))
+            F.cross_entropy(logits, labels).backward()
             optimizer.step()
-        return learned.data
+        return kernel.detach()
 
-    rates = (1, 0.1, 0.01, 0.001)
-    return {
-        "gradients of earlier steps are added in: zero them before each step": run(momentum=1.0),
-        **{f"this is Adam with {r}, not plain descent": run(torch.optim.Adam, lr=r) for r in rates},
-        **{f"the learning rate is {r}; 1 is wanted": run(lr=r) for r in rates[1:]},
-        "the loss grows: a step goes against the gradient": run(maximize=True),
-        "the scores lack `.abs()`: parts of both signs cancel": run(size=Tensor.clone),
-    }
+    return wrong
 
 
 _KERNELS = inputs(lambda o, i, k, t: ((o, i, k, k), t), {}, {}, {"k": 1, "t": 3}, {"t": 1})
 _ODD = inputs(lambda o, i, k, t: ((o, i, k, k), t), *({"t": t} for t in (3, 7, 5, 1)))
 _LENGTHS, _STAGES = [(3,), (5,), (17,), (1,)], [(256, 128, 4), (512, 256, 3), (7, 5, 2), (3, 2, 1)]
 _LAYERS = [*zip(_CONVS, (3, 3, 5), strict=True), ("Conv2d(5, 3, 1)", 1)]
+# fmt: off
+_MEAN_MISTAKES = {
+    "only the first slice holds it; all slices get an equal share":
+        lambda kernel, frames: F.pad(kernel[:, :, None], (*[0] * 5, frames - 1)),
+    "this is centre inflation (1.2)": inflate_center,
+    "you divided by its width; divide by `frames`": (" / frames", " / kernel.shape[3]"),
+}
+_CENTER_MISTAKES = {
+    "the kernel is in the first slice; put it in the middle, `frames // 2`": ("frames // 2", "0"),
+    "the kernel is in the last slice; put it in the middle, `frames // 2`": ("frames // 2", "-1"),
+    "this is mean inflation (1.1); the middle slice gets it all": inflate_mean,
+}
+_PADDING_MISTAKES = {
+    "this is what both sides need together; `padding` is for each side": (" // 2", ""),
+    "a whole kernel on each side is too much: the clip would grow": lambda frames: frames,
+}
+_EXTRA_MISTAKES = {
+    "these are all three slices; t = 3 adds two": ("return 2", "return 3"),
+    "this is one slice; t = 3 adds two": ("return 2", "return 1"),
+    "a stage has `2 * blocks` such convolutions": ("2 * blocks", "blocks"),
+    "all but the first get `4 * width` channels": ("4 * ", ""),
+    "only the first gets `comes_in` channels": ("4 * width", "comes_in"),
+    "the first gets `comes_in` channels, not `4 * width`": ("(comes_in *", "(4 * width *"),
+}
+_CONV_MISTAKES = {
+    "zeros stand beyond the ends of the clip; repeat its first and last frame":
+        (', mode="replicate"', ""),
+    "`padding_mode` also repeats the pixels at the borders of a frame, where the 2D layer has "
+    "zeros; repeat frames in a `forward` of your own":
+        ("(0, 0, 0, 0,", "(*[conv.padding[0]] * 4,", "(0, *conv.padding)", "(0, 0, 0)"),
+    "nothing is padded in time, so frames are lost": ("(longer)", "(volume)"),
+    "this is centre inflation; mean inflation is wanted":
+        ("torch.stack([conv.weight.detach() / frames] * frames, dim=2)",
+         "inflate_center(conv.weight.detach(), frames)"),
+    "the slices add up to `frames` times the kernel: divide": (" / frames", ""),
+    "the bias of the 2D layer is lost": ("conv.bias is None", "True"),
+    "the spatial stride is lost": ("*conv.stride", "1, 1"),
+}
+_RATES = 0.1, 0.01, 0.001
+_TRAIN_MISTAKES = {
+    "gradients of earlier steps are added in: zero them before each step":
+        ("    for _", "    total = 0.0\n    for _", "* gradient", "* (total := total + gradient)"),
+    **{f"this is Adam with {lr:g}, not plain descent": _by_adam(lr) for lr in (1.0, *_RATES)},
+    **{f"the learning rate is {r}; 1 is wanted": ("1.0", f"{r}") for r in _RATES},
+    "the loss grows: a step goes against the gradient": ("kernel - ", "kernel + "),
+    "the scores lack `.abs()`: parts of both signs cancel": (".abs()", ""),
+}
+# fmt: on
 EXERCISES = (
-    Exercise("1.1", inflate_mean, _KERNELS, "out in t y x", _mean_mistakes, learns=True),
-    Exercise("1.2", inflate_center, _ODD, "out in t y x", _center_mistakes, learns=True),
-    Exercise("1.3", same_length_padding, lambda _: _LENGTHS, mistakes=_padding_mistakes),
-    Exercise("1.4", extra_weights, lambda _: _STAGES, mistakes=_extra_mistakes, read=whole),
-    Exercise("1.5", inflate_conv, lambda _: _LAYERS, mistakes=_conv_mistakes, use=_convolve),
-    Exercise("1.6", train_kernel, _train_cases, "out in t y x", _train_mistakes),
+    Exercise("1.1", inflate_mean, _KERNELS, "out in t y x", _MEAN_MISTAKES, learns=True),
+    Exercise("1.2", inflate_center, _ODD, "out in t y x", _CENTER_MISTAKES, learns=True),
+    Exercise("1.3", same_length_padding, lambda _: _LENGTHS, mistakes=_PADDING_MISTAKES),
+    Exercise("1.4", extra_weights, lambda _: _STAGES, mistakes=_EXTRA_MISTAKES, read=whole),
+    Exercise("1.5", inflate_conv, lambda _: _LAYERS, mistakes=_CONV_MISTAKES, use=_convolve),
+    Exercise("1.6", train_kernel, _train_cases, "out in t y x", _TRAIN_MISTAKES),
 )

@@ -3,14 +3,11 @@
 Source: section 2, "Transformer Encoder"; Fig. 2(c); the row "Embedding" of Table SI.
 """
 
-from functools import partial
-
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor
 
-from csgcourse.exercise import Exercise, Wrong, inputs
+from csgcourse.exercise import Exercise, inputs
 
 
 def patches(volume: Tensor, size: int) -> Tensor:
@@ -26,15 +23,16 @@ def fold_space(token: Tensor, patches: Tensor) -> Tensor:
     """One sequence a frame, with a copy of its clip's class token in front."""
     clips, frames, count, width = patches.shape
     copies = token.repeat_interleave(frames, dim=0)
-    return torch.cat([copies, patches.reshape(clips * frames, count, width)], dim=1)
+    sequences = patches.reshape(clips * frames, count, width)
+    return torch.cat([copies, sequences], dim=1)
 
 
 def fold_time(token: Tensor, patches: Tensor) -> Tensor:
     """One sequence a patch position, with a copy of its clip's class token in front."""
     clips, frames, count, width = patches.shape
     copies = token.repeat_interleave(count, dim=0)
-    positions = patches.transpose(1, 2).reshape(clips * count, frames, width)
-    return torch.cat([copies, positions], dim=1)
+    sequences = patches.transpose(1, 2).reshape(clips * count, frames, width)
+    return torch.cat([copies, sequences], dim=1)
 
 
 def unfold_time(sequences: Tensor, clips: int) -> tuple[Tensor, Tensor]:
@@ -54,67 +52,55 @@ _TOKENS = inputs(lambda b, t, n, d: ((b, 1, d), (b, t, n, d)), *_EDGES)
 _SEQUENCES = inputs(lambda b, t, n, d: ((b * n, 1 + t, d), b), *_EDGES)
 
 
-def _patches_mistakes(volume: Tensor, size: int) -> Wrong:
-    right, images = patches(volume, size), volume.transpose(1, 2).flatten(0, 1)
-    lay = partial(rearrange, volume, p=size, q=size)
-    near, far = "b c t (y p) (x q) ->", "b c t (p y) (q x) ->"
-    overlapping = F.unfold(images, size).mT.unflatten(0, (len(volume), -1))
-    return {
-        "inside a patch the channels come last": lay(f"{near} b t (y x) (p q c)"),
-        "the patches are in order column by column": lay(f"{near} b t (x y) (c p q)"),
-        "inside a patch rows and columns are exchanged": lay(f"{near} b t (y x) (c q p)"),
-        "patches take pixels far apart: y is (rows, size)": lay(f"{far} b t (y x) (c p q)"),
-        "you only reshaped: split y and x, then `permute`": volume.reshape(right.shape),
-        "your patches overlap: the window should move by `size`": overlapping,
-    }
-
-
-def _fold_mistakes(axis: str, token: Tensor, patches: Tensor) -> Wrong:
-    folds = {"space": "(b t) n d", "time": "(b n) t d", "joint": "b (t n) d"}
-    lines = {name: rearrange(patches, f"b t n d -> {to}") for name, to in folds.items()}
-    own, clips_last = lines[axis], folds[axis].replace("(b t)", "(t b)").replace("(b n)", "(n b)")
-    swapped = rearrange(patches, f"b t n d -> {clips_last}")
-    other, why, kept = "space", "only reshaped", patches
-    if axis == "space":
-        other, why, kept = "time", "transposed in vain", patches.transpose(1, 2)
-    cycled = token.repeat(len(own) // len(token), 1, 1)
-
-    def led(sequences: Tensor, by: Tensor | None = None) -> Tensor:
-        by = token.repeat_interleave(len(sequences) // len(token), dim=0) if by is None else by
-        return torch.cat([by, sequences], dim=1)
-
-    return {
-        f"t and n are mixed up ({why}): a sequence holds the wrong patches": led(
-            kept.reshape(own.shape)
-        ),
-        "the class token is last; it comes first": led(own).roll(-1, dims=1),
-        "the class token is of another clip: use `repeat_interleave`": led(own, cycled),
-        "the class token is missing: put a copy in front of each sequence": own,
-        f"this folds along {other}; here a sequence runs along {axis}": led(lines[other]),
-        "this is one sequence a clip: joint attention, which the paper avoids": led(lines["joint"]),
-        "the sequences are not clip by clip, b first": led(swapped, cycled),
-    }
-
-
-def _unfold_mistakes(sequences: Tensor, clips: int) -> Wrong:
-    token, grid = unfold_time(sequences, clips)
-    copies = sequences[:, 0].unflatten(0, (clips, -1))
-    mixed = sequences.unflatten(0, (-1, clips)).transpose(0, 1).flatten(0, 1)
-    everybody = token.mean(dim=0, keepdim=True).expand_as(token)
-    return {
-        "you summed the copies of the class token": (copies.sum(dim=1, keepdim=True), grid),
-        "you kept the copy of the first position; take the mean of all": (copies[:, :1], grid),
-        "the copies of the class token are all still there; take their mean": (copies, grid),
-        "you took the mean of the class token over all clips": (everybody, grid),
-        "clips are mixed up: b*n splits into (clips, n), not (n, clips)": unfold_time(mixed, clips),
-    }
-
-
+# fmt: off
+_PATCHES_MISTAKES = {
+    "inside a patch the channels come last": ("1, 4, 6", "4, 6, 1"),
+    "the patches are in order column by column": ("3, 5, 1", "5, 3, 1"),
+    "inside a patch rows and columns are exchanged": ("4, 6", "6, 4"),
+    "patches take pixels far apart: y is (rows, size)":
+        ("rows, size, columns, size", "size, rows, size, columns",
+         "2, 3, 5, 1, 4, 6", "2, 4, 6, 1, 3, 5"),
+    "you only reshaped: split y and x, then `permute`": (".permute(0, 2, 3, 5, 1, 4, 6)", ""),
+    "your patches overlap: the window should move by `size`": lambda volume, size:
+        F.unfold(volume.transpose(1, 2).flatten(0, 1), size).mT.unflatten(0, (len(volume), -1)),
+}
+_FOLD_MISTAKES = {
+    "the class token is last; it comes first": ("[copies, sequences]", "[sequences, copies]"),
+    "the class token is of another clip: use `repeat_interleave`":
+        ("_interleave", "", ", dim=0)", ", 1, 1)"),
+    "the class token is missing: put a copy in front of each sequence": ("[copies, ", "["),
+    "this is one sequence a clip: joint attention, which the paper avoids":
+        lambda token, patches: torch.cat([token, patches.flatten(1, 2)], dim=1),
+    "the sequences are not clip by clip, b first":
+        ("dim=1)", "dim=1).unflatten(0, (clips, -1)).transpose(0, 1).flatten(0, 1)"),
+}
+_SPACE_MISTAKES = {
+    "t and n are mixed up (transposed in vain): a sequence holds the wrong patches":
+        ("patches.reshape", "patches.transpose(1, 2).reshape"),
+    "this folds along time; here a sequence runs along space": fold_time,
+    **_FOLD_MISTAKES,
+}
+_TIME_MISTAKES = {
+    "t and n are mixed up (only reshaped): a sequence holds the wrong patches":
+        (".transpose(1, 2)", ""),
+    "this folds along space; here a sequence runs along time": fold_space,
+    **_FOLD_MISTAKES,
+}
+_UNFOLD_MISTAKES = {
+    "you summed the copies of the class token": ("mean(", "sum("),
+    "you kept the copy of the first position; take the mean of all":
+        ("mean(dim=1, keepdim=True)", "narrow(1, 0, 1)"),
+    "the copies of the class token are all still there; take their mean":
+        (".mean(dim=1, keepdim=True)", ""),
+    "you took the mean of the class token over all clips":
+        ("mean(dim=1, keepdim=True)", "mean(dim=(0, 1), keepdim=True).expand(clips, -1, -1)"),
+    "clips are mixed up: b*n splits into (clips, n), not (n, clips)":
+        ("(clips, -1))", "(-1, clips)).transpose(0, 1)"),
+}
+# fmt: on
 EXERCISES = (
-    Exercise("2.1", patches, VOLUMES, "b t n c*size*size", _patches_mistakes, learns=True),
-    Exercise(
-        "2.2", fold_space, _TOKENS, "b*t 1+n d", partial(_fold_mistakes, "space"), learns=True
-    ),
-    Exercise("2.3", fold_time, _TOKENS, "b*n 1+t d", partial(_fold_mistakes, "time"), learns=True),
-    Exercise("2.4", unfold_time, _SEQUENCES, "b 1 d; b t n d", _unfold_mistakes, learns=True),
+    Exercise("2.1", patches, VOLUMES, "b t n c*size*size", _PATCHES_MISTAKES, learns=True),
+    Exercise("2.2", fold_space, _TOKENS, "b*t 1+n d", _SPACE_MISTAKES, learns=True),
+    Exercise("2.3", fold_time, _TOKENS, "b*n 1+t d", _TIME_MISTAKES, learns=True),
+    Exercise("2.4", unfold_time, _SEQUENCES, "b 1 d; b t n d", _UNFOLD_MISTAKES, learns=True),
 )

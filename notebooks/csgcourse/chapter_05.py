@@ -10,7 +10,7 @@ from torch import Tensor
 
 from csgcourse.chapter_03 import intra_forward
 from csgcourse.chapter_04 import Pair, fusion_forward
-from csgcourse.exercise import Exercise, Wrong, inputs
+from csgcourse.exercise import Exercise, inputs
 from csglib.model.amdf import AMDFBlock
 from csglib.model.fusion import CrossAttention
 from csglib.model.intra import IntraDimension
@@ -46,35 +46,31 @@ _BRANCHES = inputs(lambda y, x, theta: ((y, x), (y, x), theta), *_EDGES)
 _UPSTREAM = inputs(lambda y, x, theta: ((y, x), (y, x), theta, (y, x)), *_EDGES)
 
 
-def _weigh_mistakes(space: Tensor, time: Tensor, theta: Tensor) -> Wrong:
-    a = theta.sigmoid()
-    gates = {
-        "theta is used as it is; a = sigmoid(theta)": theta,
-        "theta is cut off, so its gradient may be zero; a = sigmoid(theta)": theta.clamp(0, 1),
-        "tanh may be negative; a = sigmoid(theta)": theta.tanh(),
-    }
-    return {
-        **{words: gate * space + (1 - gate) * time for words, gate in gates.items()},
-        "time counts in full; its weight is 1 - a": a * space + time,
-        "both branches have the weight a; time has 1 - a": a * (space + time),
-        "this is the plain mean: theta is not used": (space + time) / 2,
-        "this is the plain sum: theta is not used": space + time,
-        "time is missing: its weight is 1 - a": a * space,
-    }
-
-
-def _gradient_mistakes(space: Tensor, time: Tensor, theta: Tensor, upstream: Tensor) -> Wrong:
-    a, by_gate = theta.sigmoid(), (upstream * (space - time)).sum()
-    slope, apart = a * (1 - a), upstream.sum() * (space - time).sum()
-    return {
-        "this is the derivative by a; times a (1 - a), the derivative of the sigmoid": by_gate,
-        "you took theta for a in a (1 - a); a = sigmoid(theta)": by_gate * theta * (1 - theta),
-        "the derivative of the sigmoid is a (1 - a); 1 - a is missing": by_gate * a,
-        "there is one theta for all elements: sum over them": upstream * (space - time) * slope,
-        "`upstream`, the gradient of the loss, is missing": (space - time).sum() * slope,
-        "time depends on theta too, by 1 - a: so space - time": (upstream * space).sum() * slope,
-        "you summed first; multiply each element first": apart * slope,
-    }
+# fmt: off
+_MIXED = "gate * space + (1 - gate) * time"
+_WEIGH_MISTAKES = {
+    "theta is used as it is; a = sigmoid(theta)": (".sigmoid()", ""),
+    "theta is cut off, so its gradient may be zero; a = sigmoid(theta)":
+        ("sigmoid()", "clamp(0, 1)"),
+    "tanh may be negative; a = sigmoid(theta)": ("sigmoid", "tanh"),
+    "time counts in full; its weight is 1 - a": ("(1 - gate) * ", ""),
+    "both branches have the weight a; time has 1 - a": ("(1 - gate)", "gate"),
+    "this is the plain mean: theta is not used": (_MIXED, "(space + time) / 2"),
+    "this is the plain sum: theta is not used": (_MIXED, "space + time"),
+    "time is missing: its weight is 1 - a": (" + (1 - gate) * time", ""),
+}
+_GRADIENT_MISTAKES = {
+    "this is the derivative by a; times a (1 - a), the derivative of the sigmoid":
+        (" * gate * (1 - gate)", ""),
+    "you took theta for a in a (1 - a); a = sigmoid(theta)": (".sigmoid()", ""),
+    "the derivative of the sigmoid is a (1 - a); 1 - a is missing": (" * (1 - gate)", ""),
+    "there is one theta for all elements: sum over them": (".sum()", ""),
+    "`upstream`, the gradient of the loss, is missing": ("upstream * ", ""),
+    "time depends on theta too, by 1 - a: so space - time": ("(space - time)", "space"),
+    "you summed first; multiply each element first":
+        ("(upstream * (space - time)).sum()", "upstream.sum() * (space - time).sum()"),
+}
+# fmt: on
 
 
 def _block(width: int, heads: int) -> AMDFBlock:
@@ -90,31 +86,26 @@ _BLOCKS = inputs(
 )
 
 
-def _amdf_mistakes(block: Any, cls: Tensor, patches: Tensor) -> Wrong:
-    tokens, into_space, into_time = VideoTokens(cls, patches), block.into_space, block.into_time
-    space, time = block.space(tokens), block.time(tokens)
-    after, in_turn = (into_space(space, time), into_time(time, space)), block.time(space)
-    first = "a fusion reads a branch that the other fusion has updated; both read the branches"
-    targets = "the targets are exchanged: `into_space` has space as its target"
-    in_parallel = "the branches run in parallel, not one after the other"
-    exchanged = "`into_space` and `into_time` are exchanged"
-    theta: Any = block.weigh.theta
-    gate = theta.sigmoid()
-    wrong = {
-        first: (after[0], into_time(time, after[0]), gate),
-        f"{first}, before either fusion": (into_space(space, after[1]), after[1], gate),
-        in_parallel: (into_space(space, in_turn), into_time(in_turn, space), gate),
-        "both fusions are missing": (space, time, gate),
-        targets: (into_space(time, space), into_time(space, time), gate),
-        exchanged: (into_time(space, time), into_space(time, space), gate),
-        "the weights are exchanged: a is the weight of space": (*after, 1 - gate),
-        "this is the plain mean: theta is not used": (*after, 0.5),
-        "theta is used as it is; a = sigmoid(theta)": (*after, theta),
-    }
-    return {
-        words: [a * s.cls + (1 - a) * t.cls, a * s.patches + (1 - a) * t.patches]
-        for words, (s, t, a) in wrong.items()
-    }
+# fmt: off
+_FIRST = "a fusion reads a branch that the other fusion has updated; both read the branches"
+_AMDF_MISTAKES = {
+    _FIRST: ('time, space, "cross"', 'time, new_space, "cross"'),
+    f"{_FIRST}, before either fusion":
+        ('space, time, "c', 'space, fusion_forward(block.into_time, time, space, "cross"), "c'),
+    "the branches run in parallel, not one after the other": ("time, cls, patches", "time, *space"),
+    "both fusions are missing": ("zip(new_space, new_time", "zip(space, time"),
+    "the targets are exchanged: `into_space` has space as its target":
+        ("into_space, space, time", "into_space, time, space",
+         "into_time, time, space", "into_time, space, time"),
+    "`into_space` and `into_time` are exchanged":
+        ("into_space, space", "into_time, space", "into_time, time", "into_space, time"),
+    "the weights are exchanged: a is the weight of space":
+        ("new_space, new_time", "new_time, new_space"),
+    "this is the plain mean: theta is not used": ("weigh.theta", "weigh.theta * 0"),
+    "theta is used as it is; a = sigmoid(theta)":
+        ("weigh(*both, theta)", "theta * both[0] + (1 - theta) * both[1]"),
+}
+# fmt: on
 
 
 def _in_network(function: Callable[..., Any], block: Any, tokens: VideoTokens) -> VideoTokens:
@@ -123,7 +114,7 @@ def _in_network(function: Callable[..., Any], block: Any, tokens: VideoTokens) -
 
 _PART = AMDFBlock, _in_network
 EXERCISES = (
-    Exercise("5.1", weigh, _BRANCHES, mistakes=_weigh_mistakes, learns=True),
-    Exercise("5.2", weigh_gradient, _UPSTREAM, mistakes=_gradient_mistakes),
-    Exercise("5.3", amdf_forward, _BLOCKS, "b 1 d; b t n d", _amdf_mistakes, part=_PART),
+    Exercise("5.1", weigh, _BRANCHES, mistakes=_WEIGH_MISTAKES, learns=True),
+    Exercise("5.2", weigh_gradient, _UPSTREAM, mistakes=_GRADIENT_MISTAKES),
+    Exercise("5.3", amdf_forward, _BLOCKS, "b 1 d; b t n d", _AMDF_MISTAKES, part=_PART),
 )

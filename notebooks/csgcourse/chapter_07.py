@@ -14,9 +14,9 @@ from typing import Any
 from zlib import crc32
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
-from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
+from csgcourse.exercise import Arguments, Exercise, inputs
 
 
 def area_stenosis(vessel_area: Any, lumen_area: Any) -> Any:
@@ -96,30 +96,6 @@ def _hashed(salt: str) -> type[str]:
     return Name
 
 
-def _area_mistakes(vessel_area: Tensor, lumen_area: Tensor) -> Wrong:
-    still_open, closed = lumen_area / vessel_area, vessel_area - lumen_area
-    return {
-        "this is the share that is still open; the closed share is wanted": still_open,
-        "the fraction is upside down: divide by the vessel's area": 1 - vessel_area / lumen_area,
-        "you divided by the lumen, what is still open; divide by the vessel": closed / lumen_area,
-        "this is the diameter stenosis, exercise 7.2: no root here": 1 - still_open**0.5,
-        "you squared, as if the inputs were diameters; they are areas already": 1 - still_open**2,
-        "this is the closed area; divide it by the vessel's area": closed,
-    }
-
-
-def _diameter_mistakes(area_stenosis: Tensor) -> Wrong:
-    still_open = 1 - area_stenosis
-    return {
-        "this is the share of the diameter that is still open; one minus that": still_open**0.5,
-        "you took the root of the closed area; take that of the lumen": 1 - area_stenosis**0.5,
-        "you took the root of the closed share; take that of the open one": area_stenosis**0.5,
-        "this is the area stenosis; the area goes with the square of the diameter": area_stenosis,
-        "half the area is not half the diameter: a root is needed": area_stenosis / 2,
-        "this is the other direction, from diameter to area: a root is needed": 1 - still_open**2,
-    }
-
-
 def _validate_split(
     answer: Any, patients: list[str], shares: Sequence[float], _: int
 ) -> str | None:
@@ -186,8 +162,29 @@ _AREAS = inputs(  # square millimetres; in the last two nothing is closed, and e
     *({"vessel": 41.5, "lumen": 41.5}, {"vessel": 17.3, "lumen": 0.0}),
 )
 _SHARES = inputs(lambda area: (area,), *({"area": area} for area in (0.37, 0.75, 0.0, 1.0, 0.51)))
+# fmt: off
+_AREA_MISTAKES = {  # of the vessel's area and the lumen's
+    "this is the share that is still open; the closed share is wanted": lambda v, u: u / v,
+    "the fraction is upside down: divide by the vessel's area": lambda v, u: 1 - v / u,
+    "you divided by the lumen, what is still open; divide by the vessel": lambda v, u: (v - u) / u,
+    "this is the diameter stenosis, exercise 7.2: no root here": lambda v, u: 1 - (u / v) ** 0.5,
+    "you squared, as if the inputs were diameters; they are areas already":
+        lambda v, u: 1 - (u / v) ** 2,
+    "this is the closed area; divide it by the vessel's area": lambda v, u: v - u,
+}
+_DIAMETER_MISTAKES = {
+    "this is the share of the diameter that is still open; one minus that":
+        lambda area: (1 - area) ** 0.5,
+    "you took the root of the closed area; take that of the lumen": lambda area: 1 - area**0.5,
+    "you took the root of the closed share; take that of the open one": lambda area: area**0.5,
+    "this is the area stenosis; the area goes with the square of the diameter": lambda area: area,
+    "half the area is not half the diameter: a root is needed": lambda area: area / 2,
+    "this is the other direction, from diameter to area: a root is needed":
+        lambda area: 1 - (1 - area) ** 2,
+}
+# fmt: on
 EXERCISES = (
-    Exercise("7.1", area_stenosis, _AREAS, mistakes=_area_mistakes),
-    Exercise("7.2", diameter_stenosis, _SHARES, mistakes=_diameter_mistakes),
+    Exercise("7.1", area_stenosis, _AREAS, mistakes=_AREA_MISTAKES),
+    Exercise("7.2", diameter_stenosis, _SHARES, mistakes=_DIAMETER_MISTAKES),
     Exercise("7.3", split, _cohorts, validate=_validate_split, use=_stable),
 )

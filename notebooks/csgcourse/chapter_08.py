@@ -15,14 +15,13 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from csgcourse.exercise import AnswerError, Arguments, Exercise, Wrong
+from csgcourse.exercise import AnswerError, Arguments, Exercise, edited, find
 from csglib.model.config import TINY
 from csglib.model.csg3dct import CSG3DCT
 
 _MANY = 20_000  # draws, so that what chance is left is the answer's own
 _ENOUGH = 1_000  # draws from which mistakes can be told apart
 _TINY, _TAIL = 1e-4, 0.025
-Interval = tuple[float, float]
 
 
 def confusion(predicted: Tensor, true: Tensor, classes: int) -> Tensor:
@@ -75,9 +74,10 @@ def one_cycle(step: int, steps: int, lr: float) -> float:
 
 def decay_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
     """Norms, biases and gates have at most one axis; kernels and matrices have more."""
-    parameters = list(model.parameters())
-    kernels = [one for one in parameters if one.ndim > 1]
-    others = [one for one in parameters if one.ndim <= 1]
+    kernels: list[Tensor] = []
+    others: list[Tensor] = []
+    for parameter in model.parameters():
+        (kernels if parameter.ndim > 1 else others).append(parameter)
     return [{"params": kernels, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
 
@@ -135,40 +135,6 @@ def _counts(result: object) -> object:
     return result
 
 
-def _confusion_mistakes(predicted: Tensor, true: Tensor, classes: int) -> Wrong:
-    counts = confusion(predicted, true, classes)
-    seen = int(torch.cat([predicted, true]).max()) + 1
-    once = "each cell counts to one at most: `matrix[true, predicted] += 1` adds once a cell"
-    return {
-        f"{once}; use a loop or `torch.bincount`": (counts > 0).long(),
-        "these are shares of all clips; counts are wanted": counts / len(true),
-        "only the correct predictions were counted": counts.diag().diag(),
-        "the last class is missing where no clip has it": counts[:seen, :seen],
-        "the classes are in reverse order: class 0 comes first": counts.flip(0, 1),
-    }
-
-
-def _f1_mistakes(confusion: Tensor) -> Wrong:
-    hits, true, predicted = confusion.diag().double(), confusion.sum(1), confusion.sum(0)
-    f1, seen = 2 * hits / (true + predicted).clamp(min=1), true + predicted > 0
-    wrong: Wrong = {
-        "this is the accuracy (micro F1); macro is a mean over classes": hits.sum() / true.sum(),
-        "you left out a class, never predicted and never true; it counts 0": f1[seen].mean(),
-        "classes are weighted by their number of clips": (f1 * true).sum() / true.sum(),
-        "this is F1 of class 1 alone; macro is a mean over classes": f1[1 % len(f1)],
-    }
-    for of, filled in (("", 0.0), (" (of the classes that occur)", math.nan)):
-        r, p = ((hits / clips).nan_to_num(filled).nanmean() for clips in (true, predicted))
-        wrong |= {
-            f"this is the mean recall{of}; F1 takes in precision too": r,
-            f"this is the plain mean of precision and recall{of}; F1 is 2 P R / (P + R)": (p + r)
-            / 2,
-            f"this is F1 of macro precision and macro recall{of}; take F1 of each class, then the "
-            "mean": (2 * p * r / (p + r)).nan_to_num(),
-        }
-    return wrong
-
-
 def _validate_interval(
     answer: Any, correct: Tensor, patients: Sequence[str], draws: int, _seed: int
 ) -> str | None:
@@ -196,41 +162,19 @@ def _validate_interval(
     words = min(distances, key=distances.__getitem__)
     if draws >= _ENOUGH and distances[words] <= 0:
         return f"by where the interval lies, {words}"
-    low, high = _between(accuracy)
+    low, high = accuracy.quantile(accuracy.new_tensor([_TAIL, 1 - _TAIL])).tolist()
     hint = ", far too narrow: divided by the root of `draws`?"
     came = f"({came_low:.3f}, {came_high:.3f}){hint * (came_high - came_low < (high - low) / 5)}"
     return f"an interval near ({low:.3f}, {high:.3f}) is wanted: got {came}"
 
 
-def _between(accuracy: Tensor, tail: float = _TAIL) -> Interval:
-    low, high = accuracy.quantile(accuracy.new_tensor([tail, 1 - tail])).tolist()
-    return low, high
-
-
 @lru_cache  # the cases of all checks are the same
-def _known(
-    correct: tuple[float, ...], patients: tuple[str, ...]
-) -> tuple[Tensor, dict[str, Interval]]:
+def _known(correct: tuple[float, ...], patients: tuple[str, ...]) -> tuple[Tensor, dict[str, Any]]:
     """Accuracies of many draws of patients, and where common mistakes put the interval."""
-    generator = torch.Generator().manual_seed(1)
-    names, marks = sorted(set(patients)), torch.tensor(correct, dtype=torch.float64)
-    owner = torch.tensor([names.index(patient) for patient in patients])
-    right, clips = torch.bincount(owner, marks), torch.bincount(owner).double()
-    drawn = torch.randint(len(clips), (_MANY, len(clips)), generator=generator)
-    accuracy = right[drawn].sum(1) / clips[drawn].sum(1)
-    once = clips.new_zeros(drawn.shape).scatter_(1, drawn, 1.0)
-    mean, spread = float(accuracy.mean()), 1.96 * float(accuracy.std())
-    clip_by_clip = marks[torch.randint(len(marks), (_MANY, len(marks)), generator=generator)]
-    wrong = {
-        "you drew clips; draw patients, with all their clips": clip_by_clip.mean(1),
-        "you averaged the patients' accuracies; count clips": (right / clips)[drawn].mean(1),
-        "a patient who is drawn twice counts once": (once @ right) / (once @ clips),
-    }
-    return accuracy, {
-        **{words: _between(one) for words, one in wrong.items()},
-        "5 % are cut off at each end, a 90 % interval; cut off 2.5 %": _between(accuracy, 0.05),
-        "mean +- 1.96 standard deviations; take percentiles": (mean - spread, mean + spread),
-    }
+    given = torch.tensor(correct), patients, _MANY, 1
+    accuracy = edited(patient_bootstrap, "return low, high", "return accuracy")(*given)
+    wrong = find("8.3").mistaken.items()
+    return accuracy, {words: function(*given) for words, function in wrong}
 
 
 def _batches(generator: Generator) -> list[Arguments]:
@@ -257,60 +201,10 @@ def _after_the_step(
     return {"the loss": loss, "the weights after the step": weights}
 
 
-def _step_mistakes(*_: object) -> Wrong:
-    def step(order: str, softmax: bool = False) -> Callable[..., float]:
-        """Forward, zero_grad, backward and step, by their first letters."""
-
-        def wrong(model: nn.Module, optimizer: Optimizer, clips: Tensor, labels: Tensor) -> float:
-            for letter in order:
-                if letter == "f":
-                    logits = model(clips).softmax(1) if softmax else model(clips)
-                    loss = F.cross_entropy(logits, labels)
-                elif letter == "b":
-                    loss.backward()
-                else:
-                    optimizer.zero_grad() if letter == "z" else optimizer.step()
-            return loss.item()
-
-        return wrong
-
-    return {
-        "no weight has moved: `zero_grad`, `backward`, `step`, in this order": step("f"),
-        "gradients of the step before were added in: `optimizer.zero_grad()` first": step("fbs"),
-        "this is the loss after the step; return the one that you went back through": step("fzbsf"),
-        "the weights have moved twice: one `optimizer.step()` a call": step("fzbsfzbs"),
-        "`cross_entropy` takes logits: no softmax before it": step("fzbs", softmax=True),
-    }
-
-
 def _steps(_: Generator) -> list[Arguments]:
     """Totals of which 30 % is a whole number, so that rounding is free; the end comes first."""
     places = [(step, 40) for step in (40, 0, 5, 12, 13, 26, 39)] + [(1, 10), (210, 700)]
     return [(step, steps, lr) for step, steps in places for lr in (1e-1, 2.0)]
-
-
-def _schedule_mistakes(step: int, steps: int, lr: float) -> Wrong:
-    done, low, right = step / steps, lr / 25, one_cycle(step, steps, lr)
-    up, down = min(done / 0.3, 1.0), max(0.0, (done - 0.3) / 0.7)
-    rises = done < 0.3
-    rise = {
-        "it rises along a straight line; a cosine is wanted": low + (lr - low) * up,
-        "it rises from 0; it starts at `lr / 25`": lr * (1 - math.cos(math.pi * up)) / 2,
-    }
-    fall = {
-        "it falls along a straight line; a cosine is wanted": lr * (1 - down),
-        "the cosine falls over all steps, not over 70 %": lr * (1 + math.cos(math.pi * done)) / 2,
-        "it falls to `lr / 25`; it falls to 0": low + (1 - 1 / 25) * right,
-        "it stays at `lr` after the rise; it falls to 0": lr,
-    }
-    return {
-        **(rise if rises else fall),
-        **dict.fromkeys(fall if rises else rise, right),
-        "this is a fraction of the peak; multiply by `lr`": right / lr,
-        "it rises and falls along straight lines; half a cosine is wanted for each": (
-            low + (lr - low) * up if rises else lr * (1 - down)
-        ),
-    }
 
 
 def _networks(_: Generator) -> list[Arguments]:
@@ -339,31 +233,107 @@ def _decay_of_each(function: Callable[..., Any], model: str, decay: float) -> ob
     return {f"weight decay of `{name}`": value for name, value in pairs if name != "embed.cls"}
 
 
-def _group_mistakes(*_: object) -> Wrong:
-    def groups(decays: Callable[[str, Tensor], bool]) -> Callable[..., object]:
-        def wrong(model: nn.Module, decay: float) -> list[dict[str, Any]]:
-            kinds: dict[bool, list[Tensor]] = {True: [], False: []}
-            for name, parameter in model.named_parameters():
-                kinds[decays(name, parameter)].append(parameter)
-            return [{"params": kinds[yes], "weight_decay": decay * yes} for yes in kinds]
+def _averages(join: Callable[[Tensor, Tensor], Tensor], absent: float) -> Callable[..., Tensor]:
+    """Of mean precision and mean recall; `absent` is that of a class never predicted or true."""
 
-        return wrong
+    def wrong(confusion: Tensor) -> Tensor:
+        classes = (confusion.diag() / confusion.sum(dim=axis) for axis in (0, 1))
+        precision, recall = (each.nan_to_num(absent).nanmean() for each in classes)
+        return join(precision, recall).nan_to_num()
 
-    return {
-        "everything decays": groups(lambda *_: True),
-        "norms and gates decay; only biases do not": groups(lambda name, _: "bias" not in name),
-        "the gates decay: a gate is a tensor without axes, `ndim == 0`": groups(
-            lambda _, p: p.ndim != 1
-        ),
-        "kernels do not decay; only matrices do": groups(lambda _, p: p.ndim == 2),
-    }
+    return wrong
 
 
+# fmt: off
+_CONFUSION_MISTAKES = {
+    "each cell counts to one at most: `matrix[true, predicted] += 1` adds once a cell; use a loop "
+    "or `torch.bincount`": ("+= 1", "= 1"),
+    "these are shares of all clips; counts are wanted":
+        ("return counts", "return counts / len(true)"),
+    "only the correct predictions were counted": ("return counts", "return counts.diag().diag()"),
+    "the last class is missing where no clip has it": lambda predicted, true, _:
+        confusion(predicted, true, int(torch.cat([predicted, true]).max()) + 1),
+    "the classes are in reverse order: class 0 comes first":
+        ("return counts", "return counts.flip(0, 1)"),
+}
+_F1_MISTAKES = {
+    "this is the accuracy (micro F1); macro is a mean over classes": lambda m: m.trace() / m.sum(),
+    "you left out a class, never predicted and never true; it counts 0":
+        ("scores.mean", "scores[true_and_predicted > 0].mean"),
+    "classes are weighted by their number of clips":
+        ("scores.mean()", "(scores * confusion.sum(dim=1)).sum() / confusion.sum()"),
+    "this is F1 of class 1 alone; macro is a mean over classes":
+        ("scores.mean()", "scores[1 % len(scores)]"),
+    **{
+        words.format(of): _averages(join, absent)
+        for of, absent in (("", 0.0), (" (of the classes that occur)", math.nan))
+        for words, join in {
+            "this is the mean recall{}; F1 takes in precision too": lambda p, r: r,
+            "this is the plain mean of precision and recall{}; F1 is 2 P R / (P + R)":
+                lambda p, r: (p + r) / 2,
+            "this is F1 of macro precision and macro recall{}; take F1 of each class, then the "
+            "mean":
+                lambda p, r: 2 * p * r / (p + r),
+        }.items()
+    },
+}
+_RATIO = "right[drawn].sum(dim=1) / clips[drawn].sum(dim=1)"
+_BOOTSTRAP_MISTAKES = {
+    "you drew clips; draw patients, with all their clips":
+        lambda correct, _, *given: patient_bootstrap(correct, range(len(correct)), *given),
+    "you averaged the patients' accuracies; count clips":
+        (_RATIO, "(right / clips)[drawn].mean(dim=1)"),
+    "a patient who is drawn twice counts once":
+        (f"accuracy = {_RATIO}", "once = clips.new_zeros(drawn.shape).scatter(1, drawn, 1.0)\n"
+         "    accuracy = once @ right / (once @ clips)"),
+    "5 % are cut off at each end, a 90 % interval; cut off 2.5 %":
+        ("[0.025, 0.975]", "[0.05, 0.95]"),
+    "mean +- 1.96 standard deviations; take percentiles": (
+        "torch.quantile(accuracy, accuracy.new_tensor([0.025, 0.975]))",
+        "(accuracy.mean() + 1.96 * accuracy.std() * torch.tensor([-1, 1]))"),
+}
+_STEP_MISTAKES = {
+    "no weight has moved: `zero_grad`, `backward`, `step`, in this order":
+        ("    optimizer.step()\n", ""),
+    "gradients of the step before were added in: `optimizer.zero_grad()` first":
+        ("    optimizer.zero_grad()\n", ""),
+    "this is the loss after the step; return the one that you went back through":
+        ("return loss", "return F.cross_entropy(model(clips), labels)"),
+    "the weights have moved twice: one `optimizer.step()` a call":
+        lambda *given: [train_step(*given) for _ in range(2)][1],
+    "`cross_entropy` takes logits: no softmax before it": ("(clips)", "(clips).softmax(1)"),
+}
+_RISE = "(1 - math.cos(math.pi * done / warm_up)) / 2"
+_FALL = "(1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up))) / 2"
+_LINES = (_RISE, "done / warm_up"), (_FALL, "(1 - done) / (1 - warm_up)")
+_CYCLE_MISTAKES = {
+    "it rises along a straight line; a cosine is wanted": _LINES[0],
+    "it rises from 0; it starts at `lr / 25`": ("lr / 25", "0"),
+    "it falls along a straight line; a cosine is wanted": _LINES[1],
+    "the cosine falls over all steps, not over 70 %": ("(done - warm_up) / (1 - warm_up)", "done"),
+    "it falls to `lr / 25`; it falls to 0": (f"lr * {_FALL}", f"low + (lr - low) * {_FALL}"),
+    "it stays at `lr` after the rise; it falls to 0": (f" * {_FALL}", ""),
+    "this is a fraction of the peak; multiply by `lr`":
+        lambda step, steps, _: one_cycle(step, steps, 1.0),
+    "it rises and falls along straight lines; half a cosine is wanted for each":
+        (*_LINES[0], *_LINES[1]),
+}
+_GROUP_MISTAKES = {
+    "everything decays": ("> 1", ">= 0"),
+    "norms and gates decay; only biases do not":
+        ("parameter in model.p", "name, parameter in model.named_p",
+         "parameter.ndim > 1", "'bias' not in name"),
+    "the gates decay: a gate is a tensor without axes, `ndim == 0`": ("> 1", "!= 1"),
+    "kernels do not decay; only matrices do": ("> 1", "== 2"),
+}
+# fmt: on
 EXERCISES = (  # in the order of the page
-    Exercise("8.4", train_step, _batches, mistakes=_step_mistakes, use=_after_the_step),
-    Exercise("8.6", decay_groups, _networks, mistakes=_group_mistakes, use=_decay_of_each),
-    Exercise("8.5", one_cycle, _steps, mistakes=_schedule_mistakes),
-    Exercise("8.1", confusion, _labels, "true predicted", _confusion_mistakes, _counts),
-    Exercise("8.2", macro_f1, _matrices, mistakes=_f1_mistakes),
-    Exercise("8.3", patient_bootstrap, _results, validate=_validate_interval),
+    Exercise("8.4", train_step, _batches, mistakes=_STEP_MISTAKES, use=_after_the_step),
+    Exercise("8.6", decay_groups, _networks, mistakes=_GROUP_MISTAKES, use=_decay_of_each),
+    Exercise("8.5", one_cycle, _steps, mistakes=_CYCLE_MISTAKES),
+    Exercise("8.1", confusion, _labels, "true predicted", _CONFUSION_MISTAKES, _counts),
+    Exercise("8.2", macro_f1, _matrices, mistakes=_F1_MISTAKES),
+    Exercise(
+        "8.3", patient_bootstrap, _results, "", _BOOTSTRAP_MISTAKES, validate=_validate_interval
+    ),
 )

@@ -10,7 +10,7 @@ import torch
 from einops import einsum, reduce
 from torch import Generator, Tensor
 
-from csgcourse.exercise import Arguments, Exercise, Wrong, inputs
+from csgcourse.exercise import Arguments, Exercise, inputs
 
 Maps = Sequence[Tensor]
 Score = Callable[[Tensor, Tensor], float]
@@ -73,68 +73,61 @@ def _swapped(generator: Generator) -> list[Arguments]:
 _TENSORS = inputs(lambda c, t, y, x: ((c, t, y, x), (c, t, y, x)), {}, {}, {"t": 1}, {"c": 1})
 
 
-def _share_mistakes(saliency: Tensor, mask: Tensor) -> Wrong:
-    total, share = saliency[mask].sum(), mask.double().mean()
-    inside, outside = total / saliency.sum(), saliency[~mask]
-    frames = [share_inside(*pair) for pair in zip(saliency, mask, strict=True)]
-    return {
-        "this is the share of saliency inside; divide by the mask's share": total / saliency.sum(),
-        "this is the mean inside; divide by the mean of all": saliency[mask].mean(),
-        "this is the sum inside; divide by the sum of all, then by the mask's share": total,
-        "you compare inside with outside, not with all": saliency[mask].mean() / outside.mean(),
-        "you divided by the sum outside; divide by that of all": total / outside.sum(),
-        "you multiplied by the mask's share of the volume; divide by it": inside * share,
-        "you divided by the mask's voxels, not by their share": inside / mask.sum(),
-        "you subtracted the mask's share of the volume; divide by it": inside - share,
-        "you scored each frame and took the mean": fmean(frames),
-    }
-
-
-def _swapped_mistakes(maps: Maps, masks: Maps, patients: Sequence[str], score: Score) -> Wrong:
-    scores = torch.tensor([[score(saliency, mask) for saliency in maps] for mask in masks])
-    same = torch.tensor([[one == other for other in patients] for one in patients])
-    (own, other), not_own = swapped_control(maps, masks, patients, score), 1 - torch.eye(len(maps))
-    means = [torch.stack(list(maps))[~row].mean(dim=0) for row in same]
-    of_others = fmean(map(score, means, masks))
-    of_mean = fmean(score(torch.stack(list(maps)).mean(dim=0), mask) for mask in masks)
-
-    def by_clip(scores: Tensor, which: Tensor) -> Tensor:
-        return ((scores * which).sum(dim=1) / which.sum(dim=1)).mean()
-
-    return {
-        "a patient's other clips are not another patient's": (own, by_clip(scores, not_own)),
-        "own maps are among the others: leave out the clip's own patient": (own, scores.mean()),
-        "one other map is too few; take the mean over all of them": (own, scores.diag(1).mean()),
-        "you scored the mean of all maps; score each map, then take the mean": (own, of_mean),
-        "you took one mean over all pairs; take each clip's first": (own, scores[~same].mean()),
-        "wrong way round: score others' maps on this clip's mask": (own, by_clip(scores.T, ~same)),
-        "you scored the mean of others' maps; score each, then take the mean": (own, of_others),
-        "the first number is of own maps alone: one map a clip": (by_clip(scores, same), other),
-        "own and other are exchanged": (other, own),
-        "these are sums; means are wanted": (own * len(maps), other * len(maps)),
-    }
-
-
-def _cam_mistakes(activations: Tensor, gradients: Tensor) -> Wrong:
-    weighted = reduce(gradients, "c t y x -> c 1 1 1", "mean") * activations
-    weights = {
-        "each frame has weights of its own; take the mean over t too": gradients.mean((2, 3), True),
-        "you multiplied each by its own gradient; take the mean of a channel first": gradients,
-        "you summed the gradients of a channel; the mean is wanted": gradients.sum((1, 2, 3), True),
-        "the weights are missing: all channels count alike": torch.ones_like(gradients),
-    }
-    return {
-        "the ReLU is missing": weighted.sum(0),
-        "you took the absolute value; ReLU sets what is negative to 0": weighted.sum(0).abs(),
-        "ReLU comes after the sum over channels": weighted.relu().sum(0),
-        "you took the mean over channels; Grad-CAM sums them": weighted.mean(0).relu(),
-        "activations and gradients are exchanged": grad_cam(gradients, activations),
-        **{words: (by * activations).sum(0).relu() for words, by in weights.items()},
-    }
-
-
+# fmt: off
+_INSIDE = "inside / mask.float().mean()"
+_SHARE_MISTAKES = {
+    "this is the share of saliency inside; divide by the mask's share": (_INSIDE, "inside"),
+    "this is the mean inside; divide by the mean of all": lambda s, mask: s[mask].mean(),
+    "this is the sum inside; divide by the sum of all, then by the mask's share":
+        lambda saliency, mask: saliency[mask].sum(),
+    "you compare inside with outside, not with all":
+        lambda saliency, mask: saliency[mask].mean() / saliency[~mask].mean(),
+    "you divided by the sum outside; divide by that of all":
+        lambda saliency, mask: saliency[mask].sum() / saliency[~mask].sum(),
+    "you multiplied by the mask's share of the volume; divide by it": ("inside /", "inside *"),
+    "you divided by the mask's voxels, not by their share": ("float().mean", "float().sum"),
+    "you subtracted the mask's share of the volume; divide by it": ("inside /", "inside -"),
+    "you scored each frame and took the mean":
+        lambda saliency, mask: fmean(map(share_inside, saliency, mask)),
+}
+_OTHERS = "name != patients[place]"
+_SWAPPED_MISTAKES = {
+    "a patient's other clips are not another patient's":
+        ("zip(scores, patients, strict=True)", "zip(scores, range(len(maps)))",
+         _OTHERS, "name != place"),
+    "own maps are among the others: leave out the clip's own patient": (f" if {_OTHERS}", ""),
+    "one other map is too few; take the mean over all of them":
+        ("other.append(fmean(others))", "other += scores[place + 1 : place + 2]"),
+    "you scored the mean of all maps; score each map, then take the mean":
+        ("fmean(others)", "score(sum(maps) / len(maps), mask)"),
+    "you took one mean over all pairs; take each clip's first":
+        ("other.append(fmean(others))", "other += others"),
+    "wrong way round: score others' maps on this clip's mask":
+        ("score(saliency, mask) for saliency in maps", "score(maps[place], one) for one in masks"),
+    "you scored the mean of others' maps; score each, then take the mean":
+        ("[s for s,", "[m for m,", "zip(scores,", "zip(maps,",
+         "fmean(others)", "score(sum(others) / len(others), mask)"),
+    "the first number is of own maps alone: one map a clip":
+        ("scores[place])", "fmean(s for s, n in zip(scores, patients) if n == patients[place]))"),
+    "own and other are exchanged": ("fmean(own), fmean(other)", "fmean(other), fmean(own)"),
+    "these are sums; means are wanted": ("fmean(own), fmean(other)", "sum(own), sum(other)"),
+}
+_CAM_MISTAKES = {
+    "the ReLU is missing": (".relu()", ""),
+    "you took the absolute value; ReLU sets what is negative to 0": ("relu()", "abs()"),
+    "ReLU comes after the sum over channels":
+        ('-> t y x").relu()', '-> c t y x").relu().sum(dim=0)'),
+    "you took the mean over channels; Grad-CAM sums them": ("relu()", "relu() / len(weights)"),
+    "each frame has weights of its own; take the mean over t too":
+        ('-> c"', '-> c t"', '"c, c', '"c t, c'),
+    "you multiplied each by its own gradient; take the mean of a channel first":
+        lambda activations, gradients: (activations * gradients).sum(dim=0).relu(),
+    "you summed the gradients of a channel; the mean is wanted": ('"mean"', '"sum"'),
+    "the weights are missing: all channels count alike": lambda maps, _: maps.sum(dim=0).relu(),
+}
+# fmt: on
 EXERCISES = (
-    Exercise("10.1", share_inside, _scored, mistakes=_share_mistakes),
-    Exercise("10.2", swapped_control, _swapped, mistakes=_swapped_mistakes),
-    Exercise("10.3", grad_cam, _TENSORS, axes="t y x", mistakes=_cam_mistakes),
+    Exercise("10.1", share_inside, _scored, mistakes=_SHARE_MISTAKES),
+    Exercise("10.2", swapped_control, _swapped, mistakes=_SWAPPED_MISTAKES),
+    Exercise("10.3", grad_cam, _TENSORS, axes="t y x", mistakes=_CAM_MISTAKES),
 )

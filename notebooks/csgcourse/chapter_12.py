@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator
 
-from csgcourse.exercise import Arguments, Exercise, Wrong
+from csgcourse.exercise import Arguments, Exercise
 from csglib.data.split import SPLITS
 
 Row = tuple[str, str, str]  # patient, split, digest
@@ -36,23 +36,23 @@ def _tables(generator: Generator) -> list[Arguments]:
     return [(it,) for it in (table(17, 3, 31), table(97, 2, 5), table(3, 1, 7), alone, [])]
 
 
-def _mistakes(rows: Sequence[Row]) -> Wrong:
-    people, copies = _several(rows, 0), _several(rows, 2)
-    return {
-        "a copy leaks too, under another patient's name: compare the digests": people,
-        "a patient leaks with different clips too: compare the patients": copies,
-        "two clips of a patient in one split are no leak": {
-            k for c in (0, 2) for k, row in enumerate(rows) if sum(row[c] == r[c] for r in rows) > 1
-        },
-        "the clip that came first leaks as well": {
-            k for k in range(len(rows)) if k in leaks(rows[: k + 1])
-        },
-    }
-
-
+# fmt: off
+_MISTAKES = {
+    "a copy leaks too, under another patient's name: compare the digests":
+        (" | _several(rows, 2)", ""),
+    "a patient leaks with different clips too: compare the patients": ("_several(rows, 0) | ", ""),
+    "two clips of a patient in one split are no leak": lambda rows: {
+        k for c in (0, 2) for k, row in enumerate(rows) if sum(row[c] == r[c] for r in rows) > 1},
+    "the clip that came first leaks as well":
+        lambda rows: {k for k in range(len(rows)) if k in leaks(rows[: k + 1])},
+}
+# fmt: on
 EXERCISES = (
     Exercise(
-        "12.1", leaks, _tables, mistakes=_mistakes,
+        "12.1",
+        leaks,
+        _tables,
+        mistakes=_MISTAKES,
         read=lambda found: sorted(found) if isinstance(found, set | frozenset) else found,
     ),
 )  # fmt: skip

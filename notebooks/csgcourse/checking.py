@@ -114,7 +114,7 @@ def _wrong(exercise: Exercise, answers: Answers) -> str | None:
         if exercise.validate:
             if wrong := exercise.validate(answer, *given):
                 return _ended(wrong)
-        elif wrong := compare(exercise.read(answer), exercise.read(exercise.wanted(*given))):
+        elif wrong := compare(exercise.read(answer), exercise.wanted(*given)):
             known = None if "NaN" in wrong else explain(exercise, answers)
             return _ended(known) if known else _sentence(exercise, wrong, given)
     random = exercise.validate and "seed" in exercise.parameters

@@ -3,7 +3,8 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Generator, nn
 
 Arguments = tuple[object, ...]
 Answers = Sequence[tuple[Any, Any]]  # the inputs of each case, and what came back
+Function = Callable[..., Any]
 Wrong = dict[str, object]  # wrong results, by the message that names the mistake
 Cases = Callable[[Generator], Sequence[Arguments]]
 _PRIMES = (2, 3, 5, 7, 11, 13)
@@ -24,15 +26,17 @@ class AnswerError(Exception):
     """Raised by an exercise's `use`: a clause that says why what came back cannot be checked."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """One exercise: its solution, the inputs it is checked on, common mistakes."""
 
     number: str  # chapter and place, "1.2"; its hints are in `hints.md`
-    reference: Callable[..., object]  # the solution
+    reference: Function  # the solution
     cases: Cases  # draws the inputs: typical sizes first, edge cases after
     axes: str = ""  # names of the result's axes, for messages; of several results, between ";"
-    mistakes: Callable[..., Mapping[str, object]] = lambda *_: {}  # (*inputs) -> wrong results
+    # Common mistakes by the message that names each: a wrong function, or an edit of the solution,
+    # words of its source and those in their place: (old, new) or (old, new, old, new).
+    mistakes: Mapping[str, Any] = field(default_factory=dict)
     read: Callable[[object], object] = lambda result: result  # where several types are right
     # (answer, *inputs) -> what is wrong; for exercises with many right answers, one for each `seed`
     validate: Callable[..., str | None] | None = None
@@ -53,13 +57,46 @@ class Exercise:
         return self.cases(Generator().manual_seed(_SEED))
 
     def wanted(self, *given: object) -> object:
-        """The right result for these inputs."""
-        return self.use(self.reference, *given)
+        """What the right result for these inputs is compared as."""
+        return self.read(self.use(self.reference, *given))
 
-    def wrong(self, *given: object) -> Wrong:
-        """`mistakes`, each wrong function replaced by what comes of it."""
-        table = self.mistakes(*given)
-        return {w: self.use(it, *given) if callable(it) else it for w, it in table.items()}
+    @cached_property
+    def mistaken(self) -> dict[str, Function]:
+        """A function for each of `mistakes`."""
+        table = self.mistakes.items()
+        return {w: edited(self.reference, *m) if isinstance(m, tuple) else m for w, m in table}
+
+    @cached_property
+    def wrong(self) -> list[Wrong]:
+        """For each input of a check what comes of `mistaken`."""
+        return [
+            {words: self.outcome(function, *given) for words, function in self.mistaken.items()}
+            for given in self.drawn()
+        ]
+
+    def outcome(self, function: Function, *given: object) -> object:
+        """The result of a wrong function; if it raises an error, something no answer equals."""
+        try:
+            return self.read(self.use(function, *given))
+        except Exception:  # shapes that do not fit, for instance
+            return object()
+
+
+def edited(function: Function, *words: str) -> Function:
+    """The function with words of its source replaced, given as old, new, old, new.
+
+    Raises:
+        ValueError: the source does not have the old words.
+    """
+    function = inspect.unwrap(function)
+    source = inspect.getsource(function)
+    for old, new in zip(words[::2], words[1::2], strict=True):
+        if old not in source:
+            raise ValueError(f"{function.__name__} has no {old!r}")
+        source = source.replace(old, new)
+    names = dict(function.__globals__)
+    exec(source, names)
+    return names[function.__name__]
 
 
 def find(number: str) -> Exercise:

@@ -6,7 +6,6 @@ an axis averaged, everything off by a factor.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache
 from itertools import combinations, permutations, product
 from typing import Any
 
@@ -33,20 +32,13 @@ def explain(exercise: Exercise, answers: Answers) -> str | None:
     came = [exercise.read(answer) for _, answer in answers]
     if not all(map(_plain, came)):
         return None
-    if named := _common(came, _own_mistakes(exercise)):
+    if named := _common(came, exercise.wrong):
         return named
     if named := _common(came, (_inputs_changed(exercise, answers, *given) for given, _ in answers)):
         return named
-    wanted = [exercise.read(exercise.wanted(*given)) for given, _ in answers]
+    wanted = [exercise.wanted(*given) for given, _ in answers]
     sizes = [_sizes(exercise, given) for given, _ in answers]
     return _results(came, wanted, exercise.axes, sizes)
-
-
-@cache
-def _own_mistakes(exercise: Exercise) -> list[Wrong]:
-    """What the exercise's mistakes give for all inputs of a check: computed once."""
-    tables = (exercise.wrong(*given) for given in exercise.drawn())
-    return [{w: exercise.read(value) for w, value in table.items()} for table in tables]
 
 
 def _plain(answer: object) -> bool:
@@ -75,10 +67,7 @@ def _inputs_changed(exercise: Exercise, answers: Answers, *given: object) -> Wro
     names, wrong = exercise.parameters, {}
 
     def note(words: str, changed: Iterable[object]) -> None:
-        try:
-            wrong[words] = exercise.read(exercise.wanted(*changed))
-        except Exception:  # shapes that do not fit, for instance: no answer equals this
-            wrong[words] = object()
+        wrong[words] = exercise.outcome(exercise.reference, *changed)
 
     for i, name in enumerate(names):
         values = dict.fromkeys(one[i] for one, _ in answers if isinstance(one[i], int | str))
