@@ -1,15 +1,19 @@
 """Clips: resampling carries the truth along, saving is exact and atomic; regions; ground truth."""
 
 from dataclasses import replace
+from unittest.mock import Mock
 from zipfile import ZipFile
 
 import numpy as np
 import pytest
+import torch
 from clip_files import simulated
 from scipy import ndimage
 
 from csglib import Clip, resample
 from csglib.data import DEFAULT_RULE, GRADES, RULES, Region, Truth, save_clip
+from csglib.doctor.labels import Label, write_labels
+from csglib.model.weights import write_weights
 
 from ..conftest import circles
 
@@ -23,23 +27,26 @@ def test_the_same_clip_gives_the_same_bytes(tmp_path):
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
-def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "clip.dat"
-    save_clip(simulated(), path)
+WRITERS = {
+    "clip": lambda path, number: save_clip(simulated(1 + number), path),
+    "weights": lambda path, number: write_weights(path, {"a": torch.tensor(number)}, {}),
+    "labels": lambda path, number: write_labels(path, [Label(clip="p/a", grade=f"{number}")]),
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(kind, tmp_path, monkeypatch):
+    path, write = tmp_path / "file.dat", WRITERS[kind]
+    write(path, 0)
     before = path.read_bytes()
     with path.open("rb") as reader:
-        save_clip(simulated(frames=6), path)
+        write(path, 1)
         assert reader.read() == before
     after = path.read_bytes()
     assert after != before
-
-    def full_disk(file, **arrays):
-        file.write(b"half a ")
-        raise OSError("no space left")
-
-    monkeypatch.setattr(np, "savez_compressed", full_disk)
+    monkeypatch.setattr("os.fsync", Mock(side_effect=OSError("no space left")))
     with pytest.raises(OSError, match="no space left"):
-        save_clip(simulated(), path)
+        write(path, 0)
     assert path.read_bytes() == after
     assert [*tmp_path.iterdir()] == [path]
 

@@ -147,17 +147,6 @@ def test_rows_that_others_wrote_are_never_lost(picker, table):
         assert read_labels(table) == [theirs[0], replace(SEVERE, split="train"), OTHERS[0]]
 
 
-def test_a_failed_save_leaves_the_file_as_it_was(picker, table, monkeypatch):
-    write_labels(table, OTHERS)
-    before = table.read_bytes()
-    picker.rows = [ROW]
-    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        picker.save(table)
-    assert (table.read_bytes(), picker.saved) == (before, "")
-    assert list(table.parent.iterdir()) == [table]
-
-
 # --- refusals
 
 

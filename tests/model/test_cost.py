@@ -16,10 +16,6 @@ def of(config, frames, size=256):
     return summary(model, frames, size)
 
 
-def fused(fusion):
-    return replace(PAPER, encoder=replace(PAPER.encoder, fusion=fusion))
-
-
 def test_rows_of_table_si():
     """Volumes and tokens leave each stage as the last column of Table SI says."""
     rows = {row.name: (row.volume, row.tokens) for row in of(PAPER, 8).rows}
@@ -42,31 +38,6 @@ def test_rows_of_table_si():
 def test_macs_equal_independent_counts(config, frames, expected):
     """In 10^9, for 256 x 256; counted before by hand formulas and by fvcore on another build."""
     assert of(config, frames).total.macs / 1e9 == pytest.approx(expected, rel=4e-4)
-
-
-def test_all_tokens_as_queries_cost_what_the_formulas_say(small):
-    """Of a clip of t frames of n patches, in 3 blocks: more projections, and whole maps."""
-    t, n, d = 3, 4, 24
-    paper = of(small(PAPER), t, 32).total.macs
-    projections = 2 * (2 + 2 * t * n) * d**2
-    per_block = {
-        "cross_all": projections + 4 * d * ((1 + t * n) ** 2 - t * n),
-        "switched_all": projections + 2 * d * (t * (1 + n) ** 2 + n * (1 + t) ** 2 - 2 * t * n),
-    }
-    for fusion, more in per_block.items():
-        assert of(small(fused(fusion)), t, 32).total.macs - paper == 3 * more
-
-
-@pytest.mark.parametrize(
-    ("config", "bend"), [(BASE, 4 * 4**2), (PAPER, 4 * 4)], ids=["joint", "amdf"]
-)
-def test_growth_with_the_clips_length(config, bend, small):
-    """All but attention among frames is a straight line in t; its bend is the formulas' own.
-
-    Per block joint attention takes 2 (1 + t n)^2 d, along time 2 n (1 + t)^2 d.
-    """
-    once, twice, thrice = (of(small(config), t, 32).total.macs for t in (1, 2, 3))
-    assert thrice - 2 * twice + once == 3 * bend * 24  # blocks, and the width of a token
 
 
 def test_bytes_are_those_that_autograd_saves_of_a_real_clip(small):

@@ -7,21 +7,19 @@ import torch.nn.functional as F
 from torch.autograd.graph import saved_tensors_hooks
 
 from csglib import BASE, CONFORMER_S, CSG3DCT, PAPER, TINY, WARM
-from csglib.model import AMDF, VARIANTS, ModelConfig, SingleBranch, TemporalConv
+from csglib.model import VARIANTS, ModelConfig, SingleBranch, TemporalConv
 
 
 def readings():
     """The presets, and PAPER with each choice changed alone."""
     yield from (VARIANTS | {"warm": WARM, "conformer": CONFORMER_S, "tiny": TINY}).items()
-    for field, kind in get_type_hints(ModelConfig).items():
-        for value in get_args(kind) if get_origin(kind) is Literal else ():
-            if value != getattr(PAPER, field):
-                yield f"{field}={value}", replace(PAPER, **{field: value})
-    for field, kind in get_type_hints(AMDF).items():
-        for value in get_args(kind) if get_origin(kind) is Literal else ():
-            if value != getattr(PAPER.encoder, field):
-                encoder = replace(PAPER.encoder, **{field: value})
-                yield f"{field}={value}", replace(PAPER, encoder=encoder)
+    for config in (PAPER, PAPER.encoder):
+        for field, kind in get_type_hints(type(config)).items():
+            for value in get_args(kind) if get_origin(kind) is Literal else ():
+                changed = replace(config, **{field: value})
+                alone = changed if config is PAPER else replace(PAPER, encoder=changed)
+                if changed != config:
+                    yield f"{field}={value}", alone
     for tokens in ("log_t", "frame"):
         yield f"base, {tokens}", replace(BASE, class_tokens=tokens)
     only_time = SingleBranch(axis="time", heads=6, hidden=384)

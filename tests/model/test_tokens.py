@@ -20,28 +20,23 @@ def test_unfold_undoes_fold(axis, count):
     torch.testing.assert_close(after.patches, before.patches)
 
 
-def test_sequences_hold_what_the_paper_says():
-    clip = tokens(1)
-    space, time, joint = (fold(clip, axis) for axis in AXES)
-    assert (space.shape[:2], time.shape[:2], joint.shape[:2]) == ((6, 6), (10, 4), (2, 16))
-    for place in range(5):
-        torch.testing.assert_close(time[5 + place, 1:], clip.patches[1, :, place])
-    for frame in range(3):
-        torch.testing.assert_close(space[3 + frame, 1:], clip.patches[1, frame])
-    torch.testing.assert_close(joint[1, 1:], clip.patches[1].flatten(0, 1))
-    for sequences, copies in ((space, 3), (time, 5), (joint, 1)):
-        leaders = sequences[:, 0].unflatten(0, (2, copies))
-        torch.testing.assert_close(leaders, clip.cls.expand(-1, copies, -1))
-
-
-def test_a_frames_class_token_leads_its_own_frame_and_all_lead_the_rest():
-    clip = tokens(3)
-    space, time, joint = (fold(clip, axis) for axis in AXES)
-    assert (space.shape[:2], time.shape[:2], joint.shape[:2]) == ((6, 6), (10, 6), (2, 18))
-    torch.testing.assert_close(space[3 + 2, 0], clip.cls[1, 2])
-    torch.testing.assert_close(time[5 + 4, :3], clip.cls[1])
-    torch.testing.assert_close(time[5 + 4, 3:], clip.patches[1, :, 4])
-    torch.testing.assert_close(joint[1, :3], clip.cls[1])
+@pytest.mark.parametrize("count", [1, 3])
+def test_class_tokens_lead_their_sequences(count):
+    """That of the clip leads all; that of a frame its own, and all of them lead the rest."""
+    clip = tokens(count)
+    leads = {
+        "space": clip.cls.expand(-1, 3, -1)[:, :, None],
+        "time": clip.cls[:, None].expand(-1, 5, -1, -1),
+        "joint": clip.cls[:, None],
+    }
+    patches = {
+        "space": clip.patches,
+        "time": clip.patches.transpose(1, 2),
+        "joint": clip.patches.flatten(1, 2)[:, None],
+    }
+    for axis in AXES:
+        wanted = torch.cat([leads[axis], patches[axis]], dim=2).flatten(0, 1)
+        assert torch.equal(fold(clip, axis), wanted)
 
 
 def test_the_class_tokens_copies_become_their_mean():

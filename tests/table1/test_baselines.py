@@ -104,9 +104,11 @@ def test_every_parameter_learns_and_clips_stay_apart(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_tokens_and_positions_do_not_decay(name):
+def test_norms_biases_tokens_positions_and_gates_do_not_decay(name):
     network = SMALL[name](3, 8)
-    decay, rest = (group["params"] for group in adam(network, 1e-3, 0.1).param_groups)
+    groups = adam(network, 1e-3, 0.1).param_groups
+    assert [group["weight_decay"] for group in groups] == [0.1, 0]
+    decay, rest = (group["params"] for group in groups)
     layers = (nn.Linear, nn.Conv3d, nn.Conv2d, nn.LSTM)
     parts = [part for part in network.modules() if isinstance(part, layers)]
     weights = {id(p) for part in parts for p in part.parameters() if p.squeeze().ndim > 1}

@@ -117,44 +117,27 @@ def normed(count, micro_batches):
     return model.state_dict()
 
 
-def by_hand(batch, loss):
-    """The weights of `Plain` after such a step."""
-    model = Plain()
-    loss(model(network_input(batch.frames)), torch.from_numpy(batch.grades)).backward()
-    return [value - value.grad for value in model.parameters()]
+def both(logits, grades):
+    return (F.cross_entropy(logits, grades) + F.cross_entropy(-2 * logits, grades)) / 2
 
 
-def assert_weights(model, wanted):
+@pytest.mark.parametrize(("parts", "sizes"), [(1, [5]), (2, [3, 2]), (9, [1] * 5)])
+@pytest.mark.parametrize(
+    ("kind", "loss_of", "sign"), [(Plain, F.cross_entropy, 1), (TwoHeads, both, -1)]
+)
+def test_a_step_follows_the_loss_of_each_head_and_their_sum_decides(
+    batch, kind, loss_of, sign, parts, sizes
+):
+    """However the batch is cut."""
+    plain, model = Plain(), kind()
+    logits, grades = plain(network_input(batch.frames)), torch.from_numpy(batch.grades)
+    loss_of(logits, grades).backward()
+    wanted = [value.detach() - value.grad for value in plain.parameters()]
+    loss, correct, count = step(model, parts)(batch)
     torch.testing.assert_close([value.detach() for value in model.parameters()], wanted)
-
-
-def test_a_step_lowers_the_cross_entropy(batch):
-    model = Plain()
-    logits, grades = model(network_input(batch.frames)), torch.from_numpy(batch.grades)
-    loss, correct, count = step(model)(batch)
-    assert_weights(model, by_hand(batch, F.cross_entropy))
-    assert loss / count == pytest.approx(F.cross_entropy(logits, grades).item())
-    assert (correct, count) == ((logits.argmax(1) == grades).sum(), 5)
-
-
-def test_each_head_has_its_own_loss(batch):
-    def both(logits, grades):
-        return (F.cross_entropy(logits, grades) + F.cross_entropy(-2 * logits, grades)) / 2
-
-    model = TwoHeads()
-    logits, grades = model(network_input(batch.frames)), torch.from_numpy(batch.grades)
-    loss, correct, _ = step(model)(batch)
-    assert_weights(model, by_hand(batch, both))
-    assert loss / 5 == pytest.approx(both(logits, grades).item())
-    assert correct == (logits.argmin(1) == grades).sum(), "their sum decides"
-
-
-@pytest.mark.parametrize(("parts", "sizes"), [(2, [3, 2]), (9, [1] * 5)])
-def test_micro_batches_accumulate_the_gradient_of_the_batch(batch, parts, sizes):
-    model = Plain()
-    assert step(model, parts)(batch)[2] == 5
+    assert loss / count == pytest.approx(loss_of(logits, grades).item())
+    assert (correct, count) == (((sign * logits).argmax(1) == grades).sum(), 5)
     assert model.seen == sizes
-    assert_weights(model, by_hand(batch, F.cross_entropy))
 
 
 def test_out_of_memory_says_what_to_change(tmp_path, monkeypatch):
@@ -277,23 +260,6 @@ def test_augmentation_is_one_draw_a_clip_and_epoch_and_none_in_validation(tmp_pa
         assert len(batch.flatten(1).unique(dim=0)) == 4
     assert not torch.allclose(one, other)
     assert all(torch.equal(batch, network_input(still.frames)) for batch in watched)
-
-
-def test_vectors_do_not_decay(tmp_path):
-    """Without a gradient only decay could move a weight; the class token counts as a vector."""
-
-    class Indifferent(CSG3DCT):
-        def head_logits(self, clip):
-            return sum(p.sum() * 0 for p in self.parameters()) + clip.new_ones(1, 2, 2)
-
-    model = Indifferent(TINY)
-    before = {name: value.clone() for name, value in model.named_parameters()}
-    list(fit(model, clips(2), clips(2, "b"), config(tmp_path, weight_decay=0.1, epochs=1)))
-    moved = {n for n, value in model.named_parameters() if not torch.equal(before[n], value)}
-    assert "blocks.0.space.proj.weight" in moved
-    still = {"embed.cls", "blocks.0.weigh.theta", "stem.1.weight", "head.classify.bias"}
-    assert still <= before.keys()
-    assert not moved & still
 
 
 def test_a_gate_of_the_whole_network_is_saved_and_resumed(tmp_path):

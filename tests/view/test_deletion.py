@@ -8,8 +8,7 @@ import torch
 from scipy.integrate import trapezoid
 from torch import nn
 
-from csglib import CSG3DCT, TINY, Clip, network_input
-from csglib.train.fit import predict
+from csglib import Clip, network_input
 from csglib.view.deletion import Curve, blurred, covers, curves, neutrality
 
 DARKEST, LIGHTEST = (float(network_input(np.full((1, 1, 1), g, np.uint8))[0]) for g in (0, 255))
@@ -70,18 +69,6 @@ def test_a_map_that_knows_what_is_watched_beats_one_that_does_not(place):
     np.testing.assert_allclose(not_at_all.deletion.probability, [*[1] * 8, low], atol=1e-5)
     assert knows.deletion.area < by_chance.deletion.area < not_at_all.deletion.area
     assert knows.insertion.area > by_chance.insertion.area > not_at_all.insertion.area
-
-
-@pytest.mark.parametrize("cover", [np.zeros_like, blurred])
-def test_ends_are_the_whole_clip_and_the_hidden_one(cover, sample):
-    clip, network = sample("severe_concentric_type_IV", 32), CSG3DCT(TINY)
-    found = curves(network, clip, ranked((8, 2, 2)), cover, steps=3)
-    pictures = np.stack([clip.frames, cover(clip.frames)])
-    whole, hidden = predict(network, pictures).softmax(1)[:, found.grade].tolist()
-    assert whole >= 0.5
-    ends = [curve.probability[[0, -1]].tolist() for curve in found[1:]]
-    there, back = [whole, hidden], [hidden, whole]
-    np.testing.assert_allclose(ends, [there, back], atol=1e-5)
 
 
 def test_patches_of_any_grid_take_the_pixels_whose_centres_they_hold():

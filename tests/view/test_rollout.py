@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from csglib import CSG3DCT, attention_maps, network_input
-from csglib.model.attention import Attention
 from csglib.view.rollout import rollout
 
 FRAMES, ROWS, COLUMNS = 3, 2, 5
@@ -114,32 +113,6 @@ def test_it_is_the_product_of_the_blocks(encoder, class_tokens, opinionated, noi
     assert saliency.shape == (FRAMES, ROWS, COLUMNS)
     np.testing.assert_allclose(saliency.flatten(), written_out(network, clip), atol=1e-6)
     assert float(saliency.std()) > 1e-4  # the maps are not uniform
-
-
-def test_uniform_attention_of_the_base_network_gives_what_algebra_says(opinionated, noise_clip):
-    """A half stays at each of five blocks, the rest is spread over all tokens alike."""
-    network = opinionated("joint")
-    for block in network.blocks:
-        nn.init.zeros_(block.qkv.weight)
-    tokens = 1 + FRAMES * PATCHES
-    expected = torch.full((FRAMES, ROWS, COLUMNS), (1 - 0.5**5) / tokens)
-    torch.testing.assert_close(rollout(network, noise_clip()), expected)
-
-
-def test_a_class_token_with_one_key_becomes_that_patch(opinionated, noise_clip, monkeypatch):
-    """Half of what is left, five times, while every patch sees itself alone."""
-    network = opinionated("joint")
-    place = 1 + PATCHES * 2 + COLUMNS * 1 + 3  # frame 2, row 1, column 3
-
-    def stare(query, key, value=None, bias=None):
-        weights = torch.eye(key.shape[2]).repeat(*query.shape[:2], 1, 1)
-        weights[:, :, 0] = weights[:, :, place]
-        return weights
-
-    monkeypatch.setattr(Attention, "weights", staticmethod(stare))
-    expected = torch.zeros(FRAMES, ROWS, COLUMNS)
-    expected[2, 1, 3] = 1 - 0.5**5
-    assert torch.equal(rollout(network, noise_clip()), expected)
 
 
 @pytest.mark.parametrize(
