@@ -15,16 +15,17 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import av
-import clip_files as files
 import numpy as np
 import pytest
-from clip_files import refused, same
 from PIL import Image
 from pydicom import uid
 
 from csglib import read_clip
 from csglib.data.clips import save_clip
 from csglib.data.readers import limits
+
+from . import clip_files as files
+from .clip_files import refused, same
 
 BREAKER = Path(__file__).with_name("broken_files.py")
 GREY = files.moving(4, 24, 32)

@@ -7,7 +7,6 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 import torch
-from clip_files import simulated
 from scipy import ndimage
 
 from csglib import Clip, resample
@@ -16,6 +15,7 @@ from csglib.doctor.labels import Label, write_labels
 from csglib.model.weights import write_weights
 
 from ..conftest import circles
+from .clip_files import simulated
 
 
 def test_the_same_clip_gives_the_same_bytes(tmp_path):

@@ -2,13 +2,14 @@
 
 import re
 
-import clip_files as files
 import numpy as np
 import pytest
-from clip_files import moving, refused, same
 from pydicom import uid
 
 from csglib import read_clip
+
+from . import clip_files as files
+from .clip_files import moving, refused, same
 
 GREY = moving(5, 48, 64)
 RGB = np.repeat(GREY[..., None], 3, axis=-1)

@@ -1,8 +1,5 @@
 """A folder of phantom clips without faults, ways to plant some, and scanner screens with names."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -12,13 +9,9 @@ from csglib.data.clips import Region, save_clip
 from csglib.doctor.labels import Label, write_labels
 from csglib.phantom import parallel
 
-from ..conftest import in_this_process
+from ..conftest import SAMPLES, in_this_process
+from ..data.clip_files import LIMITED, video
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
-
-from clip_files import LIMITED, video
-
-SAMPLES = Path(__file__).parents[2] / "data_samples"
 SPLITS = ("train", "train", "validation", "validation", "test", "test")  # of the patients
 
 

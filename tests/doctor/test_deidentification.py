@@ -11,7 +11,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from clip_files import folder, region, saved, simulated, ultrasound, video
 from PIL import Image, PngImagePlugin
 
 from csglib import Clip, read_clip, resample
@@ -26,6 +25,7 @@ from csglib.doctor.labels import KEY, LABELS, Label, write_labels
 from csglib.doctor.tissue import find_tissue
 from csglib.table1.pretrain import read_frames
 
+from ..data.clip_files import folder, region, saved, simulated, ultrasound, video
 from .conftest import on_screen
 
 NAME, NUMBER, BORN, HOUSE = "Jörgensen", "PX-4711-98", "19610203", "Waldklinik"

@@ -4,13 +4,14 @@ import io
 
 import numpy as np
 import pytest
-from clip_files import video
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from csglib.data.clips import Region
 from csglib.data.readers.video import decode_video
 from csglib.doctor.tissue import find_pictures, find_tissue
+
+from ..data.clip_files import video
 
 WIDTH, HEIGHT = 480, 360
 TISSUE = Region(90, 60, 330, 310)  # where it lies on the screen

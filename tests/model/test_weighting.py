@@ -28,8 +28,10 @@ def test_the_gate_weighs_space_and_one_minus_it_time(kind, theta, gate):
     space, time = branches()
     both = weigh(space, time)
     torch.testing.assert_close(weigh.gate(), gate)
-    torch.testing.assert_close(both.cls, gate * space.cls + (1 - gate) * time.cls)
-    torch.testing.assert_close(both.patches, gate * space.patches + (1 - gate) * time.patches)
+    for part in ("cls", "patches"):
+        found, one, other = (getattr(tokens, part) for tokens in (both, space, time))
+        torch.testing.assert_close(found, gate * one + (1 - gate) * other)
+        assert torch.autograd.grad(found.sum(), weigh.theta, retain_graph=True)[0].any()
 
 
 @pytest.mark.parametrize("kind", [LearnableWeighting, SoftmaxWeighting, RawWeighting])

@@ -2,7 +2,6 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import torch
 from csglib import TINY, Clip, read_clip, resample
 from csglib.model.config import SingleBranch
 
-SAMPLES = Path(__file__).parents[2] / "data_samples"
+from ..conftest import SAMPLES
 
 
 @pytest.fixture(scope="session")
