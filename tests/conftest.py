@@ -184,10 +184,6 @@ def write_runs():
     return write
 
 
-TURN = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-RING = np.stack([np.cos(TURN), np.sin(TURN)], axis=-1)
-
-
 class Sweep(Video):
     """41 frames of noise along a round artery with three narrow places."""
 
@@ -206,8 +202,8 @@ class Sweep(Video):
         along = np.arange(first, first + frames)
         near = np.exp(-((along[:, None] - self.keys) ** 2) / 9.0)
         closed = (near * self.depths).max(axis=1)
-        radii = np.stack([np.full(frames, 0.4), np.full(frames, 0.3), 0.3 * (1 - closed)])
-        outer, inner, lumen = self.size * (0.5 + radii[..., None, None] * RING)
+        radii = self.size * np.stack([0 * along + 0.4, 0 * along + 0.3, 0.3 * (1 - closed)])
+        outer, inner, lumen = (circles(each, [self.size / 2] * 2, points=12) for each in radii)
         grey = [np.random.default_rng([self.seed, n]).bytes(self.size**2) for n in along.tolist()]
         truth = Truth(
             vessel_outer=outer,
@@ -226,6 +222,12 @@ class Sweep(Video):
         )
         pixels = np.frombuffer(b"".join(grey), np.uint8).reshape(frames, self.size, self.size)
         return Clip(frames=pixels, patient="nobody", mm_per_px=0.07, truth=truth)
+
+
+def contents(folder):
+    """Bytes of every file but the lock, by name."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """A de-identified cohort has tissue, grades and pseudonyms; of names, ids and dates no byte."""
 
-import csv
 import io
 import json
 import shutil
@@ -15,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from csglib import Clip, read_clip, resample
 from csglib.data.clips import Region, hash_patient, save_clip
-from csglib.data.cohort import COLUMNS, read_cohort, read_metadata
+from csglib.data.cohort import COLUMNS, read_cohort, read_manifest, read_metadata
 from csglib.data.readers.npz import read_npz
 from csglib.doctor import examine
 from csglib.doctor.cropping import CohortSettings as Settings
@@ -25,6 +24,7 @@ from csglib.doctor.labels import KEY, LABELS, Label, write_labels
 from csglib.doctor.tissue import find_tissue
 from csglib.table1.pretrain import read_frames
 
+from ..conftest import contents
 from ..data.clip_files import folder, region, saved, simulated, ultrasound, video
 from .conftest import on_screen
 
@@ -148,16 +148,6 @@ def leaks(folder, exports):
     return {name for name, content in everything(folder) if any(form in content for form in forms)}
 
 
-def rows_of(out):
-    with (out / "manifest.csv").open(newline="") as file:
-        return [*csv.DictReader(file)]
-
-
-def contents(folder):
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
 # --- what is written
 
 
@@ -181,7 +171,7 @@ def test_the_pixels_are_those_of_a_screen_without_text(exports, tissues, number)
 
 def test_only_what_is_listed_is_written(written):
     clips = [f"clips/{number:04d}.npz" for number in range(1, len(ROWS) + 1)]
-    assert sorted(contents(written)) == [".lock", *clips, "cohort.json", "manifest.csv"]
+    assert sorted(contents(written)) == [*clips, "cohort.json", "manifest.csv"]
     assert (written / ".lock").read_bytes() == b""
     for name in clips:
         with zipfile.ZipFile(written / name) as packed:
@@ -193,7 +183,7 @@ def test_only_what_is_listed_is_written(written):
         "made_with", "columns_of_the_manifest", "pad",
     }  # fmt: skip
     assert metadata["grades"] == ["mild", "severe"]
-    rows = rows_of(written)
+    rows = read_manifest(written)
     assert [row["clip"] for row in rows] == clips
     filled = {"clip", "patient", "video", "first_frame", "split", "grade", "grade_index", "sha256"}
     for row in rows:
@@ -206,7 +196,7 @@ def test_only_what_is_listed_is_written(written):
 
 def test_clips_are_in_the_order_of_the_pseudonyms(report, written, tmp_path):
     deidentify(changed(report, ROWS[::-1]), tmp_path / "other")
-    one, other = rows_of(written), rows_of(tmp_path / "other")
+    one, other = read_manifest(written), read_manifest(tmp_path / "other")
     patients = [row["patient"] for row in one]
     assert patients == sorted(patients) == [row["patient"] for row in other]
     assert len({*patients}) == len({row["video"] for row in one}) == len(CLIPS)
@@ -345,7 +335,7 @@ def test_splits_are_those_of_the_labels_or_drawn_by_seed(report, tmp_path):
     drawn = []
     for seed in range(2):
         deidentify(changed(report, CLIPS, replace(SMALL, seed=seed)), tmp_path / f"{seed}")
-        drawn.append({row["patient"]: row["split"] for row in rows_of(tmp_path / f"{seed}")})
+        drawn.append({row["patient"]: row["split"] for row in read_manifest(tmp_path / f"{seed}")})
     assert drawn[0] != drawn[1]
     assert [*drawn[0].values()].count("test") == 2  # one patient's test would have no interval
 

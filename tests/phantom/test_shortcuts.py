@@ -77,7 +77,7 @@ def test_nuisances_are_all_but_the_stenosis_and_cues_measure_the_vessel_alone(cl
     assert cues(clip)["open share of the vessel"] == pytest.approx(lowest, abs=1e-9)
 
 
-def test_no_nuisance_predicts_the_grade_and_a_planted_shortcut_is_found(clips):
+def test_no_nuisance_predicts_the_grade_and_the_vessel_does(clips):
     """With 28 clips, a shortcut is a number whose whole interval lies above the limit.
 
     The AUCs themselves are compared with it where there are 459 clips: tests/test_benchmarks.py.
@@ -89,8 +89,3 @@ def test_no_nuisance_predicts_the_grade_and_a_planted_shortcut_is_found(clips):
     best = audit([cues(clip) for clip in clips], severe, patients, rng())[0]
     assert best.name == "open share of the vessel"
     assert best.low > 0.9
-    bright = [np.clip(clip.frames, 0, 225) + np.uint8(30 * clip.truth.grade) for clip in clips]
-    planted = [replace(clip, frames=frames) for clip, frames in zip(clips, bright, strict=True)]
-    worst = audit([nuisances(clip) for clip in planted], severe, patients, rng())[0]
-    assert worst.name in {"mean", "10th percentile", "mean outside the vessel"}
-    assert worst.low > LIMIT
