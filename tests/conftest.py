@@ -25,7 +25,7 @@ from csglib.train.experiment import TEST
 SAMPLES = Path(__file__).parents[1] / "data_samples"
 
 # Every widget: its module, the fixtures that it is made from, and the traits that show what waits
-# for a guess or a choice. The contracts in tests/widgets and tests/browser run over all of them.
+# for a guess or a choice. The contracts in tests/widgets run over all of them.
 WIDGETS = {
     "AttentionExplorer": (
         "csglib.widgets.explorer",

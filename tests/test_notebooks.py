@@ -115,42 +115,25 @@ def machine_paths(page: Page) -> Iterator[str]:
             yield f"cell {place}: {found.group()!r} is a path of one machine"
 
 
-def tree_of(node: ast.AST) -> str:
-    """A definition's syntax tree, as text, without docstrings and annotations."""
-    node = ast.parse(ast.unparse(node))
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.FunctionDef | ast.ClassDef):
-            if ast.get_docstring(inner) is not None:
-                inner.body = inner.body[1:]
-            if isinstance(inner, ast.FunctionDef):
-                inner.returns = None
-        elif isinstance(inner, ast.arg):
-            inner.annotation = None
-    return ast.dump(node)
-
-
-def definitions(source: str) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+def bodies(source: str) -> Iterator[tuple[str, str]]:
+    """Name and statements, without docstring, of every function."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node
+        if isinstance(node, ast.FunctionDef):
+            statements = node.body[ast.get_docstring(node) is not None :]
+            yield node.name, "\n".join(map(ast.unparse, statements))
 
 
 @cache
-def trees_of_csglib() -> dict[str, str]:
+def bodies_of_csglib() -> dict[tuple[str, str], Path]:
     files = (ROOT / "csglib").rglob("*.py")
-    return {
-        tree_of(node): str(path.relative_to(ROOT))
-        for path in files
-        for node in definitions(path.read_text(encoding="utf-8"))
-    }
+    return {body: path for path in files for body in bodies(path.read_text(encoding="utf-8"))}
 
 
 def copies_of_csglib(page: Page) -> Iterator[str]:
     for place, cell in page.code:
-        plain = re.sub(r"^\s*[%!].*$", "", cell.source, flags=re.MULTILINE)
-        for node in definitions(plain):
-            if path := trees_of_csglib().get(tree_of(node)):
-                yield f"cell {place}: {node.name} is a copy of {path}: import it"
+        for body in bodies(re.sub(r"^\s*[%!].*$", "", cell.source, flags=re.MULTILINE)):
+            if path := bodies_of_csglib().get(body):
+                yield f"cell {place}: {body[0]} is a copy of {path.relative_to(ROOT)}: import it"
 
 
 def wrong_tags(page: Page) -> Iterator[str]:

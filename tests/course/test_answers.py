@@ -70,22 +70,6 @@ def inflated_by_a_hook(conv, frames):
     return deep
 
 
-def inflated_by_a_class(conv, frames):
-    class Inflated(nn.Conv3d):
-        def __init__(self):
-            super().__init__(1, 1, 1)
-            self.weight = nn.Parameter(inflate_kernel(conv.weight.data, frames))
-            self.bias = None if conv.bias is None else nn.Parameter(conv.bias.data)
-
-        def forward(self, clip):
-            places = torch.arange(-(frames // 2), clip.shape[2] + frames // 2)
-            longer = clip[:, :, places.clamp(0, clip.shape[2] - 1)]
-            stride, around = (1, *conv.stride), (0, *conv.padding)
-            return F.conv3d(longer, self.weight, self.bias, stride, around)
-
-    return Inflated()
-
-
 def trained_by(rule, zeroed=True, **options):
     def train(kernel, clips, labels, steps):
         trained = nn.Parameter(kernel.clone())
@@ -99,26 +83,11 @@ def trained_by(rule, zeroed=True, **options):
     return train
 
 
-def patches_by_convolution(volume, size):
-    width = volume.shape[1] * size * size
-    kernel = torch.eye(width, dtype=volume.dtype).view(width, volume.shape[1], 1, size, size)
-    cut = F.conv3d(volume, kernel, stride=(1, size, size))
-    return cut.flatten(3).permute(0, 2, 3, 1)
-
-
 def unfold_by_the_library(sequences, clips):
     width = sequences.shape[2]
     grid = torch.zeros(clips, sequences.shape[1] - 1, len(sequences) // clips, width)
     back = unfold(sequences, "time", like=VideoTokens(torch.zeros(clips, 1, width), grid))
     return back.cls, back.patches
-
-
-def attention_by_torch(query, key):
-    heads, width = query.shape[1], query.shape[1] * query.shape[3]
-    whole = torch.nn.MultiheadAttention(width, heads, bias=False, batch_first=True).to(query)
-    whole.in_proj_weight.data = torch.eye(width).to(query).repeat(3, 1)
-    query, key = (rearrange(one, "b h s e -> b s (h e)") for one in (query, key))
-    return whole(query, key, key, average_attn_weights=False)[1]
 
 
 def cost_by_counting(frames, patches, width, kind):
@@ -197,11 +166,6 @@ def up_by_the_library(tokens, rows, scale):
     width = tokens.shape[3]
     bridge = bare(TokensToVolume(width, width, scale)).to(tokens.dtype)
     return bridge(tokens, tokens.shape[2] // rows)
-
-
-def up_by_kron(tokens, rows, scale):
-    grid = rearrange(tokens, "b t (y x) c -> b c t y x", y=rows).contiguous()
-    return torch.kron(grid, torch.ones(scale, scale).to(grid))
 
 
 def by_torch(patients, shares, seed):
@@ -325,10 +289,8 @@ RIGHT = [  # the library's own functions, and other styles
     ("1.4", lambda c, w, n: sum(2 * w * a for a in [c] + [4 * w] * (2 * n - 1))),
     ("1.4", lambda c, w, n: 2.0 * torch.tensor([c * w] + [4 * w * w] * (2 * n - 1)).sum().item()),
     ("1.5", inflated_by_a_hook),
-    ("1.5", inflated_by_a_class),
     ("1.6", trained_by(torch.optim.SGD, lr=1.0)),
     ("1.6", lambda k, *given: train_kernel(k.double(), given[0].double(), *given[1:]).to(k)),
-    ("2.1", patches_by_convolution),
     ("2.1", lambda v, s: rearrange(v, "b c t (y p) (x q) -> b t (y x) (c p q)", p=s, q=s)),
     ("2.2", lambda z, x: fold(VideoTokens(z, x), "space")),
     ("2.2", lambda token, grid: torch.cat([token[:, None].expand(-1, grid.shape[1], -1, -1),
@@ -338,7 +300,8 @@ RIGHT = [  # the library's own functions, and other styles
     ("2.4", lambda sequences, clips: [reduce(sequences[:, :1], "(b n) 1 d -> b 1 d", "mean",
      b=clips), rearrange(sequences[:, 1:], "(b n) t d -> b t n d", b=clips)]),
     ("3.1", Attention.weights),
-    ("3.1", attention_by_torch),
+    ("3.1", lambda query, key: F.scaled_dot_product_attention(query, key, torch.eye(key.shape[2])
+     .to(key).expand(*key.shape[:2], -1, -1))),
     ("3.2", lambda x, h: rearrange(x, "b s (h e) -> b h s e", h=h)),
     ("3.2", lambda x, h: torch.stack(x.chunk(h, dim=-1), dim=1)),
     ("3.3", cost_by_counting),
@@ -365,7 +328,6 @@ RIGHT = [  # the library's own functions, and other styles
     ("6.1", down_by_the_library),
     ("6.1", lambda v, s: patches(v, s).unflatten(-1, (v.shape[1], -1)).mean(-1)),
     ("6.2", up_by_the_library),
-    ("6.2", up_by_kron),
     ("6.3", lambda c, t, y: torch.empty(t, *[-(-y // (4, 4, 8, 16, 32)[int(c[1]) - 1])] * 2).shape),
     ("6.4", CSG3DCT.forward),
     ("6.4", "for conv, block in zip => for n, (conv, block) in enumerate(zip",

@@ -1,8 +1,11 @@
-"""The self-test and the time-stretch without a page."""
+"""The self-test and the time-stretch: echo and responses; in a page, lamps and the guess."""
+
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import expect
 
 from csgcourse.chapter_01 import SOBEL
 from csgcourse.widgets.self_test import SelfTest
@@ -61,3 +64,107 @@ def test_the_still_shows_clip_and_responses():
     shown = np.array([axes.images[0].get_array() for axes in widget.still().axes])
     expected = np.concatenate([moving_bar(1.0), found.flat, found.deep])
     np.testing.assert_allclose(shown, expected, atol=1e-6)
+
+
+# --- in a bare page ---
+
+
+RESPONSES = """
+({ es }, given) => {
+  const { flat, deep, apart } = es.responses(...given);
+  return { flat: flat.map((f) => [...f]), deep: deep.map((f) => [...f]), apart };
+}
+"""
+
+
+def test_responses_in_the_page_equal_those_of_torch(mount):
+    shown = mount(TimeStretch())
+    own = -1.0, 0.25, 0.5
+    for speed, slices, padding in product((1.25, 3.0), ("mean", "own"), ("replicate", "zeros")):
+        found = shown.evaluate(RESPONSES, [speed, slices, padding, *own])
+        shares = own if slices == "own" else (1 / 3,) * 3
+        expected = responses(moving_bar(speed), shares, padding)
+        for name, values in expected._asdict().items():
+            wanted = values.numpy().reshape(np.shape(found[name]))
+            np.testing.assert_allclose(found[name], wanted, atol=1e-5)
+
+
+def test_the_3d_response_waits_for_a_guess_and_the_verdict_says_why(mount, page, sentence):
+    shown = mount(TimeStretch())
+    deep = page.get_by_label("3D response, frame 1", exact=True)
+    expect(deep).to_be_hidden()
+    page.get_by_role("button", name="In none").click()
+    expect(deep).to_be_visible()
+    expect(sentence).to_contain_text(
+        "Your guess was wrong. At 1 pixel a frame the responses differ"
+    )
+    expect(sentence).to_contain_text("in 8 of 8 frames, by up to 23.5 %")
+    expect(sentence).to_contain_text(
+        "show the bar in three places, and the 3D response adds up all"
+    )
+    page.get_by_role("radio", name="zeros").check()
+    expect(sentence).not_to_contain_text("guess")  # none was made for these settings
+    shown.put(speed=0.0)
+    expect(sentence).to_contain_text(
+        "2 of 8 frames, by up to 33.3 % of the largest 2D response. At"
+    )
+    page.get_by_role("button", name="Hide and guess again").click()
+    expect(deep).to_be_hidden()
+    page.get_by_role("button", name="In the first and the last").click()
+    expect(sentence).to_contain_text("Your guess was right.")
+    shown.put(slices="centre")
+    expect(sentence).to_contain_text("agree in every frame. The outer slices are zero")
+    shown.put(slices="own", now=0.5, after=0.75)
+    expect(sentence).to_contain_text("The slices add up to 0.25 times the 2D kernel")
+
+
+def test_a_pixel_of_the_response_shows_the_frames_and_slices_that_made_it(mount, page):
+    page.set_viewport_size({"width": 1000, "height": 768})
+    shown = mount(TimeStretch(guess="all", slices="own", speed=2.0, now=0.5))
+    shown.put()
+    assert page.locator(".csg").bounding_box()["height"] <= 560
+    rows, made = page.locator(".csg-cells"), page.locator(".csg-made")
+    deep = page.get_by_label("3D response, frame 1", exact=True)
+    box = deep.bounding_box()
+    deep.hover(position={"x": 10.5 / 32 * box["width"], "y": 16.5 / 32 * box["height"]})
+    found = responses(moving_bar(2.0), (-1.0, 0.5, 1.0), "replicate")
+    flat, value = found.flat[:2, 16, 10].tolist(), float(found.deep[0, 16, 10])
+    expect(made).to_contain_text(
+        f"Frame 1, outlined pixel: -1.00 · {flat[0]:.2f} + 0.50 · {flat[0]:.2f} + "
+        f"1.00 · {flat[1]:.2f} = {value:.2f},"
+    )
+    cells = rows.first.locator(".csg-cell")
+    on = [index for index in range(10) if "csg-on" in cells.nth(index).get_attribute("class")]
+    assert on == [0, 1, 2]  # the repeated frame before the first, the first and the second
+    mark, cell = (part.bounding_box() for part in (cells.nth(1).locator("i"), cells.nth(1)))
+    middle = (mark["x"] + mark["width"] / 2 - cell["x"]) / cell["width"]
+    assert middle == pytest.approx(10.5 / 32, abs=0.01)
+    slices = [shown.pixels(cells.nth(index).locator(".csg-slice")).astype(int) for index in on]
+    assert (slices[0] == slices[2][:, ::-1]).all()  # -1 and 1 times Sobel's
+    assert (slices[0] != slices[1]).any()
+    rows.last.focus()
+    for key in ("PageDown", "PageDown", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(made).to_contain_text("Frame 3, outlined pixel")
+    assert "csg-on" in cells.nth(4).get_attribute("class")
+
+
+def test_lamps_light_one_by_one_and_a_kernel_without_reply_is_reported(mount, page, sentence):
+    page.clock.install()
+    shown = mount(SelfTest())
+    lamps = page.locator(".csg-lamp")
+    expect(lamps).to_have_class(["csg-lamp"] * 3)
+    slider = page.get_by_role("slider", name="Move me")
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)
+    expect(lamps).to_have_class(["csg-lamp csg-on", "csg-lamp", "csg-lamp"])
+    page.keyboard.press("ArrowLeft")
+    expect(lamps).to_have_class(["csg-lamp csg-on", "csg-lamp csg-on", "csg-lamp"])
+    page.clock.run_for(2000)
+    expect(sentence).not_to_contain_text("No reply")
+    page.clock.run_for(3000)
+    expect(sentence).to_contain_text("No reply from the kernel")
+    shown.evaluate("({ model }) => model.set('echo', model.get('value'))")
+    page.clock.run_for(100)
+    expect(page.locator(".csg-on .csg-small")).to_have_text(["works"] * 3)
+    expect(sentence).to_contain_text("All three lamps are on")

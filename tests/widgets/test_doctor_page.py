@@ -1,13 +1,10 @@
 """The data report in a notebook: legible, whatever Jupyter's own rules for tables are."""
 
 import numpy as np
-import pytest
 
 from csglib import Clip
 from csglib.data.clips import save_clip
 from csglib.doctor import examine
-
-pytestmark = pytest.mark.browser
 
 JUPYTER = """<style>
 .jp-RenderedHTMLCommon table { table-layout: fixed; margin-left: auto; font-size: 12px; }

@@ -11,8 +11,6 @@ from csglib import TrainConfig
 from csglib.data.cohort import ClipSet
 from csglib.widgets.dashboard import TrainingDashboard
 
-pytestmark = pytest.mark.browser
-
 GRADES = np.array([0, 1, 0, 1, 0, 1])
 SHARES = np.array(  # of severe, by epoch and clip
     [

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.browser
 LONG = pytest.mark.long  # Notebook 7 is JupyterLab's code in another frame
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"

@@ -19,8 +19,6 @@ from csglib.widgets.base import MAGNITUDE
 from csglib.widgets.explorer.message import encoded
 from csglib.widgets.explorer.widget import SETTINGS
 
-pytestmark = pytest.mark.browser
-
 FRAMES, ROWS, COLUMNS = 3, 6, 8
 PATCHES = ROWS * COLUMNS
 PATCH = (1, 3, 2)  # frame, row, column

@@ -10,8 +10,6 @@ from csglib import Clip
 from csglib.data.clips import Region
 from csglib.doctor import ClipPicker, Label, read_labels
 
-pytestmark = pytest.mark.browser
-
 NAME = "p1/sweep.mp4"
 FRAMES, HEIGHT, WIDTH = 60, 160, 200
 STATE = ("rows", "frame", "box", "length", "playing", "looping", "saved")
@@ -404,13 +402,6 @@ def test_it_plays_to_the_end_and_round_in_a_key_clip(make_picker, page, paused):
     assert play(10, "Home", *["PageUp"] * 2, "n", " ") == [21, 22, 23, *range(16, 23)]
     page.get_by_role("checkbox", name="loop a key clip").uncheck()
     assert play(3) == [23, 24, 25]
-
-
-def test_with_reduced_motion_play_is_one_step(make_picker, page):
-    page.emulate_media(reduced_motion="reduce")
-    picker = make_picker()
-    page.get_by_role("button", name="Next frame").press("Enter")
-    assert picker.shown.traits("frame", "playing") == [1, False]
 
 
 def test_given_labels_are_shown_said_and_saved_again(make_picker, page, frames, tmp_path):
