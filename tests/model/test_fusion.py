@@ -25,7 +25,7 @@ def fusion(kind, *axis):
 def attended(own, query, key, value):
     """The same product by torch's own layer."""
     other = nn.MultiheadAttention(8, 2, batch_first=True, dtype=torch.float64)
-    projections = (own.q, own.k, own.v)
+    projections = (own.qkv,) if hasattr(own, "qkv") else (own.q, own.k, own.v)
     other.in_proj_weight = nn.Parameter(torch.cat([part.weight for part in projections]))
     other.in_proj_bias = nn.Parameter(torch.cat([part.bias for part in projections]))
     other.out_proj.weight, other.out_proj.bias = own.proj.weight, own.proj.bias

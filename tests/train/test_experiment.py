@@ -102,13 +102,11 @@ def test_a_run_goes_on_from_the_same_initial_weights_only(tmp_path, splits):
             r"16 frames of 32 .*: got 8 frames of .*resample\(clip, fram",
         ),
         (Experiment(size=32, classes=4), "in 4 grades"),
-        (ASKED, "patient a0 is among the training and the validation clips"),
     ],
 )
 def test_what_is_refused_is_refused_before_anything_is_written(tmp_path, splits, asked, message):
-    leak = splits | {"validation": clips("a", 4)}
     with pytest.raises(ValueError, match=message):
-        next(asked.run(leak, config(tmp_path / "run")))
+        next(asked.run(splits, config(tmp_path / "run")))
     assert not (tmp_path / "run").exists()
 
 

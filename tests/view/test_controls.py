@@ -30,20 +30,6 @@ def clips(sample):
     return [sample(name) for name in NAMES]
 
 
-@pytest.fixture(scope="module")
-def elsewhere(clips):
-    """24 patients whose vessels lie, and are narrowest, in places and frames of their own."""
-    rng, found = np.random.default_rng(0), []
-    for number in range(24):
-        clip = clips[number % 3]
-        corner, order = rng.integers(-16, 17, (1, 2)), np.roll(np.arange(8), rng.integers(8))
-        truth = clip.truth.choose(order).move(corner, np.ones((1, 1)))
-        found.append(
-            replace(clip, frames=clip.frames[order], truth=truth, patient=f"patient {number}")
-        )
-    return found
-
-
 def brightness(network, clip):
     """Reads each frame by itself."""
     return clip.frames.reshape(len(clip.frames), 4, 16, 4, 16).mean(axis=(2, 4))
@@ -79,8 +65,8 @@ def test_frames_as_they_came_and_put_back(method, same_as_came, same_put_back, c
     assert np.array_equal(came[0], came[1]) == same_as_came, "each has an order of its own"
 
 
-def test_further_controls_stand_beside_the_four(elsewhere):
-    two = elsewhere[:2]
+def test_further_controls_stand_beside_the_four(clips):
+    two = [replace(clip, patient=name) for clip, name in zip(clips[:2], "ab", strict=True)]
     own, other = ([brightness(None, clip) ** power for clip in two] for power in (1, 2))
     found = compare(two, own, {"other": other})
     assert [*found.means] == ["own", *WITHOUT_NETWORK, "other"]
@@ -91,9 +77,9 @@ def test_further_controls_stand_beside_the_four(elsewhere):
         assert found.means[kind]["plaque ratio"].value == pytest.approx(np.mean(scores))
 
 
-def test_other_patients_are_those_of_the_other_clips(elsewhere):
+def test_other_patients_are_those_of_the_other_clips(clips):
     """Two clips of a patient are no control of one another; by a plain loop over `score_map`."""
-    some = [replace(clip, patient="aabccc"[place]) for place, clip in enumerate(elsewhere[:6])]
+    some = [replace(clip, patient="aabccc"[place]) for place, clip in enumerate(clips * 2)]
     maps = [np.random.default_rng(place).random((8, 4, 6)) ** 3 for place in range(6)]
     maps = [saliency / saliency.sum() for saliency in maps]
     found = compare(some, maps, {}).means
