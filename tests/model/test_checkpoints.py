@@ -16,14 +16,16 @@ from csglib import CONFORMER_S, CSG3DCT, load_conformer
 from csglib.model import checkpoints
 from csglib.model.checkpoints import read_checkpoint
 
+from .conftest import conformer_named, narrow
+
 
 @pytest.fixture
-def network(narrow):
+def network():
     return CSG3DCT(replace(narrow(CONFORMER_S), classes=3))
 
 
 @pytest.fixture(scope="module")
-def weights(narrow, conformer_named):
+def weights():
     """Under the published names."""
     return conformer_named(CSG3DCT(replace(narrow(CONFORMER_S), classes=3)).state_dict())
 
@@ -34,7 +36,7 @@ def test_the_public_network_has_its_published_number_of_parameters():
     assert sum(parameter.numel() for parameter in model.parameters()) == 37_673_424
 
 
-def test_patches_may_be_wider(narrow):
+def test_patches_may_be_wider():
     model = CSG3DCT(replace(narrow(CONFORMER_S), patch=32, classes=3)).eval()
     assert model(torch.zeros(1, 3, 1, 64, 32)).shape == (1, 3)
 

@@ -8,6 +8,8 @@ from torch import nn
 from csglib import BASE, CONFORMER_S, CSG3DCT, PAPER, TINY
 from csglib.model import Attention, costs, summary
 
+from .conftest import small
+
 
 @cache
 def of(config, frames, size=256):
@@ -40,7 +42,7 @@ def test_macs_equal_independent_counts(config, frames, expected):
     assert of(config, frames).total.macs / 1e9 == pytest.approx(expected, rel=4e-4)
 
 
-def test_bytes_are_those_that_autograd_saves_of_a_real_clip(small):
+def test_bytes_are_those_that_autograd_saves_of_a_real_clip():
     """Counted on real tensors, by storage, with all that the fused kernel saves."""
     model = CSG3DCT(small(PAPER)).train()
     mine = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
@@ -59,7 +61,7 @@ def test_bytes_are_those_that_autograd_saves_of_a_real_clip(small):
         assert summary(model, 8, 64).total.saved_bytes == pytest.approx(kept, rel=0.01)
 
 
-def test_a_shared_parameter_counts_once_and_the_model_stays_as_it_is(small):
+def test_a_shared_parameter_counts_once_and_the_model_stays_as_it_is():
     gate_per_network = replace(PAPER, encoder=replace(PAPER.encoder, gate_per="network"))
     model = CSG3DCT(small(gate_per_network)).eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -70,7 +72,7 @@ def test_a_shared_parameter_counts_once_and_the_model_stays_as_it_is(small):
     assert not any(part._forward_hooks for part in model.modules())
 
 
-def test_a_module_is_counted_without_those_that_run_inside_it(small):
+def test_a_module_is_counted_without_those_that_run_inside_it():
     model = CSG3DCT(small(PAPER))
     whole = costs(model, ["convs.0"], 1, 32)["convs.0"].macs
     apart = costs(model, ["convs.0", "blocks.1"], 1, 32)

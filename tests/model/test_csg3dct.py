@@ -9,6 +9,7 @@ from csglib import BASE, CONFORMER_S, CSG3DCT, PAPER, TINY, WARM
 from csglib.model import VARIANTS, ModelConfig, SingleBranch, TemporalConv
 
 from ..small_training import assert_contract
+from .conftest import small
 
 
 def readings():
@@ -50,7 +51,7 @@ def test_inflation_reaches_16_convolutions_and_nearly_five_million_weights():
 
 @pytest.mark.parametrize("name", READINGS)
 @torch.no_grad()
-def test_contract(name, small):
+def test_contract(name):
     """A new choice is tested by being named in its config."""
     clip, grades = torch.randn(2, 3, 3, 16, 32), torch.tensor([4, 1])
     with torch.enable_grad():
@@ -61,7 +62,7 @@ def test_contract(name, small):
     assert model.double()(clip.double()).dtype == torch.float64
 
 
-def test_the_class_token_is_doubled_before_each_block_where_conformer_does(small):
+def test_the_class_token_is_doubled_before_each_block_where_conformer_does():
     for choice, gain in (("double", 2), ("single", 1)):
         model = CSG3DCT(replace(small(PAPER), cls_residual=choice)).eval()
         received = []
@@ -93,7 +94,7 @@ def test_no_clip_is_refused(shape):
         CSG3DCT(TINY)._check(torch.zeros(shape))
 
 
-def test_recomputed_blocks_give_the_same_gradients_and_keep_less(small):
+def test_recomputed_blocks_give_the_same_gradients_and_keep_less():
     torch.manual_seed(0)
     config, clip = small(PAPER), torch.randn(2, 3, 3, 32, 32)
     usual, saving = CSG3DCT(config), CSG3DCT(config)

@@ -8,8 +8,10 @@ from csglib import CSG3DCT, PAPER
 from csglib.model.init import init_weights
 from csglib.model.tokens import VideoTokens
 
+from .conftest import small
 
-def test_zero_initialised_parts_are_the_identity_and_the_spatial_branch_is_not(small):
+
+def test_zero_initialised_parts_are_the_identity_and_the_spatial_branch_is_not():
     config = small(replace(PAPER, encoder=replace(PAPER.encoder, init="zero")))
     target, complement = (
         VideoTokens(torch.randn(2, 1, 24), torch.randn(2, 3, 5, 24)) for _ in range(2)

@@ -10,6 +10,8 @@ from einops import rearrange, repeat
 
 from csglib import BASE, CONFORMER_S, CSG3DCT, PAPER, WARM, load_conformer
 
+from .conftest import conformer_named, narrow
+
 FIRST_OF_STAGE = {5: 2, 9: 2}  # blocks that begin a stage, and their stride
 WIDTHS = {2: 64, 3: 64, 4: 64} | dict.fromkeys(range(5, 9), 128) | dict.fromkeys(range(9, 13), 256)
 
@@ -76,7 +78,7 @@ def conformer(w, image):
 
 
 @pytest.fixture(scope="module")
-def thin(narrow, conformer_named):
+def thin():
     """The same tensors, hardly any numbers in them."""
     torch.manual_seed(0)
     return conformer_named(CSG3DCT(narrow(CONFORMER_S)).state_dict())
@@ -99,7 +101,7 @@ def in_mmpretrains_names(weights):
 
 
 @torch.no_grad()
-def test_with_one_frame_it_is_conformer(conformer_named):
+def test_with_one_frame_it_is_conformer():
     torch.manual_seed(0)
     model = CSG3DCT(CONFORMER_S).double().eval()
     state = model.state_dict()
@@ -122,7 +124,7 @@ def test_with_one_frame_it_is_conformer(conformer_named):
     ],
     ids=["base", "warm", "paper"],
 )
-def test_every_tensor_is_accounted_for(thin, narrow, config, unused, filled):
+def test_every_tensor_is_accounted_for(thin, config, unused, filled):
     inflation = "center" if config is WARM else "mean"
     model = CSG3DCT(narrow(config))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -141,7 +143,7 @@ def test_every_tensor_is_accounted_for(thin, narrow, config, unused, filled):
         torch.testing.assert_close(part, share * kernel)
 
 
-def test_qkv_and_norms_of_every_block_reach_the_spatial_branch_and_no_other(thin, narrow):
+def test_qkv_and_norms_of_every_block_reach_the_spatial_branch_and_no_other(thin):
     """Section 3 of the paper, by name."""
     report = load_conformer(model := CSG3DCT(narrow(PAPER)), thin)
     given = {name for name in report.loaded if name.startswith("blocks.")}
@@ -155,7 +157,7 @@ def test_qkv_and_norms_of_every_block_reach_the_spatial_branch_and_no_other(thin
     assert torch.equal(model.blocks[4].space.qkv.weight, theirs)
 
 
-def test_warm_is_conformer_frame_by_frame(thin, narrow):
+def test_warm_is_conformer_frame_by_frame(thin):
     """All weights fit, and what is new adds nothing yet: the 2D function."""
     config = replace(narrow(WARM), head="two", classes=1000)
     warm = CSG3DCT(config).double().eval()
@@ -168,7 +170,7 @@ def test_warm_is_conformer_frame_by_frame(thin, narrow):
     assert ((logits - expected).abs().max() / expected.abs().max()).item() < 1e-10
 
 
-def test_heads_of_other_classes_stay_new(thin, narrow):
+def test_heads_of_other_classes_stay_new(thin):
     model = CSG3DCT(replace(narrow(CONFORMER_S), classes=2))
     report = load_conformer(model, thin)
     assert len(report.wrong_shape) == 4

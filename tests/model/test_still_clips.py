@@ -7,6 +7,8 @@ import torch
 
 from csglib import BASE, CONFORMER_S, PAPER
 
+from .conftest import inflated, small
+
 EACH_FRAME = replace(BASE, encoder=CONFORMER_S.encoder)
 JOINT = BASE
 AMDF = replace(PAPER, cls_residual="double")
@@ -45,13 +47,13 @@ def error(flat, deep, frames=5):
     ],
     ids=["frame by frame", "joint, frame", "joint, log_t", "amdf, frame", "amdf, log_t"],
 )
-def test_a_still_clip_gives_the_output_of_its_frame(config, mode, padding, keeps, small, inflated):
+def test_a_still_clip_gives_the_output_of_its_frame(config, mode, padding, keeps):
     """The boring-video identity, and the one pair that breaks it."""
     difference = error(*inflated(replace(small(config), padding=padding), mode))
     assert difference < EXACT if keeps else difference > WRONG
 
 
-def test_one_class_token_loses_weight_to_repeated_frames(small, inflated):
+def test_one_class_token_loses_weight_to_repeated_frames():
     """Every patch is a key five times, the class token once; log_t compensates."""
     networks = inflated(small(JOINT))
     for network in networks:
@@ -73,9 +75,7 @@ def moved(deep, order):
     [EACH_FRAME, JOINT, AMDF, replace(AMDF, class_tokens="frame")],
     ids=["frame by frame", "joint", "amdf", "amdf, frame"],
 )
-def test_center_inflation_ignores_any_shuffle_and_mean_inflation_only_a_reversal(
-    config, small, inflated
-):
+def test_center_inflation_ignores_any_shuffle_and_mean_inflation_only_a_reversal(config):
     assert moved(inflated(small(config), "center")[1], [3, 0, 4, 1, 2]) < EXACT
     _, deep = inflated(small(config), "mean")
     assert moved(deep, [4, 3, 2, 1, 0]) < EXACT

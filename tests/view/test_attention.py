@@ -13,6 +13,8 @@ from csglib.view.grad_cam import grad_cam, library_cam
 from csglib.view.randomisation import cascading_randomisation
 from csglib.view.rollout import rollout
 
+from .conftest import noise_clip, tiny, unchanged
+
 FRAMES, ROWS, COLUMNS = 3, 2, 5
 PATCHES = ROWS * COLUMNS
 BRANCHES = ("space", "time", "into_space", "into_time")
@@ -29,7 +31,7 @@ VARIANTS = {  # encoder and class tokens; in which branches patches are queries
 
 
 @pytest.fixture(scope="module")
-def clip(noise_clip):
+def clip():
     return noise_clip()
 
 
@@ -44,7 +46,7 @@ def network():
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
-def variant(request, tiny, clip):
+def variant(request, clip):
     """A network, its maps, its record, and where patches are queries."""
     encoder, class_tokens, querying = VARIANTS[request.param]
     network = CSG3DCT(tiny(encoder, class_tokens)).eval()
@@ -74,7 +76,7 @@ def test_recording_changes_no_bit_and_every_attention_has_a_map(network, batch):
     ("encoder", "class_tokens", "path"),
     [("cross", "clip", "time.attention"), ("joint", "log_t", "attention")],
 )
-def test_a_map_is_the_softmax_of_what_went_in(encoder, class_tokens, path, tiny, batch):
+def test_a_map_is_the_softmax_of_what_went_in(encoder, class_tokens, path, batch):
     network, given = CSG3DCT(tiny(encoder, class_tokens)).eval(), []
     watched = network.blocks[3].get_submodule(path)
     watched.register_forward_pre_hook(lambda part, arguments: given.extend(arguments))
@@ -100,7 +102,7 @@ def test_a_map_is_the_softmax_of_what_went_in(encoder, class_tokens, path, tiny,
         lambda network, clip: cascading_randomisation(rollout, network, [clip]),
     ],
 )
-def test_a_network_comes_back_as_it_came_even_from_an_error(look, noise_clip, unchanged):
+def test_a_network_comes_back_as_it_came_even_from_an_error(look):
     network = CSG3DCT(replace(TINY, class_tokens="frame")).train()
     network.stem.eval()  # frozen while the rest trains
     for weights in network.head.parameters():
@@ -193,7 +195,7 @@ def test_zero_queries_give_the_uniform_values(clip):
 
 
 @pytest.mark.parametrize("encoder", ["cross", "joint"])
-def test_the_matrix_of_a_place_counts_its_frames(encoder, tiny, clip):
+def test_the_matrix_of_a_place_counts_its_frames(encoder, clip):
     network = CSG3DCT(tiny(encoder)).eval()
     maps, found = maps_of(network, clip), attention_record(network, clip).frame_matrix(1, 7)
     if encoder == "cross":
@@ -223,6 +225,6 @@ def test_a_record_is_its_own_and_does_not_change_when_the_network_trains_on(dtyp
     assert all(map(torch.equal, before, read()))
 
 
-def test_a_clip_of_one_frame_has_maps_too(network, noise_clip):
+def test_a_clip_of_one_frame_has_maps_too(network):
     one = attention_record(network, noise_clip(1, 32, 32))
     assert one.branches["time"].maps.shape == (5, 1, 2, 2)

@@ -21,12 +21,14 @@ from csglib.view import (
 )
 from csglib.view.attention_record import attention_record
 
+from .conftest import sample
+
 NAMES = ("mild_near_wall_type_I", "severe_borderline_type_II", "severe_concentric_type_IV")
 WITHOUT_NETWORK = ("another patient's map", "mean map", "centre prior", "uniform map")
 
 
 @pytest.fixture(scope="module")
-def clips(sample):
+def clips():
     return [sample(name) for name in NAMES]
 
 

@@ -23,6 +23,7 @@ from csglib.view.grad_cam import (
 )
 
 from ..small_networks import SMALL
+from .conftest import noise_clip, unchanged
 
 GRADES, FRAMES, SIZE = 4, 8, 64
 BUILDS = SMALL | {  # of the last layer's keys and values there must be one before
@@ -42,7 +43,7 @@ def grid_of(name):
 
 
 @pytest.fixture
-def clip(noise_clip):
+def clip():
     return noise_clip(FRAMES, SIZE, SIZE)
 
 
@@ -137,7 +138,7 @@ def by_algebra(network, clip, grade):
 
 
 @pytest.mark.parametrize("grade", range(3))
-def test_ours_is_algebra_even_if_the_next_layer_overwrites(grade, noise_clip):
+def test_ours_is_algebra_even_if_the_next_layer_overwrites(grade):
     torch.manual_seed(5)
     network, clip = Toy(), noise_clip(4, 12, 20)
     expected = by_algebra(network, clip, grade)
@@ -155,7 +156,7 @@ def test_ours_is_algebra_even_if_the_next_layer_overwrites(grade, noise_clip):
         (8, 8, [0] * 8),
     ],
 )
-def test_each_step_stands_for_its_frames_on_one_scale(pace, frames, shown, noise_clip):
+def test_each_step_stands_for_its_frames_on_one_scale(pace, frames, shown):
     torch.manual_seed(6)
     network, clip = Toy(pace), noise_clip(frames, 12, 20)
     raw = by_algebra(network, clip, 1)
@@ -164,7 +165,7 @@ def test_each_step_stands_for_its_frames_on_one_scale(pace, frames, shown, noise
     torch.testing.assert_close(found, (raw / raw.max())[shown])
 
 
-def test_steps_that_overlap_in_pairs_stand_for_pairs_too(noise_clip):
+def test_steps_that_overlap_in_pairs_stand_for_pairs_too():
     """UniFormer's last frame of an odd clip is a step alone."""
     network, clip = small("uniformer"), noise_clip(7, SIZE, SIZE)
     grade = speaking(network, clip)
@@ -173,7 +174,7 @@ def test_steps_that_overlap_in_pairs_stand_for_pairs_too(noise_clip):
     torch.testing.assert_close(grad_cam(network, clip, grade), expected)
 
 
-def test_where_nothing_speaks_for_a_grade_all_is_zero(noise_clip):
+def test_where_nothing_speaks_for_a_grade_all_is_zero():
     torch.manual_seed(7)
     network, clip = Toy(), noise_clip(3, 12, 20)
     nn.init.constant_(network.classify.weight, -1.0)
@@ -195,7 +196,7 @@ def test_frozen_weights_and_switched_off_gradients_change_nothing(clip):
         torch.testing.assert_close(cam, expected)
 
 
-def test_the_input_s_gradient_is_a_linear_network_s_weights(noise_clip):
+def test_the_input_s_gradient_is_a_linear_network_s_weights():
     torch.manual_seed(8)
     linear = nn.Linear(3 * 2 * 8 * 12, 3)
     clip = noise_clip(2, 8, 12)
@@ -205,7 +206,7 @@ def test_the_input_s_gradient_is_a_linear_network_s_weights(noise_clip):
     torch.testing.assert_close(input_gradient(network, clip, 1, patch=4), expected)
 
 
-def test_the_input_s_gradient_leaves_no_trace(clip, unchanged):
+def test_the_input_s_gradient_leaves_no_trace(clip):
     network = small("tiny")
     best = int(predict(network, clip.frames[None]).argmax())
     with unchanged(network), torch.no_grad():
@@ -217,7 +218,7 @@ def test_the_input_s_gradient_leaves_no_trace(clip, unchanged):
 
 
 @pytest.mark.parametrize("method", [grad_cam, library_cam, input_gradient])
-def test_bad_input_is_named(method, clip, unchanged):
+def test_bad_input_is_named(method, clip):
     network = small("tiny")
     for grade in (-1, GRADES):
         with unchanged(network), pytest.raises(ValueError, match=f"grades 0 to 3: got {grade}"):
@@ -235,7 +236,7 @@ def test_bad_input_is_named(method, clip, unchanged):
         ("idle", "this Identity did not run"),
     ],
 )
-def test_a_target_that_does_not_work(layer, said, clip, unchanged):
+def test_a_target_that_does_not_work(layer, said, clip):
     network = Toy(layer=layer)
     with unchanged(network), pytest.raises(ValueError, match=f"runs once in a pass.*{said}"):
         grad_cam(network, clip, target=network.target)

@@ -10,6 +10,8 @@ from torch import nn
 from csglib.view.controls import class_token_map
 from csglib.view.randomisation import REST, cascading_randomisation
 
+from .conftest import sample
+
 TINY_STAGES = [
     *("head", "convs.3", "blocks.4", "convs.2", "blocks.3", "convs.1", "blocks.2", "convs.0"),
     *("blocks.1", "local", "blocks.0", "embed", "stem"),
@@ -17,7 +19,7 @@ TINY_STAGES = [
 
 
 @pytest.fixture(scope="module")
-def clip(sample):
+def clip():
     return sample("severe_concentric_type_IV")
 
 
@@ -85,7 +87,7 @@ def test_stages_cascade_and_each_tensor_keeps_its_entries(clip):
     assert cascading_randomisation(method, network, [clip], seed=1) != found
 
 
-def test_each_clip_is_compared_with_its_own_map(sample):
+def test_each_clip_is_compared_with_its_own_map():
     """The first map reads the weights, the second does not, the third is uniform: no order."""
     clips, steps = [sample("mild_type_I") for _ in range(3)], np.arange(16.0).reshape(4, 4)
 

@@ -11,6 +11,8 @@ from torch import nn
 from csglib import CSG3DCT, attention_maps, network_input
 from csglib.view.rollout import rollout
 
+from .conftest import noise_clip, tiny
+
 FRAMES, ROWS, COLUMNS = 3, 2, 5
 PATCHES = ROWS * COLUMNS
 AXES = ("joint", "space", "time")
@@ -18,7 +20,7 @@ FUSIONS = ("cross", "cross_inserted", "cross_all", "switched", "switched_all")
 
 
 @pytest.fixture
-def opinionated(tiny):
+def opinionated():
     """Makes networks with maps far from uniform, and gates that differ."""
 
     def made(encoder="cross", class_tokens="clip", weighting="sigmoid"):
@@ -107,7 +109,7 @@ def written_out(network, clip):
     ("encoder", "class_tokens"),  # along space no class token is repeated, so "log_t" has no sense
     sorted(set(product((*AXES, *FUSIONS), ("clip", "log_t", "frame"))) - {("space", "log_t")}),
 )
-def test_it_is_the_product_of_the_blocks(encoder, class_tokens, opinionated, noise_clip):
+def test_it_is_the_product_of_the_blocks(encoder, class_tokens, opinionated):
     network, clip = opinionated(encoder, class_tokens), noise_clip()
     saliency = rollout(network, clip)
     assert saliency.shape == (FRAMES, ROWS, COLUMNS)
@@ -118,7 +120,7 @@ def test_it_is_the_product_of_the_blocks(encoder, class_tokens, opinionated, noi
 @pytest.mark.parametrize(
     ("share", "said"), [(1.2, r"1\.200 and time by -0\.200"), (-0.5, r"-0\.500 and time by 1\.500")]
 )
-def test_a_sum_that_is_no_mean_is_refused(share, said, opinionated, noise_clip):
+def test_a_sum_that_is_no_mean_is_refused(share, said, opinionated):
     network = opinionated(weighting="raw")
     for block in network.blocks:
         nn.init.constant_(block.weigh.theta, 0.5)

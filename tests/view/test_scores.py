@@ -11,6 +11,8 @@ from matplotlib.path import Path as Outline
 from csglib import resample
 from csglib.view.scores import areas, cross_scores, score_map, shares_of
 
+from .conftest import sample
+
 SEVERE, MILD = "severe_concentric_type_IV", "mild_near_wall_type_I"
 
 
@@ -49,7 +51,7 @@ def test_areas_are_what_matplotlib_finds_in_the_contours(rows, columns, simulate
 
 
 @pytest.mark.parametrize("shape", [(8, 4, 4), (8, 7, 3)])
-def test_a_uniform_map_gets_what_chance_gets(shape, sample):
+def test_a_uniform_map_gets_what_chance_gets(shape):
     clip, rng = sample(SEVERE), np.random.default_rng(1)
     rounding = torch.from_numpy(1 + 1e-8 * rng.random(shape)).float() / 3
     in_vessel = (areas(clip, *shape[1:]).vessel > 0.5).mean()
@@ -79,7 +81,7 @@ def one_by_one(saliency, clip):
     }
 
 
-def test_matrices_give_what_a_loop_over_maps_and_clips_gives(sample):
+def test_matrices_give_what_a_loop_over_maps_and_clips_gives():
     clips = [sample(name) for name in (SEVERE, MILD, "severe_borderline_type_II")]
     maps = [noise(clip, 4, 6, seed) for seed, clip in enumerate([*clips, clips[0]])]
     maps[1][5, 2, 3] = maps[1][0, 0, 0] = 2  # the largest patch ties
@@ -91,7 +93,7 @@ def test_matrices_give_what_a_loop_over_maps_and_clips_gives(sample):
         assert pair == pytest.approx(score_map(saliency, clip), rel=1e-12)
 
 
-def test_only_proportions_count_and_not_the_size_of_the_clip(sample):
+def test_only_proportions_count_and_not_the_size_of_the_clip():
     clip = sample(SEVERE)
     saliency = noise(clip, 4, 4)
     plain = score_map(saliency, clip)
