@@ -96,11 +96,6 @@ def same_weights(one, other):
 # --- One step ---
 
 
-@pytest.fixture
-def batch():
-    return clips(5)
-
-
 def step(model, micro_batches=1):
     """A step of plain descent: what it changes is the gradient."""
     settings = TrainConfig(folder=Path(), device="cpu")
@@ -126,10 +121,10 @@ def both(logits, grades):
     ("kind", "loss_of", "sign"), [(Plain, F.cross_entropy, 1), (TwoHeads, both, -1)]
 )
 def test_a_step_follows_the_loss_of_each_head_and_their_sum_decides(
-    batch, kind, loss_of, sign, parts, sizes
+    kind, loss_of, sign, parts, sizes
 ):
     """However the batch is cut."""
-    plain, model = Plain(), kind()
+    plain, model, batch = Plain(), kind(), clips(5)
     logits, grades = plain(network_input(batch.frames)), torch.from_numpy(batch.grades)
     loss_of(logits, grades).backward()
     wanted = [value.detach() - value.grad for value in plain.parameters()]

@@ -19,24 +19,19 @@ AXES = ("joint", "space", "time")
 FUSIONS = ("cross", "cross_inserted", "cross_all", "switched", "switched_all")
 
 
-@pytest.fixture
-def opinionated():
-    """Makes networks with maps far from uniform, and gates that differ."""
-
-    def made(encoder="cross", class_tokens="clip", weighting="sigmoid"):
-        config = tiny(encoder, class_tokens)
-        if weighting != "sigmoid":
-            config = replace(config, encoder=replace(config.encoder, weighting=weighting))
-        torch.manual_seed(8)
-        network = CSG3DCT(config)
-        for name, weights in network.named_parameters():
-            if weights.ndim == 2 and name.split(".")[-2] in ("q", "k", "qkv"):
-                nn.init.normal_(weights, std=0.3)
-            if name.endswith("theta"):
-                nn.init.normal_(weights)
-        return network.eval()
-
-    return made
+def opinionated(encoder="cross", class_tokens="clip", weighting="sigmoid"):
+    """A network with maps far from uniform, and gates that differ."""
+    config = tiny(encoder, class_tokens)
+    if weighting != "sigmoid":
+        config = replace(config, encoder=replace(config.encoder, weighting=weighting))
+    torch.manual_seed(8)
+    network = CSG3DCT(config)
+    for name, weights in network.named_parameters():
+        if weights.ndim == 2 and name.split(".")[-2] in ("q", "k", "qkv"):
+            nn.init.normal_(weights, std=0.3)
+        if name.endswith("theta"):
+            nn.init.normal_(weights)
+    return network.eval()
 
 
 def sequences(axis, leaders):
@@ -109,7 +104,7 @@ def written_out(network, clip):
     ("encoder", "class_tokens"),  # along space no class token is repeated, so "log_t" has no sense
     sorted(set(product((*AXES, *FUSIONS), ("clip", "log_t", "frame"))) - {("space", "log_t")}),
 )
-def test_it_is_the_product_of_the_blocks(encoder, class_tokens, opinionated):
+def test_it_is_the_product_of_the_blocks(encoder, class_tokens):
     network, clip = opinionated(encoder, class_tokens), noise_clip()
     saliency = rollout(network, clip)
     assert saliency.shape == (FRAMES, ROWS, COLUMNS)
@@ -120,7 +115,7 @@ def test_it_is_the_product_of_the_blocks(encoder, class_tokens, opinionated):
 @pytest.mark.parametrize(
     ("share", "said"), [(1.2, r"1\.200 and time by -0\.200"), (-0.5, r"-0\.500 and time by 1\.500")]
 )
-def test_a_sum_that_is_no_mean_is_refused(share, said, opinionated):
+def test_a_sum_that_is_no_mean_is_refused(share, said):
     network = opinionated(weighting="raw")
     for block in network.blocks:
         nn.init.constant_(block.weigh.theta, 0.5)
