@@ -27,7 +27,7 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     ("py", "book"): 215,
     ("js", "book"): 590,
     # 19,670 before the doctor's checks of real clips and the readers of what machines export
-    ("py", "tests"): 19_368,
+    ("py", "tests"): 19_358,
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400
