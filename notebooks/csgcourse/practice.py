@@ -12,10 +12,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
+import nibabel
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
+from pydicom import Dataset, uid
+from pydicom.dataset import FileMetaDataset
 
 from csglib.data.atomic import replacing
 from csglib.data.clips import GRADES, Clip, save_clip
@@ -54,13 +58,17 @@ Frames = UInt8[ndarray, "t y x"]
 
 
 class Person(NamedTuple):
-    """An invented patient; `folder` is that of the exports, `number` the hospital's."""
+    """An invented patient; `number` is the hospital's."""
 
-    folder: str
     family: str
     given: str
     number: str
     born: date
+
+    @property
+    def folder(self) -> str:
+        """That of the exports."""
+        return f"{self.family}_{self.given}".lower()
 
 
 class Recording(NamedTuple):
@@ -97,8 +105,7 @@ def practice_folder(work: Path, samples: Path) -> Path:
     sweep, person = video.clip(0, len(video)), people()[-1]  # along an artery with two plaques
     screen = _on_screen(sweep.frames, person)
     _export(Recording(screen, person, sweep.mm_per_px or 0.0), folder / SWEEP)
-    _damage_pictures(folder, recordings)
-    _damage_files(folder, recordings, rows)
+    _damage(folder, recordings, rows)
     for clip, change in _TYPED.items():
         rows[clip] = replace(rows[clip], **change)
     rows["birch_ben/middle.mp4"] = Label(clip="birch_ben/middle.mp4", grade="mild")
@@ -109,31 +116,30 @@ def practice_folder(work: Path, samples: Path) -> Path:
 
 def people() -> list[Person]:
     """The 56 invented patients."""
-    made = []
-    for number, names in enumerate(product(_FAMILIES, _GIVEN)):
-        born = date(1938, 3, 1) + timedelta(days=211 * number)
-        made.append(Person("_".join(names).lower(), *names, f"EX-{4000 + 37 * number}", born))
-    return made
+    return [
+        Person(*names, f"EX-{4000 + 37 * place}", date(1938, 3, 1) + timedelta(days=211 * place))
+        for place, names in enumerate(product(_FAMILIES, _GIVEN))
+    ]
 
 
 def _recordings(samples: Path) -> Iterator[tuple[str, Recording, str]]:
     """Each clip's path, recording and grade."""
     with np.load(samples / "cohort_64.npz", allow_pickle=False) as file:
         frames, grades, scales = (file[name] for name in ("frames", "grade", "mm_per_px"))
-    endings = [*FORMATS]
     for number, person in enumerate(people()):
+        ending = [*FORMATS][number % len(FORMATS)]
         for place, side in enumerate(("left", "right")):
             clip = 2 * number + (place + number) % 2  # so that the side does not tell the grade
             small = map(Image.fromarray, frames[clip])
             large = [one.resize((128, 128), Image.Resampling.BICUBIC) for one in small]
-            screen = _on_screen(np.stack([np.asarray(one) for one in large]), person)
-            name = f"{person.folder}/{side}{endings[number % len(endings)]}"
-            yield name, Recording(screen, person, float(scales[clip]) / 2), GRADES[grades[clip]]
+            screen = _on_screen(np.stack([*map(np.asarray, large)]), person)
+            recording = Recording(screen, person, float(scales[clip]) / 2)
+            yield f"{person.folder}/{side}{ending}", recording, GRADES[grades[clip]]
 
 
 def _on_screen(tissue: UInt8[ndarray, "t 128 128"], person: Person) -> UInt8[ndarray, "t 184 216"]:
     """Tissue on a machine's screen: name, number and date of birth above, settings below."""
-    screen = Image.new("L", (_WIDTH, _HEIGHT), 0)
+    screen = Image.new("L", (_WIDTH, _HEIGHT))
     draw = ImageDraw.Draw(screen)
     font = ImageFont.load_default(11)
     draw.text((6, 2), f"{person.family}, {person.given}  {person.number}".upper(), _BRIGHT, font)
@@ -146,32 +152,33 @@ def _on_screen(tissue: UInt8[ndarray, "t 128 128"], person: Person) -> UInt8[nda
     return frames
 
 
-def _damage_pictures(folder: Path, recordings: dict[str, Recording]) -> None:
-    doppler = np.stack([recordings["abel_cat/left.mkv"].frames] * 3, axis=-1)
-    doppler[:, _TOP + 50 : _TOP + 80, _LEFT + 30 : _LEFT + 100] = (200, 30, 20)
-    _save_video(doppler, folder / "abel_cat/left.mkv", "ffv1", "bgr0")
-    still, marked = recordings["abel_fay/left.nii.gz"], recordings["abel_gus/left.gif"]
-    frames = marked.frames.copy()
-    for y, x in ((_TOP + 45, _LEFT + 50), (_TOP + 75, _LEFT + 62)):  # calipers
-        frames[:, y - 5 : y + 6, x] = frames[:, y, x - 5 : x + 6] = 255
-    _export(marked._replace(frames=frames), folder / "abel_gus/left.gif")
-    frames = still.frames[:1].repeat(len(still.frames), axis=0)
-    _export(still._replace(frames=frames), folder / "abel_fay/left.nii.gz")
+def _damage(folder: Path, recordings: dict[str, Recording], rows: dict[str, Label]) -> None:
+    """Plant the faults that change files."""
 
-
-def _damage_files(folder: Path, recordings: dict[str, Recording], rows: dict[str, Label]) -> None:
-    def copy(clip: str, place: str) -> None:
+    def again(clip: str, place: str, write: Callable[[Path], object]) -> None:
+        """A clip a second time; with its label."""
         (folder / place).parent.mkdir(exist_ok=True)
-        shutil.copy(folder / clip, folder / place)
+        write(folder / place)
         rows[place] = replace(rows[clip], clip=place)
 
+    def changed(clip: str, frames: Frames) -> None:
+        _export(recordings[clip]._replace(frames=frames), folder / clip)
+
+    colour = np.stack([recordings["abel_cat/left.mkv"].frames] * 3, axis=-1)
+    colour[:, _TOP + 50 : _TOP + 80, _LEFT + 30 : _LEFT + 100] = (200, 30, 20)  # Doppler
+    _save_video(colour, folder / "abel_cat/left.mkv", "ffv1", "bgr0")
+    frames = recordings["abel_gus/left.gif"].frames.copy()
+    for y, x in ((_TOP + 45, _LEFT + 50), (_TOP + 75, _LEFT + 62)):  # calipers
+        frames[:, y - 5 : y + 6, x] = frames[:, y, x - 5 : x + 6] = 255
+    changed("abel_gus/left.gif", frames)
+    still = recordings["abel_fay/left.nii.gz"].frames
+    changed("abel_fay/left.nii.gz", still[:1].repeat(len(still), axis=0))
     half = folder / "abel_ann/left.mp4"
     half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
-    copy("abel_ben/left.avi", "abel_ben/left_copy.mp4")
-    _export(recordings["abel_ben/left.avi"], folder / "abel_ben/left_copy.mp4")
-    copy("abel_eve/left.npz", "abel_eve/left_copy.npz")
-    copy("abel_dan/right.dcm", "abel_dan_2019/right.dcm")
-    (folder / "abel_dan/right.dcm").unlink()
+    twice, same = "abel_ben/left.avi", "abel_eve/left.npz"
+    again(twice, "abel_ben/left_copy.mp4", lambda path: _export(recordings[twice], path))
+    again(same, "abel_eve/left_copy.npz", lambda path: shutil.copy(folder / same, path))
+    again("abel_dan/right.dcm", "abel_dan_2019/right.dcm", (folder / "abel_dan/right.dcm").rename)
     del rows["abel_dan/right.dcm"], rows["birch_dan/left.mkv"]
     shutil.copy(folder / "abel_eve/right.npz", folder / "unsorted.npz")
     (folder / "birch_eve/report.txt").write_text("Plaque on the far wall, see left.\n")
@@ -184,8 +191,6 @@ def _export(recording: Recording, path: Path) -> None:
 
 
 def _save_video(frames: UInt8[ndarray, "t y x *rgb"], path: Path, codec: str, pixels: str) -> None:
-    import av  # noqa: PLC0415  # slow to import, and needed only here
-
     with av.open(path, "w") as file:
         stream: Any = file.add_stream(codec, rate=20)
         stream.height, stream.width = frames.shape[1:3]
@@ -197,14 +202,8 @@ def _save_video(frames: UInt8[ndarray, "t y x *rgb"], path: Path, codec: str, pi
 
 
 def _gif(recording: Recording, path: Path) -> None:
-    first, *others = [Image.fromarray(frame) for frame in recording.frames]
+    first, *others = map(Image.fromarray, recording.frames)
     first.save(path, save_all=True, append_images=others, optimize=False, disposal=1)
-
-
-def _nifti(recording: Recording, path: Path) -> None:
-    import nibabel  # noqa: PLC0415
-
-    nibabel.save(nibabel.Nifti1Image(recording.frames.T, np.eye(4)), path)
 
 
 def _pictures(recording: Recording, path: Path) -> None:
@@ -214,21 +213,13 @@ def _pictures(recording: Recording, path: Path) -> None:
 
 
 def _dicom(recording: Recording, path: Path) -> None:
-    from pydicom import Dataset, uid  # noqa: PLC0415
-    from pydicom.dataset import FileMetaDataset  # noqa: PLC0415
-
     dataset, region, person = Dataset(), Dataset(), recording.person
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
     dataset.SOPClassUID = uid.UltrasoundMultiFrameImageStorage
     dataset.SOPInstanceUID = uid.generate_uid(entropy_srcs=[person.number, path.name])
-    dataset.PatientName = f"{person.family}^{person.given}"
-    dataset.PatientID = person.number
+    dataset.PatientName, dataset.PatientID = f"{person.family}^{person.given}", person.number
     dataset.PatientBirthDate = f"{person.born:%Y%m%d}"
-    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = recording.frames.shape
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated = dataset.BitsStored = 8
-    dataset.HighBit, dataset.PixelRepresentation = 7, 0
     region.RegionSpatialFormat = region.RegionDataType = 1  # a 2D picture of tissue
     region.RegionFlags = 0
     region.RegionLocationMinX0, region.RegionLocationMinY0 = _LEFT, _TOP
@@ -236,8 +227,7 @@ def _dicom(recording: Recording, path: Path) -> None:
     region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3  # centimetres
     region.PhysicalDeltaX = region.PhysicalDeltaY = recording.mm_per_px / 10
     dataset.SequenceOfUltrasoundRegions = [region]
-    dataset.PixelData = recording.frames.tobytes()
-    dataset["PixelData"].VR = "OB"
+    dataset.set_pixel_data(recording.frames, "MONOCHROME2", 8, generate_instance_uid=False)
     dataset.save_as(path, enforce_file_format=True)
 
 
@@ -249,7 +239,7 @@ FORMATS: dict[str, Callable[[Recording, Path], None]] = {
     ".npz": lambda one, path: save_clip(
         Clip(frames=one.frames, patient=one.person.number, mm_per_px=one.mm_per_px), path
     ),
-    ".nii.gz": _nifti,
+    ".nii.gz": lambda one, path: nibabel.save(nibabel.Nifti1Image(one.frames.T, np.eye(4)), path),
     ".gif": _gif,
     "": _pictures,
 }
