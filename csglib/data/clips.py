@@ -110,12 +110,8 @@ class Truth:
             # the image's edge stays in place, half a pixel before the centre that is (0, 0)
             return (polygons - corner[:, None]) * scale[..., None] + (scale[..., None] - 1) / 2
 
-        return replace(
-            self,
-            vessel_outer=moved(self.vessel_outer),
-            vessel_inner=moved(self.vessel_inner),
-            lumen=moved(self.lumen),
-        )
+        polygons: dict[str, Any] = {name: moved(getattr(self, name)) for name in TRUTH_ARRAYS[:3]}
+        return replace(self, **polygons)
 
     def plaque(self, height: int, width: int) -> Bool[ndarray, "t y x"]:
         """Mask of the plaque in images of that size: of the original lumen, what is closed."""

@@ -168,9 +168,7 @@ def duplicates(exam: Examination) -> Findings:
 
 def _pair(exam: Examination, kind: str, clip: str, other: str, what: str) -> Finding:
     """It stops training if the two could end up in different splits, or have different grades."""
-    here, there = (
-        {it: exam.values(each, it) for it in ("split", "grade")} for each in (clip, other)
-    )
+    here, there = ({it: exam.values(at, it) for it in ("split", "grade")} for at in (clip, other))
     differ = {it for it in here if here[it] and there[it] and here[it] != there[it]}
     leak = "split" in differ and "" not in here["split"] | there["split"]
     contradiction = kind == "duplicate" and "grade" in differ

@@ -28,9 +28,7 @@ def assign_splits(
         counts = ", ".join(f"{splits.count(it)} {it or 'empty'}" for it in sorted({*splits}))
         raise ValueError(f"the column split has {counts}; wanted {', '.join(SPLITS)}, or nothing")
     if (count := len({*patients})) <= len(SPLITS):
-        raise ValueError(
-            f"training and validation need a patient each and the test two: got {count} patients"
-        )
+        raise ValueError(f"training and validation need a patient each, the test two: got {count}")
 
     def missing(splits: Sequence[str], side: str) -> set[str]:
         rows = zip(splits, labels, strict=True)

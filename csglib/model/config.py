@@ -124,9 +124,7 @@ class ModelConfig:
             raise ValueError(f"wanted a multiple of {finest}, the stride: got patch={self.patch}")
         axis = self.encoder.axis if isinstance(self.encoder, SingleBranch) else None
         if self.class_tokens == "log_t" and axis == "space":
-            raise ValueError(
-                '"log_t" is for sequences of t frames, and "space" has one: use "clip"'
-            )
+            raise ValueError('"log_t" is for sequences of t frames; "space" has one: use "clip"')
 
     @property
     def strides(self) -> list[int]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from csglib.model.checkpoints import read_checkpoint
-from csglib.model.inflation import Inflation, inflate_kernel
+from csglib.model.inflation import inflate_kernel
 
 # --- Names: module of the Conformer -> module of CSG-3DCT ---
 
@@ -134,9 +134,7 @@ class LoadReport:
         )
 
 
-def load_conformer(
-    model: nn.Module, source: Mapping[str, Any] | str | Path, *, inflation: Inflation = "mean"
-) -> LoadReport:
+def load_conformer(model: nn.Module, source: Mapping[str, Any] | str | Path) -> LoadReport:
     """Fill a `CSG3DCT` network with the weights of a 2D Conformer, for instance Conformer-S.
 
     A transformer block whose FFN is as wide as the Conformer's takes all of its weights; a narrower
@@ -146,7 +144,6 @@ def load_conformer(
         model: filled in place, or left unchanged when the weights are refused.
         source: tensors under the published code's names or mmpretrain's; a file of them; or the
             name of a public checkpoint, "conformer-small-p16" for the paper's: `read_checkpoint`.
-        inflation: how a 2D kernel becomes one over t frames.
 
     Raises:
         ConnectionError: the checkpoint cannot be downloaded; says where to get it.
@@ -157,7 +154,7 @@ def load_conformer(
     _check_tensors(found, ours)
     places = {name: wanted[place] for name, place in ours.items() if place in wanted}
     taken = [name for name in found if name in places and _is_taken(name, places)]
-    fitted = {name: _fitted(found[name], places[name], inflation) for name in taken}
+    fitted = {name: _fitted(found[name], places[name]) for name in taken}
     misfits = [name for name, tensor in fitted.items() if tensor is None]
     # Classifiers may differ in the number of classes; nothing else may differ.
     if serious := [name for name in misfits if "_cls_head" not in name]:
@@ -199,10 +196,10 @@ def _is_taken(name: str, places: Mapping[str, Tensor]) -> bool:
     return hidden == _FFN_EXPANSION * dim or not module.endswith(tuple(_REST_OF_BLOCK))
 
 
-def _fitted(kernel: Tensor, place: Tensor, inflation: Inflation) -> Tensor | None:
+def _fitted(kernel: Tensor, place: Tensor) -> Tensor | None:
     """The tensor, inflated where its place is a 3D kernel; None when the shapes differ."""
     if kernel.ndim == 4 and place.ndim == 5:
         # Divide by t before rounding to a coarser dtype.
         fine = torch.promote_types(kernel.dtype, place.dtype)
-        kernel = inflate_kernel(kernel.to(fine), place.shape[2], inflation)
+        kernel = inflate_kernel(kernel.to(fine), place.shape[2])
     return kernel if kernel.shape == place.shape else None

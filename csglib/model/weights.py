@@ -98,10 +98,8 @@ def load_weights(model: nn.Module, path: Path, resizable: str = "") -> list[str]
     other = [name for name in other if name not in left]
     if missing or unknown or other:
         first = min([*missing, *unknown, *other])
-        found = (
-            f"{len(missing)} tensors missing, {len(unknown)} unknown, {len(other)} of another shape"
-        )
-        raise ValueError(f"{path} belongs to another network: {found}; the first is {first}")
+        found = f"{len(missing)} missing, {len(unknown)} unknown, {len(other)} of another shape"
+        raise ValueError(f"{path} belongs to another network: tensors {found}; first {first}")
     model.load_state_dict(tensors | {name: wanted[name] for name in left})
     return left
 

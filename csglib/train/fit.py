@@ -145,9 +145,7 @@ def _train(
         try:
             sums += step(batch)
         except torch.OutOfMemoryError as error:
-            said = (
-                f"raise micro_batches, now {config.micro_batches}, or set activation_checkpointing"
-            )
+            said = f"raise micro_batches ({config.micro_batches}), or set activation_checkpointing"
             raise MemoryError(f"a step does not fit into memory: {said}") from error
         loss, correct, clips = sums / max(sums[2], 1)
         bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{correct:.0%}", refresh=False)

@@ -101,9 +101,7 @@ def compiled(network: nn.Module, device: torch.device) -> nn.Module:
         torch.compile(torch.neg)(torch.ones(2, device=device))  # fail now rather than at a step
     except RuntimeError as error:
         got = str(error).splitlines()[0]
-        raise ValueError(
-            f"compile needs a C++ compiler and, for a GPU, Triton: got {got}"
-        ) from error
+        raise ValueError(f"compile needs a C++ compiler, for a GPU Triton: got {got}") from error
     return cast("nn.Module", torch.compile(network))
 
 

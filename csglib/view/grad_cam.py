@@ -48,9 +48,7 @@ def target_of(network: nn.Module) -> Target:
     target: Target | None = getattr(network, "cam_target", None)
     if target is None:
         name = type(network).__name__
-        raise ValueError(
-            f"no target layer is known for a {name}: give a csglib.view.grad_cam.Target"
-        )
+        raise ValueError(f"no target layer of a {name} is known: give a Target, of this module")
     return target
 
 

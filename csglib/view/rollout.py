@@ -54,9 +54,7 @@ def rollout(network: nn.Module, clip: Clip) -> Float[Tensor, "t rows columns"]:
             weighting may: such a sum is no mean.
     """
     if not isinstance(network, CSG3DCT):
-        raise ValueError(
-            f"rollout follows the attention of a CSG3DCT: got {type(network).__name__}"
-        )
+        raise ValueError(f"rollout follows a CSG3DCT's attention: got {type(network).__name__}")
     with evaluating(network), torch.no_grad(), query_keys(network) as seen:
         _, tokens = network.forward_features(batch_of(network, clip))
     record = {network.get_submodule(name): found for name, found in seen.items()}

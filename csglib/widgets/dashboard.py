@@ -68,6 +68,8 @@ class RunDashboard(LiveFigure):
     def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
         if content == "read":
             self._read()
+        elif content == "stop":
+            self.stopping = self.running
 
     def _read(self) -> None:
         path = self._folder / PROGRESS
@@ -141,10 +143,6 @@ class TrainingDashboard(RunDashboard):
         self._what = model, train, validation, config
         self._show(progress(config, validation, []))
         self.on_msg(self._on_message)
-
-    def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
-        if content == "stop":
-            self.stopping = self.running
 
     async def run(self) -> list[Epoch]:
         """Train to the last epoch or to the page's stop, and show every epoch.

@@ -125,10 +125,9 @@ def test_with_one_frame_it_is_conformer():
     ids=["base", "warm", "paper"],
 )
 def test_every_tensor_is_accounted_for(thin, config, unused, filled):
-    inflation = "center" if config is WARM else "mean"
     model = CSG3DCT(narrow(config))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    report = load_conformer(model, thin, inflation=inflation)
+    report = load_conformer(model, thin)
     ours = set(report.loaded) | set(report.inflated) | set(report.new)
     assert ours == before.keys()
     assert len(report.loaded + report.inflated) + len(report.unused) == 718
@@ -137,10 +136,8 @@ def test_every_tensor_is_accounted_for(thin, config, unused, filled):
     after = model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in report.new)
     kernel = thin["conv_trans_7.cnn_block.conv1.weight"]
-    slices = after["convs.5.first.conv1.0.weight"].unbind(2)
-    shares = [1 / 3] * 3 if inflation == "mean" else [0, 1, 0]
-    for part, share in zip(slices, shares, strict=True):
-        torch.testing.assert_close(part, share * kernel)
+    for part in after["convs.5.first.conv1.0.weight"].unbind(2):
+        torch.testing.assert_close(part, kernel / 3)
 
 
 def test_qkv_and_norms_of_every_block_reach_the_spatial_branch_and_no_other(thin):

@@ -42,8 +42,8 @@ def test_a_missing_file_and_one_that_is_not_whole_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (nn.Linear(2, 3), "0 tensors missing, 0 unknown, 2 of another shape; the first is bias"),
-        (nn.Sequential(nn.Linear(2, 2)), "2 tensors missing, 2 unknown"),
+        (nn.Linear(2, 3), "tensors 0 missing, 0 unknown, 2 of another shape; first bias"),
+        (nn.Sequential(nn.Linear(2, 2)), "tensors 2 missing, 2 unknown"),
     ],
 )
 def test_weights_of_another_network_leave_the_model_as_it_was(tmp_path, other, message):

@@ -224,7 +224,7 @@ def test_bad_input_is_named(method, clip):
         with unchanged(network), pytest.raises(ValueError, match=f"grades 0 to 3: got {grade}"):
             method(network, clip, grade)
     if method is not input_gradient:
-        with pytest.raises(ValueError, match="no target layer is known for a Toy: give a csglib"):
+        with pytest.raises(ValueError, match="no target layer of a Toy is known: give a Target"):
             method(Toy(), clip)
 
 
