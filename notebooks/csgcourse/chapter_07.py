@@ -1,4 +1,4 @@
-"""Exercises 7.1 to 7.3: what a stenosis grade is, and how clips are split by patient.
+"""Exercises 7.1 to 7.4: what a stenosis grade is, and how clips are split by patient.
 
 Source: section 1 (diameter and area stenosis rate); section 3, "Dataset and Implementations": a
 split "at the patient level with no overlap". The formulas are not in the paper: they are the
@@ -14,7 +14,7 @@ from typing import Any
 from zlib import crc32
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from csgcourse.exercise import Arguments, Exercise, inputs
 
@@ -40,6 +40,17 @@ def split(patients: Sequence[str], shares: Sequence[float], seed: int) -> list[i
     groups = [group for group, count in enumerate(counts) for _ in range(count)]
     group_of = dict(zip(names, groups, strict=True))
     return [group_of[patient] for patient in patients]
+
+
+def caliper_stenosis(vessel: Tensor, lumen: Tensor, degrees: Tensor) -> Tensor:
+    """The largest share of a width that is closed, over directions."""
+    angles = torch.deg2rad(degrees).to(vessel)
+    directions = torch.stack([angles.cos(), angles.sin()])
+    widths = []
+    for contour in (vessel, lumen):
+        along = contour @ directions
+        widths.append(along.amax(dim=0) - along.amin(dim=0))
+    return (1 - widths[1] / widths[0]).max()
 
 
 def _cohorts(generator: Generator) -> list[Arguments]:
@@ -156,6 +167,22 @@ def _uneven(groups: list[int], patients: Sequence[str], shares: Sequence[float])
     return f"group {worst} has {people[worst]} of {total} patients; {due}"
 
 
+def _contours(generator: Generator) -> list[Arguments]:
+    def contour(points: int, radius: float) -> Tensor:
+        """Of an artery that is nowhere near the origin, neither round nor symmetric."""
+        angles = torch.linspace(0, 2 * torch.pi, points + 1)[:-1]
+        radii = radius * (1 + 0.3 * torch.rand(points, generator=generator))
+        ring = torch.stack([1.3 * angles.cos(), angles.sin()], dim=1) * radii[:, None]
+        return ring + 9 * torch.rand(2, generator=generator)
+
+    every = (torch.arange(180), torch.arange(0, 180, 7.0), torch.tensor([29.0]))
+    pairs = [
+        (contour(97, 40.0), contour(31, radius), at) for radius in (11.0, 29.0) for at in every
+    ]
+    same = contour(53, 20.0)
+    return [*pairs, (pairs[0][0].double(), pairs[0][1].double(), every[0]), (same, same, every[0])]
+
+
 _AREAS = inputs(  # square millimetres; in the last two nothing is closed, and everything
     lambda vessel, lumen: (vessel, lumen),
     *({"vessel": 23.5, "lumen": 9.7}, {"vessel": 41.5, "lumen": 10.375}),
@@ -182,9 +209,27 @@ _DIAMETER_MISTAKES = {
     "this is the other direction, from diameter to area: a root is needed":
         lambda area: 1 - (1 - area) ** 2,
 }
+_CALIPER_MISTAKES = {
+    "`cos` and `sin` take radians, not degrees": ("torch.deg2rad(degrees)", "degrees"),
+    "this is the smallest share over the directions; the largest is wanted": (").max()", ").min()"),
+    "this is the mean over the directions; the largest is wanted": (").max()", ").mean()"),
+    "each is its own largest width: compare both in the same direction, then take the largest":
+        ("(1 - widths[1] / widths[0]).max()", "1 - widths[1].max() / widths[0].max()"),
+    "a width is the largest position minus the smallest": (" - along.amin(dim=0)", ""),
+    "this is the share that is still open; one minus that": ("1 - widths[1]", "widths[1]"),
+    "the fraction is upside down: divide by the vessel's width":
+        ("widths[1] / widths[0]", "widths[0] / widths[1]"),
+    "you divided by the lumen's width; divide by the vessel's":
+        ("1 - widths[1] / widths[0]", "widths[0] / widths[1] - 1"),
+    "these are the horizontal and the vertical width alone: turn the calipers":
+        ("contour @ directions", "contour"),
+    "x goes with the cosine, y with the sine":
+        ("[angles.cos(), angles.sin()]", "[angles.sin(), angles.cos()]"),
+}
 # fmt: on
 EXERCISES = (
     Exercise("7.1", area_stenosis, _AREAS, mistakes=_AREA_MISTAKES),
     Exercise("7.2", diameter_stenosis, _SHARES, mistakes=_DIAMETER_MISTAKES),
     Exercise("7.3", split, _cohorts, validate=_validate_split, use=_stable),
+    Exercise("7.4", caliper_stenosis, _contours, mistakes=_CALIPER_MISTAKES),
 )

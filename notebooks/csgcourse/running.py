@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import FrameType
@@ -44,8 +45,10 @@ def run(
 
     thread = threading.Thread(target=call, name="answer", daemon=True)
     sys.stdout = output = _Output(thread)
-    thread.start()
-    thread.join(SECONDS)
+    with warnings.catch_warnings():  # torch's tensors do not follow NumPy 2 yet; no fault of yours
+        warnings.filterwarnings("ignore", "__array_wrap__", DeprecationWarning)
+        thread.start()
+        thread.join(SECONDS)
     if not done and (frame := sys._current_frames().get(thread.ident or 0)):
         output.late = True  # it stays in place, or an endless loop could print into the notebook
         place = _place(function, [*traceback.walk_stack(frame)][::-1])

@@ -337,6 +337,7 @@ RIGHT = [  # the library's own functions, and other styles
     ("7.1", lambda vessel, lumen: np.float32(1) - lumen.numpy() / vessel.numpy()),
     ("7.2", lambda area: 1 - math.sqrt(1 - area)),
     ("7.2", lambda area: -math.expm1(math.log1p(-area) / 2) if area < 1 else 1),
+    ("7.4", "(1 - widths[1] / widths[0]).max() => max(1 - widths[1].numpy() / widths[0].numpy())"),
     ("7.3", split_by_patient),
     ("7.3", by_torch),
     *(("7.3", f"sorted(set(patients)) => {names}") for names in (
@@ -734,6 +735,9 @@ WRONG = {  # what the message says, and the answer: a function, or edits of the 
         ("this is the other direction, from", lambda area: 2 * area - area**2),
         ("in percent", lambda area: 100 * (1 - math.sqrt(1 - area))),
         ("is wanted: got", lambda area: 1 - (1 - area)**(1 / 3)),
+    ],
+    "7.4": [
+        ("in percent", "(1 - widths[1] / widths[0]) => 100 * (1 - widths[1] / widths[0])"),
     ],
     "7.3": [
         ("has clips in groups",

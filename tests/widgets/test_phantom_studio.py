@@ -153,7 +153,7 @@ def shown(mount, studio):
 
 @pytest.fixture
 def stenosis(page):
-    return page.get_by_role("slider", name="Stenosis, %")
+    return page.get_by_role("slider", name="Area stenosis, %")
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ function render({ model, el }) {
   const { panel, buttons } = question(desk, () => fresh.focus()); // its buttons go
   const left = picturePart(desk);
   const plaque = make(
-    "div", { class: "csg-dials" }, ...sliders(desk, ["stenosis", "Stenosis, %", 0, 100], ["calcium", "Calcium, %", 0, 100]),
+    "div", { class: "csg-dials" }, ...sliders(desk, ["stenosis", "Area stenosis, %", 0, 100], ["calcium", "Calcium, %", 0, 100]),
     desk.choice("side", { label: "Side of the plaque; near is next to the probe", options: SIDES }),
     desk.choice("plaque", { label: "Gray-Weale type: its echo", options: TYPES }),
   );

@@ -130,7 +130,7 @@ def check_dashboard(page):
 def check_studio(page, ask):
     """While a slider moves, the kernel skips to its last value."""
     studio = page.locator(".csg-phantom-studio")
-    slider = studio.get_by_role("slider", name="Stenosis, %")
+    slider = studio.get_by_role("slider", name="Area stenosis, %")
     slider.focus()
     for _ in range(30):
         page.keyboard.press("ArrowLeft")
