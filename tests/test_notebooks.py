@@ -207,6 +207,13 @@ def test_a_notebook_keeps_the_rules(path: Path):
     assert not found, "\n".join(found)
 
 
+def test_the_readme_and_notebook_00_give_each_notebook_the_same_question():
+    pages = (NOTEBOOKS / COURSE[0], ROOT / "README.md")
+    tables = [re.findall(r"\| \W*(\d\d) [^|]+\| (.+?) \|", page.read_text()) for page in pages]
+    assert tables[0] == tables[1]
+    assert len(tables[0]) == len(COURSE)
+
+
 def good_notebook() -> NotebookNode:
     text = new_output("stream", name="stdout", text="3 frames\n")
     picture = new_output("display_data", data={"image/png": "aGk=", "text/plain": "a figure"})
