@@ -5,3 +5,4 @@ from .diagram import diagram as diagram
 from .hints import hint as hint
 from .record import progress as progress
 from .record import start_over as start_over
+from .report import report as report

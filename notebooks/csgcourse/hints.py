@@ -66,9 +66,14 @@ def texts() -> dict[str, tuple[str, str, str]]:
 def _with_imports(exercise: Exercise) -> str:
     """The source of the solution, below the imports and the parts of its module that it needs."""
     source = inspect.getsource(inspect.getmodule(exercise.reference) or inspect)
+    return with_needed(source, exercise.reference.__name__)
+
+
+def with_needed(source: str, name: str) -> str:
+    """The last thing of that name in a source, below the imports and the parts that it needs."""
     body = ast.parse(source).body
     defined = {name: node for node in body for name in _names(node)}
-    parts: list[ast.AST] = [defined[exercise.reference.__name__]]
+    parts: list[ast.AST] = [defined[name]]
     for part in parts:  # grows: what a part needs is a part
         used = {node.id for node in ast.walk(part) if isinstance(node, ast.Name)}
         parts += [defined[name] for name in used & defined.keys() if defined[name] not in parts]
@@ -86,4 +91,6 @@ def _with_imports(exercise: Exercise) -> str:
 def _names(node: ast.stmt) -> list[str]:
     """What a statement of a module defines."""
     targets = node.targets if isinstance(node, ast.Assign) else []
-    return [node.name] if isinstance(node, ast.FunctionDef) else [ast.unparse(t) for t in targets]
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    return [ast.unparse(target) for target in targets]

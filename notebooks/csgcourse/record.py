@@ -1,13 +1,16 @@
 """Which exercises are solved: `progress.json`, beside the notebooks.
 
-The file holds numbers of exercises and no answers, and stays on this machine. The environment
-variable CSGLIB_PROGRESS names another file.
+The file holds, for each exercise, how often it was checked, which mistakes were named, and when it
+was solved; no answers. It stays on this machine. The environment variable CSGLIB_PROGRESS names
+another file.
 """
 
+import datetime
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from csgcourse.exercise import exercises_of
 from csglib.data.atomic import replacing
@@ -18,22 +21,24 @@ _NAMES = (
     *("Training", "Attention across frames", "Is it evidence?"),
 )
 TITLES = {**dict(enumerate(_NAMES)), 12: "Your own clips"}  # of notebooks that have exercises
+_NOTED: dict[str, Any] = {"checked": int, "mistakes": list, "solved": str}  # of an exercise
 _SOLVED, _OPEN = "\N{CHECK MARK}", "\N{WHITE CIRCLE}"
 _HOME = Path(__file__).parents[1]  # the notebooks' folder, unless csgcourse is installed elsewhere
 
 
-def progress_file() -> Path | None:
-    """Where progress is kept: in the notebooks' folder, wherever Python was started.
-
-    That is the folder that holds csgcourse, or the working directory if csgcourse is installed
-    apart from its notebooks; None if neither holds notebooks and can be written to.
-    """
-    if name := os.environ.get("CSGLIB_PROGRESS"):
-        return Path(name)
+def notebooks_folder() -> Path | None:
+    """The folder that holds csgcourse, or else the working directory, if it has notebooks."""
     for folder in (_HOME, Path.cwd()):
         if any(folder.glob("[0-9][0-9]_*.ipynb")) and os.access(folder, os.W_OK):
-            return folder / "progress.json"
+            return folder
     return None
+
+
+def progress_file() -> Path | None:
+    """Where progress is kept: in the notebooks' folder, wherever Python was started."""
+    if name := os.environ.get("CSGLIB_PROGRESS"):
+        return Path(name)
+    return (folder := notebooks_folder()) and folder / "progress.json"
 
 
 @dataclass(frozen=True)
@@ -71,23 +76,38 @@ def progress() -> Progress:
     Raises:
         ValueError: the file is damaged; says what to do.
     """
+    return Progress(frozenset(n for n, noted in checks().items() if noted["solved"]))
+
+
+def checks() -> dict[str, dict[str, Any]]:
+    """By exercise: how often it was `checked`, `mistakes` that were named, when first `solved`.
+
+    Raises:
+        ValueError: the file is damaged; says what to do.
+    """
     file = progress_file()
     if file is None or not file.exists():
-        return Progress(frozenset())
+        return {}
     try:
-        return Progress(frozenset(map(str, json.loads(file.read_bytes())["solved"])))
-    except (ValueError, KeyError, TypeError) as error:
+        exercises = json.loads(file.read_bytes())["exercises"].items()
+        return {n: {key: kind(one[key]) for key, kind in _NOTED.items()} for n, one in exercises}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file.resolve()} is damaged: delete it to start over") from error
 
 
-def remember(number: str) -> str:
-    """Note that an exercise is solved; returns why it could not be noted, "" if it was."""
+def remember(number: str, mistake: str | None) -> str:
+    """Note a check: passed if there is no mistake. Returns why it could not be noted, or ""."""
     if (path := progress_file()) is None:
         return "It could not be noted as solved: no notebooks here (CSGLIB_PROGRESS names a file)."
     try:
-        solved = progress().solved | {number}
+        noted = checks()
+        one = noted.setdefault(number, {key: kind() for key, kind in _NOTED.items()})
+        now = datetime.datetime.now().astimezone().isoformat(timespec="minutes")
+        one["checked"] += 1
+        one["mistakes"] += [mistake] if mistake and mistake not in one["mistakes"] else []
+        one["solved"] = one["solved"] or ("" if mistake is not None else now)
         with replacing(path) as file:
-            file.write(json.dumps({"solved": sorted(solved)}).encode())
+            file.write(json.dumps({"exercises": noted}, indent=1).encode())
     except (OSError, ValueError) as error:
         return f"It could not be noted as solved: {error}."
     return ""

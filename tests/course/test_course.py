@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -56,13 +57,21 @@ def test_numbers_follow_one_another():
         assert numbers == {f"{chapter}.{place}" for place in range(1, 1 + len(numbers))}
 
 
-def test_a_right_answer_is_noted_and_a_wrong_one_is_not(progress_path):
-    assert not check("0.1", lambda numbers: numbers).passed
+def test_checks_are_noted_with_the_mistakes_that_they_named(progress_path):
+    check("1.3", lambda frames: ...)  # the stub is no try
+    mine("0.1", share)  # nor is going on
     assert not progress_path.exists()
-    mine("0.1", share)
-    mine("1.3", lambda frames: frames // 2)
+    for wrong in ("numbers / len(numbers)", "numbers / len(numbers)", "numbers + 1", "1 / 0"):
+        assert not check("0.1", eval(f"lambda numbers: {wrong}")).passed
+    assert progress().solved == frozenset()
+    check("0.1", share)
+    check("1.3", lambda frames: frames // 2)
+    named = ["you divided by how many numbers there are; divide by their sum"]
+    one, other = record.checks().values()
+    assert (one["checked"], one["mistakes"]) == (5, named)
+    assert (other["checked"], other["mistakes"]) == (1, [])
+    assert datetime.fromisoformat(one["solved"]) <= datetime.fromisoformat(other["solved"])
     assert progress().solved == {"0.1", "1.3"}
-    assert json.loads(progress_path.read_text()) == {"solved": ["0.1", "1.3"]}
     assert start_over().solved == progress().solved == frozenset()
 
 
@@ -75,7 +84,7 @@ def test_it_shows_every_chapter_and_every_exercise():
     assert "<td>01 Inflation</td><td>✓ ○ ○ ✓ ○ ○</td>" in solved._repr_html_()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"solved": 3}', '{"other": []}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"exercises": 3}', '{"exercises": {"0.1": {}}}'])
 def test_a_damaged_file_says_so_and_fails_no_answer(progress_path, text):
     progress_path.write_text(text)
     with pytest.raises(ValueError, match=r"progress\.json is damaged: delete it to start over"):
@@ -126,7 +135,7 @@ def test_it_is_imported_from_a_notebook_s_folder_as_it_is(tmp_path):
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert run.stdout == f"{tmp_path / 'csgcourse' / '__init__.py'} True\n"
-    assert json.loads((tmp_path / "progress.json").read_text()) == {"solved": ["0.1"]}
+    assert [*json.loads((tmp_path / "progress.json").read_text())["exercises"]] == ["0.1"]
 
 
 def test_it_lists_the_notebooks_that_have_exercises_and_no_other():
