@@ -108,29 +108,25 @@ def test_the_readme_shows_the_kept_results():
 @pytest.fixture
 def cohort(simulated_clip, tmp_path):
     """Twelve clips, each of another patient: the severe ones darker, the mild ones wide open."""
-    simulated_clip, folder = resample(simulated_clip, 3, 48), tmp_path / "cohort"
-    truth = simulated_clip.truth
+    clip, folder, rows = resample(simulated_clip, 3, 48), tmp_path / "cohort", []
     (folder / "clips").mkdir(parents=True)
-    none = {"area_stenosis": np.zeros(3), "diameter_stenosis": np.zeros(3)}
-    open_truth = replace(truth, lumen=truth.vessel_inner, **none)
-    rows = []
+    none = dict.fromkeys(("area_stenosis", "diameter_stenosis"), np.zeros(3))
+    wide = replace(clip.truth, lumen=clip.truth.vessel_inner, **none)
     for number in range(12):
-        severe = number % 2
-        frames = simulated_clip.frames // (4 if severe else 2)
-        of_patient = replace(simulated_clip, frames=frames, patient=f"p{number}")
-        clip = replace(of_patient, truth=truth if severe else open_truth)
-        path = folder / "clips" / f"{number}.npz"
-        save_clip(clip, path)
+        severe, name = number % 2, f"clips/{number}.npz"
+        truth, frames = clip.truth if severe else wide, clip.frames // (4 if severe else 2)
+        made = replace(clip, frames=frames, patient=f"p{number}", truth=truth)
+        save_clip(made, folder / name)
         row = {
-            "clip": f"clips/{number}.npz",
-            "patient": f"p{number}",
+            "clip": name,
+            "patient": made.patient,
             "split": [*["train"] * 4, "validation", "test"][number // 2],
             "grade_index": severe,
-            "area_stenosis": clip.truth.area_stenosis.max(),
-            "diameter_stenosis": clip.truth.stenosis(DEFAULT_RULE),
-            "sha256": digest(path),
+            "area_stenosis": truth.area_stenosis.max(),
+            "diameter_stenosis": truth.stenosis(DEFAULT_RULE),
+            "sha256": digest(folder / name),
         }
-        rows.append(dict.fromkeys(COLUMNS, "") | {name: str(value) for name, value in row.items()})
+        rows.append(dict.fromkeys(COLUMNS, "") | {key: str(value) for key, value in row.items()})
     facts = {"rule": DEFAULT_RULE.name, "grades": DEFAULT_RULE.grades, "phantom": VERSION}
     write_metadata(folder, facts)
     write_manifest(folder, rows)

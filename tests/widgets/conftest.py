@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -96,8 +97,8 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def page(chromium):
+@contextmanager
+def opened(chromium):
     """A page whose own errors fail the test."""
     page = chromium.new_page(viewport={"width": 1000, "height": 900})
     page.set_default_timeout(10_000)
@@ -107,6 +108,12 @@ def page(chromium):
     page.close()
     ours = [error for error in errors if "blob:" in error or NOT_OURS not in error]
     assert not ours, ours
+
+
+@pytest.fixture
+def page(chromium):
+    with opened(chromium) as page:
+        yield page
 
 
 def split(values):

@@ -1,4 +1,4 @@
-"""What the teaching widgets refuse, and that each loads alone."""
+"""What the widgets refuse, and that each teaching widget loads alone."""
 
 import re
 import subprocess
@@ -10,6 +10,12 @@ import traitlets
 import csgcourse.widgets
 
 REFUSED = {  # a value of each trait that is out of range, and what the error says
+    "AttentionExplorer": {
+        "query": (145, "0 to 144: got 145"), "block": (6, "block must be 1 to 5: got 6"),
+        "frame": (0, "frame must be 1 to 3: got 0"), "head": (5, "head must be 0 to 4: got 5"),
+        "other_block": (0, "other_block must be 1 to 5: got 0"),
+        "view": ("sideways", "view must be one of .*: got 'sideways'"),
+    },
     "Balance": {
         "clips": ("half", "half"),
         "reading": ("tanh", "tanh"), "start": (0.7, "start"), "weight_decay": (1.0, "weight_decay"),
@@ -55,9 +61,11 @@ for name in sys.argv[1:]:
 @pytest.mark.parametrize("make_widget", REFUSED, indirect=True)
 def test_values_out_of_range_are_refused(make_widget):
     widget = make_widget()
+    before = widget.get_state()
     for name, (value, message) in REFUSED[type(widget).__name__].items():
         with pytest.raises(traitlets.TraitError, match=message):
             setattr(widget, name, value)
+    assert widget.get_state() == before
 
 
 def test_each_widget_loads_no_other_and_no_annex_that_it_does_not_need():

@@ -103,13 +103,10 @@ def places(page):
     )
 
 
-def test_clips_stand_at_their_probability_with_a_trail_from_the_epoch_before(shown, page):
+def test_clips_stand_in_their_grade_s_row_with_a_trail_from_the_epoch_before(shown, page):
     for epoch, before in ((3, 2), (2, 1), (1, 1)):
         shown.put(epoch=epoch)
         np.testing.assert_allclose(places(page), SHARES[[epoch - 1, before - 1]].T, atol=1e-5)
-
-
-def test_each_true_grade_has_its_own_row(shown, page):
     marks = page.locator(".csg-mark")
     heights = [mark.bounding_box()["y"] for mark in marks.all()]
     severe = page.get_by_text("true severe").bounding_box()["y"]

@@ -113,13 +113,6 @@ def test_it_opens_where_frames_compete(explorer, opinionated_network, simulated_
     assert (real.view, real.frame, real.show_truth) == ("into_time", 1, False)
 
 
-def test_the_bytes_are_the_maps_and_totals(explorer, seen):
-    branches = seen.branches.values()
-    close(decoded(explorer.maps, explorer.ends), torch.cat([each.maps for each in branches]))
-    totals = np.frombuffer(explorer.totals, np.float32).reshape(4, 5, FRAMES)
-    np.testing.assert_array_equal(totals, torch.stack([each.totals for each in branches]))
-
-
 def test_what_is_nearly_the_most_is_not_sent_as_the_most():
     close = torch.tensor([[0.0, 0.9999, 1.0], [0.5, 0.5, 0.5], [0.0, 2.0, 2.0]])
     codes, ends = encoded(close)
@@ -206,17 +199,9 @@ def test_settings_are_checked_and_a_refusal_changes_nothing(opinionated_network,
     wanted = {"view": "space", "block": 2, "query": 60, "head": 3, "stretch": True}
     explorer = AttentionExplorer(opinionated_network, simulated_clip, settings=wanted)
     assert {name: getattr(explorer, name) for name in wanted} == wanted
-    for name, value, said in (
-        ("query", 145, "0 to 144: got 145"),
-        ("block", 6, "block must be 1 to 5: got 6"),
-        ("frame", 0, "frame must be 1 to 3: got 0"),
-        ("head", 5, "head must be 0 to 4: got 5"),
-        ("other_block", 0, "other_block must be 1 to 5: got 0"),
-        ("view", "sideways", "view must be one of .*: got 'sideways'"),
-        ("view", "into_time", "in view 'into_time' the class token is the only .* space and time:"),
-    ):
-        with pytest.raises(traitlets.TraitError, match=said):
-            setattr(explorer, name, value)
+    said = "in view 'into_time' the class token is the only .* space and time:"
+    with pytest.raises(traitlets.TraitError, match=said):
+        explorer.view = "into_time"
     assert {name: getattr(explorer, name) for name in wanted} == wanted
     with pytest.raises(ValueError, match=r"settings are view, block, .*: got blok"):
         AttentionExplorer(opinionated_network, simulated_clip, settings={"blok": 2})

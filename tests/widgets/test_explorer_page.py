@@ -19,6 +19,8 @@ from csglib.widgets.base import MAGNITUDE
 from csglib.widgets.explorer.message import encoded
 from csglib.widgets.explorer.widget import SETTINGS
 
+from .conftest import opened
+
 FRAMES, ROWS, COLUMNS = 3, 6, 8
 PATCHES = ROWS * COLUMNS
 PATCH = (1, 3, 2)  # frame, row, column
@@ -395,21 +397,17 @@ def test_the_python_call_shows_the_same_view_again(settings, against, mount, pag
 @pytest.fixture
 def offline(chromium, tmp_path):
     """Opens a widget's own file in a browser without a net; the file asks the net for nothing."""
-    context = chromium.new_context(viewport={"width": 1000, "height": 900}, offline=True)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    errors, asked = [], []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    asked = []
+    with opened(chromium) as page:
+        page.context.set_offline(True)
+        page.on("request", lambda request: asked.append(request.url))
 
-    def show(widget):
-        widget.to_html(tmp_path / "explorer.html")
-        page.goto((tmp_path / "explorer.html").as_uri())
-        return page
+        def show(widget):
+            widget.to_html(tmp_path / "explorer.html")
+            page.goto((tmp_path / "explorer.html").as_uri())
+            return page
 
-    yield show
-    context.close()
-    assert not errors, errors
+        yield show
     assert [url for url in asked if not url.startswith(("file:", "blob:"))] == []
 
 

@@ -17,6 +17,7 @@ from csglib.view.attention_record import attention_record
 
 from ..conftest import SAMPLES
 from ..data import clip_files as files
+from .conftest import opened
 from .test_contract import AXE, FINDINGS, SMALL
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -61,33 +62,31 @@ def network():
     return network
 
 
-@pytest.mark.parametrize(
-    "name", ["mild_type_I", "severe_borderline_type_II", "mild_near_wall_type_I"]
-)
-def test_onnxruntime_agrees_with_torch(site, network, name):
-    clip = read_clip(SAMPLES / f"{name}.npz")
-    logits, maps, totals, *_ = InferenceSession(site / "tiny.onnx").run(
-        None, {"frames": clip.frames}
-    )
-    branches = attention_record(network, clip).branches.values()
-    for found, wanted in (
-        (logits, network(network_input(clip.frames)[None])[0]),
-        (maps, torch.stack([branch.maps for branch in branches])),
-        (totals, torch.stack([branch.totals for branch in branches])),
-    ):
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
-    np.testing.assert_allclose(maps[2:].sum((2, 3, 4)), 1, atol=1e-5)  # of the fusions
+def test_onnxruntime_agrees_with_torch(site, network):
+    session = InferenceSession(site / "tiny.onnx")
+    for name in ("mild_type_I", "severe_borderline_type_II", "mild_near_wall_type_I"):
+        clip = read_clip(SAMPLES / f"{name}.npz")
+        logits, maps, totals, *_ = session.run(None, {"frames": clip.frames})
+        branches = attention_record(network, clip).branches.values()
+        for found, wanted in (
+            (logits, network(network_input(clip.frames)[None])[0]),
+            (maps, torch.stack([branch.maps for branch in branches])),
+            (totals, torch.stack([branch.totals for branch in branches])),
+        ):
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(maps[2:].sum((2, 3, 4)), 1, atol=1e-5)  # of the fusions
 
 
-@pytest.fixture
-def lab(site, page):
+@pytest.fixture(scope="module")
+def lab(site, chromium):
     """The page with its first clip graded; nothing may be asked, and nothing can be."""
     asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.context.set_offline(True)
-    page.goto((site / "lab.html").as_uri())
-    page.evaluate(GRADED)
-    yield page
+    with opened(chromium) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.context.set_offline(True)
+        page.goto((site / "lab.html").as_uri())
+        page.evaluate(GRADED)
+        yield page
     assert [url for url in asked[1:] if not url.startswith(("blob:", "data:"))] == []
 
 
