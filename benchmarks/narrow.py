@@ -30,20 +30,13 @@ from csglib.model.weights import load_weights
 from csglib.table1.budget import BUDGETS
 from csglib.table1.pairs import holm, over_seeds
 from csglib.table1.pretrain import frames_of
-from csglib.table1.rows import ROWS
+from csglib.table1.report import accuracies_in, claims_in
+from csglib.table1.rows import CLAIMS, ROWS
 from csglib.table1.run import RESULT, Table1
 from csglib.train.experiment import TEST
 from csglib.train.fit import predict
 from csglib.train.predictions import Predictions
 
-CLAIMS = {  # the first row is claimed to be better than the second
-    "a warm start helps": ("base", "base_random"),
-    "two fused branches are better than joint attention": ("csg3dct", "base"),
-    "CA is better than SWA": ("ca", "swa"),
-    "learnable weights help": ("csg3dct", "ca"),
-    "16 frames are no better than 8": ("base_16", "base"),
-    "CSG-3DCT is better than I3D": ("csg3dct", "i3d"),
-}
 SEEDS = range(10)
 LEARN = (10_000, 10_001)  # their cohorts are in no comparison
 FROM_RANDOM = [n for n, row in ROWS.items() if row.init == "random"] + ["csg3dct_random"]
@@ -103,25 +96,14 @@ def plain_3d(table: Table1, seed: int, clips: dict[str, ClipSet], name: str) -> 
     return Predictions.of(logits, test)
 
 
-def accuracies(kept: Path, name: str) -> dict[str, float]:
-    """By seed."""
-    runs = {path.parent.name: Predictions.read(path) for path in kept.glob(f"{name}/*/{TEST}")}
-    return {
-        seed: float((said.probabilities.argmax(1) == said.grades).mean())
-        for seed, said in sorted(runs.items())
-    }
-
-
 def summary(kept: Path) -> dict[str, Any]:
     """What the finished seeds say so far; verdicts wait for all of them."""
-    rows = {name: accuracies(kept, name) for name in (*ROWS, "csg3dct_random", *BESIDE)}
+    rows = {name: accuracies_in(kept / name) for name in (*ROWS, "csg3dct_random", *BESIDE)}
     claims: dict[str, Any] = {}
-    for claim, (first, second) in CLAIMS.items():
-        both = sorted(rows[first].keys() & rows[second].keys())
-        each = [rows[first][seed] - rows[second][seed] for seed in both]
-        claims[claim] = {"rows": [first, second], "differences": dict(zip(both, each, strict=True))}
-        if len(each) > 1:
-            score, chance = over_seeds(np.array(each))
+    for claim, differences in claims_in(kept).items():
+        claims[claim] = {"rows": CLAIMS[claim], "differences": differences}
+        if len(differences) > 1:
+            score, chance = over_seeds(np.array([*differences.values()]))
             claims[claim] |= asdict(score) | {"p": chance}
     if all(len(claim["differences"]) == len(SEEDS) for claim in claims.values()):
         adjusted = holm([claim["p"] for claim in claims.values()])
@@ -138,7 +120,7 @@ def summary(kept: Path) -> dict[str, Any]:
         "claims": claims,
         "accuracy": {name: found for name, found in rows.items() if found},
         "shown to learn": {
-            n: found for n in FROM_RANDOM if (found := accuracies(kept / "learn", n))
+            n: found for n in FROM_RANDOM if (found := accuracies_in(kept / "learn" / n))
         },
     }
 

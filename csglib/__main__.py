@@ -242,14 +242,12 @@ def table1(  # noqa: PLR0913, PLR0917  # options
     names = rows.split(",") if rows else list(ROWS)
     budget = replace(BUDGETS[preset], micro_batches=micro_batches)
     table = Table1(out, replace(budget, precision=precision or budget.precision), init)
-    table.check(names, seeds)
     runs: dict[str, list[Path]] = {}
     text = ""
     for name, seed, folder in table.run(names, seeds):
         runs.setdefault(name, []).append(folder)
         text = report.write_table(out, runs)
-        done = sum(map(len, runs.values()))
-        of = f"{done} of {len(names) * seeds} runs"
+        of = f"{sum(map(len, runs.values()))} of {len(names) * seeds} runs"
         print(f"{of}: {ALL_ROWS[name].title}, seed {seed}, is done", flush=True)
     print(text)
 
@@ -296,8 +294,7 @@ def doctor(  # noqa: PLR0913, PLR0917  # options
         words = private_words(folder)
         write_cohort(found, deidentify, workers)
         refuse_leaks(deidentify, words)
-        hint = train_hint(deidentify, size)
-        print(f"{deidentify} is ready, de-identified. To train: {hint}")
+        print(f"{deidentify} is ready, de-identified. To train: {train_hint(deidentify, size)}")
 
 
 def refuse_dead_end(frames: int, size: int) -> None:

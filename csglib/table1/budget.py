@@ -15,7 +15,6 @@ class Budget:
     """
 
     patients: int = 169
-    pretrain_patients: int = 676
     size: int = 256
     epochs: int = 100
     finetune_epochs: int = 40
@@ -39,9 +38,7 @@ class Budget:
 
 
 BUDGETS = {
-    "smoke": Budget(
-        patients=12, pretrain_patients=12, size=64, epochs=1, finetune_epochs=1, pretrain_epochs=1
-    ),
+    "smoke": Budget(patients=12, size=64, epochs=1, finetune_epochs=1, pretrain_epochs=1),
     "laptop": Budget(
         size=64, epochs=20, finetune_epochs=8, pretrain_epochs=6, batch_size=8, pretrain_lr=5e-4,
         finetune_lr=1e-4, schedule="one_cycle", augment=True,

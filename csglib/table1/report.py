@@ -18,7 +18,7 @@ from numpy import ndarray
 from csglib.data.atomic import replacing
 from csglib.metrics import Score, Scores
 from csglib.table1.pairs import mcnemar, over_seeds, paired_difference
-from csglib.table1.rows import ALL_ROWS
+from csglib.table1.rows import ALL_ROWS, CLAIMS
 from csglib.table1.run import RESULT
 from csglib.train.experiment import TEST
 from csglib.train.predictions import Predictions
@@ -66,17 +66,6 @@ class Pair:
     first_alone: int
     second_alone: int
     neither: int
-
-    def clips_wanted(self, clips: int) -> int | None:
-        """About how many test clips would make the interval end at 0, if the difference is true.
-
-        Intervals narrow with the square root of the `clips` that the difference comes from. None
-        where there is no difference.
-        """
-        if not self.difference.value:
-            return None
-        half = (self.difference.high - self.difference.low) / 2
-        return round(clips * (half / self.difference.value) ** 2)
 
 
 @dataclass(frozen=True)
@@ -148,24 +137,37 @@ def pair_of(first: Mapping[str, Predictions], second: Mapping[str, Predictions])
 
 def lines(runs: Mapping[str, Sequence[Path]]) -> list[Line]:
     """One line for each row with finished runs, ordered as `ALL_ROWS`; `runs` as from `runs_in`."""
-    reference = _read(runs.get(_REFERENCE, []))
     found = []
-    for name in (name for name in ALL_ROWS if name in runs):
-        predictions, difference = _read(runs[name]), None
-        comparable = name != _REFERENCE and ALL_ROWS[name].frames == ALL_ROWS[_REFERENCE].frames
-        if comparable and predictions.keys() & reference.keys():
-            difference = pair_of(predictions, reference).difference
+    for name in (row for row in ALL_ROWS if row in runs):
+        both = {row: runs[row] for row in (name, _REFERENCE) if row in runs}
+        pair = pairs_in(both).get((name, _REFERENCE))
+        predictions = _read(runs[name])
         results = [json.loads((folder / RESULT).read_text()) for folder in runs[name]]
         known = [cost for cost in COSTS if results[0][cost] is not None]
         costs = {cost: mean(result[cost] for result in results) for cost in known}
         scores = pooled(list(predictions.values())).scores()
-        found.append(Line(name, len(predictions), scores, difference, costs))
+        found.append(Line(name, len(predictions), scores, pair.difference if pair else None, costs))
     return found
 
 
 def _read(runs: Sequence[Path]) -> dict[str, Predictions]:
     """By the name of a run's folder, which is its seed."""
     return {run.name: Predictions.read(run / TEST) for run in runs}
+
+
+def claims_in(folder: Path) -> dict[str, dict[str, float]]:
+    """For each of `CLAIMS` the first row's accuracy minus the second's, by finished seed."""
+    found = {}
+    for claim, rows in CLAIMS.items():
+        first, second = (accuracies_in(folder / name) for name in rows)
+        found[claim] = {seed: first[seed] - second[seed] for seed in first if seed in second}
+    return found
+
+
+def accuracies_in(folder: Path) -> dict[str, float]:
+    """Of each finished run of a row, by the name of its folder; none if there is no such folder."""
+    read = _read([path.parent for path in sorted(folder.glob(f"seed-*/{TEST}"))])
+    return {seed: float(right(said).mean()) for seed, said in read.items()}
 
 
 def write_table(folder: Path, runs: Mapping[str, Sequence[Path]]) -> str:

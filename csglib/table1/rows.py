@@ -56,3 +56,11 @@ ROWS = {**_COMPETITORS, **_OURS}
 """The paper's, in its order."""
 ALL_ROWS = {**_COMPETITORS, **_OTHERS, **_OURS}
 """Those and, before ours, the networks that it cites, and CSG-3DCT from random weights."""
+CLAIMS = {  # of benchmarks/protocol.md: two rows each, whose accuracies are compared
+    "a warm start helps": ("base", "base_random"),
+    "two fused branches are better than joint attention": ("csg3dct", "base"),
+    "CA is better than SWA": ("ca", "swa"),
+    "learnable weights help": ("csg3dct", "ca"),
+    "16 frames are no better than 8": ("base_16", "base"),
+    "CSG-3DCT is better than I3D": ("csg3dct", "i3d"),
+}

@@ -21,7 +21,7 @@ from csglib.model.cost import costs
 from csglib.phantom.make_cohort import make_cohort
 from csglib.phantom.patients import CohortSpec
 from csglib.table1.budget import Budget
-from csglib.table1.pretrain import conformer_for, frames_of, keep_best_only, pretrain, read_frames
+from csglib.table1.pretrain import conformer_for, frames_of, keep_best_only, pretrain
 from csglib.table1.rows import ALL_ROWS, TableRow
 from csglib.train.experiment import Experiment, trained
 from csglib.train.fit import predict
@@ -44,20 +44,16 @@ class Table1:
     budget: Budget
     init: str = "clips"
 
-    def check(self, names: Sequence[str], seeds: int) -> None:
-        """Refuse unknown rows, none, or no seed, by a ValueError."""
-        unknown = [name for name in names if name not in ALL_ROWS]
-        if unknown or not names or seeds < 1:
-            got, known = ", ".join(names) or "no row", ", ".join(ALL_ROWS)
-            raise ValueError(f"wanted rows of {known}, one seed or more: got {got}, {seeds=}")
-
     def run(self, names: Sequence[str], seeds: int) -> Iterator[tuple[str, int, Path]]:
         """Run rows with seeds 0, 1, ...; yields row, seed and folder of each when it is finished.
 
         Raises:
-            ValueError: see `check`; or the folder holds another table.
+            ValueError: unknown rows, none, or no seed; or the folder holds another table.
         """
-        self.check(names, seeds)
+        unknown = [name for name in names if name not in ALL_ROWS]
+        if unknown or not names or seeds < 1:
+            got, known = ", ".join(names) or "no row", ", ".join(ALL_ROWS)
+            raise ValueError(f"wanted rows of {known}, one seed or more: got {got}, {seeds=}")
         for seed in range(seeds):
             for name in names:
                 yield name, seed, self.finished(name, seed)
@@ -124,10 +120,10 @@ class Table1:
 
 
 @cache
-def made_cohort(folder: Path, spec: CohortSpec, single_frames: bool = False) -> dict[str, ClipSet]:
-    """Clips or single frames of a cohort, simulated if needed; read once per process."""
+def made_cohort(folder: Path, spec: CohortSpec) -> dict[str, ClipSet]:
+    """Clips of a cohort, simulated if needed; read once per process."""
     make_cohort(folder, spec, os.cpu_count() or 1)
-    return read_frames(folder) if single_frames else read_cohort(folder)
+    return read_cohort(folder)
 
 
 def _measured(network: nn.Module, clips: ClipSet) -> dict[str, object]:

@@ -6,7 +6,7 @@ a schedule, and which parameters decay.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -138,34 +138,46 @@ def _counts(result: object) -> object:
 def _validate_interval(
     answer: Any, correct: Tensor, patients: Sequence[str], draws: int, _seed: int
 ) -> str | None:
-    """Any generator will do: right is what differs from a known interval by chance only.
-
-    The fewer its draws, the more chance is allowed for.
-    """
     try:
-        came_low, came_high = (float(end) for end in answer)
+        low, high = (float(end) for end in answer)
     except (TypeError, ValueError, RuntimeError):
         return "two numbers are wanted: (low, high)"
-    accuracy, wrong_intervals = _known(tuple(correct.tolist()), tuple(patients))
+    known = _known(tuple(correct.tolist()), tuple(patients))
+    return wrong_interval((low, high), *known, draws)
+
+
+def wrong_interval(
+    came: tuple[float, float],
+    values: Tensor,
+    mistaken: Mapping[str, Sequence[float]],
+    draws: int,
+) -> str | None:
+    """What is wrong with the ends of an interval, made of `draws` draws.
+
+    Any generator will do: right is what differs by chance only from where 95 % of `values`, many
+    draws, lie. The fewer the draws, the more chance is allowed for. `mistaken` has the intervals of
+    common mistakes.
+    """
+    came_low, came_high = came
     # How far the share of draws beyond an end may be off, in standard errors; with few draws
     # intervals cannot be told apart, and tails are longer than normal ones.
     off = (4 if draws >= _ENOUGH else 6) * math.sqrt(_TAIL * (1 - _TAIL) / draws)
     tails = torch.tensor([_TAIL - off, _TAIL + off, 1 - _TAIL - off, 1 - _TAIL + off]).clamp(0, 1)
-    lowest, low, high, highest = accuracy.quantile(tails.to(accuracy)).tolist()
+    lowest, low, high, highest = values.quantile(tails.to(values)).tolist()
     inside = lowest - _TINY <= came_low <= low + _TINY
     if inside and high - _TINY <= came_high <= highest + _TINY:
         return None
-    distances = {
-        words: max(abs(came_low - a), abs(came_high - b)) - 0.06 * (b - a) - _TINY
-        for words, (a, b) in wrong_intervals.items()
+    near = {
+        words: max(abs(came_low - a), abs(came_high - b))
+        for words, (a, b) in mistaken.items()
+        if max(abs(came_low - a), abs(came_high - b)) <= 0.06 * (b - a) + _TINY
     }
-    words = min(distances, key=distances.__getitem__)
-    if draws >= _ENOUGH and distances[words] <= 0:
-        return f"by where the interval lies, {words}"
-    low, high = accuracy.quantile(accuracy.new_tensor([_TAIL, 1 - _TAIL])).tolist()
+    if draws >= _ENOUGH and near:
+        return "by where the interval lies, " + "; or ".join(sorted(near, key=near.__getitem__))
+    low, high = values.quantile(values.new_tensor([_TAIL, 1 - _TAIL])).tolist()
     hint = ", far too narrow: divided by the root of `draws`?"
-    came = f"({came_low:.3f}, {came_high:.3f}){hint * (came_high - came_low < (high - low) / 5)}"
-    return f"an interval near ({low:.3f}, {high:.3f}) is wanted: got {came}"
+    shown = f"({came_low:.3f}, {came_high:.3f}){hint * (came_high - came_low < (high - low) / 5)}"
+    return f"an interval near ({low:.3f}, {high:.3f}) is wanted: got {shown}"
 
 
 @lru_cache  # the cases of all checks are the same

@@ -19,8 +19,9 @@ _NAMES = (
     *("Start here", "Inflation", "Clips to tokens", "Intra-dimension attention"),
     *("Fusion: SWA against CA", "Learnable weighting", "CSG-3DCT", "Clips and grades"),
     *("Training", "Attention across frames", "Is it evidence?"),
+    *("Table 1", "Your own clips"),
 )
-TITLES = {**dict(enumerate(_NAMES)), 12: "Your own clips"}  # of notebooks that have exercises
+TITLES = dict(enumerate(_NAMES))  # of notebooks that have exercises
 _NOTED: dict[str, Any] = {"checked": int, "mistakes": list, "solved": str}  # of an exercise
 _SOLVED, _OPEN = "\N{CHECK MARK}", "\N{WHITE CIRCLE}"
 _HOME = Path(__file__).parents[1]  # the notebooks' folder, unless csgcourse is installed elsewhere

@@ -13,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce
+from scipy.stats import binom, binomtest, chi2
 from torch import nn
 
 from csgcourse import check
@@ -267,7 +268,22 @@ def swapped_by_matrix(maps, masks, patients, score):
 SPREAD = "volume.repeat_interleave(scale, dim=3).repeat_interleave(scale, dim=4)"  # of 6.2
 PLAIN = "(query @ key.mT / query.shape[-1] ** 0.5).softmax(-1) @ value"
 
+
 # fmt: off
+def holm_by_numpy(p_values):
+    order = np.argsort(p_values, kind="stable")
+    steps = np.sort(p_values) * np.arange(len(p_values), 0, -1)
+    return np.maximum.accumulate(steps)[np.argsort(order)].clip(max=1)
+
+
+def unpaired_by_two_generators(first, second, patients, draws, seed):
+    ends = [patient_bootstrap(first - second.mean(), patients, draws, seed)]
+    turned = patient_bootstrap(second.mean() - second, patients, draws, seed + 1)
+    width = math.hypot(ends[0][1] - ends[0][0], turned[1] - turned[0]) / 2
+    gain = (first.mean() - second.mean()).item()
+    return gain, gain - width, gain + width
+
+
 RIGHT = [  # the library's own functions, and other styles
     ("1.1", inflate_kernel),
     ("1.1", lambda k, t: torch.einsum("oiyx,t->oityx", k, torch.ones(t).to(k) / t)),
@@ -355,6 +371,11 @@ RIGHT = [  # the library's own functions, and other styles
     ("10.2", swapped_by_matrix),
     ("10.3", lambda a, g: F.relu(torch.einsum("c,ctyx->tyx", g.mean((1, 2, 3)), a))),
     ("10.3", lambda a, g: torch.tensordot(g.flatten(1).mean(1), a, 1).clamp(min=0)),
+    ("11.1", lambda a, b: binomtest(a, a + b).pvalue if a + b else 1.0),
+    ("11.2", lambda first, second, *given: np.array(
+        [first.mean() - second.mean(), *patient_bootstrap(first - second, *given)])),
+    ("11.3", holm_by_numpy),
+    ("11.3", lambda values: torch.tensor(holm_by_numpy(values))),
 ]
 WRONG = {  # what the message says, and the answer: a function, or edits of the solution
     "0.1": [
@@ -608,6 +629,24 @@ WRONG = {  # what the message says, and the answer: a function, or edits of the 
     ],
     "10.3": [
         ("are exchanged", lambda a, g: grad_cam(g, a)),
+    ],
+    "11.1": [
+        ("every value is 100 times", "min(1.0, => 100 * min(1.0,"),
+        ("one minus that is wanted", "min(1.0, => 1 - min(1.0,"),
+        ("this is one tail", lambda a, b: binom.cdf(min(a, b), a + b, 0.5)),
+        ("chi-squared approximation with", lambda a, b: chi2.sf((abs(a - b) - 1) ** 2 / (a + b), 1)
+         if a != b else 1.0),
+    ],
+    "11.2": [
+        ("three numbers are wanted", "low, high => (low, high)"),
+        ("three numbers are wanted", "(gain.sum() / clips.sum()).item(),  => "),
+        ("far too narrow", "gains.new_tensor([0.025, 0.975]) => gains.new_tensor([0.499, 0.501])"),
+        ("you drew other patients", unpaired_by_two_generators),
+        ("the same seed gives another", ".manual_seed(seed) => .manual_seed(torch.seed())"),
+    ],
+    "11.3": [
+        ("Bonferroni", lambda values: [min(1, len(values) * p) for p in values]),
+        ("a list of 7 is wanted", "return adjusted => return adjusted[:-1]"),
     ],
 }
 # fmt: on

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from csglib.metrics import Score
 from csglib.table1 import ROWS, report
 from csglib.table1.pairs import over_seeds
-from csglib.table1.report import COSTS, Pair, SplitSummary, lines, pairs_in, runs_in, write_table
+from csglib.table1.report import COSTS, SplitSummary, lines, pairs_in, runs_in, write_table
 from csglib.table1.run import RESULT
 from csglib.train.experiment import TEST
 
@@ -144,13 +143,3 @@ def test_rows_of_unlike_tests_are_refused(table):
     table("i3d", answers(1))
     with pytest.raises(ValueError, match="two rows need the same test clips in the same order"):
         pairs_in(runs_in(table("tpn", answers(1)[1:])))
-
-
-def test_so_many_clips_would_make_the_interval_as_narrow_as_the_difference():
-    def wanted(value, low, high):
-        return Pair(1, Score(value, low, high), (1.0,), 1, 1, 1, 1).clips_wanted(100)
-
-    assert wanted(0.05, -0.05, 0.15) == 400, "half as wide"
-    assert wanted(-0.05, -0.15, 0.05) == 400
-    assert wanted(0.1, 0.0, 0.2) == 100
-    assert wanted(0.0, -0.1, 0.1) is None

@@ -23,9 +23,8 @@ from csglib.train import Predictions, experiment
 from ..small_training import Small
 
 SMALL = Budget(
-    patients=3, pretrain_patients=4, size=32, epochs=2, finetune_epochs=1, pretrain_epochs=1,
-    pretrain_lr=0.007,
-)  # fmt: skip
+    patients=3, size=32, epochs=2, finetune_epochs=1, pretrain_epochs=1, pretrain_lr=0.007
+)
 
 
 @pytest.fixture
@@ -47,10 +46,10 @@ def cohorts():
     made = {}
     real = run.made_cohort.__wrapped__
 
-    def once(folder, spec, single_frames=False):
-        if (spec, single_frames) not in made:
-            made[spec, single_frames] = real(folder, spec, single_frames)
-        return made[spec, single_frames]
+    def once(folder, spec):
+        if spec not in made:
+            made[spec] = real(folder, spec)
+        return made[spec]
 
     return once
 

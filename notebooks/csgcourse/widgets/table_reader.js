@@ -27,15 +27,15 @@ function noPair(one, other, rows) {
 
 /** The interval holds 0. */
 function undecided(pair, { clips }) {
-  const { answers: [, alone, otherAlone], difference: [value], wanted, pvalues, seeds } = pair;
+  const { answers: [, alone, otherAlone], difference: [value, low, high], pvalues, seeds } = pair;
   if (!alone && !otherAlone) return "Both are right on the very same clips.";
   const least = Math.min(...pvalues);
-  const about = Number(wanted.toPrecision(2)).toLocaleString("en");
+  const wanted = clips * ((high - low) / 2 / value) ** 2; // an interval narrows with the root of the clips
   const significant = seeds > 1
     ? ` One seed alone might have suggested a difference: McNemar's p goes down to ${pValue(least)}.`
     : ` McNemar's p, ${pValue(least)}, suggests a difference, but takes clips for independent, and a patient has several.`;
-  const more = ` If the difference is really ${tenths(Math.abs(value))} points, it takes about ${about} test clips to detect it.`;
-  return `It includes 0: on these ${clips} clips it is not known which is better.${least < CLEAR ? significant : ""}${wanted > clips ? more : ""}`;
+  const more = ` If the difference is really ${tenths(Math.abs(value))} points, about ${Number(wanted.toPrecision(2)).toLocaleString("en")} test clips have an even chance of detecting it.`;
+  return `It includes 0: on these ${clips} clips it is not known which is better.${least < CLEAR ? significant : ""}${value && wanted > clips ? more : ""}`;
 }
 
 /** The interval excludes 0. */

@@ -42,13 +42,12 @@ class TableReader(LiveFigure):
     def __init__(self, folder: Path) -> None:
         runs = runs_in(folder)
         rows = [_row(place, line, runs[line.name]) for place, line in enumerate(lines(runs))]
-        clips = {row["name"]: row["clips"] for row in rows}
         found = pairs_in(runs)
-        pairs = {f"{a}>{b}": _plain(pair, clips[a]) for (a, b), pair in found.items()}
+        pairs = {f"{a}>{b}": _plain(pair) for (a, b), pair in found.items()}
         apart = [pair.difference.low > 0 for pair in found.values()]  # of each two, one way round
         facts = {"rows": rows, "pairs": pairs, "apart": sum(apart), **_axes_of(rows, pairs)}
         facts["grades"] = " or ".join(sorted({row["grade"] for row in rows}))  # most frequent ones
-        *others, first = clips  # the last row is the paper's own network
+        *others, first = runs  # the last row is the paper's own network
         super().__init__(facts=facts, first=first, second=next(iter(others), first))
 
     @traitlets.validate("first", "second")
@@ -112,14 +111,13 @@ def _row(place: int, line: Line, runs: list[Path]) -> dict[str, Any]:
     }
 
 
-def _plain(pair: Pair, clips: int) -> dict[str, Any]:
+def _plain(pair: Pair) -> dict[str, Any]:
     score = pair.difference
     return {
         "seeds": pair.seeds,
         "difference": [score.value, score.low, score.high],
         "pvalues": list(pair.chances),
         "answers": [pair.both, pair.first_alone, pair.second_alone, pair.neither],
-        "wanted": pair.clips_wanted(clips),
     }
 
 
