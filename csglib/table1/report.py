@@ -76,7 +76,7 @@ class Line:
     seeds: int  # number of runs pooled in it
     scores: Scores  # of all of them
     difference: Score | None  # accuracy minus CSG-3DCT's, if that has been tested on these clips
-    costs: Mapping[str, float]  # of one run, averaged over runs: see `csglib.table1.run`
+    costs: Mapping[str, int | float]  # of one run, averaged over runs: see `csglib.table1.run`
 
 
 def runs_in(folder: Path) -> dict[str, list[Path]]:
