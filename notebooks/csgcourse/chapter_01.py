@@ -118,20 +118,6 @@ def _train_cases(generator: torch.Generator) -> list[tuple[object, ...]]:
     ]
 
 
-def _by_adam(lr: float) -> Callable[..., Tensor]:
-    def wrong(kernel: Tensor, clips: Tensor, labels: Tensor, steps: int) -> Tensor:
-        kernel = kernel.clone().requires_grad_()
-        optimizer = torch.optim.Adam([kernel], lr)
-        for _ in range(steps):
-            optimizer.zero_grad()
-            logits = F.conv3d(clips, kernel).abs().mean(dim=(2, 3, 4))
-            F.cross_entropy(logits, labels).backward()
-            optimizer.step()
-        return kernel.detach()
-
-    return wrong
-
-
 _KERNELS = inputs(lambda o, i, k, t: ((o, i, k, k), t), {}, {}, {"k": 1, "t": 3}, {"t": 1})
 _ODD = inputs(lambda o, i, k, t: ((o, i, k, k), t), *({"t": t} for t in (3, 7, 5, 1)))
 _LENGTHS, _STAGES = [(3,), (5,), (17,), (1,)], [(256, 128, 4), (512, 256, 3), (7, 5, 2), (3, 2, 1)]
@@ -178,7 +164,14 @@ _RATES = 0.1, 0.01, 0.001
 _TRAIN_MISTAKES = {
     "gradients of earlier steps are added in: zero them before each step":
         ("    for _", "    total = 0.0\n    for _", "* gradient", "* (total := total + gradient)"),
-    **{f"this is Adam with {lr:g}, not plain descent": _by_adam(lr) for lr in (1.0, *_RATES)},
+    **{
+        f"this is Adam with {lr}, not plain descent":
+            ("for _", "kernel = nn.Parameter(kernel.clone())\n"
+             f"    adam = torch.optim.Adam([kernel], {lr})\n    for _",
+             "kernel = kernel.detach().requires_grad_()", "pass",
+             "kernel = kernel - 1.0 * gradient", "kernel.grad = gradient; adam.step()")
+        for lr in (1, *_RATES)
+    },
     **{f"the learning rate is {r}; 1 is wanted": ("1.0", f"{r}") for r in _RATES},
     "the loss grows: a step goes against the gradient": ("kernel - ", "kernel + "),
     "the scores lack `.abs()`: parts of both signs cancel": (".abs()", ""),
