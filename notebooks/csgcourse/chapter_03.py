@@ -92,6 +92,8 @@ MAP_MISTAKES = {  # of chapter 4 too
     "the scores are divided by 2*e: `e ** 1/2` is (e ** 1) / 2; write `e ** 0.5`":
         ("e**0.5", "e**1 / 2"),
     "you divided by sqrt(h*e); a head multiplies e numbers": (".shape[-1]", "[0, :, 0].numel()"),
+    "you divided by the square root of the number of keys; sqrt(e) is wanted":
+        (".softmax", ".mul((e / scores.shape[-1]) ** 0.5).softmax"),
     "the softmax went over the queries; over the keys is wanted, dim=-1": ("dim=-1", "dim=-2"),
     "the softmax went over the heads; over the keys is wanted, dim=-1": ("dim=-1", "dim=1"),
     "you divided after the softmax; divide the scores":
@@ -123,6 +125,7 @@ BLOCK_MISTAKES = {  # of attention and an FFN; chapter 4 has them too
     "attention is missing: this is the FFN alone": ("block.proj(", "0 * ("),
     "the residual connection around the FFN is missing":
         ("token + block", "block", "grid + block", "block"),
+    "the class token's residual connection around the FFN is missing": ("token + block", "block"),
     "the FFN reads what attention has updated, not what came in":
         ("ffn(token)", "ffn(cls)", "ffn(grid)", "ffn(patches)"),
     "`block.norm` comes before the projections, and is missing": ("block.norm(", "("),

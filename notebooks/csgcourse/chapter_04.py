@@ -35,16 +35,12 @@ def crossed(query_own: Tensor, key_other: Tensor, value_other: Tensor) -> Tensor
 
 def context(token_own: Tensor, patches_other: Tensor, scheme: str) -> Tensor:
     """The tokens that give keys and values."""
-    if scheme == "crossvit":
-        return torch.cat([token_own, patches_other], dim=1)
-    return patches_other
+    return torch.cat([token_own, patches_other], dim=1) if scheme == "crossvit" else patches_other
 
 
 def fusion_cost(tokens: int, width: int, query: str) -> int:
     """Multiplications of both products, with all tokens as queries or the class token alone."""
-    if query == "all":
-        return 2 * (1 + tokens) ** 2 * width
-    return 2 * tokens * width
+    return 2 * width * ((1 + tokens) ** 2 if query == "all" else tokens)
 
 
 def fusion_forward(block: InterDimension, target: Pair, complement: Pair, scheme: str) -> Pair:
@@ -73,8 +69,7 @@ _SCHEMES = {"cross": CrossAttention, "switched": SwitchedAttention}
 _BLOCKS = inputs(
     lambda b, t, n, h, e, scheme: (
         _SCHEMES[scheme](h * e, h, 7),
-        ((b, 1, h * e), (b, t, n, h * e)),
-        ((b, 1, h * e), (b, t, n, h * e)),
+        *[((b, 1, h * e), (b, t, n, h * e))] * 2,
         scheme,
     ),
     *({"scheme": scheme} | edge for edge in ({}, {"t": 1, "n": 1}) for scheme in _SCHEMES),
@@ -104,27 +99,27 @@ _COST_MISTAKES = {
     "this is one product; there are two, scores and weighted values": ("return 2", "return 1"),
     "this is twice too much: one direction of the fusion is wanted": ("return 2", "return 4"),
     'with "all" the class token counts too': ("(1 + tokens)", "tokens"),
-    'with "class" the class token is not among the keys: `tokens` keys':
-        ("* tokens", "* (1 + tokens)"),
+    'with "class" the class token is no key, so there are `tokens` keys':
+        ("else tokens", "else 1 + tokens"),
 }
-_SWITCHED, _CROSS = "(complement[0], other, own)", "(cls, other, other)"
+_SWA, _CA = "(complement[0], other, own)", "(cls, other, other)"
 _FUSION_MISTAKES = {
     **BLOCK_MISTAKES,
     "the residual connection around attention is missing": ("cls + ", ""),
     "add to the target's class token, not to the complement's": ("cls + ", "query + "),
     "add to the class token as it came, not to the normed one": ("cls + ", "block.norm(cls) + "),
-    "in switched attention the query is the complement's class token":
-        (_SWITCHED, "(cls, other, own)"),
-    "in switched attention the keys are the complement's patches":
-        (_SWITCHED, "(complement[0], own, own)"),
-    "in switched attention the values are the target's patches":
-        (_SWITCHED, "(complement[0], other, other)"),
-    "in switched attention the complement gives the map, the target the values":
-        (_SWITCHED, "(cls, own, other)"),
-    "in cross-attention the query is the target's class token":
-        (_CROSS, "(complement[0], other, other)"),
+    "SWA's query is the complement's class token": (_SWA, "(cls, other, own)"),
+    "SWA's keys are the complement's patches": (_SWA, "(complement[0], own, own)"),
+    "SWA's values are the target's patches": (_SWA, "(complement[0], other, other)"),
+    "SWA's map is the complement's, its values the target's": (_SWA, "(cls, own, other)"),
+    "CA's query is the target's class token": (_CA, "(complement[0], other, other)"),
+    "CA's keys are the complement's patches": (_CA, "(cls, own, other)"),
+    "CA's keys and values are the complement's patches": (_CA, "(cls, own, own)"),
+    "CA's values are the complement's patches": (_CA, "(cls, other, own)"),
+    "the keys are the complement's patches, in SWA and in CA":
+        (_SWA, "(complement[0], own, own)", _CA, "(cls, own, other)"),
     "the target's class token is among keys and values, as in CrossViT":
-        (_CROSS, "(cls, *[torch.cat([cls, other], dim=1)] * 2)"),
+        (_CA, "(cls, *[torch.cat([cls, other], dim=1)] * 2)"),
     "a class token is among keys and values; these are patches alone":
         ("grid.flatten(1, 2) for _", "torch.cat([z, grid.flatten(1, 2)], dim=1) for z"),
     "`block.norm` is for keys and values too":

@@ -191,6 +191,8 @@ def _scaled(wanted: object, factor: float, sizes: Sizes) -> Iterator[tuple[str, 
 
 def _factor(answer: Any, wanted: Any) -> float | None:
     """The factor between two results; None if there is none, or any would do."""
+    if isinstance(wanted, tuple):
+        return None
     with suppress(TypeError, ValueError, RuntimeError):  # an answer may be anything
         came, due = torch.as_tensor(answer), torch.as_tensor(wanted)
         return ratio(came, due) if came.shape == due.shape else None

@@ -40,7 +40,7 @@ class CostDial(LiveFigure):
         bars = figure.subplots()
         if not self.revealed:
             bars.set_axis_off()
-            words = "How many times cheaper than joint attention\nare space and time together?"
+            words = "Run this cell. How many times cheaper than\njoint attention is space + time?"
             bars.text(0.5, 0.5, words, ha="center", va="center", fontsize=13)
             return figure
         costs = [macs(self.frames, self.side, kind) / 1e6 for kind in KINDS]

@@ -141,5 +141,5 @@ class PatchAttention(LiveFigure):
         keys = ["class", *map(str, range(1, 1 + self.facts["frames"]))]
         words = "in time: its place in all frames; dashed: uniform"
         bars.set_xticks(range(len(keys)), keys)
-        bars.set(title=words if self.guess else "make a guess first")
+        bars.set(title=words if self.guess else "run this cell: first the widget asks for a guess")
         return figure
