@@ -39,7 +39,8 @@ check: $(READY)  ## formatting, lint and types
 notebooks: $(READY)  ## run all notebooks and save them with their outputs
 	$(BIN)/python -m csgcourse.notebooks
 
-book: $(READY)   ## build the network's page, book/site/lab.html (needs npm, once)
+book: $(READY)   ## build the course as web pages, and the network's page, in book/site (needs npm, once)
+	$(BIN)/python book/pages.py
 	$(BIN)/python book/lab.py
 
 clean:           ## remove the environment and caches; runs/ stays

@@ -170,11 +170,11 @@ function weights({ start, side, length, size }) {
   });
 }
 
-/** A square of a frame at `size` x `size`, to the bit as `csglib.resample` makes it. */
-function resized(grey, { width, height, left = 0, top = 0, side = width }, size = SIZE) {
+/** A square of a frame at `size` x `size`, to the bit as `csglib.resample` makes it; or a rectangle. */
+function resized(grey, { width, height, left = 0, top = 0, side = width, tall = side }, size = SIZE, high = size) {
   const pass = (from, across, kernels) => {
     const down = from.length / across;
-    const out = new Uint8Array(size * down);
+    const out = new Uint8Array(kernels.length * down);
     kernels.forEach(({ first, each }, place) => {
       for (let row = 0; row < down; row++) {
         let sum = 2 ** 21;
@@ -185,5 +185,5 @@ function resized(grey, { width, height, left = 0, top = 0, side = width }, size 
     return out;
   };
   const columns = pass(grey, width, weights({ start: left, side, length: width, size }));
-  return pass(columns, height, weights({ start: top, side, length: height, size }));
+  return pass(columns, height, weights({ start: top, side: tall, length: height, size: high }));
 }

@@ -19,6 +19,7 @@ from csglib.view.attention_record import attention_record
 from csglib.view.capture import query_keys
 
 ROOT = Path(__file__).parents[1]
+WEIGHTS = ROOT / "data_samples" / "tiny_256.safetensors"
 FRAMES, SIZE = 8, 256
 OUTPUTS = ("logits", "maps", "totals", "heads", "space", "time")
 
@@ -82,7 +83,7 @@ class WithMaps(nn.Module):
 def shipped() -> CSG3DCT:
     """The trained network of data_samples."""
     network = CSG3DCT(TINY)
-    load_weights(network, ROOT / "data_samples" / "tiny_256.safetensors")
+    load_weights(network, WEIGHTS)
     return network
 
 

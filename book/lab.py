@@ -18,10 +18,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from export import ROOT, WithMaps, export, shipped
+import torch
+from export import ROOT, WEIGHTS, WithMaps, export, shipped
 
 from csglib import AttentionExplorer, read_clip
 from csglib.data.atomic import replacing
+from csglib.widgets.base import LiveFigure
 
 HERE = Path(__file__).parent
 VERSION = "1.30.0"
@@ -50,14 +52,28 @@ def runtime() -> dict[str, bytes]:
         return {key: file.read() for key, file in files.items() if file}
 
 
+def graph_of(network: WithMaps) -> bytes:
+    """The exported network, kept in book/vendor until something that it is made from changes."""
+    rooms = (ROOT / "csglib" / room for room in ("model", "view"))
+    parts = [WEIGHTS, HERE / "export.py"]
+    parts += [path for room in rooms for path in sorted(room.glob("*.py"))]
+    made_from = b"".join(path.read_bytes() for path in parts) + torch.__version__.encode()
+    kept = PACKAGE.parent / f"{hashlib.sha256(made_from).hexdigest()[:16]}.onnx"
+    if not kept.exists():
+        graph = export(network)
+        kept.parent.mkdir(exist_ok=True)
+        with replacing(kept) as file:
+            file.write(graph)
+    return kept.read_bytes()
+
+
 def samples(network: WithMaps) -> list[dict[str, Any]]:
     """The clips of data_samples: pixels, and the explorer's traits that need no network."""
     made = []
     for path in sorted((ROOT / "data_samples").glob("*_type_*.npz")):
         clip = read_clip(path)
         traits = AttentionExplorer(network.network, clip)
-        names = AttentionExplorer.class_own_traits()
-        state = {n: getattr(traits, n) for n in names if not isinstance(getattr(traits, n), bytes)}
+        state = {n: v for n, v in LiveFigure.page_state(traits).items() if not isinstance(v, bytes)}
         raw = {"pixels": clip.frames.tobytes()}
         raw |= {name: getattr(traits, name) for name in ("lumen", "vessel", "masks")}
         packed = {name: base64.b64encode(each).decode() for name, each in raw.items()}
@@ -90,7 +106,7 @@ def main(site: Path) -> None:
     """Write lab.html and the graph in it, tiny.onnx, each whole or not at all."""
     site.mkdir(parents=True, exist_ok=True)
     network = WithMaps(shipped())
-    graph = export(network)
+    graph = graph_of(network)
     for name, content in (
         ("tiny.onnx", graph),
         ("lab.html", page(graph, network).encode()),

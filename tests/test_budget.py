@@ -25,9 +25,10 @@ LINES = {  # of all files with this ending below these folders, at most: lower i
     # exercises of notebook 11
     ("py", "notebooks/csgcourse"): 5_157,
     ("js", "notebooks/csgcourse"): 2_000,
-    ("py", "book"): 215,
-    ("js", "book"): 590,
-    ("py", "tests"): 19_213,
+    # 215 and 590 while it held the network's page alone; now every page and its widgets
+    ("py", "book"): 545,
+    ("js", "book"): 668,
+    ("py", "tests"): 19_324,
 }
 LINES_OF_NOTEBOOK_01 = 4_500  # of ours, loaded by its imports
 LINES_OF_A_FILE = 400
@@ -100,6 +101,7 @@ def test_each_rule_finds_its_fault():
 def test_rooms_keep_their_size(kind, most):
     ending, *folders = kind
     paths = (path for folder in folders for path in (REPOSITORY / folder).rglob(f"*.{ending}"))
+    paths = (path for path in paths if "site" not in path.parts)  # what `make book` has written
     assert sum(path.read_text(encoding="utf-8").count("\n") for path in paths) <= most
 
 

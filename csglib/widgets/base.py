@@ -1,4 +1,4 @@
-"""The widget kit: a text, a live view and a still of the same numbers, and a page without a kernel.
+"""The widget kit: a text, a live view and a still of the same numbers, with a kernel or without.
 
 Source: not in the paper.
 """
@@ -9,7 +9,6 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import anywidget
@@ -18,8 +17,6 @@ import numpy as np
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from PIL import Image
-
-from csglib.data.atomic import replacing
 
 MAGNITUDE = matplotlib.colormaps["cividis"]
 """Small to large; reads the same to colour-blind eyes."""
@@ -30,26 +27,6 @@ SIGNED = LinearSegmentedColormap.from_list(
 """Blue below zero, dark at zero, orange above."""
 
 _HERE = Path(__file__).parent
-_PAGE = Template("""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-:root { color-scheme: light dark; }
-body { max-width: 1040px; margin: 16px auto; padding: 0 8px; background: Canvas; }
-$style
-</style>
-<main></main>
-<noscript>This figure is drawn by JavaScript, which is switched off here.</noscript>
-<script type="module">
-const PLAIN = $plain;
-const PACKED = $packed;
-$module
-render({ model: staticModel(PLAIN, PACKED), el: document.querySelector("main") });
-</script>
-</html>
-""")
 
 
 class LiveFigure(anywidget.AnyWidget):
@@ -69,6 +46,11 @@ class LiveFigure(anywidget.AnyWidget):
     @abstractmethod
     def still(self) -> Figure:
         """The view at the present settings, from the same arrays."""
+
+    def page_state(self) -> dict[str, Any]:
+        """What a page without a kernel starts from: the widget's own traits."""
+        own = {*self.trait_names(sync=True)} - {*LiveFigure.class_trait_names()}
+        return {name: getattr(self, name) for name in sorted(own) if not name.startswith("_")}
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle, metadata = super()._repr_mimebundle_() or ({}, {})
@@ -94,28 +76,21 @@ def front_end(python: str, *names: str) -> tuple[str, str]:
     return module, _texts(_HERE / "base.css", folder / f"{names[-1]}.css")
 
 
-def write_page(path: str | Path, title: str, widget: LiveFigure, state: Mapping[str, Any]) -> None:
-    """Write a widget as one HTML file that needs no kernel and no net.
+def page_script(widget: LiveFigure, state: Mapping[str, Any], element: str = "main") -> str:
+    """An ES module that shows a widget in a page without a kernel.
 
     Args:
-        path: written whole or not at all; its folder exists.
-        title: of the page's tab.
         widget: its module has a function `render({ model, el })`.
         state: traits by name; bytes and what JSON knows.
+        element: the selector of the page's element that the widget fills.
     """
     raw = {name: value for name, value in state.items() if isinstance(value, bytes)}
     packed = {name: base64.b64encode(value).decode() for name, value in raw.items()}
     plain = {name: value for name, value in state.items() if name not in raw}
-    text = _PAGE.substitute(
-        title=title,
-        module=widget._esm,
-        style=widget._css,
-        # a "</script>" in a text would end the script: in JSON, < may be written so
-        plain=json.dumps(plain).replace("<", "\\u003c"),
-        packed=json.dumps(packed),
-    )
-    with replacing(Path(path)) as file:
-        file.write(text.encode())
+    # a "</script>" in a text would end the script: in JSON, < may be written so
+    model = f"{json.dumps(plain)}, {json.dumps(packed)}".replace("<", "\\u003c")
+    begin = f"const el = document.querySelector({json.dumps(element)});\nel.replaceChildren();"
+    return f"{widget._esm}\n{begin}\nrender({{ model: staticModel({model}), el }});"
 
 
 def _texts(*paths: Path) -> str:

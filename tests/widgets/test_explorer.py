@@ -12,7 +12,6 @@ from csglib import CSG3DCT, PAPER, TINY, AttentionExplorer, Clip
 from csglib.model.config import SingleBranch
 from csglib.view.attention_record import attention_record
 from csglib.view.scores import areas
-from csglib.widgets.explorer import widget as module
 from csglib.widgets.explorer.message import encoded
 
 FRAMES, PATCHES = 3, 48  # of `simulated_clip`: 6 x 8 patches
@@ -251,18 +250,12 @@ def test_the_still_has_one_scale_for_both_sides(base, opinionated_network, simul
     assert both.still().axes[-1].get_ylim() == pytest.approx(ends)
 
 
-def kinds_in(path):
-    """The kinds of rows that a page holds."""
-    text = path.read_text(encoding="utf-8").partition("const PLAIN = ")[2].partition(";\n")[0]
-    return list(json.loads(text)["row_index"])
-
-
 def test_rows_that_are_too_many_stay_with_the_kernel(explorer, tmp_path, monkeypatch):
-    path = tmp_path / "explorer.html"
     for most, kept in ((5 * FRAMES * PATCHES**2, True), (5 * FRAMES * PATCHES**2 - 1, False)):
-        monkeypatch.setattr(module, "MOST_EMBEDDED", most)
-        explorer.to_html(path)
-        assert kinds_in(path) == ["0,matrix,time", *["0,row,space"] * kept, "0,row,time"]
+        kinds = [*explorer.page_state(most)["row_index"]]
+        assert kinds == ["0,matrix,time", *["0,row,space"] * kept, "0,row,time"]
+    path = tmp_path / "explorer.html"
+    explorer.to_html(path)
     before = path.read_bytes()
     monkeypatch.setattr("csglib.data.atomic.os.fsync", None)  # as on a full disk
     with pytest.raises(TypeError):

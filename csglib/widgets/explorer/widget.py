@@ -6,6 +6,7 @@ prediction is right; beside a simulated clip's truth one can at least see where 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ import traitlets
 from matplotlib.figure import Figure
 from torch import nn
 
+from csglib.data.atomic import replacing
 from csglib.data.clips import Clip
 from csglib.model.fusion import SwitchedAttention
 from csglib.view.attention_record import attention_record
-from csglib.widgets.base import LiveFigure, front_end, write_page
+from csglib.widgets.base import LiveFigure, front_end, page_script
 from csglib.widgets.explorer.message import Labels, embedded, message, reply, shrunk
 from csglib.widgets.explorer.still import figure, panel_of
 
@@ -33,6 +35,23 @@ SETTINGS = (
     *("opacity", "playing", "stretch", "show_truth"),
 )
 MOST_EMBEDDED = 3_000_000  # bytes of one branch's rows in a page without a kernel
+PAGE = Template("""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Attention across frames</title>
+<style>
+:root { color-scheme: light dark; }
+body { max-width: 1040px; margin: 16px auto; padding: 0 8px; background: Canvas; }
+$style
+</style>
+<main></main>
+<noscript>This figure is drawn by JavaScript, which is switched off here.</noscript>
+<script type="module">
+$script
+</script>
+</html>
+""")
 
 
 class AttentionExplorer(LiveFigure):
@@ -151,6 +170,11 @@ class AttentionExplorer(LiveFigure):
         network, *wanted = request
         return reply(self._records[network], *wanted)
 
+    def page_state(self, most_embedded: int = MOST_EMBEDDED) -> dict[str, Any]:
+        """What a page without a kernel starts from; a branch's rows take so many bytes at most."""
+        state = super().page_state() | {"playing": False}
+        return state | embedded(self._records, most_embedded)
+
     def to_html(self, path: str | Path) -> None:
         """Write the live figure as one file that needs no kernel and no net.
 
@@ -160,9 +184,9 @@ class AttentionExplorer(LiveFigure):
         Args:
             path: the file; its folder exists. It is written whole or not at all.
         """
-        state = {name: getattr(self, name) for name in AttentionExplorer.class_own_traits()}
-        state |= {"playing": False} | embedded(self._records, MOST_EMBEDDED)
-        write_page(path, "Attention across frames", self, state)
+        script = page_script(self, self.page_state(MOST_EMBEDDED))
+        with replacing(Path(path)) as file:
+            file.write(PAGE.substitute(style=self._css, script=script).encode())
 
     def still(self) -> Figure:
         """All frames with the overlay, and the attention on each as a bar."""

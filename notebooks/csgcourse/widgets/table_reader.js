@@ -229,7 +229,7 @@ function render({ model, el }) {
   const sides = make("p", { class: "csg-sides" }, ...["\u2190 B is better", "A is better \u2192"].map((textContent) => make("span", { textContent })));
   const right = make("div", { class: "csg-less" }, paragraph("csg-title", "A minus B, points of accuracy"), sides, difference, test);
   const two = make("div", { class: "csg-pair" }, clips, right);
-  desk.root.append(table.box, two, sentence, paragraph("csg-small", footnoteOf(facts)));
+  desk.root.append(make("div", { class: "csg-scroll" }, table.box), two, sentence, paragraph("csg-small", footnoteOf(facts)));
   desk.follow([...TRAITS, "sort", "reversed"], () => {
     const [first, second, sort, reversed] = desk.values(...TRAITS, "sort", "reversed");
     const pair = facts.pairs[`${first}>${second}`];

@@ -177,7 +177,7 @@ function mostOf({ columns, spots }, counts, measure) {
 }
 
 function card() {
-  const [title, says, list] = [make("h4"), make("p"), make("dl")];
+  const [title, says, list] = [make("h3"), make("p"), make("dl")];
   const draw = (words, lines) => {
     [title.textContent, says.textContent] = [words.title, words.says];
     list.replaceChildren(...lines.map(([term, value]) => make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: value }))));
