@@ -134,6 +134,10 @@ _NETWORK_MISTAKES = {
     "`blocks[0]` is missing: tokens go through it before the first conv": _FIRST,
     "each conv block runs beside the wrong block: the first takes `blocks[1]`": ("[1:]", "[:-1]"),
     "the last block is left over: `blocks[0]` runs ahead": (*_FIRST, "[1:]", "[:-1]"),
+    "the block without a conv block comes first, not last":
+        (*_FIRST, "[1:]", "[:-1]", "return", "tokens = model.blocks[-1](tokens)\n    return"),
+    "each transformer block runs twice: the conv block runs it":
+        ("conv(volume, tokens,", "conv(volume, block(tokens),"),
     "every conv block gets the first tokens: hand on those that it returns":
         ("volume, tokens = ", "volume, _ = "),
     "the embedding reads what the stem puts out, before `local`":
