@@ -1,9 +1,10 @@
-"""Exercises 10.1 to 10.3: a score of a map, the control that it has to beat, and Grad-CAM.
+"""Exercises 10.1 to 10.4: a score of a map, the control that it has to beat, Grad-CAM, deletion.
 
 Not in the paper, whose Fig. 4 shows Grad-CAM (Selvaraju et al. 2017) of one clip, without a score.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from statistics import fmean
 
 import torch
@@ -41,6 +42,21 @@ def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
     return einsum(weights, activations, "c, c t y x -> t y x").relu()
 
 
+def deletion_curve(
+    score: Callable[[Tensor], float], frames: Tensor, cover: Tensor, saliency: Tensor, steps: int
+) -> Tensor:
+    """The score while the most salient patches are covered: from none to all, in equal steps."""
+    patch = frames.shape[1] // saliency.shape[1]
+    order = saliency.flatten().argsort(descending=True)
+    values = []
+    for step in range(steps):
+        covered = torch.zeros_like(saliency, dtype=torch.bool)
+        covered.view(-1)[order[: round(step * len(order) / (steps - 1))]] = True
+        pixels = covered.repeat_interleave(patch, dim=1).repeat_interleave(patch, dim=2)
+        values.append(score(torch.where(pixels, cover, frames)))
+    return torch.tensor(values)
+
+
 def _scored(generator: Generator) -> list[Arguments]:
     def drawn(*shape: int) -> tuple[Tensor, Tensor]:
         saliency = torch.rand(shape, generator=generator) ** 3 * 7 + 0.5
@@ -70,7 +86,42 @@ def _swapped(generator: Generator) -> list[Arguments]:
     return cases
 
 
+def edges_and_time(frames: Tensor) -> float:
+    """A score that every pixel changes, each by another amount."""
+    return float((frames * torch.arange(frames.numel()).view_as(frames).sin()).sum())
+
+
+def squared(frames: Tensor) -> float:
+    """Another score for the curve."""
+    return float((frames**2).mean())
+
+
+def _covered(generator: Generator) -> list[Arguments]:
+    def case(
+        score: Callable[[Tensor], float], grid: tuple[int, int, int], patch: int, steps: int
+    ) -> Arguments:
+        t, rows, columns = grid
+        frames, cover = torch.rand(2, t, rows * patch, columns * patch, generator=generator)
+        order = torch.randperm(t * rows * columns, generator=generator).view(grid)
+        return score, frames, cover, order / 7.0, steps
+
+    return [
+        case(edges_and_time, (3, 4, 5), 2, 6),
+        case(squared, (2, 5, 3), 3, 4),
+        case(edges_and_time, (2, 2, 3), 1, 2),
+    ]
+
+
 _TENSORS = inputs(lambda c, t, y, x: ((c, t, y, x), (c, t, y, x)), {}, {}, {"t": 1}, {"c": 1})
+
+
+def _as_tensor(answer: object) -> object:
+    """A list of numbers is as good as a tensor."""
+    if isinstance(answer, Tensor):
+        return answer.float() if answer.is_floating_point() else answer
+    with suppress(TypeError, ValueError, RuntimeError):  # an answer may be anything
+        return torch.tensor(answer, dtype=torch.float32) if isinstance(answer, list) else answer
+    return answer
 
 
 # fmt: off
@@ -125,9 +176,39 @@ _CAM_MISTAKES = {
     "you summed the gradients of a channel; the mean is wanted": ('"mean"', '"sum"'),
     "the weights are missing: all channels count alike": lambda maps, _: maps.sum(dim=0).relu(),
 }
+_COUNT = "round(step * len(order) / (steps - 1))"
+_PIXELS = ".repeat_interleave(patch, dim=1).repeat_interleave(patch, dim=2)"
+_CURVE_MISTAKES = {
+    "the least salient patches are covered first": ("descending=True", ""),
+    "the curve is backwards: it begins with no patch covered":
+        ("range(steps)", "reversed(range(steps))"),
+    "this is insertion: the salient patches are shown, the others covered":
+        ("(pixels, cover, frames)", "(pixels, frames, cover)"),
+    "each step covers its own patches alone; those of the steps before stay covered":
+        (f"order[: {_COUNT}]", f"order[round((step - 1) * len(order) / (steps - 1)) : {_COUNT}]"
+         " if step else order[:0]"),
+    "the last step has to cover all patches: `steps` points, both ends included":
+        ("(steps - 1)", "steps"),
+    "the first point has no patch covered": ("range(steps)", "range(1, steps + 1)",
+                                             "(steps - 1)", "steps"),
+    "a patch is a square of pixels: `repeat_interleave`, not tiles":
+        (_PIXELS, ".tile(1, patch, patch)"),
+    "the patches are covered with 0; put `cover` there": ("pixels, cover", "pixels, 0.0 * cover"),
+    "each frame has its own order; one order for all frames is wanted":
+        ("covered.view(-1)[order[: round(step * len(order) / (steps - 1))]] = True",
+         "n = saliency[0].numel(); rank = saliency.flatten(1).argsort(1).argsort(1)\n"
+         "        covered = (rank >= n - round(step * n / (steps - 1))).view_as(saliency)"),
+    "all frames are covered at the places of the mean map":
+        ("order = saliency.flatten()",
+         "saliency = saliency.mean(dim=0, keepdim=True).expand_as(saliency)\n"
+         "    order = saliency.flatten()"),
+    "these are drops; the scores themselves are wanted":
+        ("torch.tensor(values)", "torch.tensor(values) - values[0]"),
+}
 # fmt: on
 EXERCISES = (
     Exercise("10.1", share_inside, _scored, mistakes=_SHARE_MISTAKES),
     Exercise("10.2", swapped_control, _swapped, mistakes=_SWAPPED_MISTAKES),
     Exercise("10.3", grad_cam, _TENSORS, axes="t y x", mistakes=_CAM_MISTAKES),
+    Exercise("10.4", deletion_curve, _covered, "steps", _CURVE_MISTAKES, _as_tensor),
 )

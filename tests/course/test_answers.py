@@ -270,6 +270,13 @@ PLAIN = "(query @ key.mT / query.shape[-1] ** 0.5).softmax(-1) @ value"
 
 
 # fmt: off
+def deletion_by_threshold(score, frames, cover, saliency, steps):
+    grown = F.interpolate(saliency[None], frames.shape[1:], mode="nearest")[0]
+    highest = [math.inf, *saliency.flatten().sort(descending=True).values.tolist()]
+    least = [highest[round(k * saliency.numel() / (steps - 1))] for k in range(steps)]
+    return [score(torch.where(grown >= value, cover, frames)) for value in least]
+
+
 def holm_by_numpy(p_values):
     order = np.argsort(p_values, kind="stable")
     steps = np.sort(p_values) * np.arange(len(p_values), 0, -1)
@@ -371,6 +378,7 @@ RIGHT = [  # the library's own functions, and other styles
     ("10.2", swapped_by_matrix),
     ("10.3", lambda a, g: F.relu(torch.einsum("c,ctyx->tyx", g.mean((1, 2, 3)), a))),
     ("10.3", lambda a, g: torch.tensordot(g.flatten(1).mean(1), a, 1).clamp(min=0)),
+    ("10.4", deletion_by_threshold),
     ("11.1", lambda a, b: binomtest(a, a + b).pvalue if a + b else 1.0),
     ("11.2", lambda first, second, *given: np.array(
         [first.mean() - second.mean(), *patient_bootstrap(first - second, *given)])),
@@ -629,6 +637,11 @@ WRONG = {  # what the message says, and the answer: a function, or edits of the 
     ],
     "10.3": [
         ("are exchanged", lambda a, g: grad_cam(g, a)),
+    ],
+    "10.4": [
+        ("a torch tensor is wanted: got a str", "return torch.tensor(values) => return 'curve'"),
+        ("every value is zero", "return torch.tensor(values) => return [0.0] * steps"),
+        ("the shape should be", "return torch.tensor(values) => return values[1:]"),
     ],
     "11.1": [
         ("every value is 100 times", "min(1.0, => 100 * min(1.0,"),

@@ -14,10 +14,10 @@ def test_down_a_token_is_the_mean_of_its_places():
 
 
 def test_up_every_token_covers_its_patch_in_its_own_frame():
-    up = TokensToVolume(7, 3, stride=2).eval()
+    up = TokensToVolume(7, 64, stride=2).eval()  # of 64 channels some survive the ReLU
     patches = torch.randn(2, 5, 6, 7)
     volume = up(patches, columns=3)
-    assert volume.shape == (2, 3, 5, 4, 6)
+    assert volume.shape == (2, 64, 5, 4, 6)
     for frame in range(5):
         alone = up(patches[:, frame : frame + 1], columns=3)
         torch.testing.assert_close(volume[:, :, frame : frame + 1], alone)
