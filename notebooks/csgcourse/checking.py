@@ -52,7 +52,7 @@ def check(number: str, function: object) -> Verdict:
         ValueError: there is no such exercise.
     """
     exercise = find(number)
-    trouble, printed = judge(exercise, function)
+    trouble, printed = run_check(exercise, function)
     if trouble is None:
         said = (f"Exercise {number} passed.", texts()[number][2], remember(number, None))
         return Verdict(True, " ".join(filter(None, said)), printed)
@@ -61,7 +61,7 @@ def check(number: str, function: object) -> Verdict:
     return Verdict(False, f"Exercise {number}, not yet: {trouble}", printed)
 
 
-def judge(exercise: Exercise, function: object) -> tuple[str | None, str]:
+def run_check(exercise: Exercise, function: object) -> tuple[str | None, str]:
     """What is wrong with an answer, None if nothing is, and what it printed on its first input."""
     if not callable(function):
         call = f'check("{exercise.number}", {exercise.reference.__name__})'
@@ -77,7 +77,7 @@ def mine(number: str, function: object) -> Callable[..., object]:
     Raises:
         ValueError: there is no such exercise.
     """
-    if judge(find(number), function)[0] is None:
+    if run_check(find(number), function)[0] is None:
         print(f"Exercise {number}: from here on your own function runs.")
         return function  # type: ignore[return-value]
     print(f"Exercise {number} is not solved yet: from here on the course's own function runs.")

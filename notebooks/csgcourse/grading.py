@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 import csgcourse
 import csglib
-from csgcourse.checking import judge
+from csgcourse.checking import run_check
 from csgcourse.exercise import chapters, exercises_of, find
 from csglib.data.atomic import replacing, write_csv
 
@@ -36,26 +36,9 @@ _ROOTS = tuple(  # of what may be read
     for folder in (sys.prefix, sys.base_prefix, *map(os.path.dirname, _OURS))
 )
 _REFUSED = (  # audit events, by their beginning
-    *(
-        "socket.",
-        "subprocess.",
-        "shutil.",
-        "ctypes.dlopen",
-        "os.system",
-        "os.exec",
-        "os.posix_spawn",
-    ),
-    *(
-        "os.fork",
-        "os.spawn",
-        "os.kill",
-        "os.remove",
-        "os.rename",
-        "os.rmdir",
-        "os.mkdir",
-        "os.link",
-    ),
-    *("os.symlink", "os.truncate", "os.ch", "pty."),
+    *("socket.", "subprocess.", "shutil.", "ctypes.dlopen", "pty.", "os.system", "os.exec"),
+    *("os.posix_spawn", "os.fork", "os.spawn", "os.kill", "os.remove", "os.rename", "os.rmdir"),
+    *("os.mkdir", "os.link", "os.symlink", "os.truncate", "os.ch"),
 )
 
 
@@ -131,7 +114,7 @@ def _answer(there: Connection, number: str, code: str, seconds: float) -> None:
     try:
         names: dict[str, Any] = {"__name__": "answer"}
         exec(compile(code, f"answer {number}", "exec"), names)
-        trouble, _ = judge(exercise, names[exercise.reference.__name__])
+        trouble, _ = run_check(exercise, names[exercise.reference.__name__])
         said = {"passed": trouble is None, "message": trouble or "passed"}
     except BaseException as error:  # of any kind: it is an answer
         said = {"passed": False, "message": f"{type(error).__name__}: {error}"}
@@ -182,11 +165,7 @@ def _write(folder: Path, learners: list[str], graded: list[Graded]) -> None:
         if words in one.message or words in (one.noted.get("mistakes") or ())
     )
     lines = [f"| {n} | {words} | {count} |" for (n, words), count in named.most_common()]
-    head = [
-        "# Common mistakes",
-        "",
-        "| exercise | what the check says | learners |",
-        "|---|---|---|",
-    ]
+    columns = "| exercise | what the check says | learners |"
+    head = ["# Common mistakes", "", columns, "|---|---|---|"]
     with replacing(folder / "mistakes.md") as file:
         file.write("\n".join([*head, *lines, ""]).encode())

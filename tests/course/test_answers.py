@@ -283,10 +283,9 @@ def holm_by_numpy(p_values):
     return np.maximum.accumulate(steps)[np.argsort(order)].clip(max=1)
 
 
-def unpaired_by_two_generators(first, second, patients, draws, seed):
-    ends = [patient_bootstrap(first - second.mean(), patients, draws, seed)]
-    turned = patient_bootstrap(second.mean() - second, patients, draws, seed + 1)
-    width = math.hypot(ends[0][1] - ends[0][0], turned[1] - turned[0]) / 2
+def unpaired_by_widths(first, second, patients, draws, seed):
+    one, other = (patient_bootstrap(each, patients, draws, seed) for each in (first, second))
+    width = math.hypot(one[1] - one[0], other[1] - other[0]) / 2
     gain = (first.mean() - second.mean()).item()
     return gain, gain - width, gain + width
 
@@ -654,7 +653,7 @@ WRONG = {  # what the message says, and the answer: a function, or edits of the 
         ("three numbers are wanted", "low, high => (low, high)"),
         ("three numbers are wanted", "(gain.sum() / clips.sum()).item(),  => "),
         ("far too narrow", "gains.new_tensor([0.025, 0.975]) => gains.new_tensor([0.499, 0.501])"),
-        ("you drew other patients", unpaired_by_two_generators),
+        ("you drew other patients", unpaired_by_widths),
         ("the same seed gives another", ".manual_seed(seed) => .manual_seed(torch.seed())"),
     ],
     "11.3": [

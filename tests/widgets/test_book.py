@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import expect
 
 from ..conftest import SAMPLES
-from .test_contract import AXE, FINDINGS, SMALL
+from .test_contract import AXE, SIZES, fits_and_is_accessible
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ROOT = SAMPLES.parent
@@ -71,13 +71,8 @@ def test_a_page_fits_is_accessible_asks_nobody_and_its_widgets_answer(
     page.goto(file.as_uri())
     page.evaluate("for (const part of document.querySelectorAll('main details')) part.open = true")
     page.evaluate(AXE.read_text())
-    for scheme, width, height in (("light", 1366, 768), ("dark", 390, 844)):
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size({"width": width, "height": height})
-        page.screenshot(path=screenshots / f"{name}_{width}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = page.evaluate(SMALL) + page.evaluate(FINDINGS.replace('".csg"', "document"))
-        assert not found, "\n".join(found)
+    for size in SIZES:
+        fits_and_is_accessible(page, screenshots, name, *size)
     widgets = page.locator(".widget:has(.csg)").all()
     assert len(widgets) == LIVE.get(name, 0)
     for widget in widgets:

@@ -68,6 +68,7 @@ SMALL = """
   return width && Math.min(width, height) < 24;
 }).map(({ outerHTML }) => outerHTML.slice(0, 160))
 """
+SIZES = ("light", 1366, 768), ("dark", 390, 844)  # of a laptop, of a phone
 # Of clips of another shape, or with tests of their own; the picker shows large frames.
 TALL = ("AttentionExplorer", "ClipPicker", "Switchboard", "TokenExplorer")
 KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]
@@ -89,6 +90,16 @@ FOCUSED = """
   return [at.dataset.stop ?? null, seen];
 }
 """
+
+
+def fits_and_is_accessible(page, screenshots, name, scheme, width, height):
+    """A whole page, axe-core loaded, not one widget."""
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": height})
+    page.screenshot(path=screenshots / f"{name}_{width}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = page.evaluate(SMALL) + page.evaluate(FINDINGS.replace('".csg"', "document"))
+    assert not found, "\n".join(found)
 
 
 def test_it_fits_its_page_and_axe_finds_nothing(make_widget, mount, page, screenshots):

@@ -18,7 +18,7 @@ from csglib.view.attention_record import attention_record
 from ..conftest import SAMPLES
 from ..data import clip_files as files
 from .conftest import opened
-from .test_contract import AXE, FINDINGS, SMALL
+from .test_contract import AXE, SIZES, fits_and_is_accessible
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 BOOK = SAMPLES.parent / "book"
@@ -133,13 +133,8 @@ def test_a_sample_has_the_attention_of_torch_and_a_brush_moves_its_probability(
     assert graded(lab, lab.get_by_role("button", name="Remove the cover").click) == logits
 
     lab.evaluate(AXE.read_text())
-    for scheme, width, height in (("light", 1366, 768), ("dark", 390, 844)):
-        lab.emulate_media(color_scheme=scheme)
-        lab.set_viewport_size({"width": width, "height": height})
-        lab.screenshot(path=screenshots / f"lab_{width}.png", full_page=True)
-        assert lab.evaluate("document.documentElement.scrollWidth") <= width
-        found = lab.evaluate(SMALL) + lab.evaluate(FINDINGS.replace('".csg"', "document"))
-        assert not found, "\n".join(found)
+    for size in SIZES:
+        fits_and_is_accessible(lab, screenshots, "lab", *size)
         lab.evaluate("scrollTo(0, 1e6)")
         expect(lab.get_by_text("Simulated training, not for diagnosis.")).to_be_in_viewport()
 
